@@ -1,0 +1,129 @@
+"""Engines made as a pool strategy says, and what one event loop holds of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import asyncpg
+from sqlalchemy import pool as pools
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ticketctl.db.address import Address
+from ticketctl.db.pools import POOLS, Pool
+from ticketctl.errors import DatabaseError, StaleSchemaError
+
+_UNREACHABLE = (OSError, TimeoutError)
+_STALE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
+
+
+def make_engine(
+    address: Address,
+    strategy: Pool = POOLS["null"],
+    *,
+    application_name: str,
+    connect_timeout: float,
+    autocommit: bool = True,
+) -> AsyncEngine:
+    """Make an engine; nothing connects yet. `connect_timeout` is in seconds."""
+    connect = partial(
+        asyncpg.connect,
+        **address.connect_args,
+        timeout=connect_timeout,
+        server_settings={"application_name": application_name},
+        **strategy.connect_args,
+    )
+    options: dict[str, Any] = dict(strategy.options)
+    if strategy.pool_class is not None:
+        options["poolclass"] = getattr(pools, strategy.pool_class)
+    if autocommit:
+        options["isolation_level"] = "AUTOCOMMIT"
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
+
+
+class Connections:
+    """What one event loop has of the database: a few connections at a time, each call bounded in time.
+
+    The limit is per loop because a semaphore is. Calls are bounded from outside, never by asyncpg's
+    command_timeout, which replaces the error of a connection whose loop is gone by another one.
+    """
+
+    def __init__(self, engine: AsyncEngine, apart: AsyncEngine, *, limit: int, timeout: float) -> None:
+        self._engine = engine
+        self._apart = apart
+        self._limit = asyncio.Semaphore(limit)
+        self._timeout = timeout
+
+    @asynccontextmanager
+    async def one(self, *, apart: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection for one statement; `apart` takes a fresh one that no pool has touched.
+
+        Raises TimeoutError when checkout and statement together take too long.
+        """
+        engine = self._apart if apart else self._engine
+        async with self._limit:
+            try:
+                async with asyncio.timeout(self._timeout), engine.connect() as connection:
+                    yield connection
+            except TimeoutError as error:
+                if str(error):
+                    raise
+                raise TimeoutError(f"the database did not answer within {self._timeout:g} s") from error
+
+
+class Engines:
+    """The engines of one execution environment; `per_loop()` is entered once per event loop."""
+
+    def __init__(
+        self,
+        address: Address,
+        strategy: Pool,
+        *,
+        application_name: str,
+        connect_timeout: float,
+        store_timeout: float,
+        max_connections: int,
+    ) -> None:
+        self._strategy = strategy
+        self._make = partial(
+            make_engine, address, application_name=application_name, connect_timeout=connect_timeout
+        )
+        self._apart = self._make()
+        self._engine: AsyncEngine | None = None
+        self._timeout = store_timeout
+        self._limit = max_connections
+
+    @asynccontextmanager
+    async def per_loop(self) -> AsyncIterator[Connections]:
+        """Hand out the connections of the running loop, and keep or close them as the strategy says."""
+        if self._engine is None or self._strategy.lives_with == "loop":
+            self._engine = self._make(self._strategy)
+        if self._strategy.forget_at_start:
+            await self._engine.dispose(close=False)
+        try:
+            yield Connections(self._engine, self._apart, limit=self._limit, timeout=self._timeout)
+        finally:
+            if self._strategy.dispose_at_end:
+                await self._engine.dispose()
+
+
+def as_database_error(error: BaseException, address: Address) -> DatabaseError | None:
+    """What a failure of the database means to a person; None where it is none of the database's.
+
+    The worker does not use this: it logs what really happened.
+    """
+    original = error.orig if isinstance(error, DBAPIError) else error
+    cause = getattr(original, "__cause__", None) or original
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(cause, _STALE):
+        hint = "bring it up to date: ticketctl db upgrade"
+        return StaleSchemaError(f"the database {address.shown} lacks what this version needs: {text}", hint=hint)
+    if isinstance(cause, _UNREACHABLE):
+        hint = "is the server running, and does TICKETCTL_DATABASE_URL name it?"
+        return DatabaseError(f"the database {address.shown} cannot be reached: {text}", hint=hint)
+    if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError) or isinstance(error, SQLAlchemyError):
+        hint = "the server's log tells more; --debug shows the traceback"
+        return DatabaseError(f"the database {address.shown} refused: {text}", hint=hint)
+    return None

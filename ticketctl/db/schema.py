@@ -1,0 +1,139 @@
+"""The tables, as SQLAlchemy sees them. The migrations make them; a test proves that both agree."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+REVISION = "0001"
+"""The newest migration: what `alembic_version` must hold. A test compares it with the scripts."""
+
+SEARCHED = 50_000
+"""Characters of a body that `list --search` looks at: more could overflow a tsvector, whose end is 1 MB."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+
+def _time(name: str, *, now: bool = False) -> Column[object]:
+    column_type = DateTime(timezone=True)
+    return Column(name, column_type, nullable=not now, server_default=func.now() if now else None)
+
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("requester", Text),
+    Column("status", Text, nullable=False, server_default="new"),
+    Column("category", Text),
+    Column("priority", Text),
+    Column("sentiment", Text),
+    Column("language", Text),
+    Column("team", Text),
+    Column("confidence", Float),
+    Column("extracted", JSONB),
+    Column("draft", Text),
+    Column("set_by_human", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("error", Text),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("lease_token", Uuid),
+    _time("lease_until"),
+    Column("idempotency_key", Text, unique=True),
+    _time("created_at", now=True),
+    _time("updated_at", now=True),
+    _time("processed_at"),
+    CheckConstraint("char_length(subject) between 1 and 500", name="subject"),
+    CheckConstraint("char_length(body) <= 200000", name="body"),
+    CheckConstraint(
+        "status in ('new', 'processing', 'processed', 'needs_review', 'failed', 'closed')", name="status"
+    ),
+    CheckConstraint("confidence between 0 and 1", name="confidence"),
+)
+
+for _column in ("status", "category", "priority", "team"):
+    Index(None, tickets.c[_column], tickets.c.created_at, tickets.c.id)
+Index(None, tickets.c.created_at, tickets.c.id)
+Index(None, tickets.c.updated_at, tickets.c.id)
+search_vector = func.to_tsvector(
+    text("'simple'"), tickets.c.subject + text("' '") + func.left(tickets.c.body, text(str(SEARCHED)))
+)
+Index("tickets_search_idx", search_vector, postgresql_using="gin")
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("ticket_id", BigInteger, ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+    Column("step", Text, nullable=False),
+    Column("output", JSONB, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_hash", Text, nullable=False),
+    Column("input_tokens", Integer, nullable=False, server_default="0"),
+    Column("output_tokens", Integer, nullable=False, server_default="0"),
+    Column("duration_ms", Float, nullable=False, server_default="0"),
+    _time("created_at", now=True),
+    PrimaryKeyConstraint("ticket_id", "step"),
+    CheckConstraint("step in ('classify', 'extract', 'route', 'respond')", name="step"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("ticket_id", BigInteger, ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    _time("started_at", now=True),
+    _time("ended_at"),
+    Column("outcome", Text),
+    Column("error", Text),
+    Column("message_id", Text),
+    Column("receive_count", Integer),
+    Column("environment_id", Text),
+    PrimaryKeyConstraint("ticket_id", "attempt"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
+    # no foreign key: a message may outlive its ticket, and must then still be seen and settled
+    Column("ticket_id", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    _time("enqueued_at", now=True),
+    _time("sent_at"),
+    _time("visible_at", now=True),
+    Column("receive_count", Integer, nullable=False, server_default="0"),
+    _time("dead_at"),
+    Column("last_error", Text),
+)
+Index(
+    "messages_visible_at_idx",
+    messages.c.visible_at,
+    messages.c.enqueued_at,
+    postgresql_where=messages.c.dead_at.is_(None),
+)
+Index("messages_ticket_id_idx", messages.c.ticket_id)

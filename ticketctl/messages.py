@@ -1,0 +1,133 @@
+"""The SQS wire format: from an event to ticket messages, from outcomes to the batch response, and back.
+
+The shapes are AWS's own: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and, for the response,
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from ticketctl.errors import InvalidInputError
+
+REGION = "us-east-1"
+QUEUE_ARN = f"arn:aws:sqs:{REGION}:123456789012:tickets"
+"""What an event that was made here names as its source; AWS's documentation uses this account."""
+
+_EVENT_HINT = "an SQS event is made by: ticketctl event --status new"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketMessage:
+    """A well-formed record. `group` is the FIFO message group, None on a standard queue."""
+
+    message_id: str
+    ticket_id: int
+    group: str | None = None
+    receive_count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MalformedMessage:
+    """A record that cannot be used, and why. Without a `message_id` it cannot even be returned."""
+
+    message_id: str | None
+    reason: str
+    group: str | None = None
+
+
+Message: TypeAlias = TicketMessage | MalformedMessage
+
+
+class _Body(msgspec.Struct, frozen=True):
+    ticket_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+
+_body_decoder = msgspec.json.Decoder(_Body)
+
+
+def message_body(ticket_id: int) -> str:
+    """The body of a ticket's message."""
+    return msgspec.json.encode(_Body(ticket_id)).decode()
+
+
+def parse_event(event: object) -> list[Message]:
+    """Read an SQS event, record by record: a malformed one is its own failure, not its neighbours'.
+
+    Raises:
+        InvalidInputError: It is no SQS event at all.
+    """
+    if not isinstance(event, dict) or not isinstance(event.get("Records"), list):
+        raise InvalidInputError("this is not an SQS event: it has no list of Records", hint=_EVENT_HINT)
+    return [_parse_record(record) for record in event["Records"]]
+
+
+def _parse_record(record: object) -> Message:
+    if not isinstance(record, dict):
+        return MalformedMessage(message_id=None, reason="the record is not an object")
+    message_id = record.get("messageId")
+    if not isinstance(message_id, str) or not message_id:
+        return MalformedMessage(message_id=None, reason="the record has no messageId")
+    attributes = record.get("attributes")
+    attributes = attributes if isinstance(attributes, dict) else {}
+    group = attributes.get("MessageGroupId")
+    group = group if isinstance(group, str) else None
+    body = record.get("body")
+    if not isinstance(body, str):
+        return MalformedMessage(message_id=message_id, reason="the record has no body", group=group)
+    try:
+        ticket_id = _body_decoder.decode(body).ticket_id
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        reason = f"the body is not a ticket message: {error}"
+        return MalformedMessage(message_id=message_id, reason=reason, group=group)
+    return TicketMessage(
+        message_id=message_id,
+        ticket_id=ticket_id,
+        group=group,
+        receive_count=_receive_count(attributes.get("ApproximateReceiveCount")),
+    )
+
+
+def _receive_count(value: object) -> int:
+    """SQS sends the count as text; what is no count counts as the first delivery."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1  # noqa: PLR2004 - a 32-bit count
+
+
+def batch_response(failed: Iterable[str]) -> dict[str, Any]:
+    """The partial batch response that returns the messages in `failed`, each once."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in dict.fromkeys(failed)]}
+
+
+def build_event(messages: Sequence[TicketMessage], *, sent_at: datetime) -> dict[str, Any]:
+    """An event with these messages, as AWS sends it to a Lambda function."""
+    return {"Records": [_build_record(message, sent_at) for message in messages]}
+
+
+def _build_record(message: TicketMessage, sent_at: datetime) -> dict[str, Any]:
+    body = message_body(message.ticket_id)
+    sent = str(int(sent_at.timestamp() * 1000))
+    attributes = {
+        "ApproximateReceiveCount": str(message.receive_count),
+        "SentTimestamp": sent,
+        "SenderId": "AIDAEXAMPLE",
+        "ApproximateFirstReceiveTimestamp": sent,
+    }
+    if message.group is not None:
+        attributes["MessageGroupId"] = message.group
+    return {
+        "messageId": message.message_id,
+        "receiptHandle": b64encode(f"{message.message_id}#{message.receive_count}".encode()).decode(),
+        "body": body,
+        "attributes": attributes,
+        "messageAttributes": {},
+        "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": QUEUE_ARN,
+        "awsRegion": REGION,
+    }

@@ -1,0 +1,116 @@
+"""Settings: read once per process from `ticketctl.toml` and the environment, then passed down.
+
+The environment wins. Every setting is `TICKETCTL_` and its name in capitals, or its name in the file.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from ticketctl.errors import ConfigError
+
+PREFIX = "TICKETCTL_"
+FILE = "ticketctl.toml"
+SECTIONS = frozenset({"taxonomy"})
+"""Tables of the file that are not settings; whoever they belong to reads them."""
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with its default. Times are seconds."""
+
+    database_url: str | None = _setting(None, "a postgresql:// URL; without it the embedded server is used")
+    home: str | None = _setting(None, "the folder of the embedded server's data")
+    pool: str = _setting("null", "the pool strategy of the worker")
+    loop: str = _setting("run-per-invocation", "the loop policy of the worker")
+    max_connections: Count = _setting(1, "database connections that one execution environment holds at a time")
+    connect_timeout: Positive = _setting(10.0, "seconds to wait for a database connection")
+    store_timeout: Positive = _setting(30.0, "seconds that one database call may take, its checkout included")
+    visibility_timeout: Positive = _setting(180.0, "seconds that the queue hides a message it delivered")
+    max_receive_count: Count = _setting(5, "deliveries of a message before it is given up")
+    shutdown_reserve: Positive = _setting(2.0, "seconds kept free at the end of an invocation")
+    application_name: str = _setting("ticketctl", "the name that the database server shows for connections")
+
+    @property
+    def home_folder(self) -> Path:
+        """Where the embedded server's data live."""
+        if self.home is not None:
+            return Path(self.home).expanduser().absolute()
+        if os.geteuid() == 0:
+            return Path("/var/lib/ticketctl")
+        from platformdirs import user_data_path
+
+        return user_data_path("ticketctl")
+
+
+NAMES = tuple(f.name for f in fields(Settings))
+
+
+def meanings() -> dict[str, str]:
+    """What each setting means, by the name of its environment variable."""
+    return {PREFIX + f.name.upper(): f.metadata["meaning"] for f in fields(Settings)}
+
+
+def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen: Any) -> Settings:
+    """Build the settings; `chosen` are those given on the command line, None where they were not.
+
+    `folder` is where `ticketctl.toml` may be; TICKETCTL_CONFIG names another file.
+
+    Raises:
+        ConfigError: A value is not of its setting's kind, or the file cannot be used.
+    """
+    values = _from_file(_file(environment, folder))
+    values |= {name: environment[key] for name in NAMES if environment.get(key := PREFIX + name.upper())}
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`")
+        raise ConfigError(
+            f"the setting {name} cannot be used: {reason[:1].lower()}{reason[1:]}",
+            hint=f"set {PREFIX}{name.upper()}, or {name} in {FILE}, to another value",
+        ) from None
+
+
+def config_file(environment: Mapping[str, str], folder: Path | None = None) -> Path | None:
+    """The configuration file that is in force, or None."""
+    path = _file(environment, folder)
+    return path if path is not None and path.is_file() else None
+
+
+def _file(environment: Mapping[str, str], folder: Path | None) -> Path | None:
+    named = environment.get(PREFIX + "CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise ConfigError(f"there is no file {named}", hint=f"{PREFIX}CONFIG must name a file that exists")
+        return Path(named)
+    return None if folder is None else folder / FILE
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None or not path.is_file():
+        return {}
+    import tomllib
+
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="mend the file, or move it away") from None
+    unknown = sorted(set(values) - set(NAMES) - SECTIONS)
+    if unknown:
+        raise ConfigError(
+            f"{path}: unknown setting {', '.join(unknown)}", hint=f"the settings are: {', '.join(NAMES)}"
+        )
+    return {name: value for name, value in values.items() if name in NAMES}
