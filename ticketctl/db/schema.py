@@ -28,7 +28,6 @@ SEARCHED = 50_000
 
 metadata = MetaData(
     naming_convention={
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
         "uq": "%(table_name)s_%(column_0_N_name)s_key",
         "ck": "%(table_name)s_%(constraint_name)s_check",
         "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
@@ -76,13 +75,11 @@ tickets = Table(
 )
 
 for _column in ("status", "category", "priority", "team"):
-    Index(None, tickets.c[_column], tickets.c.created_at, tickets.c.id)
-Index(None, tickets.c.created_at, tickets.c.id)
-Index(None, tickets.c.updated_at, tickets.c.id)
-search_vector = func.to_tsvector(
-    text("'simple'"), tickets.c.subject + text("' '") + func.left(tickets.c.body, text(str(SEARCHED)))
-)
-Index("tickets_search_idx", search_vector, postgresql_using="gin")
+    Index(f"tickets_{_column}_idx", tickets.c[_column], tickets.c.created_at, tickets.c.id)
+Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
+Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)
+search_vector = text(f"to_tsvector('simple', ((subject || ' ') || left(body, {SEARCHED})))")
+Index("tickets_search_idx", search_vector, postgresql_using="gin", _table=tickets)
 
 steps = Table(
     "steps",

@@ -1,0 +1,47 @@
+"""Runs the migrations: over a connection that the program hands in, or over one of its own."""
+
+import os
+from pathlib import Path
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from ticketctl import loops, settings
+from ticketctl.db.address import Address
+from ticketctl.db.engine import make_engine
+from ticketctl.db.schema import metadata
+from ticketctl.errors import ConfigError
+
+LOCK = 0x7469636B
+"""Two upgrades at once take turns. The lock ends with the transaction, as poolers need it."""
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+    with context.begin_transaction():
+        connection.execute(text(f"select pg_advisory_xact_lock({LOCK})"))
+        context.run_migrations()
+
+
+async def connect_and_migrate() -> None:
+    chosen = settings.load(os.environ, folder=Path.cwd())
+    if chosen.database_url is None:
+        raise ConfigError("no database is named", hint="set TICKETCTL_DATABASE_URL; ticketctl db url prints one")
+    engine = make_engine(
+        Address.parse(chosen.database_url),
+        application_name=chosen.application_name,
+        connect_timeout=chosen.connect_timeout,
+        autocommit=False,
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate)
+
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", target_metadata=metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+elif (handed_in := context.config.attributes.get("connection")) is not None:
+    migrate(handed_in)
+else:
+    loops.run(connect_and_migrate())
