@@ -61,7 +61,7 @@ def create_tickets() -> None:
     op.create_index(
         "tickets_search_idx",
         "tickets",
-        [sa.text("to_tsvector('simple', ((subject || ' ') || left(body, 50000)))")],
+        [sa.text("to_tsvector('simple', (subject || ' ') || left(body, 50000))")],
         postgresql_using="gin",
     )
 

@@ -78,7 +78,7 @@ for _column in ("status", "category", "priority", "team"):
     Index(f"tickets_{_column}_idx", tickets.c[_column], tickets.c.created_at, tickets.c.id)
 Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
 Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)
-search_vector = text(f"to_tsvector('simple', ((subject || ' ') || left(body, {SEARCHED})))")
+search_vector = text(f"to_tsvector('simple', (subject || ' ') || left(body, {SEARCHED}))")
 Index("tickets_search_idx", search_vector, postgresql_using="gin", _table=tickets)
 
 steps = Table(
