@@ -26,7 +26,9 @@ def migrate(connection: Connection) -> None:
 async def connect_and_migrate() -> None:
     chosen = settings.load(os.environ, folder=Path.cwd())
     if chosen.database_url is None:
-        raise ConfigError("no database is named", hint="set TICKETCTL_DATABASE_URL; ticketctl db url prints one")
+        raise ConfigError(
+            "no database is named", hint="set TICKETCTL_DATABASE_URL; ticketctl db url prints one"
+        )
     engine = make_engine(
         Address.parse(chosen.database_url),
         application_name=chosen.application_name,

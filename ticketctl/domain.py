@@ -69,6 +69,11 @@ class Ticket:
     updated_at: datetime
     processed_at: datetime | None
 
+    @property
+    def text(self) -> str:
+        """What the pipeline reads: the subject, an empty line, the body."""
+        return f"{self.subject}\n\n{self.body}" if self.body else self.subject
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:

@@ -1,14 +1,14 @@
 """What can go wrong, drawn as a tree. The command line renders each in one place, with its exit status.
 
-    TicketctlError            1  a bug: nothing should raise it bare
-    ├── InvalidInputError     2  what was typed or sent cannot be used as it is
-    ├── NotFoundError         3  no such ticket, message or file
-    ├── ConfigError           4  a setting is wrong, missing, or needs an extra that is not installed
-    ├── DatabaseError         5  the database cannot be reached, refuses, or answers late
-    │   └── StaleSchemaError  5  its tables are older or newer than this program
-    ├── QueueError            6  the queue cannot be reached or refuses
-    ├── ProviderError         7  the AI provider cannot be reached, refuses, or answers nonsense
-    └── UnsafeError           8  records failed, or a configuration under test is not safe
+TicketctlError            1  a bug: nothing should raise it bare
+├── InvalidInputError     2  what was typed or sent cannot be used as it is
+├── NotFoundError         3  no such ticket, message or file
+├── ConfigError           4  a setting is wrong, missing, or needs an extra that is not installed
+├── DatabaseError         5  the database cannot be reached, refuses, or answers late
+│   └── StaleSchemaError  5  its tables are older or newer than this program
+├── QueueError            6  the queue cannot be reached or refuses
+├── ProviderError         7  the AI provider cannot be reached, refuses, or answers nonsense
+└── UnsafeError           8  records failed, or a configuration under test is not safe
 """
 
 from typing import ClassVar

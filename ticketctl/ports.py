@@ -155,9 +155,7 @@ class TicketStore(Protocol):
     ) -> bool:
         """Write the outcome and the steps that are not saved yet, end the try; False: the lease is lost."""
 
-    async def give_back(
-        self, failures: Sequence[Failure], *, token: UUID, environment_id: str
-    ) -> None:
+    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
         """Write what went wrong on the messages' tickets and free them, over a connection of its own.
 
         A connection of its own, because the usual one may be what failed.

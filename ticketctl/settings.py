@@ -34,7 +34,9 @@ class Settings:
     home: str | None = _setting(None, "the folder of the embedded server's data")
     pool: str = _setting("null", "the pool strategy of the worker")
     loop: str = _setting("run-per-invocation", "the loop policy of the worker")
-    max_connections: Count = _setting(1, "database connections that one execution environment holds at a time")
+    max_connections: Count = _setting(
+        1, "database connections that one execution environment holds at a time"
+    )
     connect_timeout: Positive = _setting(10.0, "seconds to wait for a database connection")
     store_timeout: Positive = _setting(30.0, "seconds that one database call may take, its checkout included")
     visibility_timeout: Positive = _setting(180.0, "seconds that the queue hides a message it delivered")
@@ -94,7 +96,9 @@ def _file(environment: Mapping[str, str], folder: Path | None) -> Path | None:
     named = environment.get(PREFIX + "CONFIG")
     if named:
         if not Path(named).is_file():
-            raise ConfigError(f"there is no file {named}", hint=f"{PREFIX}CONFIG must name a file that exists")
+            raise ConfigError(
+                f"there is no file {named}", hint=f"{PREFIX}CONFIG must name a file that exists"
+            )
         return Path(named)
     return None if folder is None else folder / FILE
 

@@ -17,9 +17,7 @@ NOW = sa.text("now()")
 
 
 def time(name: str, *, now: bool = False) -> sa.Column:
-    return sa.Column(
-        name, sa.DateTime(timezone=True), nullable=not now, server_default=NOW if now else None
-    )
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=not now, server_default=NOW if now else None)
 
 
 def create_tickets() -> None:
@@ -69,7 +67,9 @@ def create_tickets() -> None:
 def create_steps_and_attempts() -> None:
     op.create_table(
         "steps",
-        sa.Column("ticket_id", sa.BigInteger, sa.ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "ticket_id", sa.BigInteger, sa.ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("step", sa.Text, nullable=False),
         sa.Column("output", postgresql.JSONB, nullable=False),
         sa.Column("provider", sa.Text, nullable=False),
@@ -84,7 +84,9 @@ def create_steps_and_attempts() -> None:
     )
     op.create_table(
         "attempts",
-        sa.Column("ticket_id", sa.BigInteger, sa.ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "ticket_id", sa.BigInteger, sa.ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("attempt", sa.Integer, nullable=False),
         time("started_at", now=True),
         time("ended_at"),

@@ -80,5 +80,7 @@ def _tls_context(mode: str, root: str | None, certificate: str | None, key: str 
             context.load_cert_chain(certificate, key)
     except OSError as error:
         hint = "sslrootcert names the certificate authority's file, or is system"
-        raise ConfigError(f"the TLS certificates for the database cannot be read: {error}", hint=hint) from None
+        raise ConfigError(
+            f"the TLS certificates for the database cannot be read: {error}", hint=hint
+        ) from None
     return context

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ticketctl.db.address import Address
 from ticketctl.db.pools import POOLS, Pool
 from ticketctl.errors import DatabaseError, StaleSchemaError
+from ticketctl.settings import Settings
 
 _UNREACHABLE = (OSError, TimeoutError)
 _STALE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
@@ -76,24 +77,17 @@ class Connections:
 class Engines:
     """The engines of one execution environment; `per_loop()` is entered once per event loop."""
 
-    def __init__(
-        self,
-        address: Address,
-        strategy: Pool,
-        *,
-        application_name: str,
-        connect_timeout: float,
-        store_timeout: float,
-        max_connections: int,
-    ) -> None:
+    def __init__(self, address: Address, strategy: Pool, settings: Settings) -> None:
         self._strategy = strategy
+        self._settings = settings
         self._make = partial(
-            make_engine, address, application_name=application_name, connect_timeout=connect_timeout
+            make_engine,
+            address,
+            application_name=settings.application_name,
+            connect_timeout=settings.connect_timeout,
         )
         self._apart = self._make()
         self._engine: AsyncEngine | None = None
-        self._timeout = store_timeout
-        self._limit = max_connections
 
     @asynccontextmanager
     async def per_loop(self) -> AsyncIterator[Connections]:
@@ -103,7 +97,12 @@ class Engines:
         if self._strategy.forget_at_start:
             await self._engine.dispose(close=False)
         try:
-            yield Connections(self._engine, self._apart, limit=self._limit, timeout=self._timeout)
+            yield Connections(
+                self._engine,
+                self._apart,
+                limit=self._settings.max_connections,
+                timeout=self._settings.store_timeout,
+            )
         finally:
             if self._strategy.dispose_at_end:
                 await self._engine.dispose()
@@ -119,11 +118,15 @@ def as_database_error(error: BaseException, address: Address) -> DatabaseError |
     text = " ".join(str(cause).split()) or type(cause).__name__
     if isinstance(cause, _STALE):
         hint = "bring it up to date: ticketctl db upgrade"
-        return StaleSchemaError(f"the database {address.shown} lacks what this version needs: {text}", hint=hint)
+        return StaleSchemaError(
+            f"the database {address.shown} lacks what this version needs: {text}", hint=hint
+        )
     if isinstance(cause, _UNREACHABLE):
         hint = "is the server running, and does TICKETCTL_DATABASE_URL name it?"
         return DatabaseError(f"the database {address.shown} cannot be reached: {text}", hint=hint)
-    if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError) or isinstance(error, SQLAlchemyError):
+    if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError) or isinstance(
+        error, SQLAlchemyError
+    ):
         hint = "the server's log tells more; --debug shows the traceback"
         return DatabaseError(f"the database {address.shown} refused: {text}", hint=hint)
     return None

@@ -1,0 +1,52 @@
+"""Cursors of a list: where a page ended, as text that shows when it was changed."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from ticketctl.errors import InvalidInputError
+
+_CHECKSUM = 6
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The last row of a page: the order it was listed in, its time in that order, its id."""
+
+    sort: str
+    time: datetime
+    ticket_id: int
+
+
+_decoder = msgspec.json.Decoder(Place)
+
+
+def encode(place: Place) -> str:
+    """The cursor of a place."""
+    content = msgspec.json.encode(place)
+    return urlsafe_b64encode(_checksum(content) + content).decode().rstrip("=")
+
+
+def decode(cursor: str, sort: str) -> Place:
+    """The place of a cursor that was made for the order `sort`.
+
+    Raises:
+        InvalidInputError: It was changed, cut, or made for another order.
+    """
+    hint = "take next_cursor as the page before printed it, with the same --sort"
+    try:
+        raw = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
+        checksum, content = raw[:_CHECKSUM], raw[_CHECKSUM:]
+        place = _decoder.decode(content)
+    except (ValueError, msgspec.DecodeError):
+        raise InvalidInputError("the cursor cannot be read", hint=hint) from None
+    if checksum != _checksum(content):
+        raise InvalidInputError("the cursor was changed", hint=hint)
+    if place.sort != sort:
+        raise InvalidInputError(f"the cursor was made for --sort {place.sort}", hint=hint)
+    return place
+
+
+def _checksum(content: bytes) -> bytes:
+    return sha256(content).digest()[:_CHECKSUM]

@@ -1,0 +1,144 @@
+"""The worker's writes, each one statement, and what a person's creation of a ticket writes.
+
+Every write of a claim's holder asks for its token: who lost the lease writes nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import TextualSelect
+
+from ticketctl.db.schema import tickets
+
+_NAMES = [column.name for column in tickets.columns]
+_HUMAN_SET = ("category", "priority", "sentiment", "language", "team", "draft")
+
+
+def _columns(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in _NAMES)
+
+
+def _kept(name: str) -> str:
+    """What a human set is never overwritten by a run."""
+    return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else :{name} end"
+
+
+def _selecting(sql: str, *extra: Column[Any]) -> TextualSelect:
+    """The ticket's columns come first, typed as the schema says; `extra` follow."""
+    return text(sql).columns(*tickets.columns, *extra)
+
+
+# `do nothing` would answer a concurrent second caller with no row
+CREATE = _selecting(
+    f"""
+with ticket as (
+  insert into tickets (subject, body, requester, idempotency_key)
+  values (:subject, :body, :requester, :idempotency_key)
+  on conflict (idempotency_key) do update set idempotency_key = excluded.idempotency_key
+  returning *, xmax = 0 as made
+), message as (
+  insert into messages (ticket_id, body)
+  select id, format('{{"ticket_id": %s}}', id) from ticket where made
+)
+select {_columns("ticket")}, made from ticket
+""",  # noqa: S608 - only names of columns are put in
+    Column("made"),
+)
+
+CLOSE = _selecting(
+    f"""
+update tickets t set status = 'closed', lease_token = null, lease_until = null, updated_at = now()
+where t.id = :ticket_id returning {_columns("t")}
+"""  # noqa: S608 - only names of columns are put in
+)
+
+# skip locked: one frozen transaction must not hang the rest; order by: two batches that overlap cannot deadlock
+CLAIM = _selecting(
+    f"""
+with wanted as (
+  select * from jsonb_to_recordset(cast(:messages as jsonb))
+    as m(ticket_id bigint, message_id text, receive_count int)
+), free as (
+  select id from tickets
+  where id in (select ticket_id from wanted)
+    and (status = 'new' or status = 'processing' and lease_until < now())
+  order by id for no key update skip locked
+), claimed as (
+  update tickets t set status = 'processing', attempt = attempt + 1, lease_token = :token,
+    lease_until = now() + cast(:lease as interval), updated_at = now()
+  from free where t.id = free.id returning t.*
+), tries as (
+  insert into attempts (ticket_id, attempt, message_id, receive_count, environment_id)
+  select claimed.id, claimed.attempt, wanted.message_id, wanted.receive_count, :environment_id
+  from claimed join wanted on wanted.ticket_id = claimed.id
+)
+select {_columns("claimed")}, wanted.ticket_id as wanted_id, before.status as status_before,
+  before.lease_until as lease_before,
+  (select jsonb_object_agg(steps.step, to_jsonb(steps) - 'ticket_id' - 'created_at')
+   from steps where steps.ticket_id = claimed.id) as saved
+from wanted
+left join claimed on claimed.id = wanted.ticket_id
+left join tickets before on before.id = wanted.ticket_id
+""",  # noqa: S608 - only names of columns are put in
+    Column("wanted_id", BigInteger),
+    Column("status_before", Text),
+    Column("lease_before", DateTime(timezone=True)),
+    Column("saved", JSONB),
+)
+
+_SAVE_STEPS = """
+  insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens, duration_ms)
+  select holder.id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens, s.duration_ms
+  from holder, jsonb_to_recordset(cast(:steps as jsonb)) as s(step text, output jsonb, provider text, model text,
+    prompt_hash text, input_tokens int, output_tokens int, duration_ms float8)
+  on conflict (ticket_id, step) do update set output = excluded.output, provider = excluded.provider,
+    model = excluded.model, prompt_hash = excluded.prompt_hash, input_tokens = excluded.input_tokens,
+    output_tokens = excluded.output_tokens, duration_ms = excluded.duration_ms, created_at = now()
+"""
+
+SAVE_STEPS = text(
+    f"""
+with holder as (
+  select id from tickets where id = :ticket_id and lease_token = :token for no key update
+), saved as ({_SAVE_STEPS})
+select id from holder
+"""  # noqa: S608 - both parts stand in this module
+)
+
+FINISH = text(
+    f"""
+with holder as (
+  update tickets t set status = :status, {", ".join(_kept(name) for name in _HUMAN_SET)},
+    confidence = :confidence, extracted = cast(:extracted as jsonb), error = null,
+    lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
+  where t.id = :ticket_id and t.lease_token = :token returning t.id, t.attempt
+), saved as ({_SAVE_STEPS}
+), tried as (
+  update attempts a set ended_at = now(), outcome = :status
+  from holder where a.ticket_id = holder.id and a.attempt = holder.attempt
+)
+select id from holder
+"""  # noqa: S608 - both parts and the names of columns stand in this module
+)
+
+# A connection that belongs to a dead loop sends its bytes before it errors: the claim may have taken effect
+# although its caller never saw the answer. Then the token is ours and the try has its row; else both are made.
+GIVE_BACK = text(
+    """
+with failed as (
+  select * from jsonb_to_recordset(cast(:failures as jsonb))
+    as f(ticket_id bigint, message_id text, receive_count int, error text, final bool)
+), freed as (
+  update tickets t set status = case when f.final then 'failed' else 'new' end, error = f.error,
+    attempt = attempt + case when t.lease_token is null then 1 else 0 end,
+    lease_token = null, lease_until = null, updated_at = now()
+  from failed f where t.id = f.ticket_id and (t.lease_token = :token or t.status = 'new')
+  returning t.id, t.attempt, t.error, f.message_id, f.receive_count
+)
+insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, receive_count, environment_id)
+select id, attempt, clock_timestamp(), 'failed', error, message_id, receive_count, :environment_id from freed
+on conflict (ticket_id, attempt) do update
+  set ended_at = excluded.ended_at, outcome = excluded.outcome, error = excluded.error
+"""
+)

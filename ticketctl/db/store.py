@@ -1,0 +1,223 @@
+"""Tickets in Postgres: the store that people and workers use."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import RowMapping, Select, func, select, text, tuple_
+
+from ticketctl.db import cursors, statements
+from ticketctl.db.engine import Connections
+from ticketctl.db.schema import attempts, search_vector, steps, tickets
+from ticketctl.domain import Attempt, NewTicket, Step, StepRecord, Ticket, TicketHistory, TicketStatus
+from ticketctl.errors import InvalidInputError
+from ticketctl.messages import TicketMessage
+from ticketctl.ports import Claim, Failure, Outcome, TicketFilter, TicketPage
+
+SORTS = {
+    "-created": tickets.c.created_at,
+    "created": tickets.c.created_at,
+    "-updated": tickets.c.updated_at,
+    "updated": tickets.c.updated_at,
+}
+"""The orders of a list; a minus puts the newest first."""
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_TICKET = [column.name for column in tickets.columns]
+
+
+class PostgresStore:
+    """The store over one event loop's connections; see `ports.TicketStore` for what each call means."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
+        """Write a ticket and its message in one statement; the same key again answers the first ticket."""
+        async with self._connections.one() as connection:
+            row = (await connection.execute(statements.CREATE, msgspec.to_builtins(ticket))).mappings().one()
+        return _ticket(row), row["made"]
+
+    async def list(
+        self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
+    ) -> TicketPage:
+        """Read one page by its key, never by an offset."""
+        if sort not in SORTS:
+            raise InvalidInputError(f"there is no order {sort}", hint=f"it can be {', '.join(SORTS)}")
+        query = _filtered(wanted)
+        page = _after(query, sort, after).limit(limit + 1)
+        async with self._connections.one() as connection:
+            rows = (await connection.execute(page)).mappings().all()
+            total = await connection.scalar(_counting(query)) if count else None
+        shown = [_ticket(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return TicketPage(tickets=shown, total=total, next_cursor=_cursor(shown[-1], sort) if more else None)
+
+    async def history(self, ticket_id: int) -> TicketHistory | None:
+        """Read a ticket with its steps, in the pipeline's order, and its tries."""
+        async with self._connections.one() as connection:
+            row = (
+                (await connection.execute(select(tickets).where(tickets.c.id == ticket_id)))
+                .mappings()
+                .one_or_none()
+            )
+            if row is None:
+                return None
+            saved = await connection.execute(select(steps).where(steps.c.ticket_id == ticket_id))
+            tried = await connection.execute(
+                select(attempts).where(attempts.c.ticket_id == ticket_id).order_by(attempts.c.attempt)
+            )
+        order = list(Step)
+        records = [_record(step) for step in saved.mappings()]
+        return TicketHistory(
+            ticket=_ticket(row),
+            steps=sorted(records, key=lambda record: order.index(record.step)),
+            attempts=[_attempt(attempt) for attempt in tried.mappings()],
+        )
+
+    async def close(self, ticket_id: int) -> Ticket | None:
+        """Close a ticket, whatever its state."""
+        async with self._connections.one() as connection:
+            result = await connection.execute(statements.CLOSE, {"ticket_id": ticket_id})
+            row = result.mappings().one_or_none()
+        return None if row is None else _ticket(row)
+
+    async def claim(
+        self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
+    ) -> Mapping[int, Claim]:
+        """Lease what is free, in one statement that one frozen transaction cannot hang."""
+        wanted = [
+            {"ticket_id": m.ticket_id, "message_id": m.message_id, "receive_count": m.receive_count}
+            for m in {message.ticket_id: message for message in reversed(messages)}.values()
+        ]
+        parameters = {
+            "messages": _json(wanted),
+            "token": token,
+            "lease": lease,
+            "environment_id": environment_id,
+        }
+        async with self._connections.one() as connection:
+            rows = (await connection.execute(statements.CLAIM, parameters)).mappings().all()
+        return {row["wanted_id"]: _claim(row) for row in rows}
+
+    async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
+        """Save one output under the token."""
+        parameters = {"ticket_id": ticket_id, "token": token, "steps": _json([step])}
+        return await self._held(statements.SAVE_STEPS, parameters)
+
+    async def finish(
+        self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+    ) -> bool:
+        """Write the outcome and the last steps under the token, and end the try."""
+        classification = outcome.classification
+        parameters = {
+            "ticket_id": ticket_id,
+            "token": token,
+            "status": outcome.status.value,
+            "category": classification.category,
+            "priority": classification.priority,
+            "sentiment": classification.sentiment,
+            "language": classification.language,
+            "confidence": classification.confidence,
+            "team": outcome.route.team,
+            "draft": outcome.draft.text.replace("\0", ""),
+            "extracted": _json(outcome.extraction.entities),
+            "steps": _json(steps),
+        }
+        return await self._held(statements.FINISH, parameters)
+
+    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
+        """Write what went wrong, over a connection that no pool has touched."""
+        failed = [
+            {
+                "ticket_id": failure.message.ticket_id,
+                "message_id": failure.message.message_id,
+                "receive_count": failure.message.receive_count,
+                "error": failure.error,
+                "final": failure.final,
+            }
+            for failure in {failure.message.ticket_id: failure for failure in failures}.values()
+        ]
+        parameters = {"failures": _json(failed), "token": token, "environment_id": environment_id}
+        async with self._connections.one(apart=True) as connection:
+            await connection.execute(statements.GIVE_BACK, parameters)
+
+    async def _held(self, statement: Any, parameters: dict[str, Any]) -> bool:
+        async with self._connections.one() as connection:
+            return (await connection.execute(statement, parameters)).first() is not None
+
+
+def _json(value: Any) -> str:
+    """JSON for a jsonb parameter, less the NUL characters, which Postgres cannot keep."""
+    return _ESCAPED_NUL.sub(r"\1", msgspec.json.encode(value).decode())
+
+
+def _filtered(wanted: TicketFilter) -> Select[Any]:
+    query = select(tickets)
+    for name in ("status", "category", "priority", "team"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(tickets.c[name] == value)
+    if wanted.since is not None:
+        query = query.where(tickets.c.created_at >= wanted.since)
+    if wanted.search is not None:
+        query = query.where(
+            text(f"{search_vector} @@ to_tsquery('simple', :words)").bindparams(words=_words(wanted.search))
+        )
+    return query
+
+
+def _words(search: str) -> str:
+    """Every word must be there, at least as the beginning of one."""
+    words = re.findall(r"\w+", search)
+    if not words:
+        raise InvalidInputError("the search has no words", hint="search for letters or digits")
+    return " & ".join(f"{word}:*" for word in words)
+
+
+def _after(query: Select[Any], sort: str, after: str | None) -> Select[Any]:
+    time, newest_first = SORTS[sort], sort.startswith("-")
+    key = tuple_(time, tickets.c.id)
+    if after is not None:
+        place = cursors.decode(after, sort)
+        end = tuple_(place.time, place.ticket_id)
+        query = query.where(key < end if newest_first else key > end)
+    return query.order_by(*(column.desc() if newest_first else column for column in (time, tickets.c.id)))
+
+
+def _counting(query: Select[Any]) -> Select[Any]:
+    return query.with_only_columns(func.count(), maintain_column_froms=True)
+
+
+def _cursor(last: Ticket, sort: str) -> str:
+    time = last.updated_at if sort.endswith("updated") else last.created_at
+    return cursors.encode(cursors.Place(sort, time, last.id))
+
+
+def _ticket(row: RowMapping) -> Ticket:
+    values = {name: row[name] for name in _TICKET}
+    return Ticket(**values | {"status": TicketStatus(values["status"])})
+
+
+def _claim(row: RowMapping) -> Claim:
+    saved = row["saved"] or {}
+    status = row["status_before"]
+    return Claim(
+        ticket_id=row["wanted_id"],
+        ticket=None if row["id"] is None else _ticket(row),
+        status=None if status is None else TicketStatus(status),
+        lease_until=row["lease_before"],
+        steps={Step(name): msgspec.convert(step, StepRecord) for name, step in saved.items()},
+    )
+
+
+def _record(row: RowMapping) -> StepRecord:
+    values = {name: value for name, value in row.items() if name != "ticket_id"}
+    return StepRecord(**values | {"step": Step(values["step"])})
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    return Attempt(**{name: value for name, value in row.items() if name != "ticket_id"})
