@@ -1,0 +1,1 @@
+"""What reads tickets: an engine in this process, or models behind HTTP."""

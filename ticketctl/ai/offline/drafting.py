@@ -1,0 +1,23 @@
+"""The offline reply: a template with the ticket's own words in its placeholders."""
+
+from ticketctl.ai import replies
+from ticketctl.ai.taxonomy import Taxonomy
+from ticketctl.domain import Classification, Draft, Extraction, Route, Ticket
+
+
+def drafted(
+    taxonomy: Taxonomy, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
+) -> Draft:
+    """The category's template, filled in; the first entity of each kind stands for its kind."""
+    values: dict[str, str | None] = {entity.kind: entity.value for entity in reversed(extraction.entities)}
+    values |= {
+        "ticket_id": str(ticket.id),
+        "subject": " ".join(ticket.subject.split()),
+        "requester": ticket.requester,
+        "category": classification.category,
+        "priority": classification.priority,
+        "language": classification.language,
+        "team": route.team,
+    }
+    template = taxonomy.template(classification.category, classification.language)
+    return Draft(text=replies.fill(template, values).strip() + "\n", method="template")
