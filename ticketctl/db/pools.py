@@ -29,6 +29,11 @@ class Pool:
     forget_at_start: bool = False
     dispose_at_end: bool = False
 
+    @property
+    def outlives_loop(self) -> bool:
+        """Whether it keeps connections after the event loop that they belong to has ended."""
+        return self.pool_class != "NullPool" and not self.dispose_at_end
+
 
 _ALL = (
     Pool(

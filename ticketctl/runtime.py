@@ -1,0 +1,129 @@
+"""The composition root: the only module that names adapters, and puts them together as the settings say."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ticketctl.db.address import Address
+from ticketctl.db.engine import Connections, Engines, as_database_error
+from ticketctl.db.pools import ALIASES, POOLS, Pool, find_pool
+from ticketctl.db.store import PostgresStore
+from ticketctl.errors import ConfigError
+from ticketctl.loops import LOOPS, Loop, LoopPolicy
+from ticketctl.pipeline import Pipeline
+from ticketctl.ports import Provider, Router, TicketStore
+from ticketctl.settings import Settings, config_file
+
+Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
+
+
+def pool_of(settings: Settings) -> Pool:
+    """The pool strategy that the settings name. Raises ConfigError with the choices."""
+    pool = find_pool(settings.pool)
+    if pool is None:
+        known = ", ".join([*POOLS, *ALIASES])
+        raise ConfigError(f"there is no pool {settings.pool}", hint=f"TICKETCTL_POOL can be {known}")
+    return pool
+
+
+def loop_policy_of(settings: Settings) -> LoopPolicy:
+    """The loop policy that the settings name. Raises ConfigError with the choices."""
+    policy = LOOPS.get(settings.loop)
+    if policy is None:
+        raise ConfigError(
+            f"there is no loop {settings.loop}", hint=f"TICKETCTL_LOOP can be {', '.join(LOOPS)}"
+        )
+    return policy
+
+
+def unsafe_pair(pool: Pool, policy: LoopPolicy) -> str | None:
+    """Why this pair cannot survive warm starts, or None."""
+    if policy.persistent or not pool.outlives_loop:
+        return None
+    return (
+        f"the pool {pool.name} keeps connections that belong to an event loop, and the loop policy {policy.name} "
+        "ends that loop: the next one cannot use them. See: ticketctl simulate-warm-starts"
+    )
+
+
+def address_of(settings: Settings) -> Address:
+    """The database that the settings name. Raises ConfigError."""
+    if settings.database_url is None:
+        raise ConfigError(
+            "no database is named",
+            hint="set TICKETCTL_DATABASE_URL to a postgresql:// URL; ticketctl db url prints a local one",
+        )
+    return Address.parse(settings.database_url)
+
+
+def worker_loop(settings: Settings) -> Loop[Pipeline]:
+    """The loop of an execution environment, with the pipeline that each of its event loops gets."""
+    return Loop(loop_policy_of(settings), resources(settings))
+
+
+def resources(settings: Settings) -> Compose:
+    """What is bound to an event loop, as a context manager to be entered once per loop.
+
+    What is not bound to one is made here, once: the engine's strategy and the provider.
+
+    Raises:
+        ConfigError: A setting is wrong, or the taxonomy is.
+    """
+    engines = Engines(address_of(settings), pool_of(settings), settings)
+    provider, router = _provider()
+
+    @asynccontextmanager
+    async def compose() -> AsyncIterator[Pipeline]:
+        async with engines.per_loop() as connections:
+            yield Pipeline(store=PostgresStore(connections), provider=provider, router=router)
+
+    return compose
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[TicketStore]:
+    """A store for one command, over the null pool; every failure of the database is a DatabaseError."""
+    async with open_connections(settings) as connections:
+        yield PostgresStore(connections)
+
+
+@asynccontextmanager
+async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
+    """The database for one command, over the null pool; every failure of it is a DatabaseError."""
+    address = address_of(settings)
+    try:
+        async with Engines(address, POOLS["null"], settings).per_loop() as connections:
+            yield connections
+    except Exception as error:
+        mapped = as_database_error(error, address)
+        if mapped is None:
+            raise
+        raise mapped from error
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Settings]:
+    """Settings that name a database: the one given, else the embedded server, which runs meanwhile.
+
+    Raises:
+        ConfigError: There is none, and the embedded server cannot be had.
+        DatabaseError: The embedded server does not start.
+    """
+    if settings.database_url is not None:
+        yield settings
+        return
+    from ticketctl.db.embedded import EmbeddedServer
+
+    with EmbeddedServer(settings.home_folder).running() as url:
+        yield replace(settings, database_url=url)
+
+
+def _provider() -> tuple[Provider, Router]:
+    from ticketctl.ai.offline import OfflineProvider
+    from ticketctl.ai.taxonomy_file import default_taxonomy, read
+
+    path = config_file(os.environ, Path.cwd())
+    taxonomy = default_taxonomy() if path is None else read(path)
+    return OfflineProvider(taxonomy), taxonomy

@@ -1,0 +1,162 @@
+"""The worker Lambda: `ticketctl.worker.handler`.
+
+Lambda keeps an execution environment between invocations and calls the handler again: a warm start. What
+lives with the process is made once, by the first invocation; what is bound to an event loop is composed anew
+in each loop.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ticketctl import settings as settings_module
+from ticketctl.batch import Limits, RecordResult, process
+from ticketctl.errors import InvalidInputError
+from ticketctl.messages import Message, batch_response, parse_event
+from ticketctl.runtime import loop_policy_of, pool_of, unsafe_pair, worker_loop
+from ticketctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+class Worker:
+    """One execution environment: what one warm process keeps from invocation to invocation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.environment_id = str(uuid4())
+        self._settings = settings
+        self._policy = loop_policy_of(settings)
+        self._loop = worker_loop(settings)
+        warning = unsafe_pair(pool_of(settings), self._policy)
+        if warning is not None:
+            log.warning(warning)
+
+    def invoke(self, event: object, context: Any) -> list[RecordResult]:
+        """Process an event's records; what became of each is in the answer, in their order.
+
+        `context` is Lambda's, or None: then the visibility timeout bounds the invocation.
+        """
+        _request_id.set(getattr(context, "aws_request_id", None))
+        try:
+            messages = parse_event(event)
+        except InvalidInputError as error:
+            log.error("nothing was done: %s", error)  # noqa: TRY400 - a traceback would tell nothing
+            return []
+        limits = self._limits(context)
+        results: list[RecordResult] = []
+        for batch in _batches(messages, per_record=self._policy.per_record):
+            results += self._process(batch, limits, results)
+        return results
+
+    def close(self) -> None:
+        """End the environment: close what a persistent loop holds."""
+        self._loop.close()
+
+    def _process(
+        self, messages: Sequence[Message], limits: Limits, before: Sequence[RecordResult]
+    ) -> list[RecordResult]:
+        failed_groups = {
+            result.message.group for result in before if result.error is not None and result.message.group
+        }
+        work = partial(
+            process,
+            messages,
+            limits=limits,
+            environment_id=self.environment_id,
+            failed_groups=failed_groups,
+        )
+        try:
+            return self._loop.run(lambda pipeline: work(pipeline=pipeline))
+        except Exception as error:
+            log.exception("the event loop's resources failed")
+            return [RecordResult(message, error) for message in messages]
+
+    def _limits(self, context: Any) -> Limits:
+        settings = self._settings
+        remaining = _remaining_seconds(context, settings.visibility_timeout)
+        return Limits(
+            deadline=time.monotonic() + remaining - settings.shutdown_reserve,
+            lease=timedelta(seconds=min(remaining, settings.visibility_timeout)),
+            max_receive_count=settings.max_receive_count,
+        )
+
+
+_worker: Worker | None = None
+
+
+def handler(event: object, context: Any) -> dict[str, Any]:
+    """Lambda's entry point: process an SQS event and answer with the messages to be delivered again.
+
+    Raises:
+        ConfigError: The environment's settings are wrong; Lambda then takes the whole batch as failed.
+    """
+    global _worker  # noqa: PLW0603 - the one thing that a warm start keeps
+    if _worker is None:
+        if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+            log_json()
+        _worker = Worker(settings_module.load(os.environ, folder=Path.cwd()))
+    return response(_worker.invoke(event, context))
+
+
+def response(results: Sequence[RecordResult]) -> dict[str, Any]:
+    """The partial batch response for these results."""
+    failed = [result.message.message_id for result in results if result.error is not None]
+    return batch_response(message_id for message_id in failed if message_id is not None)
+
+
+def log_json() -> None:
+    """Write what this package logs as JSON, a line an event, on Lambda's handlers or on stderr."""
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler())
+    for log_handler in root.handlers:
+        log_handler.setFormatter(JsonFormatter())
+    logging.getLogger("ticketctl").setLevel(logging.INFO)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, message, request, and what `extra` names."""
+
+    EXTRA = ("message_id", "ticket_id", "step", "status", "duration_ms")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record; its exception becomes `error_type`, `error` and `traceback`."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{record.msecs:03.0f}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": _request_id.get(),
+        }
+        line |= {name: getattr(record, name) for name in self.EXTRA if hasattr(record, name)}
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            line |= {
+                "error_type": type(error).__name__,
+                "error": str(error),
+                "traceback": self.formatException(record.exc_info),
+            }
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _batches(messages: Sequence[Message], *, per_record: bool) -> list[Sequence[Message]]:
+    """What each event loop gets."""
+    if per_record:
+        return [[message] for message in messages]
+    return [messages] if messages else []
+
+
+def _remaining_seconds(context: Any, otherwise: float) -> float:
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return remaining() / 1000 if callable(remaining) else otherwise
