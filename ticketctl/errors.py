@@ -2,7 +2,7 @@
 
 TicketctlError            1  a bug: nothing should raise it bare
 ├── InvalidInputError     2  what was typed or sent cannot be used as it is
-├── NotFoundError         3  no such ticket, message or file
+├── NotFoundError         3  no such ticket or message
 ├── ConfigError           4  a setting is wrong, missing, or needs an extra that is not installed
 ├── DatabaseError         5  the database cannot be reached, refuses, or answers late
 │   └── StaleSchemaError  5  its tables are older or newer than this program
@@ -31,7 +31,7 @@ class InvalidInputError(TicketctlError):
 
 
 class NotFoundError(TicketctlError):
-    """There is no such ticket, message or file."""
+    """There is no such ticket or message."""
 
     exit_status = 3
 

@@ -3,18 +3,24 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ticketctl.db import migrations
 from ticketctl.db.address import Address
 from ticketctl.db.engine import Connections, Engines, as_database_error
 from ticketctl.db.pools import ALIASES, POOLS, Pool, find_pool
+from ticketctl.db.schema import REVISION
 from ticketctl.db.store import PostgresStore
 from ticketctl.errors import ConfigError
 from ticketctl.loops import LOOPS, Loop, LoopPolicy
 from ticketctl.pipeline import Pipeline
 from ticketctl.ports import Provider, Router, TicketStore
 from ticketctl.settings import Settings, config_file
+
+if TYPE_CHECKING:
+    from ticketctl.db.embedded import EmbeddedServer
 
 Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
 
@@ -82,20 +88,83 @@ def resources(settings: Settings) -> Compose:
     return compose
 
 
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database that is there: settings that name it, and whether it is the embedded one."""
+
+    settings: Settings
+    embedded: bool
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """The database that the settings name, else the embedded server's, which runs meanwhile.
+
+    Raises:
+        ConfigError: There is none, and the embedded server cannot be had.
+        DatabaseError: The embedded server does not start.
+    """
+    if settings.database_url is not None:
+        yield Database(settings, embedded=False)
+        return
+    with embedded_server(settings).running() as url:
+        yield Database(replace(settings, database_url=url), embedded=True)
+
+
+def embedded_server(settings: Settings) -> "EmbeddedServer":
+    """The embedded server, not yet started. Raises ConfigError where it is not installed."""
+    from ticketctl.db.embedded import EmbeddedServer
+
+    return EmbeddedServer(settings.home_folder)
+
+
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[TicketStore]:
-    """A store for one command, over the null pool; every failure of the database is a DatabaseError."""
-    async with open_connections(settings) as connections:
+async def open_store(database: Database) -> AsyncIterator[TicketStore]:
+    """A store for one command, its tables up to date; every failure of the database is a DatabaseError.
+
+    Raises:
+        StaleSchemaError: The tables are of another version, and the database is not the embedded one.
+    """
+    async with open_connections(database.settings) as connections:
+        await _bring_up_to_date(connections, database)
         yield PostgresStore(connections)
+
+
+async def prepare(database: Database) -> None:
+    """Make sure of the tables, for work that goes on over other connections; raises as `open_store`."""
+    async with open_connections(database.settings) as connections:
+        await _bring_up_to_date(connections, database)
+
+
+async def current_revision(database: Database) -> str | None:
+    """The revision of the tables, None where there are none. Raises DatabaseError."""
+    async with open_connections(database.settings) as connections, connections.one() as connection:
+        return await migrations.current(connection)
+
+
+async def upgrade(database: Database) -> str | None:
+    """Bring the tables up to date, and answer their revision. Raises DatabaseError."""
+    address = address_of(database.settings)
+    async with _mapped_errors(address):
+        await migrations.migrate(address, database.settings)
+    return await current_revision(database)
 
 
 @asynccontextmanager
 async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
-    """The database for one command, over the null pool; every failure of it is a DatabaseError."""
+    """The database for one command, over one connection; every failure of it is a DatabaseError."""
     address = address_of(settings)
+    async with (
+        _mapped_errors(address),
+        Engines(address, POOLS["dispose"], settings).per_loop() as connections,
+    ):
+        yield connections
+
+
+@asynccontextmanager
+async def _mapped_errors(address: Address) -> AsyncIterator[None]:
     try:
-        async with Engines(address, POOLS["null"], settings).per_loop() as connections:
-            yield connections
+        yield
     except Exception as error:
         mapped = as_database_error(error, address)
         if mapped is None:
@@ -103,21 +172,14 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         raise mapped from error
 
 
-@contextmanager
-def database(settings: Settings) -> Iterator[Settings]:
-    """Settings that name a database: the one given, else the embedded server, which runs meanwhile.
-
-    Raises:
-        ConfigError: There is none, and the embedded server cannot be had.
-        DatabaseError: The embedded server does not start.
-    """
-    if settings.database_url is not None:
-        yield settings
-        return
-    from ticketctl.db.embedded import EmbeddedServer
-
-    with EmbeddedServer(settings.home_folder).running() as url:
-        yield replace(settings, database_url=url)
+async def _bring_up_to_date(connections: Connections, database: Database) -> None:
+    address = address_of(database.settings)
+    async with connections.one() as connection:
+        revision = await migrations.current(connection)
+    if database.embedded and (revision is None or revision < REVISION):
+        await migrations.migrate(address, database.settings)
+    else:
+        migrations.require(revision, address)
 
 
 def _provider() -> tuple[Provider, Router]:

@@ -47,6 +47,19 @@ class Address:
         port = f":{parts.port}" if parts.port else ""
         return f"{host}{port}/{unquote(parts.path.lstrip('/'))}"
 
+    @property
+    def password(self) -> str | None:
+        """The password, if the URL has one."""
+        password = urlsplit(self.dsn).password
+        return None if password is None else unquote(password)
+
+    @property
+    def without_password(self) -> str:
+        """The URL, less its password."""
+        parts = urlsplit(self.dsn)
+        user, at, host = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}"))
+
     def with_database(self, name: str) -> "Address":
         """The same server, another database."""
         return Address(urlunsplit(urlsplit(self.dsn)._replace(path=f"/{name}")))

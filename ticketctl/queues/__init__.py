@@ -1,0 +1,1 @@
+"""Where messages wait for a worker."""

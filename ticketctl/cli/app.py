@@ -1,0 +1,83 @@
+"""The command line as a whole: its commands in the order of a ticket's life, and how it ends."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ticketctl.cli import database, event, failures, process, simulate, tickets
+from ticketctl.errors import TicketctlError
+
+EPILOG = (
+    "Settings come from TICKETCTL_... variables and ticketctl.toml; ticketctl config shows them all.  "
+    "Exit status: 0 done, 1 a bug, 2 usage or invalid input, 3 not found, 4 configuration, 5 database, "
+    "6 queue, 7 AI provider, 8 records failed or not safe, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="ticketctl",
+    help="A ticket processor whose worker survives AWS Lambda warm starts, and the instrument that shows "
+    "whether yours does.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+"""The whole program, for documentation and for completion."""
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
+    if wanted:
+        import ticketctl
+
+        sys.stdout.write(f"ticketctl {ticketctl.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="TICKETCTL_DEBUG", help="Show logs and tracebacks on stderr.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    import logging
+
+    if debug:
+        global _debug  # noqa: PLW0603 - one process is one call of the program
+        _debug = True
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
+
+
+_debug = False
+
+for group in (tickets, event, process, simulate, database):
+    group.register(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program and answer its exit status; every failure is told in one place."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream at the edge
+    try:
+        result = app(list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still buffered has no reader; without this Python would complain about it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failures.PIPE_CLOSED
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted\n")
+        return failures.INTERRUPTED
+    except (TicketctlError, typer.TyperException) as error:
+        return failures.report(error, debug=_debug)
+    except Exception as error:  # noqa: BLE001 - the last place that can tell of a bug
+        return failures.report(error, debug=_debug)
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,44 @@
+"""Options whose choices are data: pools and loops."""
+
+from typing import Annotated
+
+import typer
+
+from ticketctl.db.pools import ALIASES, POOLS, find_pool
+from ticketctl.loops import LOOPS
+
+
+def check_pool(name: str | None) -> str | None:
+    """Refuse a pool that is not there, with the choices."""
+    if name is not None and find_pool(name) is None:
+        raise typer.BadParameter(f"there is no pool {name!r}; it can be {', '.join([*POOLS, *ALIASES])}")
+    return name
+
+
+def check_loop(name: str | None) -> str | None:
+    """Refuse a loop that is not there, with the choices."""
+    if name is not None and name not in LOOPS:
+        raise typer.BadParameter(f"there is no loop {name!r}; it can be {', '.join(LOOPS)}")
+    return name
+
+
+PoolOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pool",
+        callback=check_pool,
+        autocompletion=lambda: [*POOLS, *ALIASES],
+        help=f"One of: {', '.join(POOLS)}. Default: TICKETCTL_POOL, else null.",
+        show_default=False,
+    ),
+]
+LoopOption = Annotated[
+    str | None,
+    typer.Option(
+        "--loop",
+        callback=check_loop,
+        autocompletion=lambda: list(LOOPS),
+        help=f"One of: {', '.join(LOOPS)}. Default: TICKETCTL_LOOP, else run-per-invocation.",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,49 @@
+"""Writing a ticket in the user's own editor."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ticketctl.cli.input import read_text
+from ticketctl.errors import InvalidInputError
+
+_FORM = """
+
+# The first line is the subject, the rest is the text.
+# Lines that begin with # are left out; an empty file makes no ticket.
+"""
+
+
+def write_ticket() -> tuple[str, str]:
+    """Open $VISUAL or $EDITOR on an empty ticket; answer subject and body.
+
+    Raises:
+        InvalidInputError: The editor cannot be run or failed, or nothing was written.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "ticket.txt")
+        path.write_text(_FORM, "utf-8")
+        _run([*shlex.split(command), str(path)])
+        written = read_text(str(path))
+    lines = [line for line in written.splitlines() if not line.startswith("#")]
+    subject, _, body = "\n".join(lines).strip().partition("\n")
+    if not subject:
+        raise InvalidInputError(
+            "nothing was written, so no ticket was made", hint="write a subject, then save"
+        )
+    return subject.strip(), body.strip()
+
+
+def _run(command: list[str]) -> None:
+    hint = "set EDITOR to an editor, or give SUBJECT and --body"
+    try:
+        status = subprocess.run(command, check=False).returncode  # noqa: S603 - the user's own editor
+    except OSError as error:
+        raise InvalidInputError(
+            f"the editor {command[0]} cannot be run: {error.strerror}", hint=hint
+        ) from None
+    if status != 0:
+        raise InvalidInputError(f"the editor {command[0]} ended with status {status}", hint=hint)

@@ -1,0 +1,61 @@
+"""Data on stdout: a table on a terminal, tab-separated lines when piped, JSON where it is asked for."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ticketctl.cli.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+
+def on_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A Rich console; it honours NO_COLOR, and treats nothing as markup."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON: indented for a person, on one line for a program."""
+    encoded = msgspec.json.encode(value)
+    text = msgspec.json.format(encoded, indent=2 if on_terminal() else 0)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def print_rows(rows: Iterable[Sequence[object]]) -> None:
+    """Print tab-separated lines: no header, nothing cut; tabs and line ends in a cell are written out."""
+    for row in rows:
+        sys.stdout.write("\t".join(visible(_plain(cell)) for cell in row) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) -> None:
+    """Print a table for a person; the last column takes what width is left."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        last = number == len(columns) - 1
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if last else None)
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
+    console().print(table)
+
+
+def say(message: str) -> None:
+    """Tell a person something that is no data: on stderr."""
+    sys.stderr.write(visible(message, multiline=True) + "\n")
+
+
+def _plain(cell: object) -> str:
+    return "" if cell is None else str(cell)

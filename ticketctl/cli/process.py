@@ -1,0 +1,143 @@
+"""`process`: replay an SQS event through the worker, in this process, as one warm execution environment."""
+
+import json
+import time
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ticketctl.cli import failures, output
+from ticketctl.cli.choices import LoopOption, PoolOption
+from ticketctl.cli.input import read_text
+from ticketctl.cli.session import load_settings
+from ticketctl.errors import InvalidInputError, UnsafeError
+
+if TYPE_CHECKING:
+    from ticketctl.batch import RecordResult
+    from ticketctl.settings import Settings
+    from ticketctl.worker import Worker
+
+_HINT = "an SQS event is made by: ticketctl event --status new > event.json"
+_STYLES = {"ok": "green", "failed": "bold red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("process")(process)
+
+
+def process(
+    event_file: Annotated[str, typer.Argument(metavar="EVENT.json|-", show_default=False)],
+    *,
+    times: Annotated[int, typer.Option(min=1, max=10_000, help="Invocations, one after the other.")] = 1,
+    pool: PoolOption = None,
+    loop: LoopOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Replay an SQS event through the worker handler, as one warm execution environment.
+
+    Piped, the columns are: invocation, message id, ticket id, outcome, error type, error.
+    """
+    from ticketctl import loops
+    from ticketctl.runtime import database, prepare
+
+    # what a pool leaves behind on a dead loop is reported per record; Python would print it once more at exit
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
+    event = _read_event(event_file)
+    settings = load_settings(pool=pool, loop=loop)
+    with database(settings) as found:
+        loops.run(prepare(found))
+        invocations = _replay(found.settings, event, times)
+    failed = sum(record["outcome"] == "failed" for i in invocations for record in i["records"])
+    if as_json:
+        output.print_json({"pool": settings.pool, "loop": settings.loop, "invocations": invocations})
+    else:
+        _print(invocations)
+    if failed:
+        raise UnsafeError(
+            f"{failed} of {sum(len(i['records']) for i in invocations)} records failed",
+            hint="ticketctl show ID tells every try; ticketctl simulate-warm-starts compares pools",
+        )
+
+
+def _read_event(path: str) -> object:
+    try:
+        event: object = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{path} is not JSON: {error}", hint=_HINT) from None
+    from ticketctl.messages import parse_event
+
+    if not parse_event(event):
+        raise InvalidInputError(f"{path} is an SQS event without Records", hint=_HINT)
+    return event
+
+
+def _replay(settings: "Settings", event: object, times: int) -> list[dict[str, Any]]:
+    from ticketctl.runtime import loop_policy_of, pool_of, unsafe_pair
+    from ticketctl.worker import Worker
+
+    warning = unsafe_pair(pool_of(settings), loop_policy_of(settings))
+    if warning is not None:
+        failures.warn(warning)
+    worker = Worker(settings)
+    try:
+        return [_invoke(worker, event, number) for number in range(1, times + 1)]
+    finally:
+        worker.close()
+
+
+def _invoke(worker: "Worker", event: object, number: int) -> dict[str, Any]:
+    from ticketctl.worker import response
+
+    started = time.perf_counter()
+    results = worker.invoke(event, None)
+    took = time.perf_counter() - started
+    failed = sum(result.error is not None for result in results)
+    return {
+        "number": number,
+        "outcome": "ok" if not failed else "partial" if failed < len(results) else "error",
+        "duration_ms": round(took * 1000, 3),
+        "response": response(results),
+        "records": [_record(result) for result in results],
+    }
+
+
+def _record(result: "RecordResult") -> dict[str, Any]:
+    error = result.error
+    return {
+        "message_id": result.message.message_id,
+        "ticket_id": getattr(result.message, "ticket_id", None),
+        "outcome": "ok" if error is None else "failed",
+        "error_type": None if error is None else type(error).__name__,
+        "error": None if error is None else str(error),
+    }
+
+
+def _print(invocations: list[dict[str, Any]]) -> None:
+    rows = [(invocation, record) for invocation in invocations for record in invocation["records"]]
+    names = ("message_id", "ticket_id", "outcome", "error_type", "error")
+    if not output.on_terminal():
+        output.print_rows([i["number"], *(record[name] for name in names)] for i, record in rows)
+        return
+    from rich.text import Text
+
+    for invocation in invocations:
+        returned = len(invocation["response"]["batchItemFailures"])
+        output.say(
+            f"invocation {invocation['number']}: {invocation['outcome']} "
+            f"in {invocation['duration_ms']:.0f} ms, {returned} returned"
+        )
+    output.print_table(
+        ("INVOCATION", "MESSAGE", "TICKET", "OUTCOME", "ERROR"),
+        (
+            (
+                str(invocation["number"]),
+                str(record["message_id"] or ""),
+                str(record["ticket_id"] or ""),
+                Text(record["outcome"], _STYLES[record["outcome"]]),
+                f"{record['error_type']}: {record['error']}" if record["error"] is not None else "",
+            )
+            for invocation, record in rows
+        ),
+    )

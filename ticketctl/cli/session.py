@@ -1,0 +1,34 @@
+"""What commands share: settings with what was chosen on the command line, and a store for one command."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ticketctl.ports import TicketStore
+    from ticketctl.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def load_settings(**chosen: Any) -> "Settings":
+    """The settings from environment, file and command line. Raises ConfigError."""
+    from ticketctl import settings as settings_module
+
+    return settings_module.load(os.environ, folder=Path.cwd(), **chosen)
+
+
+def with_store(work: "Callable[[TicketStore], Awaitable[Result]]") -> Result:
+    """Run one piece of work on a store, in a loop of its own, the embedded server started if it is needed."""
+    from ticketctl import loops
+    from ticketctl.runtime import database, open_store
+
+    with database(load_settings()) as found:
+
+        async def opened() -> Result:
+            async with open_store(found) as store:
+                return await work(store)
+
+        return loops.run(opened())

@@ -1,0 +1,7 @@
+"""`simulate-warm-starts`."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    pass

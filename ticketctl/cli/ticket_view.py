@@ -1,0 +1,180 @@
+"""How tickets look."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ticketctl.cli import output
+from ticketctl.cli.text import visible
+from ticketctl.cli.times import iso, relative
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ticketctl.domain import Ticket, TicketHistory
+
+STYLES = {
+    "new": "cyan",
+    "processing": "yellow",
+    "processed": "green",
+    "needs_review": "magenta",
+    "failed": "bold red",
+    "closed": "dim",
+}
+
+
+def print_list(tickets: "Sequence[Ticket]") -> None:
+    """Print tickets, one a line."""
+    if not output.on_terminal():
+        output.print_rows(_row(ticket) for ticket in tickets)
+        return
+    if not tickets:
+        return
+    now = datetime.now(UTC)
+    output.print_table(
+        ("ID", "STATUS", "PRIORITY", "CATEGORY", "TEAM", "CREATED", "SUBJECT"),
+        (
+            (
+                str(ticket.id),
+                _status(ticket),
+                ticket.priority or "",
+                ticket.category or "",
+                ticket.team or "",
+                relative(ticket.created_at, now=now),
+                ticket.subject,
+            )
+            for ticket in tickets
+        ),
+    )
+
+
+def print_history(history: "TicketHistory") -> None:
+    """Print everything about one ticket."""
+    if not output.on_terminal():
+        output.print_rows(_lines(history))
+        return
+    from rich.text import Text
+
+    console = output.console()
+    ticket = history.ticket
+    console.print(
+        Text.assemble((f"#{ticket.id} ", "bold"), (visible(ticket.subject), "bold"), "  ", _status(ticket))
+    )
+    for name, value in _facts(ticket):
+        console.print(Text.assemble((f"{name:>12}  ", "dim"), visible(value)), soft_wrap=True)
+    for title, text in (("body", ticket.body), ("draft reply, not sent", ticket.draft or "")):
+        if text:
+            console.print(Text(f"\n{title}", "bold"))
+            console.print(Text(visible(text, multiline=True)), soft_wrap=True)
+    _print_steps(history)
+    _print_attempts(history)
+
+
+def as_json(history: "TicketHistory") -> dict[str, Any]:
+    """The ticket's JSON form with `steps` and `attempts`."""
+    ticket: dict[str, Any] = msgspec.to_builtins(history.ticket)
+    return ticket | {"steps": history.steps, "attempts": history.attempts}
+
+
+def _row(ticket: "Ticket") -> list[object]:
+    return [
+        ticket.id,
+        ticket.status,
+        ticket.priority,
+        ticket.category,
+        ticket.team,
+        None if ticket.confidence is None else f"{ticket.confidence:.2f}",
+        ticket.requester,
+        iso(ticket.created_at),
+        ticket.subject,
+    ]
+
+
+def _status(ticket: "Ticket") -> "Text":
+    from rich.text import Text
+
+    return Text(ticket.status, STYLES[ticket.status])
+
+
+def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
+    now = datetime.now(UTC)
+    confidence = None if ticket.confidence is None else f"{ticket.confidence:.2f}"
+    category = f"{ticket.category or 'unknown'} (confidence {confidence})" if confidence else None
+    extracted = ", ".join(f"{entity['kind']} {entity['value']}" for entity in ticket.extracted or [])
+    for name, value in (
+        ("requester", ticket.requester),
+        ("category", category),
+        ("priority", ticket.priority),
+        ("sentiment", ticket.sentiment),
+        ("language", ticket.language),
+        ("team", ticket.team),
+        ("extracted", extracted),
+        ("error", ticket.error),
+        ("created", relative(ticket.created_at, now=now)),
+        ("processed", relative(ticket.processed_at, now=now)),
+    ):
+        if value:
+            yield name, value
+
+
+def _print_steps(history: "TicketHistory") -> None:
+    if not history.steps:
+        return
+    output.console().print("\nsteps", style="bold")
+    output.print_table(
+        ("STEP", "PROVIDER", "MODEL", "TOOK", "TOKENS", "OUTPUT"),
+        (
+            (
+                step.step.value,
+                step.provider,
+                step.model,
+                f"{step.duration_ms:.1f} ms",
+                str(step.input_tokens + step.output_tokens),
+                _compact(step.output),
+            )
+            for step in history.steps
+        ),
+    )
+
+
+def _print_attempts(history: "TicketHistory") -> None:
+    if not history.attempts:
+        return
+    output.console().print("\nattempts", style="bold")
+    now = datetime.now(UTC)
+    output.print_table(
+        ("TRY", "STARTED", "OUTCOME", "DELIVERY", "ERROR"),
+        (
+            (
+                str(attempt.attempt),
+                relative(attempt.started_at, now=now),
+                attempt.outcome or "running",
+                "" if attempt.receive_count is None else str(attempt.receive_count),
+                attempt.error or "",
+            )
+            for attempt in history.attempts
+        ),
+    )
+
+
+def _lines(history: "TicketHistory") -> Iterable[Sequence[object]]:
+    """One `name<TAB>value` line per column, then one per step and per try."""
+    for name, value in msgspec.to_builtins(history.ticket).items():
+        yield name, value if value is None or isinstance(value, str | int | float) else _compact(value)
+    for step in history.steps:
+        yield (
+            "step",
+            step.step.value,
+            step.provider,
+            step.model,
+            f"{step.duration_ms:.3f}",
+            _compact(step.output),
+        )
+    for attempt in history.attempts:
+        yield "attempt", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
+
+
+def _compact(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
