@@ -1,0 +1,95 @@
+"""What all tests share: a real Postgres, migrated once, copied for each test that asks for a database."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ticketctl.db.embedded import EmbeddedServer
+
+TEMPLATE = "template_tickets"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own settings must not reach the tests."""
+    for name in [name for name in os.environ if name.startswith(("TICKETCTL_", "AWS_", "PG"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def server_home() -> Iterator[Path]:
+    """A folder that the server's own account can enter: pytest's temporary folders are private."""
+    home = Path(tempfile.mkdtemp(prefix="ticketctl-tests-"))
+    home.chmod(0o755)
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def server(server_home: Path) -> Iterator[str]:
+    """The URL of a Postgres server that lives as long as the tests."""
+    with EmbeddedServer(server_home).running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sql(server_home: Path, server: str) -> Callable[..., str]:
+    """Run SQL with psql, which has no event loop to disturb; answers what it printed."""
+    psql = EmbeddedServer(server_home).psql
+
+    def run(statement: str, url: str = server) -> str:
+        command = [psql, "--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", url]
+        done = subprocess.run(command, input=statement, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def template(server: str, sql: Callable[..., str]) -> str:
+    """The name of a database with the tables, made by the program itself."""
+    sql(f"create database {TEMPLATE}")
+    environment = {**os.environ, "TICKETCTL_DATABASE_URL": server.replace("/ticketctl?", f"/{TEMPLATE}?")}
+    subprocess.run(
+        [sys.executable, "-m", "ticketctl", "db", "upgrade"], env=environment, check=True, capture_output=True
+    )
+    return TEMPLATE
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def new_database(server: str, sql: Callable[..., str]) -> Iterator[Callable[..., str]]:
+    """Make databases, copies of another where one is named; answers their URLs."""
+    made: list[str] = []
+
+    def make(template: str = "template1") -> str:
+        name = f"test_{next(_numbers)}"
+        sql(f"create database {name} template {template}")
+        made.append(name)
+        return server.replace("/ticketctl?", f"/{name}?")
+
+    yield make
+    for name in made:
+        sql(f"drop database if exists {name} with (force)")
+
+
+@pytest.fixture
+def database_url(new_database: Callable[..., str], template: str) -> str:
+    """A database of the test's own, with empty tables."""
+    return new_database(template)
+
+
+@pytest.fixture
+def empty_database_url(new_database: Callable[..., str]) -> str:
+    """A database of the test's own, without tables."""
+    return new_database()
