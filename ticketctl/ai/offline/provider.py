@@ -2,15 +2,14 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ticketctl.ai.offline.drafting import drafted
-from ticketctl.ai.offline.extraction import extract
-from ticketctl.ai.offline.language import language_of
-from ticketctl.ai.offline.rules import Keywords, judged, named
 from ticketctl.ai.taxonomy import Taxonomy, digest
 from ticketctl.domain import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.ports import Answer
+
+if TYPE_CHECKING:
+    from ticketctl.ai.offline.classifier import Classifier
 
 Output = TypeVar("Output")
 
@@ -19,63 +18,61 @@ VERSION = "1"
 
 
 class OfflineProvider:
-    """Classifies by the taxonomy's names and keywords, extracts by patterns, replies from templates.
+    """Classifies by a model trained on the taxonomy's examples, extracts by patterns, replies from templates.
 
-    `cache` is a folder for what training gives.
+    `cache` is a folder that keeps what training gives; `artifact` is a file that `ticketctl train` wrote, which
+    takes the place of the taxonomy's examples. Nothing is read or trained before the first ticket.
     """
 
     name = "offline"
     local = True
+    model = f"offline-{VERSION}"
 
-    def __init__(self, taxonomy: Taxonomy, cache: Path | None = None) -> None:
+    def __init__(self, taxonomy: Taxonomy, cache: Path | None = None, artifact: Path | None = None) -> None:
         self._taxonomy = taxonomy
         self._cache = cache
-
-    @property
-    def model(self) -> str:
-        """What answers, as `steps.model` keeps it."""
-        return f"offline-{VERSION}"
+        self._artifact = artifact
 
     def fingerprint(self, step: Step) -> str:
         """A text that changes whenever the answers to this step may change."""
-        return f"{VERSION}:{step}:{digest(self._taxonomy)}"
+        return f"{self.model}:{step}:{self._digest}"
 
     async def classify(self, ticket: Ticket) -> Answer[Classification]:
-        """Say what the ticket is about."""
-        category, confidence = judged(self._categories.found(ticket.text), self._taxonomy.thresholds.rules)
-        priority, _ = judged(self._priorities.found(ticket.text), 1.0)
-        review = [] if category else ["no category fits"]
-        if category and confidence < self._taxonomy.threshold(category):
-            review.append(f"confidence {confidence:.2f} is below {self._taxonomy.threshold(category):.2f}")
-        return self._answer(
-            Classification(
-                category=category,
-                priority=priority or self._taxonomy.default_priority,
-                sentiment="neutral",
-                language=language_of(ticket.text),
-                confidence=confidence,
-                method="rules",
-                review=tuple(review),
-            )
-        )
+        """Say what the ticket is about. The first call reads or trains the models.
+
+        Raises:
+            ConfigError: The artifact cannot be used with this taxonomy.
+        """
+        return self._answer(self._classifier.classify(ticket.text))
 
     async def extract(self, ticket: Ticket) -> Answer[Extraction]:
         """Find the entities in the ticket's text."""
+        from ticketctl.ai.offline.extraction import extract
+
         return self._answer(extract(ticket.text, self._taxonomy.identifiers))
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
     ) -> Answer[Draft]:
         """Fill in the category's template."""
+        from ticketctl.ai.offline.drafting import drafted
+
         return self._answer(drafted(self._taxonomy, ticket, classification, extraction, route))
 
     def _answer(self, output: Output) -> Answer[Output]:
         return Answer(output=output, model=self.model)
 
     @cached_property
-    def _categories(self) -> Keywords:
-        return Keywords({c.name: named(c.name, c.keywords) for c in self._taxonomy.categories})
+    def _classifier(self) -> "Classifier":
+        from ticketctl.ai.offline.classifier import Classifier
+        from ticketctl.ai.offline.library import read
+
+        model = read(self._artifact, self._taxonomy) if self._artifact else None
+        return Classifier(self._taxonomy, self._cache, model)
 
     @cached_property
-    def _priorities(self) -> Keywords:
-        return Keywords({p.name: p.keywords for p in self._taxonomy.priorities})
+    def _digest(self) -> str:
+        from hashlib import sha256
+
+        trained = sha256(self._artifact.read_bytes()).hexdigest() if self._artifact else None
+        return digest([self._taxonomy, trained])

@@ -1,0 +1,93 @@
+"""How sure a score is: Platt scaling, fitted on texts that the scoring model had not seen.
+
+Platt, "Probabilistic outputs for support vector machines", 1999; his smoothed targets and Newton's method.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_ROUNDS = 50
+_SETTLED = 1e-9
+_RIDGE = 1e-3  # keeps the fit finite where every held-out text was right
+_STRANGER_THAN = 0.02  # the share of rightly recognised texts that may fall below the scope
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One held-out text: the best label's score, its lead over the next one, and whether it was right."""
+
+    score: float
+    lead: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From a score and its lead to the share of such answers that are right; below `scope` nothing fits."""
+
+    by_score: float
+    by_lead: float
+    offset: float
+    scope: float
+
+    def confidence(self, score: float, lead: float) -> float:
+        """The chance, 0 to 1, that the best label is right."""
+        return _logistic(self.by_score * score + self.by_lead * lead + self.offset)
+
+
+def fitted(trials: Sequence[Trial]) -> Calibration:
+    """The calibration under which the trials are likeliest; one that trusts nothing where none was right."""
+    right = sum(trial.right for trial in trials)
+    yes, no = (right + 1) / (right + 2), 1 / (len(trials) - right + 2)
+    rows = [((trial.score, trial.lead, 1.0), yes if trial.right else no) for trial in trials]
+    weights = [0.0, 0.0, math.log((right + 1) / (len(trials) - right + 1))]
+    for _ in range(_ROUNDS):
+        moved = _solved(*_slope(rows, weights))
+        weights = [weight - by for weight, by in zip(weights, moved, strict=True)]
+        if max(map(abs, moved)) < _SETTLED:
+            break
+    by_score, by_lead, offset = (round(weight, 6) for weight in weights)
+    return Calibration(by_score, by_lead, offset, _scope(trials))
+
+
+def _scope(trials: Sequence[Trial]) -> float:
+    scores = sorted(trial.score for trial in trials if trial.right)
+    return round(scores[int(len(scores) * _STRANGER_THAN)], 6) if scores else math.inf
+
+
+def _slope(
+    rows: Sequence[tuple[tuple[float, ...], float]], weights: Sequence[float]
+) -> tuple[list[list[float]], list[float]]:
+    """The second and first derivatives of the loss, with a ridge on the two slopes."""
+    size = len(weights)
+    second = [[0.0] * size for _ in range(size)]
+    first = [0.0] * size
+    for values, target in rows:
+        said = _logistic(math.fsum(w * v for w, v in zip(weights, values, strict=True)))
+        for i in range(size):
+            first[i] += (said - target) * values[i]
+            for j in range(size):
+                second[i][j] += said * (1.0 - said) * values[i] * values[j]
+    for i in range(size):
+        first[i] += _RIDGE * weights[i]
+        second[i][i] += _RIDGE
+    return second, first
+
+
+def _solved(matrix: list[list[float]], vector: list[float]) -> list[float]:
+    """Gaussian elimination; the matrix is positive definite, so no pivot is zero."""
+    size = len(vector)
+    rows = [[*row, value] for row, value in zip(matrix, vector, strict=True)]
+    for at in range(size):
+        for other in range(size):
+            if other != at:
+                share = rows[other][at] / rows[at][at]
+                rows[other] = [
+                    mine - share * theirs for mine, theirs in zip(rows[other], rows[at], strict=True)
+                ]
+    return [rows[at][size] / rows[at][at] for at in range(size)]
+
+
+def _logistic(value: float) -> float:
+    return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))

@@ -1,0 +1,66 @@
+"""How a writer feels: word cues, and examples for the engine. English, with cues of a few other languages."""
+
+CUES = {
+    "negative": (
+        "unacceptable", "terrible", "horrible", "awful", "frustrating", "frustrated", "angry", "annoyed", "annoying",
+        "disappointed", "disappointing", "ridiculous", "useless", "worst", "furious", "fed up", "disgrace",
+        "waste of time", "not happy", "unhappy", "not satisfied", "dissatisfied", "disgusted", "a joke", "nightmare",
+        "inakzeptabel", "enttäuscht", "frechheit", "unverschämt", "déçu", "inacceptable", "inaceptable", "pésimo",
+    ),
+    "positive": (
+        "love", "great work", "great product", "great job", "fantastic", "amazing", "awesome", "excellent", "wonderful",
+        "perfect", "well done", "thank you so much", "many thanks", "very happy", "keep up the good work", "brilliant",
+        "impressed", "compliments", "super", "großartig", "hervorragend", "excellente", "excelente", "parfait",
+    ),
+}  # fmt: skip
+
+EXAMPLES = {
+    "negative": (
+        "This is the third time I write and nobody answers",
+        "I am losing patience with you",
+        "Your service has let us down again",
+        "How can you sell something that does not work at all?",
+        "I have wasted a whole day on this",
+        "We are thinking about leaving because of these problems",
+        "Nobody seems to care about your customers",
+        "I expect an explanation and an apology",
+        "It is a shame how you treat people who pay",
+        "This keeps happening and you do nothing",
+        "I want to speak to your manager, now",
+        "Still broken after two weeks, what are you doing?",
+        "I regret that I ever bought this",
+        "Stop wasting my time with standard answers",
+    ),
+    "neutral": (
+        "How do I create a new project?",
+        "Please send me the invoice for March",
+        "I get an error message when I click save",
+        "The export of the report stops at 80 percent",
+        "I cannot log in to my account",
+        "We would like to add two users to our plan",
+        "Can you tell me where the settings are?",
+        "The API answers 401 although the token is valid",
+        "I was charged twice this month, please check",
+        "Since the update the list is empty",
+        "Which ports must be open in the firewall?",
+        "Please delete my account",
+        "Our office has moved, here is the new address",
+        "The service is down",
+        "I would like a refund",
+        "Thank you in advance for your help",
+    ),
+    "positive": (
+        "I just wanted to say thank you, you made my day",
+        "The new version is so much better, congratulations",
+        "Your colleague was very kind and solved it at once",
+        "We enjoy working with your product every day",
+        "It works again, thanks a lot for the quick help",
+        "Best tool I have ever used",
+        "Everything went smoothly, I am really pleased",
+        "What a beautiful design, my compliments",
+        "You have a customer for life",
+        "I recommend you to all of my friends",
+        "So happy with the answer that I got",
+        "That is exactly what we needed, thank you",
+    ),
+}

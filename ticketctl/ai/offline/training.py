@@ -1,0 +1,77 @@
+"""From labelled texts to a model: the same texts in the same order give the same bytes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+
+from ticketctl.ai.offline.calibration import Trial, fitted
+from ticketctl.ai.offline.features import counts, learned
+from ticketctl.ai.offline.model import MIDDLE, Model, lead_of
+from ticketctl.ai.offline.perceptron import EPOCHS, MOST_STEPS, Example, Lanes, scores, trained
+from ticketctl.errors import InvalidInputError
+
+FOLDS = 4
+STEPS = EPOCHS * (FOLDS + 1)
+"""How often `train` reports progress."""
+
+_MOST = MIDDLE - 1  # the largest weight in steps: a byte holds -127 to 127 around its middle
+
+
+def train(rows: Iterable[tuple[str, str]], step: Callable[[], None] = lambda: None) -> Model:
+    """Learn from pairs of text and label; `step` is called STEPS times, evenly spread.
+
+    Raises:
+        InvalidInputError: There are fewer than two labels, or more rows than there is room for.
+    """
+    pairs = list(rows)
+    labels = tuple(sorted({label for _, label in pairs}))
+    if len(labels) < 2:  # noqa: PLR2004  (there is nothing to tell apart)
+        raise InvalidInputError("at least two different labels are needed to learn from")
+    if len(pairs) * EPOCHS > MOST_STEPS:
+        raise InvalidInputError(f"at most {MOST_STEPS // EPOCHS} rows can be learned from, not {len(pairs)}")
+    texts = [counts(text) for text, _ in pairs]
+    vocabulary = learned(texts)
+    number = {label: at for at, label in enumerate(labels)}
+    examples = [
+        Example(vocabulary.vector(text), number[label]) for text, (_, label) in zip(texts, pairs, strict=True)
+    ]
+    lanes = Lanes(len(labels))
+    trials = _cross_validated(examples, len(vocabulary.names), lanes, step)
+    weights, one = trained(examples, len(vocabulary.names), lanes, step)
+    packed, unit = _quantised([lanes.unpacked(weight) for weight in weights], one)
+    return Model(labels, vocabulary, packed, unit, fitted(trials))
+
+
+def _cross_validated(
+    examples: Sequence[Example], features: int, lanes: Lanes, step: Callable[[], None]
+) -> list[Trial]:
+    """Each example judged by a model that has not seen it; a label's examples are dealt to the folds in turn."""
+    dealt: dict[int, int] = {}
+    fold = []
+    for example in examples:
+        dealt[example.label] = dealt.get(example.label, -1) + 1
+        fold.append(dealt[example.label] % FOLDS)
+    trials = []
+    for held in range(FOLDS):
+        seen = [example for example, its in zip(examples, fold, strict=True) if its != held]
+        weights, one = trained(seen, features, lanes, step)
+        trials += [
+            _tried(example, weights, lanes, one)
+            for example, its in zip(examples, fold, strict=True)
+            if its == held
+        ]
+    return trials
+
+
+def _tried(example: Example, weights: Sequence[int], lanes: Lanes, one: int) -> Trial:
+    scored = [score / one for score in scores(lanes, weights, example.vector)]
+    best = max(range(len(scored)), key=scored.__getitem__)
+    return Trial(scored[best], lead_of(scored, best), best == example.label)
+
+
+def _quantised(weights: Sequence[Sequence[int]], one: int) -> tuple[bytes, float]:
+    """Weights as bytes around the middle, and the weight that one step of a byte stands for."""
+    largest = max(map(abs, chain.from_iterable(weights)), default=0) or 1
+    packed = bytes(
+        MIDDLE + (2 * weight * _MOST + largest) // (2 * largest) for row in weights for weight in row
+    )
+    return packed, largest / _MOST / one
