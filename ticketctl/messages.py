@@ -76,8 +76,10 @@ def _parse_record(record: object) -> Message:
     attributes = record.get("attributes")
     attributes = attributes if isinstance(attributes, dict) else {}
     group = attributes.get("MessageGroupId")
-    group = group if isinstance(group, str) else None
+    group = group if isinstance(group, str) and group else None
     body = record.get("body")
+    if not (_is_text(message_id) and _is_text(group or "")):
+        return MalformedMessage(message_id=message_id, reason="its names are not valid text", group=group)
     if not isinstance(body, str):
         return MalformedMessage(message_id=message_id, reason="the record has no body", group=group)
     try:
@@ -91,6 +93,15 @@ def _parse_record(record: object) -> Message:
         group=group,
         receive_count=_receive_count(attributes.get("ApproximateReceiveCount")),
     )
+
+
+def _is_text(value: str) -> bool:
+    """JSON can escape half of a surrogate pair, which no UTF-8 can hold: no log, no database."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _receive_count(value: object) -> int:

@@ -1,0 +1,261 @@
+"""Stand-ins for what is outside: a store in memory, a provider and a router with switches, Lambda's context."""
+# ruff: noqa: ARG002 - a stand-in takes all that its port passes
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from ticketctl.domain import (
+    Classification,
+    Draft,
+    Entity,
+    Extraction,
+    NewTicket,
+    Route,
+    Step,
+    StepRecord,
+    Ticket,
+    TicketHistory,
+    TicketStatus,
+)
+from ticketctl.messages import TicketMessage
+from ticketctl.pipeline import Pipeline
+from ticketctl.ports import Answer, Claim, Failure, Outcome, TicketFilter, TicketPage
+
+Output = TypeVar("Output")
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def new_ticket(ticket_id: int, subject: str = "My printer is on fire") -> Ticket:
+    """A ticket that nobody has touched."""
+    return Ticket(
+        id=ticket_id,
+        subject=subject,
+        body="",
+        requester=None,
+        status=TicketStatus.NEW,
+        category=None,
+        priority=None,
+        sentiment=None,
+        language=None,
+        team=None,
+        confidence=None,
+        extracted=None,
+        draft=None,
+        set_by_human=[],
+        error=None,
+        attempt=0,
+        lease_token=None,
+        lease_until=None,
+        idempotency_key=None,
+        created_at=NOON,
+        updated_at=NOON,
+        processed_at=None,
+    )
+
+
+@dataclass
+class FakeStore:
+    """Tickets in memory. `failing` maps a method's name to what it raises; `calls` names what was called."""
+
+    tickets: dict[int, Ticket] = field(default_factory=dict)
+    steps: dict[int, dict[Step, StepRecord]] = field(default_factory=dict)
+    failing: dict[str, Exception] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, *ticket_ids: int) -> "FakeStore":
+        """A store with these tickets, all new."""
+        return cls({ticket_id: new_ticket(ticket_id) for ticket_id in ticket_ids})
+
+    def change(self, ticket_id: int, **values: object) -> None:
+        """Change a ticket behind everybody's back."""
+        self.tickets[ticket_id] = replace(self.tickets[ticket_id], **values)  # type: ignore[arg-type]
+
+    async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
+        self._called("create")
+        for known in self.tickets.values():
+            if known.idempotency_key is not None and known.idempotency_key == ticket.idempotency_key:
+                return known, False
+        made = replace(
+            new_ticket(len(self.tickets) + 1, ticket.subject),
+            body=ticket.body,
+            requester=ticket.requester,
+            idempotency_key=ticket.idempotency_key,
+        )
+        self.tickets[made.id] = made
+        return made, True
+
+    async def list(
+        self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
+    ) -> TicketPage:
+        self._called(f"list {sort} after {after}")
+        found = [t for t in self.tickets.values() if wanted.status in {None, t.status}]
+        return TicketPage(tickets=found[:limit], next_cursor=None, total=len(found) if count else None)
+
+    async def history(self, ticket_id: int) -> TicketHistory | None:
+        self._called("history")
+        ticket = self.tickets.get(ticket_id)
+        return None if ticket is None else TicketHistory(ticket=ticket)
+
+    async def close(self, ticket_id: int) -> Ticket | None:
+        self._called("close")
+        if ticket_id in self.tickets:
+            self.change(ticket_id, status=TicketStatus.CLOSED, lease_token=None, lease_until=None)
+        return self.tickets.get(ticket_id)
+
+    async def claim(
+        self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
+    ) -> Mapping[int, Claim]:
+        self._called("claim")
+        return {
+            ticket_id: self._claim(ticket_id, token, lease)
+            for ticket_id in dict.fromkeys(message.ticket_id for message in messages)
+        }
+
+    async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
+        self._called(f"save {step.step}")
+        return self._save(ticket_id, token, [step])
+
+    async def finish(
+        self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+    ) -> bool:
+        self._called("finish")
+        if not self._save(ticket_id, token, steps):
+            return False
+        self.change(
+            ticket_id,
+            status=outcome.status,
+            category=outcome.classification.category,
+            team=outcome.route.team,
+            draft=outcome.draft.text,
+            error=None,
+            lease_token=None,
+            lease_until=None,
+        )
+        return True
+
+    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
+        self._called("give_back")
+        for failure in failures:
+            ticket = self.tickets.get(failure.message.ticket_id)
+            if ticket is not None and (ticket.lease_token == token or ticket.status is TicketStatus.NEW):
+                status = TicketStatus.FAILED if failure.final else TicketStatus.NEW
+                self.change(ticket.id, status=status, error=failure.error, lease_token=None, lease_until=None)
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        error = self.failing.get(name)
+        if error is not None:
+            raise error
+
+    def _claim(self, ticket_id: int, token: UUID, lease: timedelta) -> Claim:
+        before = self.tickets.get(ticket_id)
+        free = before is not None and before.status is TicketStatus.NEW
+        if free:
+            self.change(
+                ticket_id,
+                status=TicketStatus.PROCESSING,
+                lease_token=token,
+                lease_until=datetime.now(UTC) + lease,
+            )
+        return Claim(
+            ticket_id=ticket_id,
+            ticket=self.tickets[ticket_id] if free else None,
+            status=None if before is None else before.status,
+            lease_until=None if before is None else before.lease_until,
+            steps=dict(self.steps.get(ticket_id, {})),
+        )
+
+    def _save(self, ticket_id: int, token: UUID, steps: Sequence[StepRecord]) -> bool:
+        if self.tickets[ticket_id].lease_token != token:
+            return False
+        self.steps.setdefault(ticket_id, {}).update({step.step: step for step in steps})
+        return True
+
+
+@dataclass
+class FakeProvider:
+    """Answers at once, unless a switch says otherwise.
+
+    `failing` maps a ticket and step to what is raised; `stuck` are tickets whose answers never come.
+    `local=False` makes its answers paid ones. `prompt` is part of every fingerprint. `asked` is what was asked.
+    """
+
+    local: bool = True
+    prompt: str = "1"
+    category: str = "billing"
+    review: tuple[str, ...] = ()
+    failing: dict[tuple[int, Step], Exception] = field(default_factory=dict)
+    stuck: set[int] = field(default_factory=set)
+    asked: list[tuple[int, Step]] = field(default_factory=list)
+    classifications: list[Classification] = field(default_factory=list)
+    name = "fake"
+
+    def fingerprint(self, step: Step) -> str:
+        return f"{step}:{self.prompt}"
+
+    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+        classification = Classification(
+            category=self.category,
+            priority="normal",
+            sentiment="neutral",
+            language="en",
+            confidence=0.9,
+            method="model",
+            review=self.review,
+        )
+        return await self._answer(ticket, Step.CLASSIFY, classification)
+
+    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+        entity = Entity(kind="order_id", value="A-1", start=0, end=3)
+        return await self._answer(ticket, Step.EXTRACT, Extraction(entities=(entity,)))
+
+    async def respond(
+        self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
+    ) -> Answer[Draft]:
+        self.classifications.append(classification)
+        return await self._answer(ticket, Step.RESPOND, Draft(text=f"From {route.team}", method="model"))
+
+    async def _answer(self, ticket: Ticket, step: Step, output: Output) -> Answer[Output]:
+        self.asked.append((ticket.id, step))
+        if ticket.id in self.stuck:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+        error = self.failing.get((ticket.id, step))
+        if error is not None:
+            raise error
+        return Answer(output=output, model="fake-1", input_tokens=7, output_tokens=3)
+
+
+@dataclass
+class FakeRouter:
+    """Names a team after the category."""
+
+    version: str = "1"
+
+    def fingerprint(self) -> str:
+        return self.version
+
+    def route(self, classification: Classification, extraction: Extraction) -> Route:
+        return Route(team=f"{classification.category} team", rule="by category", reason="it is so named")
+
+
+def pipeline_of(store: FakeStore, provider: FakeProvider, router: FakeRouter | None = None) -> Pipeline:
+    """A pipeline over the stand-ins."""
+    return Pipeline(store=store, provider=provider, router=router or FakeRouter())
+
+
+@dataclass(frozen=True)
+class FakeContext:
+    """What Lambda passes to a handler; `remaining_ms` does not run down."""
+
+    remaining_ms: int = 30_000
+    aws_request_id: str = field(default_factory=lambda: str(uuid4()))
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
