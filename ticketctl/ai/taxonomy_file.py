@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,21 @@ _PROBLEM = re.compile(r"(.*) - at `(?:(?:key|\.\.\.)` in `)?\$\.?(.*)`", re.DOTA
 @cache
 def default_taxonomy() -> Taxonomy:
     """The built-in taxonomy; read once per process."""
-    return read(DEFAULT)
+    return msgspec.convert(_tables(_text(DEFAULT), str(DEFAULT)), Taxonomy)
+
+
+def configured(path: Path | None) -> Taxonomy:
+    """The taxonomy that a configuration file asks for: its table `taxonomy`, or the file that `taxonomy` names.
+
+    The built-in one where there is no file, or nothing of this in it. Raises as `read` does.
+    """
+    if path is None:
+        return default_taxonomy()
+    text = _text(path)
+    chosen = _tables(text, str(path)).get("taxonomy")
+    if chosen is None:
+        return default_taxonomy()
+    return read(path.parent / chosen) if isinstance(chosen, str) else parse(text, str(path))
 
 
 def read(path: Path) -> Taxonomy:
@@ -31,23 +46,12 @@ def read(path: Path) -> Taxonomy:
 
     Raises NotFoundError where there is no such file, ConfigError where it is no taxonomy.
     """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    return parse(text, str(path))
+    return parse(_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Taxonomy:
     """The taxonomy in a TOML text; `where` names it in errors. Raises ConfigError, with all problems in one line."""
-    import tomllib
-
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is no TOML: {error}") from None
+    data = _tables(text, where)
     try:
         taxonomy = msgspec.convert(data.get("taxonomy", data), Taxonomy)
     except msgspec.ValidationError as error:
@@ -60,6 +64,24 @@ def parse(text: str, where: str) -> Taxonomy:
     said = [_located(text, place, problem) for place, problem in found[:_SHOWN]]
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise ConfigError(f"{where}: {'; '.join(said)}{more}", hint="the built-in taxonomy shows the form")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _tables(text: str, where: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is no TOML: {error}") from None
 
 
 def _located(text: str, place: str, problem: str) -> str:

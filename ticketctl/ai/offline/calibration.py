@@ -5,7 +5,7 @@ Platt, "Probabilistic outputs for support vector machines", 1999; his smoothed t
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _ROUNDS = 50
 _SETTLED = 1e-9
@@ -13,8 +13,7 @@ _RIDGE = 1e-3  # keeps the fit finite where every held-out text was right
 _STRANGER_THAN = 0.02  # the share of rightly recognised texts that may fall below the scope
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """One held-out text: the best label's score, its lead over the next one, and whether it was right."""
 
     score: float
@@ -22,8 +21,7 @@ class Trial:
     right: bool
 
 
-@dataclass(frozen=True)
-class Calibration:
+class Calibration(NamedTuple):
     """From a score and its lead to the share of such answers that are right; below `scope` nothing fits."""
 
     by_score: float

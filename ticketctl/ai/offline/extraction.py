@@ -36,22 +36,34 @@ def masked(number: str) -> str:
 def _candidates(text: str, identifiers: tuple[Identifier, ...]) -> Iterator[tuple[str, int, int]]:
     yield from (("card", start, end) for start, end in numbers.cards(text))
     yield from (("iban", start, end) for start, end in numbers.ibans(text))
-    for kind, pattern in _compiled(identifiers):
-        for match in pattern.finditer(text):
-            start, end = match.span("value" if "value" in pattern.groupindex else 0)
-            if kind == "url":
-                end = start + len(_trimmed(match[0]))
-            if end > start:
-                yield kind, start, end
+    lowered = text.lower()
+    for kind, needs, expression in _ordered(identifiers):
+        if any(need in lowered for need in needs):
+            yield from _found(kind, _compiled(expression), text)
+
+
+def _found(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[tuple[str, int, int]]:
+    group = "value" if "value" in pattern.groupindex else 0
+    for match in pattern.finditer(text):
+        start, end = match.span(group)
+        if kind == "url":
+            end = start + len(_trimmed(match[0]))
+        if end > start:
+            yield kind, start, end
 
 
 @cache
-def _compiled(identifiers: tuple[Identifier, ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The expressions in the order in which they may take a place: links, then what the desk configured."""
-    own = [(i.kind, patterns.identifier(i.keywords, i.pattern)) for i in identifiers]
-    first = [pair for pair in patterns.PATTERNS if pair[0] in {"url", "email"}]
-    rest = [pair for pair in patterns.PATTERNS if pair[0] not in {"url", "email"}]
-    return tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in (*first, *own, *rest))
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE)
+
+
+@cache
+def _ordered(identifiers: tuple[Identifier, ...]) -> tuple[patterns.Pattern, ...]:
+    """The patterns in the order in which they may take a place: links, what the desk configured, the rest."""
+    own = [patterns.identifier(i.kind, i.keywords, i.pattern) for i in identifiers]
+    links = [pattern for pattern in patterns.PATTERNS if pattern.kind in {"url", "email"}]
+    rest = [pattern for pattern in patterns.PATTERNS if pattern.kind not in {"url", "email"}]
+    return (*links, *own, *rest)
 
 
 def _trimmed(url: str) -> str:

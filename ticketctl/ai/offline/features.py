@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 ONE = 1 << 14
 """Features are fixed-point integers with this as 1.0: whole numbers add up alike on every machine."""
@@ -16,8 +17,7 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
 _SEEN = 2  # texts that a feature must stand in: once is chance, and half of the vocabulary
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(NamedTuple):
     """A text as the indices of its known features and their values; its length is at most `ONE`."""
 
     features: Sequence[int]

@@ -48,12 +48,16 @@ _AHEAD = 1.2
 def language_of(text: str) -> str:
     """The ISO 639-1 code of the text's language, or `und` where it cannot be told."""
     text = text[:_READ].lower()
+    return (None if text.isascii() else _by_script(text)) or _by_words(text)
+
+
+def _by_script(text: str) -> str | None:
     letters = sum(map(str.isalpha, text))
     for language, pattern in _SCRIPTS.items():
         found = len(re.findall(pattern, text))
         if found and found >= letters * _DECIDES.get(language, _SHARE):
             return language
-    return _by_words(text)
+    return None
 
 
 def _by_words(text: str) -> str:

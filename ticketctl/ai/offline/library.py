@@ -4,14 +4,12 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from ticketctl.ai.offline.artifact import packed, unpacked
 from ticketctl.ai.offline.model import Model
-from ticketctl.ai.offline.training import train
 from ticketctl.ai.taxonomy import Taxonomy
 from ticketctl.errors import ConfigError, InvalidInputError
 
@@ -37,6 +35,8 @@ def model_for(rows: Rows, folder: Path | None) -> Model:
         found = _kept(place / name) if place else None
         if found is not None:
             return found
+    from ticketctl.ai.offline.training import train
+
     model = train(rows)
     if folder is not None:
         _keep(folder / name, packed(model))
@@ -61,6 +61,8 @@ def _kept(path: Path) -> Model | None:
 
 def _keep(path: Path, data: bytes) -> None:
     """Write it whole or not at all; two processes may do so at once. A folder that cannot be written costs time only."""
+    import tempfile
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from struct import Struct
+from typing import NamedTuple
 
 from ticketctl.ai.offline.calibration import Calibration
 from ticketctl.ai.offline.features import Vector, Vocabulary, counts
@@ -14,8 +15,7 @@ MIDDLE = 128
 _LANE = 4  # bytes: room for a byte times the values of any vector, whose length is ONE
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The best label, its score, its lead over the next one, and the chance, 0 to 1, that it is right."""
 
     label: str

@@ -7,9 +7,9 @@ exact: the same examples give the same model, to the last digit, under every Pyt
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import mul
 from struct import Struct
+from typing import NamedTuple
 
 from ticketctl.ai.offline.features import ONE, Vector
 
@@ -23,8 +23,7 @@ _LARGEST = _STEP // 2  # C of PA-I: 0.5
 _MARGIN = ONE * ONE * _STEP  # what the right label must lead by: 1.0 on the scale of scores
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(NamedTuple):
     """A text as a vector, and the number of its label."""
 
     vector: Vector

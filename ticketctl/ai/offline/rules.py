@@ -9,25 +9,26 @@ class Keywords:
     """Finds labels by words that stand in a text. The longest keyword wins its place: "not urgent" is not "urgent"."""
 
     def __init__(self, keywords: Mapping[str, Iterable[str]]) -> None:
-        self._labels: dict[str, list[str]] = {}
+        labels: dict[str, list[str]] = {}
         for label, words in keywords.items():
             for word in words:
-                self._labels.setdefault(_folded(word), []).append(label)
-        longest = sorted(self._labels, key=lambda word: (-len(word), word))
-        choices = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest)
-        self._pattern = re.compile(rf"(?<!\w)(?:{choices})(?!\w)") if choices else None
+                labels.setdefault(_spaced(word), []).append(label)
+        self._labels = sorted(labels.items(), key=lambda item: (-len(item[0]), item[0]))
 
     def found(self, text: str) -> Counter[str]:
         """How many different keywords of each label stand in the text."""
-        if self._pattern is None:
-            return Counter()
-        words = {_folded(match[0]) for match in self._pattern.finditer(text.lower())}
-        return Counter(label for word in sorted(words) for label in self._labels[word])
+        left = _spaced(text)
+        found: Counter[str] = Counter()
+        for word, labels in self._labels:
+            if word in left:
+                left = left.replace(word, " | ")
+                found.update(labels)
+        return found
 
 
 def named(label: str, keywords: Iterable[str]) -> tuple[str, ...]:
     """A label's keywords and the words of its name, which is often `like_this`."""
-    return (re.sub(r"[_\W]+", " ", label).strip(), *keywords)
+    return (label.replace("_", " "), *keywords)
 
 
 def judged(found: Counter[str], cap: float) -> tuple[str | None, float]:
@@ -41,5 +42,7 @@ def judged(found: Counter[str], cap: float) -> tuple[str | None, float]:
     return label, cap * (most - second) / (most + 1)
 
 
-def _folded(word: str) -> str:
-    return " ".join(word.lower().split())
+def _spaced(text: str) -> str:
+    """The words alone, a space on either side of each."""
+    words = re.findall(r"\w+", text.lower())
+    return f" {' '.join(words)} "
