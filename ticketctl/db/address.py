@@ -1,11 +1,12 @@
 """Where the database is: any postgresql:// URL, its TLS context built once per process."""
 
+import re
 import ssl
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ticketctl.errors import ConfigError
 
@@ -13,6 +14,11 @@ _SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _UNVERIFIED = frozenset({"disable", "allow", "prefer"})
 _VERIFIED = frozenset({"require", "verify-ca", "verify-full"})
 _HINT = "it looks like postgresql://user:password@host:5432/database?sslmode=verify-full"
+_ESCAPES = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
+_SECRETS = frozenset({"password", "sslpassword"})
+
+_HOST = r"(?:\[[0-9A-Fa-f:.]+(?:%[^\]]+)?\]|[^\[\]:,@]*)(?::\d{1,5})?"
+_USER_AND_HOSTS = re.compile(rf"(?:[^@]*@)?{_HOST}(?:,{_HOST})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,45 +30,40 @@ class Address:
     @classmethod
     def parse(cls, url: str) -> "Address":
         """Check a URL. Raises ConfigError, which never shows the password."""
-        try:
-            parts = urlsplit(url)
-            parts.port  # noqa: B018 - reading it is what checks it
-        except ValueError as error:
-            raise ConfigError(f"the database URL cannot be read: {error}", hint=_HINT) from None
-        if parts.scheme not in _SCHEMES:
-            shown = f"its scheme is {parts.scheme}" if parts.scheme else "it has no scheme"
-            raise ConfigError(f"the database URL must start with postgresql://, but {shown}", hint=_HINT)
-        query = dict(parse_qsl(parts.query))
-        mode = query.get("sslmode", "prefer")
+        parts = _split(url)
+        mode = dict(parse_qsl(parts.query)).get("sslmode", "prefer")
         if mode not in _UNVERIFIED | _VERIFIED:
             known = "disable, allow, prefer, require, verify-ca, verify-full"
             raise ConfigError(f"the database URL's sslmode cannot be {mode}", hint=f"it can be {known}")
-        return cls(urlunsplit(parts._replace(scheme="postgresql")))
+        return cls(_joined(parts))
 
     @property
     def shown(self) -> str:
-        """The host and database, for people: no user, no password."""
+        """The hosts and database, for people: no user, no password."""
         parts = urlsplit(self.dsn)
-        host = parts.hostname or dict(parse_qsl(parts.query)).get("host", "localhost")
-        port = f":{parts.port}" if parts.port else ""
-        return f"{host}{port}/{unquote(parts.path.lstrip('/'))}"
+        hosts = unquote(parts.netloc.rpartition("@")[2])
+        hosts = hosts or dict(parse_qsl(parts.query)).get("host", "localhost")
+        return f"{hosts}/{unquote(parts.path.lstrip('/'))}"
 
     @property
     def password(self) -> str | None:
         """The password, if the URL has one."""
-        password = urlsplit(self.dsn).password
-        return None if password is None else unquote(password)
+        parts = urlsplit(self.dsn)
+        user, _, _ = parts.netloc.rpartition("@")
+        password = user.partition(":")[2]
+        return unquote(password) if password else dict(parse_qsl(parts.query)).get("password")
 
     @property
     def without_password(self) -> str:
         """The URL, less its password."""
         parts = urlsplit(self.dsn)
-        user, at, host = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}"))
+        user, at, hosts = parts.netloc.rpartition("@")
+        query = [pair for pair in parts.query.split("&") if unquote(pair.partition("=")[0]) not in _SECRETS]
+        return _joined(parts._replace(netloc=f"{user.partition(':')[0]}{at}{hosts}", query="&".join(query)))
 
     def with_database(self, name: str) -> "Address":
         """The same server, another database."""
-        return Address(urlunsplit(urlsplit(self.dsn)._replace(path=f"/{name}")))
+        return Address(_joined(urlsplit(self.dsn)._replace(path=f"/{name}")))
 
     @property
     def connect_args(self) -> dict[str, Any]:
@@ -73,6 +74,34 @@ class Address:
             return {"dsn": self.dsn}
         root = query.get("sslrootcert")
         return {"dsn": self.dsn, "ssl": _tls_context(mode, root, query.get("sslcert"), query.get("sslkey"))}
+
+
+def _split(url: str) -> SplitResult:
+    """Read a URL; what a parser says of an unreadable one may quote its password, so it is never passed on."""
+    unreadable = ConfigError("the database URL cannot be read", hint=f"{_HINT}; {_ESCAPES}")
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, strict_parsing=True))
+    except ValueError:
+        raise unreadable from None
+    if parts.scheme not in _SCHEMES:
+        shown = f"its scheme is {parts.scheme}" if parts.scheme else "it has no scheme"
+        raise ConfigError(f"the database URL must start with postgresql://, but {shown}", hint=_HINT)
+    ports = [*re.findall(r":(\d+)(?=,|$)", parts.netloc), *query.get("port", "0").split(",")]
+    if not (_USER_AND_HOSTS.fullmatch(parts.netloc) and all(map(_is_port, ports))):
+        raise unreadable
+    if "@" in parts.path or parts.fragment:
+        raise unreadable
+    return parts
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < 2**16
+
+
+def _joined(parts: SplitResult) -> str:
+    """The URL again; `urlunsplit` leaves out the slashes before an empty host, which psql asks for."""
+    return f"postgresql://{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
 @cache
