@@ -18,7 +18,8 @@ FILE = "ticketctl.toml"
 SECTIONS = frozenset({"taxonomy"})
 """Tables of the file that are not settings; whoever they belong to reads them."""
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=43_200)]
+"""At most twelve hours, the longest that SQS hides a message."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -37,11 +38,11 @@ class Settings:
     max_connections: Count = _setting(
         1, "database connections that one execution environment holds at a time"
     )
-    connect_timeout: Positive = _setting(10.0, "seconds to wait for a database connection")
-    store_timeout: Positive = _setting(30.0, "seconds that one database call may take, its checkout included")
-    visibility_timeout: Positive = _setting(180.0, "seconds that the queue hides a message it delivered")
+    connect_timeout: Seconds = _setting(10.0, "seconds to wait for a database connection")
+    store_timeout: Seconds = _setting(30.0, "seconds that one database call may take, its checkout included")
+    visibility_timeout: Seconds = _setting(180.0, "seconds that the queue hides a message it delivered")
     max_receive_count: Count = _setting(5, "deliveries of a message before it is given up")
-    shutdown_reserve: Positive = _setting(2.0, "seconds kept free at the end of an invocation")
+    shutdown_reserve: Seconds = _setting(2.0, "seconds kept free at the end of an invocation")
     application_name: str = _setting("ticketctl", "the name that the database server shows for connections")
 
     @property
