@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from ticketctl.errors import ConfigError
+
 Held = TypeVar("Held")
 Result = TypeVar("Result")
 
@@ -47,6 +49,13 @@ _ALL = (
 )
 
 LOOPS: Mapping[str, LoopPolicy] = MappingProxyType({policy.name: policy for policy in _ALL})
+
+
+def policy_named(name: str) -> LoopPolicy:
+    """The policy that a setting names. Raises ConfigError with the choices."""
+    if name not in LOOPS:
+        raise ConfigError(f"there is no loop {name}", hint=f"TICKETCTL_LOOP can be {', '.join(LOOPS)}")
+    return LOOPS[name]
 
 
 class Loop(Generic[Held]):

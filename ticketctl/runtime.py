@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from ticketctl.db import migrations
 from ticketctl.db.address import Address
-from ticketctl.db.engine import Connections, Engines, as_database_error
-from ticketctl.db.pools import ALIASES, POOLS, Pool, find_pool
-from ticketctl.db.schema import REVISION
+from ticketctl.db.engine import Connections, Engines
+from ticketctl.db.failures import told_as_database_errors
+from ticketctl.db.pools import POOLS, Pool, pool_named
+from ticketctl.db.revision import REVISION
 from ticketctl.db.store import PostgresStore
 from ticketctl.errors import ConfigError
-from ticketctl.loops import LOOPS, Loop, LoopPolicy
+from ticketctl.loops import Loop, LoopPolicy, policy_named
 from ticketctl.pipeline import Pipeline
 from ticketctl.ports import Provider, Router, TicketStore
 from ticketctl.settings import Settings, config_file
@@ -23,25 +24,6 @@ if TYPE_CHECKING:
     from ticketctl.db.embedded import EmbeddedServer
 
 Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
-
-
-def pool_of(settings: Settings) -> Pool:
-    """The pool strategy that the settings name. Raises ConfigError with the choices."""
-    pool = find_pool(settings.pool)
-    if pool is None:
-        known = ", ".join([*POOLS, *ALIASES])
-        raise ConfigError(f"there is no pool {settings.pool}", hint=f"TICKETCTL_POOL can be {known}")
-    return pool
-
-
-def loop_policy_of(settings: Settings) -> LoopPolicy:
-    """The loop policy that the settings name. Raises ConfigError with the choices."""
-    policy = LOOPS.get(settings.loop)
-    if policy is None:
-        raise ConfigError(
-            f"there is no loop {settings.loop}", hint=f"TICKETCTL_LOOP can be {', '.join(LOOPS)}"
-        )
-    return policy
 
 
 def unsafe_pair(pool: Pool, policy: LoopPolicy) -> str | None:
@@ -66,7 +48,7 @@ def address_of(settings: Settings) -> Address:
 
 def worker_loop(settings: Settings) -> Loop[Pipeline]:
     """The loop of an execution environment, with the pipeline that each of its event loops gets."""
-    return Loop(loop_policy_of(settings), resources(settings))
+    return Loop(policy_named(settings.loop), resources(settings))
 
 
 def resources(settings: Settings) -> Compose:
@@ -77,7 +59,7 @@ def resources(settings: Settings) -> Compose:
     Raises:
         ConfigError: A setting is wrong, or the taxonomy is.
     """
-    engines = Engines(address_of(settings), pool_of(settings), settings)
+    engines = Engines(address_of(settings), pool_named(settings.pool), settings)
     provider, router = _provider()
 
     @asynccontextmanager
@@ -145,7 +127,7 @@ async def current_revision(database: Database) -> str | None:
 async def upgrade(database: Database) -> str | None:
     """Bring the tables up to date, and answer their revision. Raises DatabaseError."""
     address = address_of(database.settings)
-    async with _mapped_errors(address):
+    with told_as_database_errors(address):
         await migrations.migrate(address, database.settings)
     return await current_revision(database)
 
@@ -154,22 +136,9 @@ async def upgrade(database: Database) -> str | None:
 async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     """The database for one command, over one connection; every failure of it is a DatabaseError."""
     address = address_of(settings)
-    async with (
-        _mapped_errors(address),
-        Engines(address, POOLS["dispose"], settings).per_loop() as connections,
-    ):
-        yield connections
-
-
-@asynccontextmanager
-async def _mapped_errors(address: Address) -> AsyncIterator[None]:
-    try:
-        yield
-    except Exception as error:
-        mapped = as_database_error(error, address)
-        if mapped is None:
-            raise
-        raise mapped from error
+    with told_as_database_errors(address):
+        async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
+            yield connections
 
 
 async def _bring_up_to_date(connections: Connections, database: Database) -> None:

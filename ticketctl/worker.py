@@ -19,9 +19,11 @@ from uuid import uuid4
 
 from ticketctl import settings as settings_module
 from ticketctl.batch import Limits, RecordResult, process
+from ticketctl.db.pools import pool_named
 from ticketctl.errors import InvalidInputError
+from ticketctl.loops import policy_named
 from ticketctl.messages import Message, batch_response, parse_event
-from ticketctl.runtime import loop_policy_of, pool_of, unsafe_pair, worker_loop
+from ticketctl.runtime import unsafe_pair, worker_loop
 from ticketctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,9 +37,9 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.environment_id = str(uuid4())
         self._settings = settings
-        self._policy = loop_policy_of(settings)
+        self._policy = policy_named(settings.loop)
         self._loop = worker_loop(settings)
-        warning = unsafe_pair(pool_of(settings), self._policy)
+        warning = unsafe_pair(pool_named(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
 

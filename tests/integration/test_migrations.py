@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ticketctl.db import migrations
 from ticketctl.db.address import Address
 from ticketctl.db.engine import make_engine
-from ticketctl.db.schema import REVISION, metadata
+from ticketctl.db.revision import REVISION
+from ticketctl.db.schema import metadata
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """Text from files and from stdin."""
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from ticketctl.errors import InvalidInputError
 
 STDIN = "-"
+_EVENT_HINT = "an SQS event is made by: ticketctl event --status new > event.json"
 
 
 def read_text(path: str) -> str:
@@ -25,3 +28,20 @@ def read_text(path: str) -> str:
         ) from None
     except ValueError as error:
         raise InvalidInputError(f"{shown} is not UTF-8 text: {error}", hint="convert it to UTF-8") from None
+
+
+def read_event(path: str) -> dict[str, Any]:
+    """The SQS event in a file, or on stdin for "-"; it has at least one record.
+
+    Raises:
+        InvalidInputError: It cannot be read, or is no SQS event.
+    """
+    from ticketctl.messages import parse_event
+
+    try:
+        event = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{path} is not JSON: {error}", hint=_EVENT_HINT) from None
+    if not parse_event(event):
+        raise InvalidInputError(f"{path} is an SQS event without Records", hint=_EVENT_HINT)
+    return dict(event)

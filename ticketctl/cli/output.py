@@ -1,7 +1,8 @@
 """Data on stdout: a table on a terminal, tab-separated lines when piped, JSON where it is asked for."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -55,6 +56,20 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
 def say(message: str) -> None:
     """Tell a person something that is no data: on stderr."""
     sys.stderr.write(visible(message, multiline=True) + "\n")
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """Show how far a long command is, to a person, on stderr; call what this yields as each part is done."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=total)
+        yield lambda: shown.advance(task)
 
 
 def _plain(cell: object) -> str:

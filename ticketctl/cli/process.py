@@ -1,6 +1,5 @@
 """`process`: replay an SQS event through the worker, in this process, as one warm execution environment."""
 
-import json
 import time
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,16 +8,15 @@ import typer
 
 from ticketctl.cli import failures, output
 from ticketctl.cli.choices import LoopOption, PoolOption
-from ticketctl.cli.input import read_text
+from ticketctl.cli.input import read_event
 from ticketctl.cli.session import load_settings
-from ticketctl.errors import InvalidInputError, UnsafeError
+from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
     from ticketctl.batch import RecordResult
     from ticketctl.settings import Settings
     from ticketctl.worker import Worker
 
-_HINT = "an SQS event is made by: ticketctl event --status new > event.json"
 _STYLES = {"ok": "green", "failed": "bold red"}
 
 
@@ -44,7 +42,7 @@ def process(
 
     # what a pool leaves behind on a dead loop is reported per record; Python would print it once more at exit
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
-    event = _read_event(event_file)
+    event = read_event(event_file)
     settings = load_settings(pool=pool, loop=loop)
     with database(settings) as found:
         loops.run(prepare(found))
@@ -61,23 +59,13 @@ def process(
         )
 
 
-def _read_event(path: str) -> object:
-    try:
-        event: object = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(f"{path} is not JSON: {error}", hint=_HINT) from None
-    from ticketctl.messages import parse_event
-
-    if not parse_event(event):
-        raise InvalidInputError(f"{path} is an SQS event without Records", hint=_HINT)
-    return event
-
-
 def _replay(settings: "Settings", event: object, times: int) -> list[dict[str, Any]]:
-    from ticketctl.runtime import loop_policy_of, pool_of, unsafe_pair
+    from ticketctl.db.pools import pool_named
+    from ticketctl.loops import policy_named
+    from ticketctl.runtime import unsafe_pair
     from ticketctl.worker import Worker
 
-    warning = unsafe_pair(pool_of(settings), loop_policy_of(settings))
+    warning = unsafe_pair(pool_named(settings.pool), policy_named(settings.loop))
     if warning is not None:
         failures.warn(warning)
     worker = Worker(settings)

@@ -8,16 +8,11 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import pool as pools
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ticketctl.db.address import Address
 from ticketctl.db.pools import POOLS, Pool
-from ticketctl.errors import DatabaseError, StaleSchemaError
 from ticketctl.settings import Settings
-
-_UNREACHABLE = (OSError, TimeoutError)
-_STALE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 
 
 def make_engine(
@@ -106,27 +101,3 @@ class Engines:
         finally:
             if self._strategy.dispose_at_end:
                 await self._engine.dispose()
-
-
-def as_database_error(error: BaseException, address: Address) -> DatabaseError | None:
-    """What a failure of the database means to a person; None where it is none of the database's.
-
-    The worker does not use this: it logs what really happened.
-    """
-    original = error.orig if isinstance(error, DBAPIError) else error
-    cause = getattr(original, "__cause__", None) or original
-    text = " ".join(str(cause).split()) or type(cause).__name__
-    if isinstance(cause, _STALE):
-        hint = "bring it up to date: ticketctl db upgrade"
-        return StaleSchemaError(
-            f"the database {address.shown} lacks what this version needs: {text}", hint=hint
-        )
-    if isinstance(cause, _UNREACHABLE):
-        hint = "is the server running, and does TICKETCTL_DATABASE_URL name it?"
-        return DatabaseError(f"the database {address.shown} cannot be reached: {text}", hint=hint)
-    if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError) or isinstance(
-        error, SQLAlchemyError
-    ):
-        hint = "the server's log tells more; --debug shows the traceback"
-        return DatabaseError(f"the database {address.shown} refused: {text}", hint=hint)
-    return None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticketctl.db.address import Address
 from ticketctl.db.engine import make_engine
-from ticketctl.db.schema import REVISION
+from ticketctl.db.revision import REVISION
 from ticketctl.errors import ConfigError, StaleSchemaError
 from ticketctl.settings import Settings
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ticketctl.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -105,3 +107,12 @@ ALIASES: Mapping[str, str] = MappingProxyType({"rds-proxy": "pgbouncer"})
 def find_pool(name: str) -> Pool | None:
     """The strategy of that name or alias, or None."""
     return POOLS.get(ALIASES.get(name, name))
+
+
+def pool_named(name: str) -> Pool:
+    """The strategy that a setting names. Raises ConfigError with the choices."""
+    pool = find_pool(name)
+    if pool is None:
+        choices = ", ".join([*POOLS, *ALIASES])
+        raise ConfigError(f"there is no pool {name}", hint=f"TICKETCTL_POOL can be {choices}")
+    return pool

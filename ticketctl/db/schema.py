@@ -20,9 +20,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-REVISION = "0001"
-"""The newest migration: what `alembic_version` must hold. A test compares it with the scripts."""
-
 SEARCHED = 50_000
 """Characters of a body that `list --search` looks at: more could overflow a tsvector, whose end is 1 MB."""
 

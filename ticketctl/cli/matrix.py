@@ -1,0 +1,116 @@
+"""How a simulation looks: pools down, execution models across, a glyph per invocation, and why."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from ticketctl.cli import output
+from ticketctl.cli.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.text import Text
+
+    from ticketctl.simulation import Cell
+    from ticketctl.warmstart.report import Finding, Report
+
+_GLYPHS = {"ok": "✓", "partial": "◐", "error": "✗"}
+_PLAIN_GLYPHS = {"ok": ".", "partial": "o", "error": "x"}
+_STYLES = {
+    "safe": "green",
+    "fragile": "yellow",
+    "masked": "yellow",
+    "leaking": "magenta",
+    "broken": "bold red",
+}
+
+
+def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+    """Print the matrix for a person, or a line a cell when piped."""
+    if not output.on_terminal():
+        output.print_rows(_row(cell) for cell in cells)
+        return
+    _print_matrix(cells, configured)
+    _print_findings(cells)
+
+
+def _row(cell: "Cell") -> list[object]:
+    report = cell.report
+    first = next((i for i in report.invocations if i.error_type is not None), None)
+    return [
+        cell.pool,
+        cell.loop,
+        report.verdict,
+        ",".join(invocation.outcome for invocation in report.invocations),
+        ",".join(str(count) for count in report.connections),
+        "" if first is None else f"{first.error_type}: {first.error}",
+    ]
+
+
+def _print_matrix(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    by_pair = {(cell.pool, cell.loop): cell for cell in cells}
+    pools, loops = (list(dict.fromkeys(pair[i] for pair in by_pair)) for i in (0, 1))
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for heading in ("", *loops):
+        table.add_column(heading, no_wrap=True)
+    for pool in pools:
+        shown = [_cell(by_pair[pool, loop].report, marked=(pool, loop) == configured) for loop in loops]
+        table.add_row(Text(pool, "bold"), *shown)
+    console = output.console()
+    console.print(table)
+    glyphs = _glyphs()
+    legend = (
+        f"\n{glyphs['ok']} ok   {glyphs['partial']} some records returned   {glyphs['error']} all failed   "
+        "after | : thawed, its connections closed by the server"
+    )
+    console.print(legend, style="dim")
+    if configured in by_pair:
+        console.print(f"{_mark()} configured: {configured[0]} with {configured[1]}", style="dim")
+
+
+def _cell(report: "Report", *, marked: bool) -> "Text":
+    from rich.text import Text
+
+    glyphs = _glyphs()
+    tried = "".join(glyphs[invocation.outcome] for invocation in report.invocations)
+    thaw = "" if report.thaw is None else f"|{glyphs[report.thaw.outcome]}"
+    style = _STYLES[report.verdict]
+    return Text.assemble((f"{tried}{thaw} ", style), (report.verdict, style), f" {_mark()}" if marked else "")
+
+
+def _print_findings(cells: "Sequence[Cell]") -> None:
+    """One paragraph a kind of finding: where it was seen, and the first one in full."""
+    from rich.text import Text
+
+    console = output.console()
+    groups: dict[str, list[tuple[Cell, Finding]]] = {}
+    for cell in cells:
+        for finding in cell.report.findings:
+            groups.setdefault(finding.kind, []).append((cell, finding))
+    for kind, members in groups.items():
+        cell, finding = members[0]
+        console.print(Text.assemble("\n", (kind, "bold"), "  seen in ", _names(cell for cell, _ in members)))
+        console.print(Text.assemble((f"{cell.pool} with {cell.loop}: ", "dim"), visible(finding.cause)))
+        console.print(Text.assemble(("cure: ", "green"), visible(finding.cure)))
+
+
+def _names(cells: "Iterable[Cell]") -> str:
+    by_loop: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        by_loop.setdefault(cell.loop, {})[cell.pool] = None
+    return "; ".join(f"{loop}: {', '.join(pools)}" for loop, pools in by_loop.items())
+
+
+def _glyphs() -> dict[str, str]:
+    return _GLYPHS if _unicode() else _PLAIN_GLYPHS
+
+
+def _mark() -> str:
+    return "◀" if _unicode() else "<"
+
+
+def _unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -1,0 +1,140 @@
+"""A throwaway database for experiments: made, filled with tickets, watched from outside, dropped.
+
+It speaks asyncpg alone: SQLAlchemy would cost more time than the experiments of one cell.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from ticketctl.db.address import Address
+from ticketctl.db.failures import told_as_database_errors
+from ticketctl.db.revision import REVISION
+from ticketctl.settings import Settings
+
+PREFIX = "ticketctl_simulation_"
+TEMPLATE = f"ticketctl_template_{REVISION}"
+_ABANDONED = 3600
+"""Seconds after which an unused throwaway database was left behind by a process that was killed."""
+
+_FILL = """
+insert into tickets (subject, body, requester)
+select 'I was charged twice for order 4711', 'Please refund the second payment of 12.50 EUR.', 'ada@example.com'
+from generate_series(1, $1) returning id
+"""
+_BACKENDS = "from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()"
+
+
+class Backend:
+    """What one execution environment holds on the server, told by its application name."""
+
+    def __init__(self, watcher: "Throwaway", application_name: str) -> None:
+        self._watcher = watcher
+        self._name = application_name
+
+    async def connections(self) -> int:
+        """How many connections the environment holds at this moment."""
+        count: int = await self._watcher.value(f"select count(*) {_BACKENDS}", self._name)
+        return count
+
+    async def disconnect(self) -> None:
+        """Close them all from the server's side, and wait until they are gone."""
+        await self._watcher.value(f"select count(pg_terminate_backend(pid, 5000)) {_BACKENDS}", self._name)
+
+
+class Throwaway:
+    """An open throwaway database."""
+
+    def __init__(self, address: Address, connection: "asyncpg.Connection") -> None:
+        self.address = address
+        self._connection = connection
+        self._turn = asyncio.Lock()
+
+    async def make_tickets(self, number: int) -> list[int]:
+        """Make that many new tickets, and answer their ids."""
+        async with self._turn:
+            return [row["id"] for row in await self._connection.fetch(_FILL, number)]
+
+    def backend(self, application_name: str) -> Backend:
+        """The connections of that name."""
+        return Backend(self, application_name)
+
+    async def value(self, statement: str, *parameters: object) -> Any:
+        """Ask for one value; the watchers of several environments take turns."""
+        async with self._turn:
+            return await self._connection.fetchval(statement, *parameters)
+
+
+@asynccontextmanager
+async def throwaway(server: Address, settings: Settings, *, keep_template: bool) -> AsyncIterator[Throwaway]:
+    """Make a database with our tables on the server that `server` names, and drop it at the end.
+
+    With `keep_template` a template with the tables stays there, so that the next one is made by copying.
+
+    Raises:
+        DatabaseError: The server cannot be reached, or does not let its user make databases.
+    """
+    with told_as_database_errors(server):
+        administration = await _connect(server, settings)
+        try:
+            name = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}"
+            address = server.with_database(name)
+            await _drop_abandoned(administration)
+            await _make(administration, address, name, settings, keep_template=keep_template)
+            try:
+                connection = await _connect(address, settings)
+                yield Throwaway(address, connection)
+                await connection.close()
+            finally:
+                await administration.execute(f'drop database if exists "{name}" with (force)')
+        finally:
+            await administration.close()
+
+
+async def _make(
+    administration: "asyncpg.Connection",
+    address: Address,
+    name: str,
+    settings: Settings,
+    *,
+    keep_template: bool,
+) -> None:
+    if keep_template:
+        with suppress(asyncpg.InvalidCatalogNameError):  # there is no template yet
+            await administration.execute(f'create database "{name}" template "{TEMPLATE}" strategy file_copy')
+            return
+    await administration.execute(f'create database "{name}"')
+    from ticketctl.db.migrations import migrate
+
+    await migrate(address, settings)
+    if keep_template:
+        with suppress(
+            asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError
+        ):  # another command was first
+            await administration.execute(f'create database "{TEMPLATE}" template "{name}"')
+
+
+async def _drop_abandoned(administration: "asyncpg.Connection") -> None:
+    """Drop what a killed process left: old, and used by nobody."""
+    rows = await administration.fetch(
+        "select datname from pg_database d where datname like $1 "
+        "and not exists (select from pg_stat_activity a where a.datname = d.datname)",
+        PREFIX.replace("_", r"\_") + "%",
+    )
+    for (name,) in rows:
+        made = name.removeprefix(PREFIX).partition("_")[0]
+        if made.isdigit() and time.time() - int(made) > _ABANDONED:
+            await administration.execute(f'drop database if exists "{name}"')
+
+
+async def _connect(address: Address, settings: Settings) -> "asyncpg.Connection":
+    return await asyncpg.connect(
+        **address.connect_args,
+        timeout=settings.connect_timeout,
+        server_settings={"application_name": f"{settings.application_name}-laboratory"},
+    )

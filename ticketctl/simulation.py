@@ -1,0 +1,148 @@
+"""Our worker in the laboratory: pools and loops, each pair in processes of its own, on a throwaway database."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+from ticketctl.db.address import Address
+from ticketctl.db.throwaway import Throwaway, throwaway
+from ticketctl.messages import TicketMessage, build_event, message_body, parse_event
+from ticketctl.settings import Settings
+from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.laboratory import Laboratory
+from ticketctl.warmstart.report import Report
+
+HANDLER = "ticketctl.worker:handler"
+PRELOAD = ("ticketctl.worker", "ticketctl.ai.offline", "sqlalchemy.dialects.postgresql.asyncpg")
+"""What an environment imports anyway: imported once, before the environments are forked."""
+BATCH = 3
+"""Records of the default event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be simulated.
+
+    `pairs` are (pool, loop); `records` the records of an event that is to be replayed with new tickets, or None
+    for the default batch; `server` is where the throwaway database is made, `keep_template` whether its tables
+    may stay there as a template.
+    """
+
+    settings: Settings
+    server: Address
+    keep_template: bool
+    pairs: Sequence[tuple[str, str]]
+    times: int
+    records: Sequence[Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One pair, and what the laboratory says of it."""
+
+    pool: str
+    loop: str
+    report: Report
+    ticket_ids: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report's JSON form, the ticket of each record added."""
+        form = self.report.to_json()
+        for invocation in [*form["invocations"], *([form["thaw"]] if form["thaw"] else [])]:
+            for record in invocation["records"]:
+                record["ticket_id"] = self.ticket_ids.get(record["message_id"])
+        return form
+
+
+async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
+    """Examine every pair, in the order of the plan; `advance` is called as each is done.
+
+    Raises:
+        DatabaseError: The throwaway database cannot be made.
+    """
+    # the template process imports while the database is being made
+    async with (
+        Laboratory(preload=PRELOAD) as laboratory,
+        throwaway(plan.server, plan.settings, keep_template=plan.keep_template) as database,
+    ):
+        ids = iter(await database.make_tickets(_tickets_needed(plan)))
+        turns = asyncio.Semaphore(os.cpu_count() or 1)
+
+        async def examine(pool: str, loop: str) -> Cell:
+            bench = _Bench(plan, database, pool, loop, ids)
+            async with turns:
+                report = await laboratory.examine(bench.experiment())
+            advance()
+            return Cell(pool, loop, report, bench.ticket_ids)
+
+        async with asyncio.TaskGroup() as group:
+            cells = [group.create_task(examine(pool, loop)) for pool, loop in plan.pairs]
+        return [cell.result() for cell in cells]
+
+
+class _Bench:
+    """What one pair's two environments get: events with tickets of their own, and names of their own."""
+
+    def __init__(self, plan: Plan, database: Throwaway, pool: str, loop: str, ids: Iterator[int]) -> None:
+        self._plan = plan
+        self._database = database
+        self._pool = pool
+        self._loop = loop
+        self._ids = ids
+        self.ticket_ids: dict[str, int] = {}
+
+    def experiment(self) -> Experiment:
+        alone, collected = self._stage(self._plan.times + 1), self._stage(self._plan.times)
+        return Experiment(
+            handler=HANDLER,
+            events=alone.events,
+            times=self._plan.times,
+            environment=alone.environment,
+            server=alone.server,
+            collected=collected,
+            labels={"pool": self._pool, "loop": self._loop},
+        )
+
+    def _stage(self, events: int) -> Stage:
+        name = f"ticketctl-{uuid4().hex[:12]}"
+        environment = {
+            "TICKETCTL_DATABASE_URL": self._database.address.dsn,
+            "TICKETCTL_POOL": self._pool,
+            "TICKETCTL_LOOP": self._loop,
+            "TICKETCTL_APPLICATION_NAME": name,
+            "TICKETCTL_AI_PROVIDER": "offline",
+        }
+        made = [self._event() for _ in range(events)]
+        return Stage(events=made, environment=environment, server=self._database.backend(name))
+
+    def _event(self) -> dict[str, Any]:
+        if self._plan.records is None:
+            messages = [
+                TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id)
+                for ticket_id in islice(self._ids, BATCH)
+            ]
+            self.ticket_ids |= {message.message_id: message.ticket_id for message in messages}
+            return build_event(messages, sent_at=datetime.now(UTC))
+        return {"Records": [self._renewed(record) for record in self._plan.records]}
+
+    def _renewed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same record for a new ticket; one that names no ticket stays as it is."""
+        if not _names_ticket(record):
+            return record
+        message_id, ticket_id = str(uuid4()), next(self._ids)
+        self.ticket_ids[message_id] = ticket_id
+        return {**record, "messageId": message_id, "body": message_body(ticket_id)}
+
+
+def _tickets_needed(plan: Plan) -> int:
+    batch = BATCH if plan.records is None else sum(_names_ticket(record) for record in plan.records)
+    return len(plan.pairs) * (2 * plan.times + 1) * batch
+
+
+def _names_ticket(record: Mapping[str, Any]) -> bool:
+    return isinstance(parse_event({"Records": [record]})[0], TicketMessage)
