@@ -1,10 +1,12 @@
 """Cursors of a list: where a page ended, as text that shows when it was changed."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from ticketctl.errors import InvalidInputError
 
@@ -15,17 +17,18 @@ class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """The last row of a page: the order it was listed in, its time in that order, its id."""
 
     sort: str
-    time: datetime
-    ticket_id: int
+    time: Annotated[datetime, Meta(tz=True)]
+    ticket_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 _decoder = msgspec.json.Decoder(Place)
 
 
 def encode(place: Place) -> str:
-    """The cursor of a place."""
-    content = msgspec.json.encode(place)
-    return urlsafe_b64encode(_checksum(content) + content).decode().rstrip("=")
+    """The cursor of a place: the same for the same moment, whatever its offset."""
+    content = msgspec.json.encode(Place(place.sort, place.time.astimezone(UTC), place.ticket_id))
+    checksum = sha256(content).digest()[:_CHECKSUM]
+    return urlsafe_b64encode(checksum + content).decode().rstrip("=")
 
 
 def decode(cursor: str, sort: str) -> Place:
@@ -37,16 +40,12 @@ def decode(cursor: str, sort: str) -> Place:
     hint = "take next_cursor as the page before printed it, with the same --sort"
     try:
         raw = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-        checksum, content = raw[:_CHECKSUM], raw[_CHECKSUM:]
-        place = _decoder.decode(content)
-    except (ValueError, msgspec.DecodeError):
+        place = _decoder.decode(raw[_CHECKSUM:])
+        unchanged = encode(place) == cursor
+    except (ValueError, OverflowError, msgspec.DecodeError):
         raise InvalidInputError("the cursor cannot be read", hint=hint) from None
-    if checksum != _checksum(content):
+    if not unchanged:
         raise InvalidInputError("the cursor was changed", hint=hint)
     if place.sort != sort:
         raise InvalidInputError(f"the cursor was made for --sort {place.sort}", hint=hint)
     return place
-
-
-def _checksum(content: bytes) -> bytes:
-    return sha256(content).digest()[:_CHECKSUM]
