@@ -1,0 +1,154 @@
+"""One execution environment: imports a handler once, invokes it as often as it is told to.
+
+Orders: `start` imports the handler, `invoke` calls it; each answers what was seen. When the channel closes, the
+process ends.
+"""
+
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from . import aws, wire
+from .census import Census
+from .descriptors import held
+from .errors import Said, describe, frames
+from .hearing import Ears
+from .sites import Sites, Source
+
+Handler = Callable[[Any, Any], Any]
+
+
+def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 templates take the same arguments
+    """Serve one environment until the channel closes, then leave without a word to whatever is still open."""
+    # a crash, or a hang that is ended by SIGABRT, leaves every thread's stack in the captured output
+    faulthandler.enable(2)
+    channel = socket.socket(fileno=descriptor)
+    order = wire.receive(channel)
+    if order is not None:
+        environment = Environment(order)
+        wire.send(channel, environment.start())
+        while (order := wire.receive(channel)) is not None:
+            wire.send(channel, environment.invoke(order))
+    os._exit(0)
+
+
+class Environment:
+    """The process as Lambda would have it. `order` is the parent's `start` message."""
+
+    def __init__(self, order: wire.Message) -> None:
+        self._name: str = order["handler"]
+        self._timeout: float = order["timeout"]
+        path: str | None = order["path"]
+        _enter(order, path)
+        if not order["gc"]:
+            gc.disable()
+        gc.freeze()  # as in the template: what the start left behind is nobody's finding
+        module, _ = _split(self._name)
+        self._source = Source(module, path)
+        self._ears = Ears(self._locate)
+        self._census = Census(Sites(self._source))
+        self._handler: Handler
+        self._before = held().descriptors
+
+    def start(self) -> wire.Message:
+        """Import the handler; the answer's `error` says why that failed."""
+        error = None
+        try:
+            self._handler = _resolve(self._name)
+        except BaseException as problem:  # noqa: BLE001 sys.exit at import is an answer too
+            error = self._describe(problem)
+        return {"error": error, **self._observe()}
+
+    def invoke(self, order: wire.Message) -> wire.Message:
+        """Call the handler once; the answer tells response, error, what was logged, and the census after it."""
+        os.environ["_X_AMZN_TRACE_ID"] = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0"
+        answer = self._call(order["event"])
+        return {**answer, "logged": self._ears.take(), **self._observe()}
+
+    def _call(self, event: Any) -> wire.Message:
+        context = aws.Context(self._timeout)
+        started = time.perf_counter()
+        response, error = None, None
+        try:
+            response = _as_json(self._handler(event, context))
+        except BaseException as problem:  # noqa: BLE001 whatever leaves the handler is the result
+            error = self._describe(problem)
+        return {"duration_ms": (time.perf_counter() - started) * 1000, "response": response, "error": error}
+
+    def _observe(self) -> wire.Message:
+        zombies = self._census.take()
+        now = held()
+        new = now.descriptors - self._before
+        return {
+            "zombies": zombies,
+            "connections": len(now.connections & new),
+            "descriptors": len(new),
+            "threads": len(sys._current_frames()),  # noqa: SLF001 threading counts only the threads it made
+        }
+
+    def _describe(self, error: BaseException) -> Said:
+        return describe(error, self._locate(error))
+
+    def _locate(self, error: BaseException) -> str | None:
+        return self._source.line(frames(error))
+
+
+def _enter(order: wire.Message, path: str | None) -> None:
+    """Make working directory, sys.path and environment variables those of the function."""
+    if path:
+        os.chdir(path)
+        sys.path.insert(0, path)
+    dotted = ".".join(_split(order["handler"]))
+    os.environ.update(aws.variables(dotted, path or str(Path.cwd()), order["environment_id"]))
+    os.environ.update(order["environment"])
+    time.tzset()
+
+
+def _split(handler: str) -> tuple[str, str]:
+    """Return module and attribute of `module:function` or, as Lambda has it, `folder/module.function`."""
+    module, colon, function = handler.partition(":")
+    if not colon:
+        module, _, function = handler.rpartition(".")
+    return module.replace("/", "."), function
+
+
+def _resolve(handler: str) -> Handler:
+    module, function = _split(handler)
+    found: Any = importlib.import_module(module)
+    for name in function.split("."):
+        found = getattr(found, name)
+    if not callable(found):
+        raise TypeError(f"{handler} is not callable")
+    return found  # type: ignore[no-any-return]
+
+
+class NotSerializableError(Exception):
+    """The handler returned what cannot be sent as JSON; Lambda calls this Runtime.MarshalError."""
+
+
+def _as_json(response: Any) -> Any:
+    """Return the response as the caller of the function would get it."""
+    if hasattr(response, "cr_frame"):
+        response.close()
+        raise NotSerializableError(
+            "the handler is a coroutine function: Lambda calls it, gets a coroutine and awaits nothing"
+        )
+    try:
+        return json.loads(json.dumps(response, default=_decimal))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise NotSerializableError(f"the response cannot be sent as JSON: {problem}") from None
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -1,0 +1,49 @@
+"""One message on a socket: four bytes of length, most significant first, then JSON in ASCII."""
+
+import json
+import socket
+from typing import Any
+
+HEADER = 4
+"""Bytes that tell a message's length."""
+
+Message = dict[str, Any]
+
+
+def pack(message: Message) -> bytes:
+    """Return the message as it travels."""
+    body = json.dumps(message).encode()
+    return len(body).to_bytes(HEADER, "big") + body
+
+
+def send(channel: socket.socket, message: Message) -> None:
+    """Write one message. Raises OSError where nobody reads any more."""
+    channel.sendall(pack(message))
+
+
+def receive(channel: socket.socket) -> Message | None:
+    """Wait for one message; None where the other side is gone."""
+    header = _exactly(channel, HEADER)
+    if header is None:
+        return None
+    body = _exactly(channel, int.from_bytes(header, "big"))
+    return None if body is None else json.loads(body)
+
+
+def receive_with_descriptors(channel: socket.socket, limit: int) -> tuple[Message | None, list[int]]:
+    """As `receive`, with up to `limit` open descriptors that came along with the message."""
+    header, descriptors, _, _ = socket.recv_fds(channel, HEADER, limit)
+    if len(header) < HEADER:
+        return None, descriptors
+    body = _exactly(channel, int.from_bytes(header, "big"))
+    return (None if body is None else json.loads(body)), descriptors
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        piece = channel.recv(size - len(data))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)

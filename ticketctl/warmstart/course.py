@@ -1,0 +1,233 @@
+"""One environment's course: the handler is imported, invoked again and again, frozen and thawed."""
+
+import re
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ticketctl.warmstart import sqs
+from ticketctl.warmstart.child.wire import Message
+from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.process import Process
+from ticketctl.warmstart.report import Invocation, Outcome, Record, Zombie
+from ticketctl.warmstart.settle import settled
+
+FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
+"""A line of faulthandler's dump."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """One zombie as the child tells it: the report's fields, and those that only the causes speak of."""
+
+    zombie: Zombie
+    kind: str
+    loop: int
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One invocation with what lies behind its outcome.
+
+    chain: (class, text) of every exception that it raised or logged, and of those behind them.
+    where: the user's line that the first of them came through.
+    misread: why AWS takes the whole batch as failed, if it does.
+    end: how the process ended, if it did: "import", "exit", "crash", "hang".
+    """
+
+    invocation: Invocation
+    chain: tuple[tuple[str, str], ...] = ()
+    where: str | None = None
+    misread: str | None = None
+    end: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """What one environment showed. The counts are those after each invocation."""
+
+    tries: list[Try] = field(default_factory=list)
+    thaw: Try | None = None
+    remains: list[Remains] = field(default_factory=list)
+    sockets: list[int] = field(default_factory=list)
+    backends: list[int] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+
+    @property
+    def connections(self) -> list[int]:
+        """The larger of sockets and backends, after each invocation."""
+        if not self.backends:
+            return self.sockets
+        return list(map(max, self.sockets, self.backends))
+
+
+async def follow(process: Process, experiment: Experiment, stage: Stage, start: Message) -> Course:
+    """Take one environment through the experiment. The thaw is for the one without garbage collection."""
+    course = Course()
+    traveller = _Traveller(process, experiment.timeout, course)
+    if not await traveller.start(start):
+        return course
+    for number in range(1, experiment.times + 1):
+        event = stage.events[(number - 1) % len(stage.events)]
+        tried = await traveller.invoke(number, event)
+        course.tries.append(tried)
+        if tried.end:
+            return course
+        if stage.server:
+            course.backends.append(await settled(stage.server, at_most=course.sockets[-1]))
+    if experiment.thaw and stage.server and not start["gc"]:
+        await _freeze(process, stage.server.disconnect)
+        number = experiment.times + 1
+        course.thaw = await traveller.invoke(number, stage.events[(number - 1) % len(stage.events)])
+    return course
+
+
+async def _freeze(process: Process, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    """Do something while the process stands still, as Lambda's environments do between invocations."""
+    process.signal(signal.SIGSTOP)
+    try:
+        await meanwhile()
+    finally:
+        process.signal(signal.SIGCONT)
+
+
+class _Traveller:
+    """Asks the child, and puts what it answers into the course."""
+
+    def __init__(self, process: Process, timeout: float, course: Course) -> None:
+        self._process = process
+        self._timeout = timeout
+        self._course = course
+
+    async def start(self, order: Message) -> bool:
+        """Import the handler; False where that was the end, which is told as the first invocation's."""
+        answer = await self._ask(order, 1, "import")
+        if isinstance(answer, Try):
+            self._course.tries.append(answer)
+            return False
+        self._note(answer, 0)
+        if error := answer["error"]:
+            invocation = _failure(1, error["error_type"], error["error"])
+            chain = _chain([error])
+            self._course.tries.append(
+                Try(invocation=invocation, chain=chain, where=error["where"], end="import")
+            )
+            return False
+        return True
+
+    async def invoke(self, number: int, event: object) -> Try:
+        """Invoke the handler once."""
+        answer = await self._ask({"do": "invoke", "event": event}, number, "invocation")
+        if isinstance(answer, Try):
+            return answer
+        self._note(answer, number)
+        if self._course.thaw is None and number == len(self._course.tries) + 1:
+            self._count(answer)
+        return interpret(number, event, answer)
+
+    async def _ask(self, order: Message, number: int, what: str) -> Message | Try:
+        try:
+            answer = await self._process.ask(order, self._timeout)
+        except TimeoutError:
+            return await self._hung(number, what)
+        if answer is not None:
+            return answer
+        status = await self._process.end()
+        ending = (
+            f"the process was ended by {signal.Signals(-status).name}"
+            if status < 0
+            else f"the process ended with status {status}"
+        )
+        return self._ended(number, f"{ending} during the {what}", "crash" if status < 0 else "exit")
+
+    async def _hung(self, number: int, what: str) -> Try:
+        self._process.signal(signal.SIGABRT)  # the child's faulthandler tells where it stood
+        await self._process.end()
+        return self._ended(number, f"the {what} did not end within {self._timeout:g} s", "hang")
+
+    def _ended(self, number: int, text: str, end: str) -> Try:
+        tail = self._process.tail()
+        error_type = "Sandbox.Timedout" if end == "hang" else "Runtime.ExitError"  # Lambda's own names
+        frames = [f"{frame['file']}:{frame['line']}" for frame in FRAME.finditer(tail)]
+        told = f"{text}\n{tail}" if tail else text
+        return Try(invocation=_failure(number, error_type, told), where=next(iter(frames), None), end=end)
+
+    def _note(self, answer: Message, number: int) -> None:
+        self._course.remains += [_remains(zombie, number) for zombie in answer["zombies"]]
+
+    def _count(self, answer: Message) -> None:
+        self._course.sockets.append(answer["connections"])
+        self._course.descriptors.append(answer["descriptors"])
+        self._course.threads.append(answer["threads"])
+
+
+def interpret(number: int, event: object, answer: Message) -> Try:
+    """Make an invocation of the child's answer: what the response hides is found in what was logged."""
+    raised, logged = answer["error"], [one for one in answer["logged"] if one["exception"]]
+    reading = sqs.read(event, answer["response"])
+    returned = frozenset(reading.messages) if raised else reading.returned
+    first = raised or next((one["exception"] for one in sorted(logged, key=_without_message)), None)
+    by_message = {one["message_id"]: one["exception"] for one in reversed(logged) if one["message_id"]}
+    outcome = _outcome(reading.messages, returned, raised)
+    if outcome is Outcome.OK:
+        first = None  # a library's log of what it has dealt with is no failure of the invocation's
+    invocation = Invocation(
+        number=number,
+        outcome=outcome,
+        duration_ms=round(answer["duration_ms"], 3),
+        response=answer["response"],
+        records=[_record(message, returned, by_message) for message in reading.messages],
+        error_type=first and first["error_type"],
+        error=first and first["error"],
+    )
+    return Try(
+        invocation=invocation,
+        chain=_chain([*([raised] if raised else []), *(one["exception"] for one in logged)]),
+        where=first and first["where"],
+        misread=reading.misread,
+        end="exit" if raised and raised["error_type"] in ("SystemExit", "KeyboardInterrupt") else None,
+    )
+
+
+def _without_message(logged: Message) -> bool:
+    return logged["message_id"] is None
+
+
+def _outcome(messages: tuple[str, ...], returned: frozenset[str], raised: Any) -> Outcome:
+    if raised or (messages and returned >= set(messages)):
+        return Outcome.ERROR
+    return Outcome.PARTIAL if returned else Outcome.OK
+
+
+def _record(message: str, returned: frozenset[str], errors: dict[str, Message]) -> Record:
+    error = errors.get(message, {})
+    return Record(
+        message_id=message,
+        outcome=Outcome.FAILED if message in returned else Outcome.OK,
+        error_type=error.get("error_type"),
+        error=error.get("error"),
+    )
+
+
+def _chain(errors: list[Message]) -> tuple[tuple[str, str], ...]:
+    return tuple((kind, text) for error in errors for kind, text in error["chain"])
+
+
+def _failure(number: int, error_type: str, error: str) -> Invocation:
+    return Invocation(
+        number=number, outcome=Outcome.ERROR, duration_ms=0.0, error_type=error_type, error=error
+    )
+
+
+def _remains(told: Message, number: int) -> Remains:
+    zombie = Zombie(
+        invocation=number,
+        type=told["type"],
+        owner=told["owner"],
+        peer=told["peer"],
+        created_at=told["created_at"],
+    )
+    return Remains(zombie=zombie, kind=told["kind"], loop=told["loop"], holder=told["holder"])

@@ -1,0 +1,66 @@
+"""What is tried: a handler, the events it gets, and what surrounds it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class Server(Protocol):
+    """A database as seen from outside: the connections that one environment holds on it."""
+
+    async def connections(self) -> int:
+        """Return how many connections the environment holds at this moment."""
+
+    async def disconnect(self) -> None:
+        """Close all of the environment's connections from the server's side; none is no error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What one environment has to itself: its events, environment variables, and its view of the server."""
+
+    events: Sequence[object]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    server: Server | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A handler to be invoked `times` times in one process, as Lambda does with a warm environment.
+
+    handler: "module:function", or "module.function" as Lambda has it.
+    events: invocation i gets events[(i - 1) % len(events)]; the one after the thaw comes next in turn.
+    environment: variables that are set in the child process only.
+    path: folder that is the working directory and comes first on sys.path.
+    python: another interpreter, 3.11 or newer.
+    timeout: seconds that one invocation, or the import, may take; then it hangs.
+    labels: carried into the report and never looked at.
+    server: for the environment without garbage collection; counts and cuts its connections.
+    collected: what the second environment gets, the one with the garbage collector on. It runs at the same time,
+        so give it events of its own where the same ones would be in each other's way. None: the same events and
+        variables, and no server.
+    thaw: whether to stop the process after the last invocation, disconnect the server, and invoke once more.
+    """
+
+    handler: str
+    events: Sequence[object]
+    times: int = 5
+    environment: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+    python: str | None = None
+    timeout: float = 60.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    server: Server | None = None
+    collected: Stage | None = None
+    thaw: bool = True
+
+    def __post_init__(self) -> None:
+        if self.times < 1 or not self.events:
+            raise ValueError("an experiment needs at least one event and one invocation")
+
+    @property
+    def stages(self) -> tuple[Stage, Stage]:
+        """What the environments without and with garbage collection get."""
+        alone = Stage(events=self.events, environment=self.environment, server=self.server)
+        return alone, self.collected or Stage(events=self.events, environment=self.environment)

@@ -1,0 +1,80 @@
+"""The laboratory: takes experiments, gives reports."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from ticketctl.warmstart.course import Course, follow
+from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.judge import report
+from ticketctl.warmstart.process import Process, Template, fresh
+from ticketctl.warmstart.report import Report
+
+
+class Laboratory:
+    """Examines handlers in child processes; an async context manager.
+
+    Args:
+        python: the interpreter of experiments that name none; this one by default.
+        preload: modules that one template process imports once; environments are forked from it. They must not
+            read, while they are imported, what an experiment sets in the environment variables. Experiments that
+            name a path or an interpreter of their own get a fresh process instead.
+
+    """
+
+    def __init__(self, python: str | None = None, preload: Sequence[str] = ()) -> None:
+        self._python = python or sys.executable
+        self._preload = preload
+        self._template: Template | None = None
+
+    async def __aenter__(self) -> Self:
+        if hasattr(os, "fork"):
+            self._template = Template(self._python, self._preload)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._template:
+            await self._template.close()
+
+    async def examine(self, experiment: Experiment) -> Report:
+        """Run the experiment in two environments at once, garbage collector off and on, and judge what was seen.
+
+        Raises LaboratoryError where no process can be had; whatever the handler does is in the report.
+        """
+        alone, collected = experiment.stages
+        try:
+            async with asyncio.TaskGroup() as both:
+                off = both.create_task(self._follow(experiment, alone, gc=False))
+                on = both.create_task(self._follow(experiment, collected, gc=True))
+        except ExceptionGroup as problems:
+            raise problems.exceptions[0] from None
+        return report(experiment, off.result(), on.result())
+
+    async def _follow(self, experiment: Experiment, stage: Stage, *, gc: bool) -> Course:
+        process = await self._process(experiment, stage)
+        start = {
+            "do": "start",
+            "handler": experiment.handler,
+            "path": str(experiment.path.resolve()) if experiment.path else None,
+            "environment": dict(stage.environment),
+            "environment_id": uuid.uuid4().hex,
+            "timeout": experiment.timeout,
+            "gc": gc,
+        }
+        with contextlib.closing(process):
+            try:
+                return await follow(process, experiment, stage, start)
+            finally:
+                await process.end()
+
+    async def _process(self, experiment: Experiment, stage: Stage) -> Process:
+        if self._template and not experiment.path and not experiment.python:
+            return await self._template.fork()
+        return fresh(experiment.python or self._python, stage.environment, experiment.path)

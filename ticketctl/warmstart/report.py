@@ -1,0 +1,111 @@
+"""What came of an experiment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """How a handler stands warm starts, worst first.
+
+    broken: an invocation was not ok, or the process died or hung.
+    leaking: connections, descriptors or threads grow with the invocations, garbage collector off.
+    masked: no failure, but something bound to a closed loop was left for the next invocation.
+    fragile: sound, but the invocation after the server closed its connections during a freeze failed.
+    safe: none of these.
+    """
+
+    BROKEN = "broken"
+    LEAKING = "leaking"
+    MASKED = "masked"
+    FRAGILE = "fragile"
+    SAFE = "safe"
+
+
+class Outcome(StrEnum):
+    """How an invocation, or one of its records, ended."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    ERROR = "error"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One SQS record: `ok`, or `failed` where it was returned; with what was logged about it."""
+
+    message_id: str
+    outcome: Outcome
+    error_type: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One call of the handler.
+
+    `partial`: some records were returned; `error`: it raised, or every record was returned, or the process ended.
+    `error_type` and `error` are the class name and whole text of what it raised, else of the first exception logged
+    about a message, else of the first one logged at all. `duration_ms` is wall time in the child.
+    """
+
+    number: int
+    outcome: Outcome
+    duration_ms: float
+    response: Any = None
+    records: Sequence[Record] = ()
+    error_type: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zombie:
+    """Something left bound to a closed loop, told once: by the first census that met it (0: after the import).
+
+    `owner` is a path of names from a module; `created_at` is `file:line`, None where it cannot be known.
+    """
+
+    invocation: int
+    type: str
+    owner: str | None
+    peer: str | None
+    created_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong: its kind, why it happens, and what mends it."""
+
+    kind: str
+    cause: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """An experiment's result.
+
+    `connections` counts, after each invocation, the connections of the environment whose garbage collector is off:
+    the larger of what the process holds (connected sockets) and what the server says it holds, since a socket
+    without a backend and a backend without a socket are both left over. `connections_gc` is the same with the
+    collector on.
+    """
+
+    handler: str
+    times: int
+    verdict: Verdict
+    invocations: Sequence[Invocation]
+    thaw: Invocation | None
+    zombies: Sequence[Zombie]
+    connections: Sequence[int]
+    connections_gc: Sequence[int]
+    findings: Sequence[Finding]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON's own types, the labels first."""
+        fields = asdict(self)
+        labels = fields.pop("labels")
+        return {**labels, **fields}
