@@ -5,8 +5,8 @@ import re
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 # C0 and C1 controls, surrogates, line separators, and what reorders or hides the text around it
 _HIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
@@ -16,7 +16,7 @@ def visible(text: str, *, multiline: bool = False) -> str:
     With `multiline` line ends stay line ends.
     """
     if multiline:
-        return "\n".join(visible(line) for line in text.splitlines())
+        return "\n".join(visible(line.removesuffix("\r")) for line in text.split("\n"))
     return _HIDDEN.sub(lambda match: _NAMED.get(match[0]) or _escape(match[0]), text)
 
 

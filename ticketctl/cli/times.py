@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ticketctl.errors import InvalidInputError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw])")
+_AGE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhdw])")
 
 
 def parse_since(text: str, *, now: datetime) -> datetime:
@@ -22,11 +22,11 @@ def parse_since(text: str, *, now: datetime) -> datetime:
             return datetime.min.replace(tzinfo=UTC)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidInputError(
             f"--since cannot be {text!r}", hint="it looks like 15m, 2h, 3d, 2026-01-31 or 2026-01-31T12:00Z"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def iso(moment: datetime | None) -> str:
