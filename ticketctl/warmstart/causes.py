@@ -13,6 +13,8 @@ PER_LOOP = (
     "poolclass=NullPool, or await engine.dispose() before the loop ends); or keep one loop for the life of the "
     "process, an asyncio.Runner that every invocation uses."
 )
+SHORT = 160
+"""Characters of an error's text that a finding quotes."""
 NO_CURES = "pool_pre_ping, pool_recycle, a bigger pool and uvloop do not mend it."
 
 
@@ -84,7 +86,8 @@ def _kinds(tried: Try) -> list[str]:
 
 def _failure(kind: str, members: Sequence[Try]) -> Finding:
     first = members[0]
-    said = f"{_numbers(members)}{_said(first)}"
+    symptom = next((symptom for symptom in SYMPTOMS if symptom.kind == kind), None)
+    said = f"{_numbers(members)}{_said(first, symptom)}"
     if kind in ENDS:
         name, text, cure = ENDS[kind]
         return Finding(kind=name, cause=f"{text}: {said}.", cure=cure)
@@ -94,9 +97,8 @@ def _failure(kind: str, members: Sequence[Try]) -> Finding:
             cause=f"AWS takes the whole batch as failed ({_numbers(members)}): {first.misread}.",
             cure='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
         )
-    for symptom in SYMPTOMS:
-        if symptom.kind == kind:
-            return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=f"{PER_LOOP} {NO_CURES}")
+    if symptom is not None:
+        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=f"{PER_LOOP} {NO_CURES}")
     return Finding(
         kind="failure", cause=f"{said}.", cure="Mend what raised it; no loop or connection is to blame."
     )
@@ -107,13 +109,26 @@ def _numbers(members: Sequence[Try]) -> str:
     return f"invocation{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 
 
-def _said(tried: Try) -> str:
-    error = (
-        f" got {tried.invocation.error_type}: {tried.invocation.error}"
-        if tried.invocation.error_type
-        else " returned records without a word in the log"
-    )
-    return f"{error}, at {tried.where}" if tried.where else error
+def _said(tried: Try, symptom: Symptom | None = None) -> str:
+    """What the invocation said, in short: the invocation itself holds the whole text."""
+    heard = [(tried.invocation.error_type, tried.invocation.error), *tried.chain]
+    telling = [(name, text) for name, text in heard if text and symptom and symptom.pattern.search(text)]
+    name, text = (telling or heard)[0]
+    if name is None:
+        return " returned records without a word in the log"
+    at = f", at {tried.where}" if tried.where else ""
+    return f" got {name}: {_short(text or '', symptom)}{at}"
+
+
+def _short(text: str, symptom: Symptom | None) -> str:
+    """An error's text on one line, less the SQL that it quotes; of a long one, the part that tells."""
+    line = " ".join(text.partition("\n[SQL:")[0].split())
+    if len(line) <= SHORT:
+        return line
+    match = symptom.pattern.search(line) if symptom else None
+    if match is None:
+        return f"{line[:SHORT]} ..."
+    return f"... {line[max(0, match.end() - SHORT // 2) : match.end()]}"
 
 
 def of_growth(growing: Mapping[str, Sequence[int]]) -> Iterator[Finding]:

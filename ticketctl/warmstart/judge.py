@@ -17,7 +17,7 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
     return Report(
         handler=experiment.handler,
         times=experiment.times,
-        verdict=_verdict(off, on),
+        verdict=judge(off, on),
         invocations=[tried.invocation for tried in off.tries],
         thaw=off.thaw.invocation if off.thaw else None,
         zombies=[remains.zombie for remains in off.remains],
@@ -28,7 +28,8 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
     )
 
 
-def _verdict(off: Course, on: Course) -> Verdict:
+def judge(off: Course, on: Course) -> Verdict:
+    """Return the verdict on what the environments without and with garbage collection showed."""
     if failures(off) or failures(on):
         return Verdict.BROKEN
     if any(grows(counts) for counts in (off.connections, off.descriptors, off.threads)):

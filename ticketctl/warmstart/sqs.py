@@ -42,13 +42,13 @@ def read(event: object, response: Any) -> Reading:
     if not messages or not isinstance(response, Mapping) or not response.get(KEY):
         return Reading(messages)
     items = response[KEY]
-    misread = _misread(items, frozenset(messages))
+    misread = _misread(items, messages)
     if misread:
         return Reading(messages, frozenset(messages), misread)
     return Reading(messages, frozenset(item[ITEM] for item in items))
 
 
-def _misread(items: Any, messages: frozenset[str]) -> str | None:
+def _misread(items: Any, messages: tuple[str, ...]) -> str | None:
     if not isinstance(items, list):
         return f"{KEY} is no list"
     for item in items:

@@ -1,0 +1,112 @@
+"""The story on the real thing: every pool on a loop per invocation, and on one that persists.
+
+The sequences were measured with a script of its own: A is "attached to a different loop", B "another operation is in
+progress", on a server of another process, one connection at a time.
+"""
+
+import pytest
+
+from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.report import Outcome, Verdict
+
+EVENT = {
+    "Records": [{"messageId": f"m{n}", "eventSource": "aws:sqs", "body": "{}"} for n in range(1, 4)],
+}
+PER_INVOCATION = [
+    ("queue", "ok A B B B", Verdict.BROKEN),
+    ("static", "ok A B B B", Verdict.BROKEN),
+    ("queue-pre-ping", "ok A ok A ok", Verdict.BROKEN),
+    ("queue-recycle", "ok ok ok ok ok", Verdict.LEAKING),
+    ("dispose", "ok ok ok ok ok", Verdict.SAFE),
+    ("null", "ok ok ok ok ok", Verdict.SAFE),
+    ("dispose-no-close", "ok ok ok ok ok", Verdict.LEAKING),
+    ("fresh-engine", "ok ok ok ok ok", Verdict.LEAKING),
+]
+PERSISTENT = [
+    ("queue", Verdict.FRAGILE),
+    ("queue-pre-ping", Verdict.SAFE),
+    ("dispose", Verdict.SAFE),
+    ("null", Verdict.SAFE),
+]
+
+
+def letter(invocation):
+    if invocation.outcome is Outcome.OK:
+        return "ok"
+    if "attached to a different loop" in invocation.error:
+        return "A"
+    return "B" if "another operation is in progress" in invocation.error else invocation.error
+
+
+@pytest.fixture
+def examine(laboratory, handlers, backends, empty_database_url):
+    def stage(name, pool, loop):
+        scheme, _, rest = empty_database_url.partition("://")
+        variables = {
+            "DATABASE": f"{scheme.partition('+')[0]}+asyncpg://{rest}",
+            "POOL": pool,
+            "LOOP": loop,
+            "APPLICATION": name,
+        }
+        return Stage(events=[EVENT], environment=variables, server=backends(name))
+
+    async def examine(pool, loop, times=5):
+        off, on = stage("off", pool, loop), stage("on", pool, loop)
+        return await laboratory.examine(
+            Experiment(
+                handler="pools:handler",
+                events=off.events,
+                environment=off.environment,
+                server=off.server,
+                collected=on,
+                times=times,
+                path=handlers,
+                labels={"pool": "another name", "loop": loop},
+            )
+        )
+
+    return examine
+
+
+@pytest.mark.parametrize(("pool", "sequence", "verdict"), PER_INVOCATION)
+async def test_a_loop_per_invocation(examine, pool, sequence, verdict):
+    report = await examine(pool, "run")
+    assert " ".join(map(letter, report.invocations)) == sequence
+    assert report.verdict == verdict
+    assert (report.findings == []) == (verdict == Verdict.SAFE)
+
+
+@pytest.mark.parametrize(("pool", "verdict"), PERSISTENT)
+async def test_a_loop_that_persists(examine, pool, verdict):
+    report = await examine(pool, "runner")
+    assert [invocation.outcome for invocation in report.invocations] == [Outcome.OK] * 5
+    assert report.verdict == verdict
+    assert report.zombies == []
+
+
+async def test_connections_are_counted_after_each_invocation(examine):
+    assert (await examine("queue", "run", 3)).connections == [1, 1, 1]
+    assert (await examine("fresh-engine", "run", 3)).connections == [1, 2, 3]
+    assert (await examine("null", "run", 3)).connections == [0, 0, 0]
+
+
+async def test_what_a_closed_loop_leaves_behind_is_named_before_it_fails(examine):
+    report = await examine("queue", "run", 1)
+    (zombie,) = report.zombies
+    assert report.verdict == Verdict.MASKED
+    assert zombie.type == "asyncpg.connection.Connection"
+    assert zombie.owner.startswith("pools.engine.")
+    assert zombie.peer.startswith("unix:")
+    assert zombie.created_at.startswith("pools.py:")
+
+
+async def test_the_report_is_told_as_json_with_its_labels(examine):
+    cell = (await examine("null", "run", 1)).to_json()
+    assert cell["pool"] == "another name"
+    assert cell["verdict"] == "safe"
+    assert cell["invocations"][0]["records"][0] == {
+        "message_id": "m1",
+        "outcome": "ok",
+        "error_type": None,
+        "error": None,
+    }
