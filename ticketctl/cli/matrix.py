@@ -7,7 +7,7 @@ from ticketctl.cli import output
 from ticketctl.cli.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.text import Text
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _GLYPHS = {"ok": "✓", "partial": "◐", "error": "✗"}
 _PLAIN_GLYPHS = {"ok": ".", "partial": "o", "error": "x"}
+_WIDTH = 100
+"""Columns of a paragraph: longer lines are hard to read."""
 _STYLES = {
     "safe": "green",
     "fragile": "yellow",
@@ -82,26 +84,45 @@ def _cell(report: "Report", *, marked: bool) -> "Text":
 
 
 def _print_findings(cells: "Sequence[Cell]") -> None:
-    """One paragraph a kind of finding: where it was seen, and the first one in full."""
-    from rich.text import Text
-
-    console = output.console()
+    """One paragraph a kind of finding: where it was seen, the plainest case in full, what cures it."""
     groups: dict[str, list[tuple[Cell, Finding]]] = {}
     for cell in cells:
         for finding in cell.report.findings:
             groups.setdefault(finding.kind, []).append((cell, finding))
+    told: dict[str, str] = {}
     for kind, members in groups.items():
-        cell, finding = members[0]
-        console.print(Text.assemble("\n", (kind, "bold"), "  seen in ", _names(cell for cell, _ in members)))
-        console.print(Text.assemble((f"{cell.pool} with {cell.loop}: ", "dim"), visible(finding.cause)))
-        console.print(Text.assemble(("cure: ", "green"), visible(finding.cure)))
+        cell, finding = min(members, key=lambda member: len(member[0].report.findings))
+        cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
+        told.setdefault(finding.cure, kind)
+        _print_finding(
+            kind,
+            {
+                "seen in": _names((cell for cell, _ in members), len({cell.pool for cell in cells})),
+                f"{cell.pool} with {cell.loop}" if len(members) > 1 else "here": finding.cause,
+                "cure": cure,
+            },
+        )
 
 
-def _names(cells: "Iterable[Cell]") -> str:
+def _print_finding(kind: str, parts: "Mapping[str, str]") -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = output.console()
+    console.print(f"\n{kind}", style="bold", width=_WIDTH)
+    for name, text in parts.items():
+        paragraph = Text.assemble((f"{name}: ", "green" if name == "cure" else "dim"), visible(text))
+        console.print(Padding(paragraph, (0, 0, 0, 2)), width=min(_WIDTH, console.width))
+
+
+def _names(cells: "Iterable[Cell]", of: int) -> str:
     by_loop: dict[str, dict[str, None]] = {}
     for cell in cells:
         by_loop.setdefault(cell.loop, {})[cell.pool] = None
-    return "; ".join(f"{loop}: {', '.join(pools)}" for loop, pools in by_loop.items())
+    return "; ".join(
+        f"{loop}: {'every pool' if len(pools) == of > 1 else ', '.join(pools)}"
+        for loop, pools in by_loop.items()
+    )
 
 
 def _glyphs() -> dict[str, str]:

@@ -119,4 +119,11 @@ def _judge(cells: "list[Cell]", configured: tuple[str, str], *, chosen: bool) ->
     unsafe = [cell for cell in asked if cell.report.verdict != "safe"]
     if unsafe:
         named = ", ".join(f"{cell.pool} with {cell.loop} is {cell.report.verdict}" for cell in unsafe)
-        raise UnsafeError(named, hint="safe on Lambda: TICKETCTL_POOL=null TICKETCTL_LOOP=run-per-invocation")
+        raise UnsafeError(named, hint=_hint(cells))
+
+
+def _hint(cells: "list[Cell]") -> str:
+    safe = [cell for cell in cells if cell.report.verdict == "safe"]
+    if not safe:
+        return "ticketctl simulate-warm-starts, without options, tries every pair"
+    return f"this pair was safe: TICKETCTL_POOL={safe[0].pool} TICKETCTL_LOOP={safe[0].loop}"
