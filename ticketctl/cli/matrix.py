@@ -1,6 +1,7 @@
 """How a simulation looks: pools down, execution models across, a glyph per invocation, and why."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ticketctl.cli import output
@@ -111,7 +112,8 @@ def _print_finding(kind: str, parts: "Mapping[str, str]") -> None:
     console = output.console()
     console.print(f"\n{kind}", style="bold", width=_WIDTH)
     for name, text in parts.items():
-        paragraph = Text.assemble((f"{name}: ", "green" if name == "cure" else "dim"), visible(text))
+        near = text.replace(f"{Path.cwd()}/", "")
+        paragraph = Text.assemble((f"{name}: ", "green" if name == "cure" else "dim"), visible(near))
         console.print(Padding(paragraph, (0, 0, 0, 2)), width=min(_WIDTH, console.width))
 
 
