@@ -182,8 +182,9 @@ class FakeStore:
 class FakeProvider:
     """Answers at once, unless a switch says otherwise.
 
-    `failing` maps a ticket and step to what is raised; `stuck` are tickets whose answers never come.
-    `local=False` makes its answers paid ones. `prompt` is part of every fingerprint. `asked` is what was asked.
+    `failing` maps a ticket and step to what is raised; `stuck` are tickets whose answers never come; with
+    `meeting` no ticket is classified before as many as it wants are there. `local=False` makes the answers paid
+    ones. `prompt` is part of every fingerprint. `asked` is what was asked.
     """
 
     local: bool = True
@@ -192,6 +193,7 @@ class FakeProvider:
     review: tuple[str, ...] = ()
     failing: dict[tuple[int, Step], Exception] = field(default_factory=dict)
     stuck: set[int] = field(default_factory=set)
+    meeting: asyncio.Barrier | None = None
     asked: list[tuple[int, Step]] = field(default_factory=list)
     classifications: list[Classification] = field(default_factory=list)
     name = "fake"
@@ -200,6 +202,8 @@ class FakeProvider:
         return f"{step}:{self.prompt}"
 
     async def classify(self, ticket: Ticket) -> Answer[Classification]:
+        if self.meeting is not None:
+            await self.meeting.wait()
         classification = Classification(
             category=self.category,
             priority="normal",

@@ -164,11 +164,11 @@ class _Batch:
         if claim.ticket is None:
             _refuse(claim)
             return
-        if message.ticket_id not in self._runs:
-            run = self._pipeline.run(claim.ticket, claim, self._token)
-            self._runs[message.ticket_id] = asyncio.create_task(run)
         started = time.perf_counter()
         async with _in_time(self._limits):
+            if message.ticket_id not in self._runs:
+                run = self._pipeline.run(claim.ticket, claim, self._token)
+                self._runs[message.ticket_id] = asyncio.create_task(run)
             status = await self._runs[message.ticket_id]
         log.info(
             "ticket done",
@@ -221,9 +221,8 @@ def _report(result: RecordResult) -> None:
 
 def describe(error: BaseException) -> str:
     """What an error means, for the ticket it is written on: the cause and cure first where they are known."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    told = str(error).encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be written
     if isinstance(error, RecordError | LeaseLostError):
-        return str(error)
-    if any(sign in text for sign in _DEAD_LOOP_SIGNS):
-        return f"{_DEAD_LOOP} ({text})"
-    return text
+        return told
+    text = f"{type(error).__name__}: {told}" if told else type(error).__name__
+    return f"{_DEAD_LOOP} ({text})" if any(sign in text for sign in _DEAD_LOOP_SIGNS) else text
