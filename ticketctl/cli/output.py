@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+_GAP = 2
+"""Spaces between columns."""
+
 
 def on_terminal() -> bool:
     """Whether a person reads stdout."""
@@ -40,17 +43,23 @@ def print_rows(rows: Iterable[Sequence[object]]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) -> None:
-    """Print a table for a person; the last column takes what width is left."""
+    """Print a table for a person; where it is too wide, the last column is cut."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        last = number == len(columns) - 1
-        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if last else None)
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
-    console().print(table)
+    cells = [[Text(visible(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    widths = [
+        max([len(name), *(row[number].cell_len for row in cells)]) for number, name in enumerate(columns)
+    ]
+    shown = console()
+    left = shown.width - sum(widths[:-1]) - _GAP * (len(columns) - 1)
+    widths[-1] = max(len(columns[-1]), min(widths[-1], left))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width)
+    for row in cells:
+        table.add_row(*row)
+    shown.print(table, width=sum(widths) + _GAP * len(columns), crop=False)
 
 
 def say(message: str) -> None:

@@ -55,19 +55,20 @@ def print_history(history: "TicketHistory") -> None:
     if not output.on_terminal():
         output.print_rows(_lines(history))
         return
+    from rich.table import Table
     from rich.text import Text
 
     console = output.console()
     ticket = history.ticket
-    console.print(
-        Text.assemble((f"#{ticket.id} ", "bold"), (visible(ticket.subject), "bold"), "  ", _status(ticket))
-    )
+    console.print(Text.assemble((f"#{ticket.id}  {visible(ticket.subject)}", "bold"), "  ", _status(ticket)))
+    facts = Table.grid(padding=(0, 2, 0, 2))
     for name, value in _facts(ticket):
-        console.print(Text.assemble((f"{name:>12}  ", "dim"), visible(value)), soft_wrap=True)
+        facts.add_row(Text(name, "dim", justify="right"), Text(visible(value), overflow="fold"))
+    console.print(facts)
     for title, text in (("body", ticket.body), ("draft reply, not sent", ticket.draft or "")):
         if text:
             console.print(Text(f"\n{title}", "bold"))
-            console.print(Text(visible(text, multiline=True)), soft_wrap=True)
+            console.print(Text(visible(text, multiline=True), overflow="fold"))
     _print_steps(history)
     _print_attempts(history)
 
