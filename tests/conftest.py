@@ -10,8 +10,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as examples
 
 from ticketctl.db.embedded import EmbeddedServer
+
+examples.register_profile("untimed", deadline=None)
+examples.load_profile("untimed")
 
 TEMPLATE = "template_tickets"
 

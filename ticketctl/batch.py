@@ -81,6 +81,14 @@ async def process(
     return results
 
 
+def all_failed(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
+    """Say, and log, that none of these could be tried, for this reason; a malformed one has its own."""
+    results = _failed(messages, error)
+    for result in results:
+        _report(result)
+    return results
+
+
 class _Batch:
     """One batch under one lease token."""
 
@@ -100,7 +108,7 @@ class _Batch:
         try:
             self._claims = await self._claim(messages)
         except Exception as error:  # noqa: BLE001 - whatever it was, each record that waited must say so
-            return [RecordResult(message, _refusal(message) or error) for message in messages]
+            return _failed(messages, error)
         last: dict[str, asyncio.Task[None]] = {}
         tasks = []
         for message in messages:
@@ -179,6 +187,10 @@ class _Batch:
                 "duration_ms": round((time.perf_counter() - started) * 1000, 3),
             },
         )
+
+
+def _failed(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
+    return [RecordResult(message, _refusal(message) or error) for message in messages]
 
 
 def _refusal(message: Message) -> RecordError | None:

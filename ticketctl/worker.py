@@ -18,7 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from ticketctl import settings as settings_module
-from ticketctl.batch import Limits, RecordResult, process
+from ticketctl.batch import Limits, RecordResult, all_failed, process
 from ticketctl.db.pools import pool_named
 from ticketctl.errors import InvalidInputError
 from ticketctl.loops import policy_named
@@ -79,9 +79,8 @@ class Worker:
         )
         try:
             return self._loop.run(lambda pipeline: work(pipeline=pipeline))
-        except Exception as error:
-            log.exception("the event loop's resources failed")
-            return [RecordResult(message, error) for message in messages]
+        except Exception as error:  # noqa: BLE001 - the loop's resources failed, and each record must say so
+            return all_failed(messages, error)
 
     def _limits(self, context: Any) -> Limits:
         settings = self._settings
@@ -149,7 +148,10 @@ class JsonFormatter(logging.Formatter):
                 "error": str(error),
                 "traceback": self.formatException(record.exc_info),
             }
-        return json.dumps(line, ensure_ascii=False, default=str)
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        return text.encode(
+            "utf-8", "backslashreplace"
+        ).decode()  # what this writes of a surrogate is JSON too
 
 
 def _batches(messages: Sequence[Message], *, per_record: bool) -> list[Sequence[Message]]:

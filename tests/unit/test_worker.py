@@ -1,0 +1,291 @@
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+
+from tests.fakes import FakeContext, FakeProvider, FakeStore, new_ticket, pipeline_of
+from tests.unit.test_messages import events
+from ticketctl import worker as worker_module
+from ticketctl.domain import Step, TicketStatus
+from ticketctl.errors import ConfigError, ProviderError
+from ticketctl.loops import LOOPS, Loop
+from ticketctl.messages import message_body
+from ticketctl.pipeline import Pipeline
+from ticketctl.settings import Settings
+from ticketctl.worker import JsonFormatter, Worker, handler, response
+
+DOWN = ProviderError("the provider is down")
+
+
+def record(
+    ticket_id: int, *, name: str = "", group: str | None = None, body: str | None = None
+) -> dict[str, Any]:
+    return {
+        "messageId": name or f"m-{ticket_id}",
+        "body": message_body(ticket_id) if body is None else body,
+        "attributes": {} if group is None else {"MessageGroupId": group},
+    }
+
+
+def event(*records: object) -> dict[str, Any]:
+    return {"Records": list(records)}
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+class House:
+    """What the worker's loops get: stand-ins, and a count of how often they were composed."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore.of(1, 2, 3)
+        self.provider = FakeProvider()
+        self.composed = 0
+        self.failing: Exception | None = None
+
+    @asynccontextmanager
+    async def resources(self) -> AsyncIterator[Pipeline]:
+        self.composed += 1
+        if self.failing is not None:
+            raise self.failing
+        yield pipeline_of(self.store, self.provider)
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    """The worker composes stand-ins instead of a database and a provider."""
+    made = House()
+    monkeypatch.setattr(worker_module, "worker_loop", lambda s: Loop(LOOPS[s.loop], made.resources))
+    monkeypatch.setattr(worker_module, "_worker", None)
+    return made
+
+
+@pytest.fixture
+def new_worker(house: House) -> Iterator[Callable[..., Worker]]:  # noqa: ARG001 - it must be there first
+    made: list[Worker] = []
+
+    def make(**chosen: Any) -> Worker:
+        made.append(Worker(Settings(**chosen)))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.close()
+
+
+@pytest.fixture
+def lambda_logs(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], list[Any]]:
+    """The lines that the worker logs as on Lambda, each a JSON object."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tickets")
+    caplog.set_level(logging.INFO, "ticketctl")
+    monkeypatch.setattr(worker_module, "log_json", lambda: caplog.handler.setFormatter(JsonFormatter()))
+    return lambda: [json.loads(caplog.handler.format(record)) for record in caplog.records]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_invocations_under_every_loop_policy(
+    loop: str, house: House, new_worker: Callable[..., Worker]
+) -> None:
+    worker = new_worker(loop=loop)
+    answers = [response(worker.invoke(event(record(number)), FakeContext())) for number in (1, 2, 3)]
+    assert [failed(answer) for answer in answers] == [[], [], []]
+    assert {ticket.status for ticket in house.store.tickets.values()} == {TicketStatus.PROCESSED}
+
+
+@pytest.mark.parametrize(("loop", "loops"), [("run-per-record", 6), ("run-per-invocation", 2), ("runner", 1)])
+def test_how_often_loops_are_made(
+    loop: str, loops: int, house: House, new_worker: Callable[..., Worker]
+) -> None:
+    worker = new_worker(loop=loop)
+    for _ in range(2):
+        worker.invoke(event(record(1), record(2), record(3)), FakeContext())
+    assert house.composed == loops
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_records_of_an_invocation_meet_only_where_they_share_a_loop(
+    loop: str, house: House, new_worker: Callable[..., Worker]
+) -> None:
+    shared = not LOOPS[loop].per_record
+    house.provider.meeting = asyncio.Barrier(2)
+    results = new_worker(loop=loop).invoke(event(record(1), record(2)), FakeContext(remaining_ms=2_500))
+    assert [result.error is None for result in results] == [shared, shared]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_after_a_failure_the_rest_of_its_group_is_returned(
+    loop: str, house: House, new_worker: Callable[..., Worker]
+) -> None:
+    house.provider.failing = {(1, Step.CLASSIFY): DOWN}
+    records = [
+        record(1, group="g"),
+        record(2, group="g"),
+        record(0, name="x", group="g", body="no ticket"),
+        record(3, group="h"),
+    ]
+    assert failed(response(new_worker(loop=loop).invoke(event(*records), FakeContext()))) == [
+        "m-1",
+        "m-2",
+        "x",
+    ]
+    assert 2 not in {ticket for ticket, _ in house.provider.asked}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_where_the_time_is_short_nothing_is_started(
+    loop: str, house: House, new_worker: Callable[..., Worker]
+) -> None:
+    worker = new_worker(loop=loop, shutdown_reserve=5.0)
+    results = worker.invoke(event(record(1), record(2)), FakeContext(remaining_ms=4_999))
+    assert [str(result.error) for result in results] == ["too little time was left to start"] * 2
+    assert house.provider.asked == []
+    assert "claim" not in house.store.calls
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_where_resources_cannot_be_had_every_record_is_returned(
+    loop: str, house: House, new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = new_worker(loop=loop)
+    house.failing = OSError("no more sockets")
+    answer = response(worker.invoke(event(record(1), record(2), record(0, name="x", body="")), FakeContext()))
+    assert failed(answer) == ["m-1", "m-2", "x"]
+    errors = [r for r in caplog.records if r.levelno >= logging.ERROR and hasattr(r, "message_id")]
+    assert {r.__dict__["message_id"] for r in errors} == {"m-1", "m-2", "x"}
+    assert {str(r.exc_info and r.exc_info[1]) for r in errors} >= {"no more sockets"}
+
+
+def test_what_is_no_event_is_logged_and_answered(
+    new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert response(new_worker().invoke({"no": "event"}, FakeContext())) == {"batchItemFailures": []}
+    assert "not an SQS event" in caplog.records[-1].getMessage()
+    assert caplog.records[-1].levelno == logging.ERROR
+
+
+def test_an_event_without_records_needs_no_loop(house: House, new_worker: Callable[..., Worker]) -> None:
+    assert new_worker().invoke(event(), FakeContext()) == []
+    assert house.composed == 0
+
+
+def test_without_a_context_the_visibility_timeout_bounds_the_invocation(
+    house: House, new_worker: Callable[..., Worker]
+) -> None:
+    house.provider.stuck = {1}
+    worker = new_worker(visibility_timeout=2.2, shutdown_reserve=2.0)
+    [result] = worker.invoke(event(record(1)), None)
+    assert str(result.error) == "the invocation's time ran out"
+
+
+def test_an_unsafe_pair_is_a_warning_when_the_environment_starts(
+    new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    new_worker(pool="queue", loop="run-per-invocation")
+    assert [(r.levelno, "the pool queue" in r.getMessage()) for r in caplog.records] == [
+        (logging.WARNING, True)
+    ]
+    caplog.clear()
+    new_worker(pool="queue", loop="runner")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("chosen", [{"pool": "puddle"}, {"loop": "knot"}])
+def test_a_setting_that_is_wrong_stops_the_environment(chosen: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="there is no"):
+        Worker(Settings(database_url="postgresql://nowhere/x", **chosen))  # type: ignore[arg-type]
+
+
+def test_a_worker_without_a_database_says_what_to_set() -> None:
+    with pytest.raises(ConfigError, match="no database is named") as raised:
+        Worker(Settings())
+    assert "TICKETCTL_DATABASE_URL" in str(raised.value.hint)
+
+
+def message_ids(event: Any) -> set[str]:
+    """What an event's records call themselves, seen with other eyes than the parser's."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    named = [r for r in (records if isinstance(records, list) else []) if isinstance(r, dict)]
+    return {r["messageId"] for r in named if isinstance(r.get("messageId"), str)} - {""}
+
+
+def done_with(event: Any, tickets: set[int]) -> set[str]:
+    """The messages whose body names one of these tickets."""
+    bodies = {f'{{"ticket_id": {ticket}}}' for ticket in tickets}
+    return {r["messageId"] for r in event["Records"] if isinstance(r, dict) and r.get("body") in bodies}
+
+
+@given(events)
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_handler_never_raises_and_accounts_for_every_message(house: House, event: Any) -> None:
+    house.store.tickets = {number: new_ticket(number) for number in (1, 2, 3)}
+    answer = handler(event, FakeContext())
+    assert set(answer) == {"batchItemFailures"}
+    returned = failed(json.loads(json.dumps(answer)))
+    done = {t.id for t in house.store.tickets.values() if t.status is TicketStatus.PROCESSED}
+    left = {item: item in done_with(event, done) for item in message_ids(event) - set(returned)}
+    assert all(left.values())
+    assert set(returned) <= message_ids(event)
+    assert len(returned) == len(set(returned))
+
+
+def test_the_handler_keeps_one_environment_from_call_to_call(house: House) -> None:
+    for number in (1, 2):
+        assert handler(event(record(number)), FakeContext()) == {"batchItemFailures": []}
+    assert house.composed == 2
+    environment = worker_module._worker
+    handler(event(), FakeContext())
+    assert worker_module._worker is environment
+
+
+class TestLogs:
+    @pytest.mark.usefixtures("house")
+    def test_they_name_request_message_ticket_step_and_duration(
+        self, lambda_logs: Callable[[], list[Any]]
+    ) -> None:
+        handler(event(record(1)), FakeContext(aws_request_id="request-1"))
+        lines = lambda_logs()
+        assert {line["request_id"] for line in lines} == {"request-1"}
+        steps = {line["step"] for line in lines if line["message"] == "step done"}
+        assert steps == {"classify", "extract", "route", "respond"}
+        assert all(line["ticket_id"] == 1 and line["duration_ms"] >= 0 for line in lines if "step" in line)
+        [done] = [line for line in lines if line["message"] == "ticket done"]
+        assert (done["message_id"], done["ticket_id"], done["status"]) == ("m-1", 1, "processed")
+        assert done["level"] == "INFO"
+        time.strptime(done["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def test_a_failed_record_is_one_error_with_its_exception(
+        self, house: House, lambda_logs: Callable[[], list[Any]]
+    ) -> None:
+        house.provider.failing = {(1, Step.CLASSIFY): DOWN}
+        handler(event(record(1)), FakeContext(aws_request_id="request-2"))
+        [error] = [line for line in lambda_logs() if line["level"] == "ERROR"]
+        assert (error["message_id"], error["request_id"]) == ("m-1", "request-2")
+        assert (error["error_type"], error["error"]) == ("ProviderError", "the provider is down")
+        assert "Traceback" in error["traceback"]
+
+    def test_a_line_can_be_written_wherever_it_goes(self) -> None:
+        line = logging.LogRecord("ticketctl", logging.ERROR, "", 0, "half a pair: \ud800\n\x1b", (), None)
+        line.message_id = "é\ud800"
+        written = JsonFormatter().format(line)
+        assert "\n" not in written
+        assert "é" in written
+        parsed = json.loads(written.encode())
+        assert parsed["message_id"] == "é\ud800"
+
+    def test_they_go_where_lambda_collects_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = logging.getLogger()
+        collector = logging.StreamHandler()
+        monkeypatch.setattr(root, "handlers", [collector])
+        monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
+        worker_module.log_json()
+        assert isinstance(collector.formatter, JsonFormatter)
+        assert root.handlers == [collector]
+        assert logging.getLogger("ticketctl").level == logging.INFO
