@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ticketctl.cli.text import visible
+from ticketctl.cli.text import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ def print_json(value: Any) -> None:
     """Print a value as JSON: indented for a person, on one line for a program."""
     encoded = msgspec.json.encode(value)
     text = msgspec.json.format(encoded, indent=2 if on_terminal() else 0)
-    sys.stdout.write(text.decode() + "\n")
+    sys.stdout.write(visible_json(text.decode()) + "\n")
 
 
 def print_rows(rows: Iterable[Sequence[object]]) -> None:

@@ -20,6 +20,16 @@ def visible(text: str, *, multiline: bool = False) -> str:
     return _HIDDEN.sub(lambda match: _NAMED.get(match[0]) or _escape(match[0]), text)
 
 
+def visible_json(text: str) -> str:
+    r"""The same for JSON, which means the same afterwards: by itself it escapes C0 controls alone."""
+    return _HIDDEN.sub(lambda match: match[0] if match[0] == "\n" else _escape_json(match[0]), text)
+
+
+def _escape_json(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
 def _escape(character: str) -> str:
     number = ord(character)
     if number <= 0xFF:  # noqa: PLR2004 - the widest that \x can write

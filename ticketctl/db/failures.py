@@ -34,7 +34,7 @@ def as_database_error(error: Exception, address: Address) -> DatabaseError | Non
             f"the database {address.shown} lacks what this version needs: {text}",
             hint="bring it up to date: ticketctl db upgrade",
         )
-    if isinstance(cause, OSError):  # a TimeoutError too
+    if isinstance(cause, OSError | UnicodeError):  # a TimeoutError too, and a name that no host can have
         return DatabaseError(
             f"the database {address.shown} cannot be reached: {text}",
             hint="is the server running, and does TICKETCTL_DATABASE_URL name it?",
