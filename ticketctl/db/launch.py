@@ -99,9 +99,11 @@ class Launch:
         if new.exists():
             shutil.rmtree(new)
         _create_private(new, self._account)
-        locale = ("--encoding=utf8", "--locale-provider=builtin", "--locale=C.UTF-8")
+        # Postgres's own locale: the system's may lack C.UTF-8
+        provider = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+        locale = ("--encoding=utf8", *provider)
         access = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
-        self._run(self._binaries / "initdb", "--pgdata", new, "--no-sync", *locale, *access)
+        self._run(self._binaries / "initdb", "--pgdata", new, *locale, *access)
         # a server of one session, which ends with its input
         alone = ("--single", "-D", new, "-c", "exit_on_error=on", "template1")
         self._run(self._binaries / "postgres", *alone, statement=b"create database ticketctl\n")
