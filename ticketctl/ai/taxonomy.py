@@ -47,7 +47,8 @@ class Category(Struct, frozen=True, kw_only=True):
     """What a ticket may be about.
 
     `examples` train the engine; without any, the name and `keywords` are all that it has. `replies` are
-    templates by language, `reply` the one for every other. `threshold` replaces the general one.
+    templates by language, `reply` the one for every other. `threshold` replaces the general one. `priority` is
+    what its tickets have where nothing in the text says otherwise.
     """
 
     name: Name
@@ -56,6 +57,7 @@ class Category(Struct, frozen=True, kw_only=True):
     keywords: tuple[str, ...] = ()
     reply: str = ""
     replies: dict[Language, str] = {}
+    priority: Name | None = None
     threshold: Share | None = None
 
 
@@ -130,9 +132,13 @@ class Identifier(Struct, frozen=True, kw_only=True):
 
 
 class Thresholds(Struct, frozen=True, kw_only=True):
-    """Below `category`, a human decides; `rules` is the most that name and keyword rules may claim."""
+    """Below `category`, a human decides; below `guess`, no category is even proposed to them.
+
+    `rules` is the most that name and keyword rules may claim.
+    """
 
     category: Share = 0.6
+    guess: Share = 0.2
     rules: Share = 0.5
 
 
@@ -218,6 +224,12 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
             chosen = getattr(self, f"default_{field}")
             if chosen not in names:
                 yield f"default_{field}", _unknown(field, chosen, names)
+        for number, category in enumerate(self.categories):
+            if category.priority and category.priority not in known["priority"]:
+                yield (
+                    f"categories[{number}].priority",
+                    _unknown("priority", category.priority, known["priority"]),
+                )
 
     def _bad_routes(self) -> Iterator[tuple[str, str]]:
         teams = [team.name for team in self.teams]

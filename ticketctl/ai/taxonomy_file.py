@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ticketctl.ai.taxonomy import Taxonomy
+from ticketctl.ai.taxonomy import Category, Taxonomy
 from ticketctl.errors import ConfigError, NotFoundError
 
 DEFAULT = Path(__file__).with_name("software_support.toml")
@@ -25,6 +25,12 @@ _PROBLEM = re.compile(r"(.*) - at `(?:(?:key|\.\.\.)` in `)?\$\.?(.*)`", re.DOTA
 def default_taxonomy() -> Taxonomy:
     """The built-in taxonomy; read once per process."""
     return msgspec.convert(_tables(_text(DEFAULT), str(DEFAULT)), Taxonomy)
+
+
+def taxonomy_for(labels: Iterable[str]) -> Taxonomy:
+    """The built-in taxonomy with these categories in place of its own, and without its routes."""
+    categories = tuple(Category(name=label) for label in sorted(set(labels)))
+    return msgspec.structs.replace(default_taxonomy(), categories=categories, routes=())
 
 
 def configured(path: Path | None) -> Taxonomy:

@@ -10,7 +10,11 @@ from typing import NamedTuple
 _ROUNDS = 50
 _SETTLED = 1e-9
 _RIDGE = 1e-3  # keeps the fit finite where every held-out text was right
-_STRANGER_THAN = 0.02  # the share of rightly recognised texts that may fall below the scope
+_EMPTY = 0.05  # texts that tell nothing, as a share of the trials
+_STRANGER_THAN = 0.005  # the share of rightly recognised texts that may fall below the scope
+
+
+_Rows = Sequence[tuple[tuple[float, ...], float]]
 
 
 class Trial(NamedTuple):
@@ -34,16 +38,31 @@ class Calibration(NamedTuple):
         return _logistic(self.by_score * score + self.by_lead * lead + self.offset)
 
 
-def fitted(trials: Sequence[Trial]) -> Calibration:
-    """The calibration under which the trials are likeliest; one that trusts nothing where none was right."""
+def fitted(trials: Sequence[Trial], labels: int) -> Calibration:
+    """The calibration under which the trials are likeliest; a higher score or lead never makes it less sure.
+
+    Texts that tell nothing are added to the trials: they score nought, and one in `labels` is right by chance.
+    Without them, a set that is easily told apart would teach that any text is.
+    """
+    for use_score, use_lead in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+        found = _fitted(trials, labels, use_score, use_lead)
+        if found.by_score >= 0 and found.by_lead >= 0:
+            return found
+    return _fitted(trials, labels, 0.0, 0.0)
+
+
+def _fitted(trials: Sequence[Trial], labels: int, use_score: float, use_lead: float) -> Calibration:
     right = sum(trial.right for trial in trials)
     yes, no = (right + 1) / (right + 2), 1 / (len(trials) - right + 2)
-    rows = [((trial.score, trial.lead, 1.0), yes if trial.right else no) for trial in trials]
+    rows = [
+        ((trial.score * use_score, trial.lead * use_lead, 1.0), yes if trial.right else no)
+        for trial in trials
+    ]
+    rows += [((0.0, 0.0, 1.0), 1 / labels)] * math.ceil(len(trials) * _EMPTY)
     weights = [0.0, 0.0, math.log((right + 1) / (len(trials) - right + 1))]
     for _ in range(_ROUNDS):
-        moved = _solved(*_slope(rows, weights))
-        weights = [weight - by for weight, by in zip(weights, moved, strict=True)]
-        if max(map(abs, moved)) < _SETTLED:
+        weights, moved = _nearer(rows, weights)
+        if moved < _SETTLED:
             break
     by_score, by_lead, offset = (round(weight, 6) for weight in weights)
     return Calibration(by_score, by_lead, offset, _scope(trials))
@@ -54,10 +73,33 @@ def _scope(trials: Sequence[Trial]) -> float:
     return round(scores[int(len(scores) * _STRANGER_THAN)], 6) if scores else math.inf
 
 
-def _slope(
-    rows: Sequence[tuple[tuple[float, ...], float]], weights: Sequence[float]
-) -> tuple[list[list[float]], list[float]]:
-    """The second and first derivatives of the loss, with a ridge on the two slopes."""
+def _nearer(rows: _Rows, weights: list[float]) -> tuple[list[float], float]:
+    """One step of Newton's, halved until it lessens the loss, and how far it went."""
+    step = _solved(*_slope(rows, weights))
+    before, share = _loss(rows, weights), 1.0
+    while True:
+        nearer = [weight - share * by for weight, by in zip(weights, step, strict=True)]
+        if share < _SETTLED or _loss(rows, nearer) <= before:
+            return nearer, share * max(map(abs, step))
+        share /= 2
+
+
+def _loss(rows: _Rows, weights: Sequence[float]) -> float:
+    """The cross entropy, and the ridge."""
+    losses = (
+        _softplus(said) - target * said
+        for values, target in rows
+        for said in (math.fsum(w * v for w, v in zip(weights, values, strict=True)),)
+    )
+    return math.fsum(losses) + _RIDGE / 2 * math.fsum(weight * weight for weight in weights)
+
+
+def _softplus(value: float) -> float:
+    return max(value, 0.0) + math.log1p(math.exp(-abs(value)))
+
+
+def _slope(rows: _Rows, weights: Sequence[float]) -> tuple[list[list[float]], list[float]]:
+    """The second and first derivatives of the loss, with the ridge."""
     size = len(weights)
     second = [[0.0] * size for _ in range(size)]
     first = [0.0] * size

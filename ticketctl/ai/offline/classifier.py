@@ -40,7 +40,7 @@ class Classifier:
         found = self._category(text)
         return Classification(
             category=found.category,
-            priority=self._priority(text),
+            priority=self._priority(text, found),
             sentiment=self._sentiment(text),
             language=language_of(text),
             confidence=round(found.confidence, 4),
@@ -53,29 +53,31 @@ class Classifier:
         if best.category and best.confidence >= self._taxonomy.threshold(best.category):
             return best
         ruled, confidence = judged(self._keywords.found(text), self._taxonomy.thresholds.rules)
-        if ruled and (best.category is None or confidence > best.confidence):
-            return Found(ruled, confidence, "rules")
-        return best
+        return Found(ruled, confidence, "rules") if ruled else best
 
     def _by_model(self, text: str) -> Found:
         if self._model is None:
             return Found(None, 0.0, "rules")
         judgement = self._model.judge(text)
-        return Found(judgement.label if judgement.in_scope else None, judgement.confidence, "model")
+        if not judgement.in_scope or judgement.confidence < self._taxonomy.thresholds.guess:
+            return Found(None, 0.0, "model")
+        return Found(judgement.label, judgement.confidence, "model")
 
     def _doubts(self, found: Found) -> Iterable[str]:
         if found.category is None:
             yield "no category fits"
         elif found.confidence < (threshold := self._taxonomy.threshold(found.category)):
-            yield f"confidence {found.confidence:.2f} is below {threshold:.2f}"
+            yield f"confidence {found.confidence:.3f} is below {threshold:.3f}"
 
-    def _priority(self, text: str) -> str:
-        """The highest that a cue asks for; else what the engine is sure of."""
+    def _priority(self, text: str, found: Found) -> str:
+        """The highest that a cue asks for; else what the engine is sure of; else what the category mostly has."""
         cued = self._priority_cues.found(text)
         for priority in reversed(self._taxonomy.priorities):
             if cued[priority.name]:
                 return priority.name
-        return _sure(self._priorities, text) or self._taxonomy.default_priority
+        category = self._taxonomy.category(found.category or "")
+        usual = category.priority if category and found.confidence >= _SURE else None
+        return _sure(self._priorities, text) or usual or self._taxonomy.default_priority
 
     def _sentiment(self, text: str) -> str:
         cued, _ = judged(self._tones.found(text), 1.0)

@@ -1,6 +1,7 @@
 """The offline reply: a template with the ticket's own words in its placeholders."""
 
 from ticketctl.ai import replies
+from ticketctl.ai.offline.extraction import without_secrets
 from ticketctl.ai.taxonomy import Taxonomy
 from ticketctl.domain import Classification, Draft, Extraction, Route, Ticket
 
@@ -12,7 +13,7 @@ def drafted(
     values: dict[str, str | None] = {entity.kind: entity.value for entity in reversed(extraction.entities)}
     values |= {
         "ticket_id": str(ticket.id),
-        "subject": " ".join(ticket.subject.split()),
+        "subject": without_secrets(" ".join(ticket.subject.split())),
         "requester": ticket.requester,
         "category": classification.category,
         "priority": classification.priority,

@@ -27,6 +27,7 @@ _IBAN_COUNTRIES = {
 _IBAN = r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}"
 _GROUP = r"\d{2,19}"
 _SEPARATORS = frozenset(("", " ", "\u00a0", "-", ".", "  "))
+_CARD_STARTS = range(2, 7)  # the networks' own digits
 _CARD_DIGITS = range(13, 20)
 """ISO/IEC 7812-1: a primary account number has at most 19 digits; those in use have at least 13."""
 
@@ -48,7 +49,7 @@ def cards(text: str) -> Iterator[tuple[int, int]]:
     groups = [match.span() for match in re.finditer(_GROUP, text)]
     free = 0
     for first, (start, _) in enumerate(groups):
-        if start < free or text[start] not in "23456" or text[start - 1 : start].isdigit():
+        if start < free or int(text[start]) not in _CARD_STARTS or text[start - 1 : start].isdigit():
             continue
         end = _card_end(text, groups, first)
         if end:

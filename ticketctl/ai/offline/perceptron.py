@@ -62,7 +62,7 @@ def trained(
     `step` is called after every epoch.
     """
     weights = [0] * features
-    steps = EPOCHS * len(examples)
+    steps = EPOCHS * len(examples) or 1
     pull = [0] * len(examples)
     order = list(range(len(examples)))
     shuffle = random.Random(0).shuffle  # noqa: S311  (an order, not a secret)

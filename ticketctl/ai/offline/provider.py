@@ -10,6 +10,7 @@ from ticketctl.ports import Answer
 
 if TYPE_CHECKING:
     from ticketctl.ai.offline.classifier import Classifier
+    from ticketctl.ai.offline.model import Model
 
 Output = TypeVar("Output")
 
@@ -20,18 +21,20 @@ VERSION = "1"
 class OfflineProvider:
     """Classifies by a model trained on the taxonomy's examples, extracts by patterns, replies from templates.
 
-    `cache` is a folder that keeps what training gives; `artifact` is a file that `ticketctl train` wrote, which
-    takes the place of the taxonomy's examples. Nothing is read or trained before the first ticket.
+    `cache` is a folder that keeps what training gives; `trained` is a model, or the file of one that `ticketctl
+    train` wrote, and takes the place of the taxonomy's examples. Nothing is read or trained before the first ticket.
     """
 
     name = "offline"
     local = True
     model = f"offline-{VERSION}"
 
-    def __init__(self, taxonomy: Taxonomy, cache: Path | None = None, artifact: Path | None = None) -> None:
+    def __init__(
+        self, taxonomy: Taxonomy, cache: Path | None = None, trained: "Path | Model | None" = None
+    ) -> None:
         self._taxonomy = taxonomy
         self._cache = cache
-        self._artifact = artifact
+        self._trained = trained
 
     def fingerprint(self, step: Step) -> str:
         """A text that changes whenever the answers to this step may change."""
@@ -41,7 +44,7 @@ class OfflineProvider:
         """Say what the ticket is about. The first call reads or trains the models.
 
         Raises:
-            ConfigError: The artifact cannot be used with this taxonomy.
+            ConfigError: The trained model cannot be used with this taxonomy.
         """
         return self._answer(self._classifier.classify(ticket.text))
 
@@ -67,12 +70,18 @@ class OfflineProvider:
         from ticketctl.ai.offline.classifier import Classifier
         from ticketctl.ai.offline.library import read
 
-        model = read(self._artifact, self._taxonomy) if self._artifact else None
-        return Classifier(self._taxonomy, self._cache, model)
+        trained = self._trained
+        if isinstance(trained, Path):
+            trained = read(trained, self._taxonomy)
+        return Classifier(self._taxonomy, self._cache, trained)
 
     @cached_property
     def _digest(self) -> str:
         from hashlib import sha256
 
-        trained = sha256(self._artifact.read_bytes()).hexdigest() if self._artifact else None
-        return digest([self._taxonomy, trained])
+        if self._trained is None:
+            return digest(self._taxonomy)
+        from ticketctl.ai.offline.artifact import packed
+
+        data = self._trained.read_bytes() if isinstance(self._trained, Path) else packed(self._trained)
+        return digest([self._taxonomy, sha256(data).hexdigest()])

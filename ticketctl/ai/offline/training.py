@@ -38,7 +38,7 @@ def train(rows: Iterable[tuple[str, str]], step: Callable[[], None] = lambda: No
     trials = _cross_validated(examples, len(vocabulary.names), lanes, step)
     weights, one = trained(examples, len(vocabulary.names), lanes, step)
     packed, unit = _quantised([lanes.unpacked(weight) for weight in weights], one)
-    return Model(labels, vocabulary, packed, unit, fitted(trials))
+    return Model(labels, vocabulary, packed, unit, fitted(trials, len(labels)))
 
 
 def _cross_validated(

@@ -1,0 +1,82 @@
+"""The engine on texts and labels that nobody on the project wrote: online-banking questions, 77 intents."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ticketctl.ai.evaluation import evaluated
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.offline.artifact import packed
+from ticketctl.ai.offline.training import train
+from ticketctl.ai.samples import read_samples
+from ticketctl.ai.taxonomy_file import taxonomy_for
+from ticketctl.ai.trials import tried
+
+CHECKOUT = Path(__file__).parents[3]
+DATA = CHECKOUT.parent / "shared" / "data"
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the labelled data stand beside the project's own checkout only"
+)
+
+
+def samples(name):
+    return read_samples(DATA / f"banking77_{name}.csv")
+
+
+def first(rows, most):
+    seen = Counter()
+    for row in rows:
+        seen[row.label] += 1
+        if seen[row.label] <= most:
+            yield row
+
+
+async def figures(rows):
+    model = train(rows)
+    provider = OfflineProvider(taxonomy_for(row.label for row in rows), trained=model)
+    trials = await tried(provider, samples("test"))
+    return evaluated(trials.predictions, 0.6), packed(model)
+
+
+async def test_all_examples():
+    found, artifact = await figures(samples("train"))
+    assert found.accuracy >= 0.915
+    assert found.ece <= 0.05
+    assert found.threshold.accuracy > found.accuracy
+    assert len(artifact) <= 1_000_000
+
+
+async def test_ten_examples_a_label():
+    found, _ = await figures(list(first(samples("train"), 10)))
+    assert found.accuracy >= 0.72
+    assert found.ece <= 0.05
+
+
+PROGRAM = """
+import csv, hashlib, sys
+from ticketctl.ai.offline.artifact import packed
+from ticketctl.ai.offline.training import train
+with open(sys.argv[1], encoding="utf-8", newline="") as file:
+    rows = [(row["text"], row["label"]) for row in csv.DictReader(file)][::25]
+model = train(rows)
+said = "".join(f"{model.judge(text)}" for text, _ in rows)
+print(hashlib.sha256(packed(model) + said.encode()).hexdigest())
+"""
+
+
+def test_every_python_gives_the_same_model_to_the_last_digit():
+    pythons = {sys.executable, *filter(None, (shutil.which(f"python3.{minor}") for minor in range(11, 16)))}
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = {}
+    for python in sorted(pythons):
+        command = [python, "-c", PROGRAM, str(DATA / "banking77_train.csv")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0 or python == sys.executable:
+            found[python] = done.stdout or done.stderr
+    assert len(set(found.values())) == 1, found

@@ -1,0 +1,124 @@
+"""What the engine reads and writes: labelled texts, trained models, the folder that keeps them."""
+
+import logging
+
+import pytest
+
+from ticketctl.ai.offline import OfflineProvider, library
+from ticketctl.ai.offline.artifact import packed
+from ticketctl.ai.offline.library import file_name, model_for
+from ticketctl.ai.offline.training import train
+from ticketctl.ai.samples import Sample, read_samples
+from ticketctl.ai.taxonomy_file import default_taxonomy, taxonomy_for
+from ticketctl.ai.trials import ticket_of
+from ticketctl.errors import ConfigError, InvalidInputError, NotFoundError
+
+ROWS = (
+    ("green tea", "a"),
+    ("black tea", "a"),
+    ("green tea please", "a"),
+    ("one coffee", "b"),
+    ("coffee please", "b"),
+)
+
+
+@pytest.fixture(autouse=True)
+def forgetful():
+    library.model_for.cache_clear()
+
+
+def no_training(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("it trained again")
+
+    monkeypatch.setattr("ticketctl.ai.offline.training.train", refuse)
+
+
+def test_a_model_is_trained_once_and_then_read(tmp_path, monkeypatch):
+    first = model_for(ROWS, tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [file_name(ROWS)]
+    no_training(monkeypatch)
+    assert model_for(ROWS, tmp_path / "new") is first
+    library.model_for.cache_clear()
+    assert model_for(ROWS, tmp_path / "new") == first
+
+
+async def test_the_built_in_taxonomy_never_trains(monkeypatch):
+    no_training(monkeypatch)
+    answer = await OfflineProvider(default_taxonomy()).classify(ticket_of("I forgot my password"))
+    assert answer.output.category == "login"
+
+
+def test_other_texts_are_another_model(tmp_path):
+    model_for(ROWS, tmp_path)
+    model_for(ROWS[1:], tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_damaged_model_is_trained_again(tmp_path, caplog):
+    (tmp_path / file_name(ROWS)).write_bytes(b"nonsense")
+    model = model_for(ROWS, tmp_path)
+    assert (tmp_path / file_name(ROWS)).read_bytes() == packed(model)
+    assert "cannot be used" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    with caplog.at_level(logging.WARNING):
+        assert model_for(ROWS, tmp_path / "file" / "folder").labels == ("a", "b")
+    assert "cannot be kept" in caplog.text
+
+
+async def test_a_trained_file_takes_the_place_of_examples(tmp_path):
+    file = tmp_path / "drinks.model"
+    file.write_bytes(packed(train(ROWS * 3)))
+    answer = await OfflineProvider(taxonomy_for("ab"), trained=file).classify(ticket_of("green tea please"))
+    assert (answer.output.category, answer.output.method) == ("a", "model")
+
+
+@pytest.mark.parametrize(
+    ("labels", "content", "expected"),
+    [
+        ("ac", None, "knows categories that the taxonomy does not: b"),
+        ("ab", b"x", "cannot be used: this is no"),
+    ],
+)
+async def test_a_trained_file_that_does_not_fit_is_refused(tmp_path, labels, content, expected):
+    file = tmp_path / "drinks.model"
+    file.write_bytes(content or packed(train(ROWS)))
+    with pytest.raises(ConfigError, match=expected):
+        await OfflineProvider(taxonomy_for(labels), trained=file).classify(ticket_of("tea"))
+
+
+def test_samples_from_csv_and_json_lines(tmp_path):
+    (tmp_path / "a.csv").write_text('\ufefftext,label\n"two\nlines",x\nß , y \n', "utf-8")
+    assert read_samples(tmp_path / "a.csv") == [Sample("two\nlines", "x"), Sample("ß", "y")]
+    (tmp_path / "a.jsonl").write_text('{"body": "t", "kind": "x"}\n\n{"body": "u", "kind": "y"}\n', "utf-8")
+    assert read_samples(tmp_path / "a.jsonl", "body", "kind") == [Sample("t", "x"), Sample("u", "y")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.txt", b"", "neither .csv nor .jsonl"),
+        ("a.csv", b"", "has no rows"),
+        ("a.csv", b"text,label\n", "has no rows"),
+        ("a.csv", b"text,label\na,b\nc,\n", "line 3: label is empty"),
+        ("a.csv", b"text,label\na\n", "line 2: label is empty"),
+        ("a.csv", b"text,label\na,b,c\n", "line 2: more fields"),
+        ("a.csv", b"body,label\na,b\n", "line 2: no column 'text': there are body, label"),
+        ("a.csv", b"text,label\n\xff,b\n", "cannot be read"),
+        ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text"', "line 2: no JSON"),
+        ("a.jsonl", b"[1]", "line 1: no JSON object"),
+        ("a.jsonl", b'{"text": 5, "label": "b"}', "line 1: text is empty or no text"),
+    ],
+)
+def test_samples_that_cannot_be_used_name_the_place(tmp_path, name, content, expected):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInputError, match=expected):
+        read_samples(tmp_path / name)
+
+
+def test_samples_that_are_not_there(tmp_path):
+    with pytest.raises(NotFoundError, match="there is no file"):
+        read_samples(tmp_path / "a.csv")

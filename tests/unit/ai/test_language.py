@@ -1,0 +1,39 @@
+# ruff: noqa: RUF001 - texts in many scripts
+import pytest
+
+from ticketctl.ai.offline.language import language_of
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I cannot log in to my account since this morning", "en"),
+        ("Guten Tag, ich kann mich nicht mehr anmelden", "de"),
+        ("Bonjour, je ne peux pas me connecter à mon compte", "fr"),
+        ("Hola, no puedo entrar en mi cuenta", "es"),
+        ("Non riesco ad accedere al mio account, grazie", "it"),
+        ("Não consigo entrar na minha conta", "pt"),
+        ("Ik kan niet inloggen op mijn account", "nl"),
+        ("Nie mogę się zalogować na moje konto", "pl"),
+        ("Jag kan inte logga in på mitt konto", "sv"),
+        ("Hesabıma giriş yapamıyorum, lütfen yardım edin", "tr"),
+        ("Не могу войти в свой аккаунт", "ru"),
+        ("Доброго дня, я не можу увійти до її облікового запису", "uk"),
+        ("ログインできません。パスワードを忘れました", "ja"),
+        ("我无法登录我的帐户", "zh"),
+        ("로그인할 수 없습니다", "ko"),
+        ("لا أستطيع تسجيل الدخول", "ar"),
+        ("אני לא מצליח להתחבר", "he"),
+        ("Δεν μπορώ να συνδεθώ", "el"),
+        ("Не могу войти в Salesforce через Google Chrome", "ru"),
+    ],
+)
+def test_languages(text, language):
+    assert language_of(text) == language
+
+
+@pytest.mark.parametrize(
+    "text", ["", "login broken", "12345", "???", "qwrt zxcv", "OK", "Salesforce Google Chrome"]
+)
+def test_what_cannot_be_told_is_not_guessed(text):
+    assert language_of(text) == "und"

@@ -1,0 +1,72 @@
+"""Labelled texts from a file: CSV with a header, or JSON Lines."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from ticketctl.errors import InvalidInputError, NotFoundError
+
+
+class Sample(NamedTuple):
+    """A text and the label that a human gave it."""
+
+    text: str
+    label: str
+
+
+def read_samples(path: Path, text_column: str = "text", label_column: str = "label") -> list[Sample]:
+    """The labelled texts of a .csv, .jsonl or .ndjson file, in its order; UTF-8, with or without a byte order mark.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InvalidInputError: It is no such file, a column is missing, or a row lacks its text or label.
+    """
+    rows = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
+    if rows is None:
+        raise InvalidInputError(f"{path} is neither .csv nor .jsonl")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            samples = [
+                Sample(_field(path, line, row, text_column), _field(path, line, row, label_column))
+                for line, row in rows(path, file)
+            ]
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {path}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInputError(f"{path} cannot be read: {error}") from error
+    if not samples:
+        raise InvalidInputError(f"{path} has no rows")
+    return samples
+
+
+def _csv(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(file)
+    for row in reader:
+        if None in row:
+            raise InvalidInputError(f"{path}, line {reader.line_num}: more fields than the header names")
+        yield reader.line_num, row
+
+
+def _json_lines(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in enumerate(file, start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except ValueError as error:
+            raise InvalidInputError(f"{path}, line {line}: no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise InvalidInputError(f"{path}, line {line}: no JSON object")
+        yield line, row
+
+
+def _field(path: Path, line: int, row: dict[str, Any], column: str) -> str:
+    if column not in row:
+        columns = ", ".join(map(str, row))
+        raise InvalidInputError(f"{path}, line {line}: no column {column!r}: there are {columns}")
+    value = row[column]
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(f"{path}, line {line}: {column} is empty or no text")
+    return value.strip()
