@@ -1,6 +1,5 @@
 """The composition root: the only module that names adapters, and puts them together as the settings say."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -10,15 +9,15 @@ from typing import TYPE_CHECKING
 from ticketctl.db import migrations
 from ticketctl.db.address import Address
 from ticketctl.db.engine import Connections, Engines
-from ticketctl.db.failures import told_as_database_errors
+from ticketctl.db.failures import Telling, told_as_database_errors
 from ticketctl.db.pools import POOLS, Pool, pool_named
 from ticketctl.db.revision import REVISION
 from ticketctl.db.store import PostgresStore
 from ticketctl.errors import ConfigError
 from ticketctl.loops import Loop, LoopPolicy, policy_named
 from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Provider, Router, TicketStore
-from ticketctl.settings import Settings, config_file
+from ticketctl.ports import Operations, Outbox, Provider, Router, TicketQueue, TicketStore
+from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
     from ticketctl.db.embedded import EmbeddedServer
@@ -60,7 +59,7 @@ def resources(settings: Settings) -> Compose:
         ConfigError: A setting is wrong, or the taxonomy is.
     """
     engines = Engines(address_of(settings), pool_named(settings.pool), settings)
-    provider, router = _provider()
+    provider, router = _provider(settings)
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:
@@ -112,6 +111,34 @@ async def open_store(database: Database) -> AsyncIterator[TicketStore]:
         yield PostgresStore(connections)
 
 
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """What who runs the system works with, bound to one event loop; each of its calls fails by itself."""
+
+    store: TicketStore
+    operations: Operations
+    outbox: Outbox
+    queue: TicketQueue
+
+
+@asynccontextmanager
+async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
+    """As `open_store`, with everything that is behind it; raises the same, and ConfigError."""
+    from ticketctl.db.operations import PostgresOperations
+    from ticketctl.db.outbox import PostgresOutbox
+    from ticketctl.queues.embedded import PostgresQueue
+
+    async with open_connections(database.settings) as connections:
+        await _bring_up_to_date(connections, database)
+        telling = Telling(connections, address_of(database.settings))
+        yield Backstage(
+            store=PostgresStore(connections),
+            operations=PostgresOperations(telling),
+            outbox=PostgresOutbox(telling),
+            queue=PostgresQueue(telling, database.settings),
+        )
+
+
 async def prepare(database: Database) -> None:
     """Make sure of the tables, for work that goes on over other connections; raises as `open_store`."""
     async with open_connections(database.settings) as connections:
@@ -151,10 +178,9 @@ async def _bring_up_to_date(connections: Connections, database: Database) -> Non
         migrations.require(revision, address)
 
 
-def _provider() -> tuple[Provider, Router]:
+def _provider(settings: Settings) -> tuple[Provider, Router]:
     from ticketctl.ai.offline import OfflineProvider
     from ticketctl.ai.taxonomy_file import default_taxonomy, read
 
-    path = config_file(os.environ, Path.cwd())
-    taxonomy = default_taxonomy() if path is None else read(path)
+    taxonomy = default_taxonomy() if settings.taxonomy is None else read(Path(settings.taxonomy))
     return OfflineProvider(taxonomy), taxonomy

@@ -15,9 +15,6 @@ from ticketctl.errors import ConfigError
 
 PREFIX = "TICKETCTL_"
 FILE = "ticketctl.toml"
-SECTIONS = frozenset({"taxonomy"})
-"""Tables of the file that are not settings; whoever they belong to reads them."""
-
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=43_200)]
 """At most twelve hours, the longest that SQS hides a message."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -40,9 +37,21 @@ class Settings:
     )
     connect_timeout: Seconds = _setting(10.0, "seconds to wait for a database connection")
     store_timeout: Seconds = _setting(30.0, "seconds that one database call may take, its checkout included")
+    queue_url: str | None = _setting(
+        None, "an SQS queue's URL; without it the queue is a table of the database"
+    )
+    batch_size: Count = _setting(10, "messages that one invocation gets at most")
+    window: Annotated[float, msgspec.Meta(ge=0, le=300)] = _setting(
+        0.0, "seconds to wait for a batch to fill"
+    )
+    concurrency: Count = _setting(1, "execution environments that may run at the same time")
+    function_timeout: Seconds = _setting(30.0, "seconds that one invocation may take")
     visibility_timeout: Seconds = _setting(180.0, "seconds that the queue hides a message it delivered")
     max_receive_count: Count = _setting(5, "deliveries of a message before it is given up")
     shutdown_reserve: Seconds = _setting(2.0, "seconds kept free at the end of an invocation")
+    taxonomy: str | None = _setting(
+        None, "a TOML file with the taxonomy, or a table of that name in ticketctl.toml; else the built-in one"
+    )
     application_name: str = _setting("ticketctl", "the name that the database server shows for connections")
 
     @property
@@ -63,6 +72,12 @@ NAMES = tuple(f.name for f in fields(Settings))
 def meanings() -> dict[str, str]:
     """What each setting means, by the name of its environment variable."""
     return {PREFIX + f.name.upper(): f.metadata["meaning"] for f in fields(Settings)}
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make another process load the same settings."""
+    values = {name: getattr(settings, name) for name in NAMES}
+    return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
 
 def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen: Any) -> Settings:
@@ -87,12 +102,6 @@ def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen
         ) from None
 
 
-def config_file(environment: Mapping[str, str], folder: Path | None = None) -> Path | None:
-    """The configuration file that is in force, or None."""
-    path = _file(environment, folder)
-    return path if path is not None and path.is_file() else None
-
-
 def _file(environment: Mapping[str, str], folder: Path | None) -> Path | None:
     named = environment.get(PREFIX + "CONFIG")
     if named:
@@ -113,9 +122,11 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="mend the file, or move it away") from None
-    unknown = sorted(set(values) - set(NAMES) - SECTIONS)
+    unknown = sorted(set(values) - set(NAMES))
     if unknown:
         raise ConfigError(
             f"{path}: unknown setting {', '.join(unknown)}", hint=f"the settings are: {', '.join(NAMES)}"
         )
-    return {name: value for name, value in values.items() if name in NAMES}
+    if isinstance(values.get("taxonomy"), dict):
+        values["taxonomy"] = str(path)
+    return values

@@ -22,7 +22,7 @@ def test_without_anything_the_defaults_hold() -> None:
 
 
 def test_every_setting_can_be_in_the_environment() -> None:
-    texts = {"pool", "loop", "home", "database_url", "application_name"}
+    texts = {"pool", "loop", "home", "database_url", "queue_url", "application_name", "taxonomy"}
     values = {name: "x" if name in texts else "3" for name in NAMES}
     loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in values.items()})
     assert dataclasses.asdict(loaded) == {
@@ -41,11 +41,19 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
 
 
 def test_another_file_can_be_named(tmp_path: Path) -> None:
-    path = write(tmp_path, "store_timeout = 1.5\n[taxonomy]\nanything = 1\n").rename(tmp_path / "other.toml")
-    environment = {"TICKETCTL_CONFIG": str(path)}
-    assert settings.load(environment).store_timeout == 1.5
-    assert settings.config_file(environment) == path
-    assert settings.config_file({}, tmp_path) is None
+    path = write(tmp_path, "store_timeout = 1.5\n").rename(tmp_path / "other.toml")
+    assert settings.load({"TICKETCTL_CONFIG": str(path)}).store_timeout == 1.5
+
+
+def test_a_taxonomy_in_the_file_is_found_there(tmp_path: Path) -> None:
+    path = write(tmp_path, "pool = 'queue'\n[taxonomy]\nanything = 1\n")
+    assert settings.load({}, folder=tmp_path).taxonomy == str(path)
+
+
+def test_a_taxonomy_can_have_a_file_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "taxonomy = 'desk.toml'\n")
+    assert settings.load({}, folder=tmp_path).taxonomy == "desk.toml"
+    assert settings.load({"TICKETCTL_TAXONOMY": "other.toml"}, folder=tmp_path).taxonomy == "other.toml"
 
 
 @pytest.mark.parametrize(
