@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ticketctl.cli import database, event, failures, process, simulate, tickets
+from ticketctl.cli import config, database, event, failures, process, simulate, tickets
 from ticketctl.errors import TicketctlError
 
 EPILOG = (
-    "Settings come from TICKETCTL_... variables and ticketctl.toml; ticketctl config shows them all.  "
+    "Settings come from TICKETCTL_... variables and ticketctl.toml; ticketctl config show lists them.  "
     "Exit status: 0 done, 1 a bug, 2 usage or invalid input, 3 not found, 4 configuration, 5 database, "
     "6 queue, 7 AI provider, 8 records failed or not safe, 130 interrupted."
 )
@@ -59,7 +59,7 @@ def _program(
 
 _debug = False
 
-for group in (tickets, event, process, simulate, database):
+for group in (tickets, event, process, simulate, database, config):
     group.register(app)
 
 
