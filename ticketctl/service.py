@@ -8,6 +8,8 @@ REQUESTER_LIMIT = 320
 """Characters of an e-mail address, after RFC 3696's erratum 1690 rounded up."""
 KEY_LIMIT = 255
 """Characters of an idempotency key."""
+FILTER_LIMIT = 1000
+"""Characters that a list may be asked for: tens of thousands of words exhaust the server's stack."""
 PAGE_LIMIT = 1000
 """Tickets on one page at most."""
 LARGEST_ID = 2**63 - 1
@@ -53,7 +55,7 @@ async def list_tickets(
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidInputError(f"a page cannot have {limit} tickets", hint=f"it can have 1 to {PAGE_LIMIT}")
     for name in ("category", "priority", "team", "search"):
-        _check_text(name, getattr(wanted, name), limit=BODY_LIMIT)
+        _check_text(name, getattr(wanted, name), limit=FILTER_LIMIT)
     return await store.list(wanted, sort=sort, limit=limit, after=after, count=count)
 
 

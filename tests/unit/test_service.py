@@ -89,7 +89,7 @@ async def test_a_page_of_an_impossible_size(limit: int) -> None:
         await service.list_tickets(FakeStore(), TicketFilter(), limit=limit)
 
 
-@pytest.mark.parametrize("text", ["a\0b", "\udcff", "x" * (BODY_LIMIT + 1)], ids=["NUL", "no text", "long"])
+@pytest.mark.parametrize("text", ["a\0b", "\udcff", "x" * 1001], ids=["NUL", "no text", "long"])
 @pytest.mark.parametrize(
     ("name", "build"),
     [

@@ -171,11 +171,12 @@ def _filtered(wanted: TicketFilter) -> Select[Any]:
 
 
 def _words(search: str) -> str:
-    """Every word must be there, at least as the beginning of one."""
-    words = re.findall(r"\w+", search)
+    """Every word must be there, at least as the beginning of one; what stands quoted is read as tickets are."""
+    words = [word for word in search.split() if re.search(r"\w", word)]
     if not words:
         raise InvalidInputError("the search has no words", hint="search for letters or digits")
-    return " & ".join(f"{word}:*" for word in words)
+    quoted = (word.replace("\\", "\\\\").replace("'", "''") for word in words)
+    return " & ".join(f"'{word}':*" for word in quoted)
 
 
 def _after(query: Select[Any], sort: str, after: str | None) -> Select[Any]:
