@@ -5,64 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.matrix import ERRORS, EXPECTED, RECORD_ERRORS
 from ticketctl.db.address import Address
 from ticketctl.db.pools import POOLS
 from ticketctl.loops import LOOPS
 from ticketctl.settings import Settings
 from ticketctl.simulation import Cell, Plan, simulate
-
-A = ("RuntimeError", "attached to a different loop")
-B = ("InterfaceError", "another operation is in progress")
-OK, PARTIAL, ERROR = "ok", "partial", "error"
-
-SOUND = [OK] * 5
-BROKEN_FOR_EVER = [OK, ERROR, ERROR, ERROR, ERROR]
-ALTERNATING = [OK, ERROR, OK, ERROR, OK]
-
-EXPECTED = {
-    ("null", "run-per-record"): (SOUND, "safe"),
-    ("queue", "run-per-record"): ([PARTIAL, ERROR, ERROR, ERROR, ERROR], "broken"),
-    ("queue-pre-ping", "run-per-record"): ([PARTIAL] * 5, "broken"),
-    ("queue-recycle", "run-per-record"): (SOUND, "leaking"),
-    ("static", "run-per-record"): ([PARTIAL, ERROR, ERROR, ERROR, ERROR], "broken"),
-    ("dispose", "run-per-record"): (SOUND, "safe"),
-    ("dispose-no-close", "run-per-record"): (SOUND, "leaking"),
-    ("fresh-engine", "run-per-record"): (SOUND, "leaking"),
-    ("pgbouncer", "run-per-record"): (SOUND, "safe"),
-    ("null", "run-per-invocation"): (SOUND, "safe"),
-    ("queue", "run-per-invocation"): (BROKEN_FOR_EVER, "broken"),
-    ("queue-pre-ping", "run-per-invocation"): (ALTERNATING, "broken"),
-    ("queue-recycle", "run-per-invocation"): (SOUND, "leaking"),
-    ("static", "run-per-invocation"): (BROKEN_FOR_EVER, "broken"),
-    ("dispose", "run-per-invocation"): (SOUND, "safe"),
-    ("dispose-no-close", "run-per-invocation"): (SOUND, "leaking"),
-    ("fresh-engine", "run-per-invocation"): (SOUND, "leaking"),
-    ("pgbouncer", "run-per-invocation"): (SOUND, "safe"),
-    ("null", "runner"): (SOUND, "safe"),
-    ("queue", "runner"): (SOUND, "fragile"),
-    ("queue-pre-ping", "runner"): (SOUND, "safe"),
-    ("queue-recycle", "runner"): (SOUND, "safe"),
-    ("static", "runner"): (SOUND, "fragile"),
-    ("dispose", "runner"): (SOUND, "fragile"),
-    ("dispose-no-close", "runner"): (SOUND, "fragile"),
-    ("fresh-engine", "runner"): (SOUND, "fragile"),
-    ("pgbouncer", "runner"): (SOUND, "safe"),
-}
-"""Outcomes of five invocations, and the verdict."""
-
-ERRORS = {
-    ("queue", "run-per-invocation"): [None, A, B, B, B],
-    ("static", "run-per-invocation"): [None, A, B, B, B],
-    ("queue-pre-ping", "run-per-invocation"): [None, A, None, A, None],
-}
-"""What each invocation raised or first logged."""
-
-RECORD_ERRORS = {
-    ("queue", "run-per-record"): [[None, A, B], [B, B, B]],
-    ("queue-pre-ping", "run-per-record"): [[None, A, None], [A, None, A]],
-    ("null", "run-per-record"): [[None, None, None], [None, None, None]],
-}
-"""What each record of the first two invocations got."""
 
 
 def matches(error_type: str | None, error: str | None, expected: tuple[str, str] | None) -> bool:
@@ -126,7 +74,7 @@ async def test_each_record_names_its_ticket(server: str) -> None:
 
 
 async def test_the_throwaway_database_is_gone_and_nothing_else_was_touched(
-    server: str, sql: Callable[..., str], database_url: str
+    sql: Callable[..., str], database_url: str
 ) -> None:
     before = sql("select datname from pg_database where datname not like 'ticketctl_template%' order by 1")
     await simulate(plan(database_url, [("null", "run-per-invocation")], times=1), lambda: None)
