@@ -80,7 +80,8 @@ class Classification:
     """What a ticket is about.
 
     `category` is None where nothing fits; `confidence` is 0 to 1; `method` says how it was found ("rules",
-    "model", ...); `review` gives the reasons, if any, for a human to look.
+    "model", ...); `review` gives the reasons, if any, for a human to look; `degraded` says that the provider
+    failed and the offline engine stood in.
     """
 
     category: str | None
@@ -90,6 +91,7 @@ class Classification:
     confidence: float
     method: str
     review: tuple[str, ...] = ()
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class Extraction:
 
     entities: tuple[Entity, ...] = ()
     review: tuple[str, ...] = ()
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,7 @@ class Draft:
     text: str
     method: str
     review: tuple[str, ...] = ()
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
