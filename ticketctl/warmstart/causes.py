@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ticketctl.warmstart.course import Remains, Try
+from ticketctl.warmstart.course import Try
+from ticketctl.warmstart.remains import Remains
 from ticketctl.warmstart.report import Finding, Outcome
 
 PER_LOOP = (
@@ -16,6 +17,45 @@ PER_LOOP = (
 SHORT = 160
 """Characters of an error's text that a finding quotes."""
 NO_CURES = "pool_pre_ping, pool_recycle, a bigger pool and uvloop do not mend it."
+
+
+CONNECTIONS = ("transport", "socket")
+"""The kinds of remains that are connections."""
+DROPPED = "What an invocation opens is dropped, not closed; nothing closes it but the garbage collector."
+LEAKS = {
+    "threads": "Each invocation starts threads that do not end.",
+    "loops": "Each invocation makes an event loop and does not close it; a loop holds three descriptors.",
+}
+CLOSE = (
+    "Close what an invocation opens before its loop ends (async with, or a finally), when it fails as well."
+)
+LEAK_CURES = {
+    "threads": "Let them end with the invocation, or start them once for the process.",
+    "loops": "Use asyncio.run, or one asyncio.Runner for the process.",
+}
+NOISE = re.compile("never awaited|destroyed but it is pending|never retrieved|Event loop is closed")
+"""What Python says of a loop's loose ends."""
+
+PRE_PING = Finding(
+    kind="false-cure",
+    cause="Each failure throws the dead connection away, so that the next invocation opens a new one on its own loop "
+    "and succeeds, and the one after that meets a dead connection again. pool_pre_ping makes just this of it: its "
+    "question travels over the dead loop as well.",
+    cure="pool_pre_ping is right for connections that the server closed, on a loop that persists. "
+    + PER_LOOP,
+)
+UVLOOP = Finding(
+    kind="false-cure",
+    cause="The loop is uvloop's. It closes its handles with the loop, so that the error reads otherwise; the "
+    "connection is as dead as on asyncio's.",
+    cure="uvloop makes loops faster, not longer-lived. " + PER_LOOP,
+)
+RECYCLING = Finding(
+    kind="false-cure",
+    cause="The server sees one connection come and go, while the process keeps a socket of each: the old one is told "
+    "to end, but the loop that would close its socket is gone. pool_recycle makes this of it.",
+    cure="Recycling replaces connections by age; it cannot close them on a loop that is gone. " + PER_LOOP,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,39 +171,65 @@ def _short(text: str, symptom: Symptom | None) -> str:
     return f"... {line[max(0, match.end() - SHORT // 2) : match.end()]}"
 
 
-def of_growth(growing: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
-    """Yield a finding for each count that grows; descriptors only where they are no connections."""
+def of_growth(
+    growing: Mapping[str, Sequence[int]], holders: Mapping[str, Mapping[str, int]]
+) -> Iterator[Finding]:
+    """Yield a finding for each count that grows; descriptors only where nothing else tells what they are."""
     for name, counts in growing.items():
-        if name == "descriptors" and "connections" in growing:
+        if name == "descriptors" and growing.keys() & {"connections", "loops"}:
             continue
+        most = max(holders.get(name, {}).items(), key=lambda one: one[1], default=None)
+        example = f" Most of them: {most[0]} ({most[1]})." if most else ""
         yield Finding(
             kind="leak",
-            cause=f"{name.capitalize()} grow with the invocations: {', '.join(map(str, counts))}. "
-            "What an invocation opens is dropped, not closed, and nothing closes it but the garbage collector.",
-            cure="Close what an invocation opens before its loop ends (async with, or a finally), in failures too.",
+            cause=f"{name.capitalize()} grow with the invocations: {', '.join(map(str, counts))}.{example} "
+            f"{LEAKS.get(name, DROPPED)}",
+            cure=LEAK_CURES.get(name, CLOSE),
         )
 
 
 def of_remains(remains: Sequence[Remains]) -> Iterator[Finding]:
-    """Yield a finding for each owner that keeps something of a closed loop."""
+    """Yield a finding for each owner that keeps something of a closed loop, and for each task that was lost."""
     groups: dict[str, list[tuple[int, Remains]]] = {}
-    for number, one in enumerate(remains, 1):
-        key = one.zombie.owner or one.zombie.type
-        groups.setdefault(re.sub(r"\[\d+\]", "[]", key), []).append((number, one))
+    connections = 0
+    for one in remains:
+        connections += one.kind in CONNECTIONS
+        key = re.sub(r"\[\d+\]", "[]", one.zombie.owner or f"{one.zombie.type} {one.zombie.created_at}")
+        groups.setdefault(key, []).append((connections, one))
     for members in groups.values():
         number, one = members[0]
-        zombie = one.zombie
-        name = f"C{number}" if zombie.peer else f"a {one.kind}"
-        made = f" at {zombie.created_at}" if zombie.created_at else ""
-        peer = f" to {zombie.peer}" if zombie.peer else ""
-        more = f" ({len(members)} such in all)" if len(members) > 1 else ""
-        yield Finding(
-            kind="bound",
-            cause=f"{name} ({zombie.type}{peer}) came into being on L{one.loop}{made}. L{one.loop} was closed after "
-            f"invocation {zombie.invocation}; {name} stayed in {zombie.owner or 'unnamed hands'}, where the next "
-            f"loop finds it{more}.",
-            cure=f"{PER_LOOP} {NO_CURES}",
-        )
+        more = f" {len(members)} such were found." if len(members) > 1 else ""
+        if one.kind in ("task", "cancelled task"):
+            yield _lost_task(one, more)
+        else:
+            yield _bound(f"C{number}" if one.kind in CONNECTIONS else f"This {one.kind}", one, more)
+
+
+def _lost_task(one: Remains, more: str) -> Finding:
+    zombie = one.zombie
+    begun = f", begun at {zombie.created_at}," if zombie.created_at else ""
+    happened = "was cancelled when" if one.kind == "cancelled task" else "was still pending when"
+    return Finding(
+        kind="lost-task",
+        cause=f"{zombie.type}{begun} {happened} its loop L{one.loop} ended after invocation {zombie.invocation}; "
+        f"the rest of its work is never done, and nobody is told.{more}",
+        cure="Await it before the loop ends: asyncio.TaskGroup, asyncio.gather, or the task itself. Work that may "
+        "outlive the invocation belongs on a queue.",
+    )
+
+
+def _bound(name: str, one: Remains, more: str) -> Finding:
+    zombie = one.zombie
+    what = f"{zombie.type} to {zombie.peer}" if zombie.peer else zombie.type
+    made = f" at {zombie.created_at}" if zombie.created_at else ""
+    keeper = f" (made at {one.keeper})" if one.keeper and one.keeper != zombie.created_at else ""
+    return Finding(
+        kind="bound",
+        cause=f"{name} ({what}) came into being on L{one.loop}{made}. L{one.loop} was closed when invocation "
+        f"{zombie.invocation} had ended, and it stayed in {zombie.owner or 'hands without a name'}{keeper}, where the "
+        f"next loop meets it.{more}",
+        cure=f"{PER_LOOP} {NO_CURES}",
+    )
 
 
 def of_thaw(thaw: Try, *, sound: bool) -> Finding:
@@ -177,37 +243,23 @@ def of_thaw(thaw: Try, *, sound: bool) -> Finding:
     )
 
 
-def false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding]:
-    """Name the false cures that are in play, by what happened."""
-    symptoms = {kind for tried in bad for kind in _kinds(tried)} & {symptom.kind for symptom in SYMPTOMS}
-    if not symptoms:
+def of_false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding]:
+    """Yield the false cures that are in play, by what happened."""
+    if not {kind for tried in bad for kind in _kinds(tried)} & {symptom.kind for symptom in SYMPTOMS}:
         return
     outcomes = [tried.invocation.outcome is Outcome.OK for tried in tries]
-    recovered = any(later and not earlier for earlier, later in pairwise(outcomes))
-    if recovered:
-        yield Finding(
-            kind="false-cure",
-            cause="Every failure throws the dead connection away, so that the next invocation opens a new one on "
-            "its own loop and succeeds, and the one after that fails again. pool_pre_ping makes just this of it: it "
-            "asks the server, on the wrong loop.",
-            cure="pool_pre_ping is right for connections that the server closed, on a loop that persists. "
-            f"{PER_LOOP}",
-        )
+    if any(later and not earlier for earlier, later in pairwise(outcomes)):
+        yield PRE_PING
     if any("the handler is closed" in text for tried in bad for _, text in tried.chain):
-        yield Finding(
-            kind="false-cure",
-            cause="The loop is uvloop's. It closes its handles with the loop, so the error reads otherwise, but the "
-            "connection is as dead as on asyncio's.",
-            cure=f"uvloop makes loops faster, not longer-lived. {PER_LOOP}",
-        )
+        yield UVLOOP
 
 
-def false_recycling(backends: Sequence[int]) -> Iterator[Finding]:
-    """Name recycling as a false cure where sockets grow, and the server's `backends` do not."""
-    if backends and backends[-1] <= backends[0]:
+def of_noise(tries: Sequence[Try]) -> Iterator[Finding]:
+    """Yield what asyncio complained of where nobody looks."""
+    noise = [text for tried in tries for text in tried.invocation.heard if NOISE.search(text)]
+    for text in dict.fromkeys(noise):
         yield Finding(
-            kind="false-cure",
-            cause="The server sees one connection come and go, while the process keeps a socket of each: the old "
-            "connection is told to end, but the loop that would close its socket is gone. pool_recycle does this.",
-            cure=f"Recycling replaces connections by age; it cannot close them on a loop that is gone. {PER_LOOP}",
+            kind="heard",
+            cause=f"Python said this, and the response did not: {text}.",
+            cure="Await every coroutine and task, and look at its result, before the loop ends.",
         )

@@ -1,30 +1,22 @@
 """One environment's course: the handler is imported, invoked again and again, frozen and thawed."""
 
+import contextlib
 import re
 import signal
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from ticketctl.warmstart import sqs
 from ticketctl.warmstart.child.wire import Message
-from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.experiment import Experiment, Freeze, Server, Stage
 from ticketctl.warmstart.process import Process
-from ticketctl.warmstart.report import Invocation, Outcome, Record, Zombie
+from ticketctl.warmstart.remains import Remains, remains_of
+from ticketctl.warmstart.report import Invocation, Outcome, Record
 from ticketctl.warmstart.settle import settled
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
 """A line of faulthandler's dump."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remains:
-    """One zombie as the child tells it: the report's fields, and those that only the causes speak of."""
-
-    zombie: Zombie
-    kind: str
-    loop: int
-    holder: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +38,29 @@ class Try:
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """What one environment showed. The counts are those after each invocation."""
+    """What one environment showed.
+
+    counts: after each invocation: "connections" (sockets of the process), "descriptors", "loops", "threads".
+    holders: for each of the counts, what the last invocation left, in words, and how often.
+    backends: the connections that the server said it holds, after each invocation.
+    """
 
     tries: list[Try] = field(default_factory=list)
     thaw: Try | None = None
     remains: list[Remains] = field(default_factory=list)
-    sockets: list[int] = field(default_factory=list)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    holders: dict[str, dict[str, int]] = field(default_factory=dict)
     backends: list[int] = field(default_factory=list)
-    descriptors: list[int] = field(default_factory=list)
-    threads: list[int] = field(default_factory=list)
+
+    @property
+    def sockets(self) -> list[int]:
+        """The connections that the process held after each invocation."""
+        return self.counts.get("connections", [])
 
     @property
     def connections(self) -> list[int]:
         """The larger of sockets and backends, after each invocation."""
-        if not self.backends:
-            return self.sockets
-        return list(map(max, self.sockets, self.backends))
+        return [max(pair) for pair in zip_longest(self.sockets, self.backends, fillvalue=0)]
 
 
 async def follow(process: Process, experiment: Experiment, stage: Stage, start: Message) -> Course:
@@ -71,25 +70,34 @@ async def follow(process: Process, experiment: Experiment, stage: Stage, start: 
     if not await traveller.start(start):
         return course
     for number in range(1, experiment.times + 1):
-        event = stage.events[(number - 1) % len(stage.events)]
-        tried = await traveller.invoke(number, event)
+        tried = await traveller.invoke(number, _event(stage, number))
         course.tries.append(tried)
         if tried.end:
             return course
         if stage.server:
-            course.backends.append(await settled(stage.server, at_most=course.sockets[-1]))
-    if experiment.thaw and stage.server and not start["gc"]:
-        await _freeze(process, stage.server.disconnect)
+            at_most = course.sockets[-1] if course.sockets else 0
+            course.backends.append(await settled(stage.server, at_most=at_most))
+    if experiment.thaw and not start["gc"] and (stage.server or experiment.freeze):
+        await _freeze(process, traveller, experiment.freeze, stage.server)
         number = experiment.times + 1
-        course.thaw = await traveller.invoke(number, stage.events[(number - 1) % len(stage.events)])
+        course.thaw = await traveller.thaw(number, _event(stage, number))
     return course
 
 
-async def _freeze(process: Process, meanwhile: Callable[[], Awaitable[None]]) -> None:
-    """Do something while the process stands still, as Lambda's environments do between invocations."""
+def _event(stage: Stage, number: int) -> object:
+    return stage.events[(number - 1) % len(stage.events)]
+
+
+async def _freeze(
+    process: Process, traveller: "_Traveller", how: Freeze | None, server: Server | None
+) -> None:
+    """Lose the connections while the process stands still, as Lambda's environments do between invocations."""
+    if how:
+        await traveller.cut(silently=how == "silent")
     process.signal(signal.SIGSTOP)
     try:
-        await meanwhile()
+        if server and not how:
+            await server.disconnect()
     finally:
         process.signal(signal.SIGCONT)
 
@@ -124,9 +132,20 @@ class _Traveller:
         if isinstance(answer, Try):
             return answer
         self._note(answer, number)
-        if self._course.thaw is None and number == len(self._course.tries) + 1:
-            self._count(answer)
+        for name, count in answer["counts"].items():
+            self._course.counts.setdefault(name, []).append(count)
+        self._course.holders = answer["holders"]
         return interpret(number, event, answer)
+
+    async def thaw(self, number: int, event: object) -> Try:
+        """Invoke the handler after the freeze; what is left then counts no more."""
+        answer = await self._ask({"do": "invoke", "event": event}, number, "invocation")
+        return answer if isinstance(answer, Try) else interpret(number, event, answer)
+
+    async def cut(self, *, silently: bool) -> None:
+        """Cut the process's connections from inside."""
+        with contextlib.suppress(TimeoutError):
+            await self._process.ask({"do": "cut", "silently": silently}, self._timeout)
 
     async def _ask(self, order: Message, number: int, what: str) -> Message | Try:
         try:
@@ -156,12 +175,7 @@ class _Traveller:
         return Try(invocation=_failure(number, error_type, told), where=next(iter(frames), None), end=end)
 
     def _note(self, answer: Message, number: int) -> None:
-        self._course.remains += [_remains(zombie, number) for zombie in answer["zombies"]]
-
-    def _count(self, answer: Message) -> None:
-        self._course.sockets.append(answer["connections"])
-        self._course.descriptors.append(answer["descriptors"])
-        self._course.threads.append(answer["threads"])
+        self._course.remains += remains_of(answer["zombies"], number)
 
 
 def interpret(number: int, event: object, answer: Message) -> Try:
@@ -182,6 +196,7 @@ def interpret(number: int, event: object, answer: Message) -> Try:
         records=[_record(message, returned, by_message) for message in reading.messages],
         error_type=first and first["error_type"],
         error=first and first["error"],
+        heard=answer["heard"],
     )
     return Try(
         invocation=invocation,
@@ -220,14 +235,3 @@ def _failure(number: int, error_type: str, error: str) -> Invocation:
     return Invocation(
         number=number, outcome=Outcome.ERROR, duration_ms=0.0, error_type=error_type, error=error
     )
-
-
-def _remains(told: Message, number: int) -> Remains:
-    zombie = Zombie(
-        invocation=number,
-        type=told["type"],
-        owner=told["owner"],
-        peer=told["peer"],
-        created_at=told["created_at"],
-    )
-    return Remains(zombie=zombie, kind=told["kind"], loop=told["loop"], holder=told["holder"])

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+Freeze = Literal["closed", "silent"]
+"""How connections are lost while the process is frozen."""
 
 
 class Server(Protocol):
@@ -40,7 +43,11 @@ class Experiment:
     collected: what the second environment gets, the one with the garbage collector on. It runs at the same time,
         so give it events of its own where the same ones would be in each other's way. None: the same events and
         variables, and no server.
-    thaw: whether to stop the process after the last invocation, disconnect the server, and invoke once more.
+    thaw: whether to stop the process after the last invocation, disconnect the server, and invoke once more. It
+        takes a server or a `freeze`.
+    freeze: cut every connection of the process itself instead, "closed" as a far end closes it, or "silent" as one
+        that is never heard of again.
+    census: False looks at nothing inside the process; only outcomes and the server's counts are left.
     """
 
     handler: str
@@ -54,6 +61,8 @@ class Experiment:
     server: Server | None = None
     collected: Stage | None = None
     thaw: bool = True
+    freeze: Freeze | None = None
+    census: bool = True
 
     def __post_init__(self) -> None:
         if self.times < 1 or not self.events:

@@ -10,33 +10,30 @@ from ticketctl.warmstart.report import Finding, Outcome, Report, Verdict
 
 
 def report(experiment: Experiment, off: Course, on: Course) -> Report:
-    """Judge an experiment by its environment without garbage collection; `on` adds its counts.
-
-    A failure that only the collector brings about (a finalizer that runs on a closed loop) counts as well.
-    """
+    """Judge an experiment by its environment without garbage collection; `on` adds its counts of connections."""
     return Report(
         handler=experiment.handler,
         times=experiment.times,
-        verdict=judge(off, on),
+        verdict=judge(off),
         invocations=[tried.invocation for tried in off.tries],
         thaw=off.thaw.invocation if off.thaw else None,
         zombies=[remains.zombie for remains in off.remains],
         connections=off.connections,
         connections_gc=on.connections,
-        findings=list(_findings(off, on)),
+        findings=list(_findings(off)),
         labels=experiment.labels,
     )
 
 
-def judge(off: Course, on: Course) -> Verdict:
-    """Return the verdict on what the environments without and with garbage collection showed."""
-    if failures(off) or failures(on):
+def judge(course: Course) -> Verdict:
+    """Return the verdict on what the environment without garbage collection showed."""
+    if failures(course):
         return Verdict.BROKEN
-    if any(grows(counts) for counts in (off.connections, off.descriptors, off.threads)):
+    if _growing(course):
         return Verdict.LEAKING
-    if off.remains:
+    if course.remains:
         return Verdict.MASKED
-    return Verdict.FRAGILE if off.thaw and failed(off.thaw) else Verdict.SAFE
+    return Verdict.FRAGILE if course.thaw and failed(course.thaw) else Verdict.SAFE
 
 
 def failed(tried: Try) -> bool:
@@ -64,23 +61,21 @@ def grows(counts: Sequence[int]) -> bool:
     return steady and enough and counts[-1] > counts[steps // 2]
 
 
-def _findings(off: Course, on: Course) -> Iterator[Finding]:
-    bad = failures(off) or failures(on)
+def _growing(course: Course) -> dict[str, Sequence[int]]:
+    """Return what grows: all kinds of counts, the server's view of the connections included."""
+    counts = {**course.counts, "connections": course.connections}
+    return {name: series for name, series in counts.items() if grows(series)}
+
+
+def _findings(course: Course) -> Iterator[Finding]:
+    bad = failures(course)
+    growing = _growing(course)
     yield from causes.of_failures(bad)
-    yield from causes.of_growth(
-        {
-            name: counts
-            for name, counts in (
-                ("connections", off.connections),
-                ("descriptors", off.descriptors),
-                ("threads", off.threads),
-            )
-            if grows(counts)
-        }
-    )
-    yield from causes.of_remains(off.remains)
-    if off.thaw and failed(off.thaw):
-        yield causes.of_thaw(off.thaw, sound=not bad)
-    yield from causes.false_cures(off.tries, bad)
-    if grows(off.sockets):
-        yield from causes.false_recycling(off.backends)
+    yield from causes.of_growth(growing, course.holders)
+    yield from causes.of_remains(course.remains)
+    if course.thaw and failed(course.thaw):
+        yield causes.of_thaw(course.thaw, sound=not bad)
+    yield from causes.of_false_cures(course.tries, bad)
+    if grows(course.sockets) and course.backends and course.backends[-1] <= course.backends[0]:
+        yield causes.RECYCLING
+    yield from causes.of_noise(course.tries)

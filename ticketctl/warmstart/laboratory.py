@@ -67,6 +67,7 @@ class Laboratory:
             "environment_id": uuid.uuid4().hex,
             "timeout": experiment.timeout,
             "gc": gc,
+            "census": experiment.census,
         }
         with contextlib.closing(process):
             try:

@@ -48,7 +48,8 @@ class Invocation:
 
     `partial`: some records were returned; `error`: it raised, or every record was returned, or the process ended.
     `error_type` and `error` are the class name and whole text of what it raised, else of the first exception logged
-    about a message, else of the first one logged at all. `duration_ms` is wall time in the child.
+    about a message, else of the first one logged at all. `duration_ms` is wall time in the child. `heard` is all
+    that was logged as an error, warned of, or printed by Python because nobody could catch it.
     """
 
     number: int
@@ -58,13 +59,15 @@ class Invocation:
     records: Sequence[Record] = ()
     error_type: str | None = None
     error: str | None = None
+    heard: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zombie:
     """Something left bound to a closed loop, told once: by the first census that met it (0: after the import).
 
-    `owner` is a path of names from a module; `created_at` is `file:line`, None where it cannot be known.
+    `owner` is a path of names from a module. `created_at` is the `file:line` that made it, else the one that made
+    what keeps it; None where neither can be known.
     """
 
     invocation: int

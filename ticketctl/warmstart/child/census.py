@@ -10,27 +10,42 @@ import gc
 import socket
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from types import AsyncGeneratorType, ModuleType
 from typing import Any, NamedTuple, TypedDict
+from weakref import ref
 
-from .descriptors import address
+from .endings import Endings, Lost
+from .holdings import address
 from .owners import Owners, Path, namespace
 from .sites import Sites
+from .source import Place, awaited
 
 QUESTIONS = ("is_closing", "is_closed", "closed", "_closed")
 """What connections, pools and clients answer when asked whether they are closed, as property or method."""
 
 
+class Named(TypedDict):
+    """A name in the user's source: the file's whole and shown name, and the names from the outermost inwards."""
+
+    file: str
+    shown: str
+    names: list[str]
+
+
 class Zombie(TypedDict):
-    """Something bound to a closed loop: what it is, by what names it is reached, and from where it came."""
+    """Something bound to a closed loop: what it is, by what names it is reached, and from where it came.
+
+    `definition` names what keeps it, or a task's coroutine; `line` is the line of its own making, or where it stands.
+    """
 
     kind: str
     type: str
     owner: str | None
     peer: str | None
-    created_at: str | None
+    line: str | None
     loop: int
-    holder: str | None
+    definition: Named | None
 
 
 class Bound(NamedTuple):
@@ -50,50 +65,104 @@ Found = tuple[Bound, Path]
 
 
 class Census:
-    """Takes the census of one process; remembers what it has told already, and the loops' numbers."""
+    """Takes the census of one process; remembers what it has told already."""
 
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
         self._told: set[tuple[int, int]] = set()
+        self._endings = Endings()
+        self._endings.watch()
 
     def take(self) -> list[Zombie]:
         """Return what is newly found since the last call."""
         asyncio = sys.modules.get("asyncio")
         if asyncio is None:
             return []
+        self._endings.watch()
+        lost = [self._lost(one) for one in self._endings.take() if self._is_own(one.places)]
         bound = candidates(asyncio, self._sites)
         new = {self._key(one) for one in bound} - self._told
         self._told |= new
-        return self._tell(bound, new) if new else []
+        return [*lost, *(self._tell(bound, new) if new else [])]
+
+    def unclosed(self) -> list[str | None]:
+        """Return the line that made it, for each loop that is neither closed nor running."""
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None:
+            return []
+        return [
+            self._sites.loops.line(loop)
+            for loop in _loops(asyncio, gc.get_objects())
+            if not loop.is_closed() and not loop.is_running()
+        ]
 
     def _tell(self, bound: list[Bound], new: set[tuple[int, int]]) -> list[Zombie]:
         owners = Owners([one.object for one in bound], [bound, *bound])
-        alive = owners.alive()
-        kept = _foremost([(one, owners.path(one.object)) for one in bound if id(one.object) in alive])
+        alive = owners.alive() | {id(one.object) for one in bound if self._is_own_task(one)}
+        found = [(one, owners.path(one.object)) for one in bound if id(one.object) in alive]
+        kept = _foremost([pair for pair in found if not _is_filed_under_its_loop(*pair)])
         return [self._zombie(one, path) for one, path in kept if self._key(one) in new]
 
     def _key(self, one: Bound) -> tuple[int, int]:
         return id(one.object), self._sites.loops.number(one.loop)
 
+    def _is_own(self, places: list[Place]) -> bool:
+        """Whether a coroutine's outermost frame is the user's own code."""
+        return bool(places) and self._sites.source.name(places[-1][0]) is not None
+
+    def _is_own_task(self, one: Bound) -> bool:
+        """Work that the user began and nobody will end is lost, whether or not anybody still holds it."""
+        return one.kind == "task" and self._is_own(awaited(one.object.get_coro()))
+
     def _zombie(self, one: Bound, path: Path) -> Zombie:
         connection = _socket(one.object)
-        site = self._sites.of(connection.fileno()) if connection else None
+        site = self._sites.of(connection.fileno()) if connection is not None else None
+        running = awaited(one.object.get_coro() if one.kind == "task" else one.object)
         return {
             "kind": one.kind,
             "type": _type_name(_spokesman(one, path)),
             "owner": "".join(step.name for step in path) or None,
             "peer": _peer(one.object, connection),
-            "created_at": (site and site.line) or _own_line(one.object, self._sites),
+            "line": (site and site.line) or self._sites.source.line(running),
             "loop": self._sites.loops.number(one.loop),
-            "holder": _holder(path),
+            "definition": self._coroutine(one.object.get_coro().__qualname__, running)
+            if one.kind == "task"
+            else self._definition(path),
         }
+
+    def _lost(self, one: Lost) -> Zombie:
+        return {
+            "kind": "cancelled task",
+            "type": f"asyncio.Task({one.coroutine})",
+            "owner": None,
+            "peer": None,
+            "line": self._sites.source.line(one.places),
+            "loop": self._sites.loops.number(one.loop),
+            "definition": self._coroutine(one.coroutine, one.places),
+        }
+
+    def _coroutine(self, name: str, places: list[Place]) -> Named | None:
+        return self._named(places[-1][0], [name.rpartition(".")[2]]) if self._is_own(places) else None
+
+    def _definition(self, path: Path) -> Named | None:
+        if not path:
+            return None
+        root = path[0].object
+        module = sys.modules.get(root.__module__) if isinstance(root, type) else root
+        names = root.__qualname__.split(".") if isinstance(root, type) else []
+        names += [step.name.lstrip(".") for step in path[1:] if step.name.startswith(".")][:1]
+        return self._named(getattr(module, "__file__", None) or "", names)
+
+    def _named(self, file: str, names: list[str]) -> Named | None:
+        shown = self._sites.source.name(file)
+        return {"file": file, "shown": shown, "names": names} if shown else None
 
 
 def candidates(asyncio: ModuleType, sites: Sites) -> list[Bound]:
     """Return everything that is bound to a closed loop, garbage included."""
     objects = gc.get_objects()
     types = set(map(type, objects))
-    loops = [one for one in _of(objects, types, asyncio.AbstractEventLoop) if one.is_closed()]
+    loops = [one for one in _loops(asyncio, objects) if one.is_closed()]
     if not loops:
         return []
     closed = {id(loop): loop for loop in loops}
@@ -102,6 +171,10 @@ def candidates(asyncio: ModuleType, sites: Sites) -> list[Bound]:
     transports = {_descriptor(one.object) for one in found if one.kind == "transport"}
     found += _sockets(_of(objects, types, socket.socket), sites, transports)
     return found
+
+
+def _loops(asyncio: ModuleType, objects: list[Any]) -> list[Any]:
+    return _of(objects, set(map(type, objects)), asyncio.AbstractEventLoop)
 
 
 def _of(objects: list[Any], types: set[type], kind: type) -> list[Any]:
@@ -152,11 +225,11 @@ def _kind(asyncio: ModuleType, one: Any) -> str | None:
 
 
 def _open_transport(transport: Any) -> bool:
-    """A transport is open while it has a descriptor, or, where it has none to show, until somebody closes it.
+    """A transport is open while it has a descriptor, or nobody has closed it.
 
-    uvloop closes descriptors together with the loop; their transports were closed by nobody.
+    uvloop closes all descriptors with the loop; its transports do not know of it.
     """
-    return _descriptor(transport) != -1 if _socket(transport) else not transport.is_closing()
+    return _descriptor(transport) != -1 or not transport.is_closing()
 
 
 def _is_open(one: Any) -> bool:
@@ -203,7 +276,7 @@ def _socket(one: Any) -> Any | None:
 
 def _descriptor(transport: Any) -> int:
     connection = _socket(transport)
-    return connection.fileno() if connection else -1
+    return connection.fileno() if connection is not None else -1
 
 
 def _peer(one: Any, connection: Any | None) -> str | None:
@@ -213,11 +286,14 @@ def _peer(one: Any, connection: Any | None) -> str | None:
         return None
 
 
-def _own_line(one: Any, sites: Sites) -> str | None:
-    """Return the line where a task or generator stands."""
-    running = one.get_coro() if hasattr(one, "get_coro") else one
-    frame = getattr(running, "cr_frame", None) or getattr(running, "ag_frame", None)
-    return sites.source.line([(frame.f_code.co_filename, frame.f_lineno)]) if frame else None
+def _is_filed_under_its_loop(one: Bound, path: Path) -> bool:
+    """Whether a dictionary keeps it under its own loop as the key: then no other loop is handed it."""
+    for holder, part in pairwise(path):
+        if type(holder.object) is dict:
+            keys = [key for key, value in holder.object.items() if value is part.object]
+            if any(key is one.loop or (isinstance(key, ref) and key() is one.loop) for key in keys):
+                return True
+    return False
 
 
 def _foremost(found: list[Found]) -> list[Found]:
@@ -246,11 +322,6 @@ def _spokesman(one: Bound, path: Path) -> Any:
         if module not in MACHINERY:
             return step.object
     return one.object
-
-
-def _holder(path: Path) -> str | None:
-    """Return the type of what the module's own name stands for."""
-    return next((_type_name(step.object) for step in path[1:] if type(step.object) is not dict), None)
 
 
 def _type_name(one: Any) -> str:

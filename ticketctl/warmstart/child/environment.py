@@ -1,7 +1,7 @@
 """One execution environment: imports a handler once, invokes it as often as it is told to.
 
-Orders: `start` imports the handler, `invoke` calls it; each answers what was seen. When the channel closes, the
-process ends.
+Orders: `start` imports the handler, `invoke` calls it, `cut` cuts its connections; each answers what was seen. When
+the channel closes, the process ends.
 """
 
 import faulthandler
@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -19,10 +20,11 @@ from typing import Any
 
 from . import aws, wire
 from .census import Census
-from .descriptors import held
 from .errors import Said, describe, frames
 from .hearing import Ears
-from .sites import Sites, Source
+from .holdings import Cutter, descriptors, holdings
+from .sites import Sites
+from .source import Source
 
 Handler = Callable[[Any, Any], Any]
 
@@ -37,7 +39,7 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 templ
         environment = Environment(order)
         wire.send(channel, environment.start())
         while (order := wire.receive(channel)) is not None:
-            wire.send(channel, environment.invoke(order))
+            wire.send(channel, getattr(environment, order["do"])(order))
     os._exit(0)
 
 
@@ -54,10 +56,12 @@ class Environment:
         gc.freeze()  # as in the template: what the start left behind is nobody's finding
         module, _ = _split(self._name)
         self._source = Source(module, path)
+        self._sites = Sites(self._source)
         self._ears = Ears(self._locate)
-        self._census = Census(Sites(self._source))
+        self._census = Census(self._sites) if order["census"] else None
+        self._cutter = Cutter()
         self._handler: Handler
-        self._before = held().descriptors
+        self._before = descriptors()
 
     def start(self) -> wire.Message:
         """Import the handler; the answer's `error` says why that failed."""
@@ -69,15 +73,21 @@ class Environment:
         return {"error": error, **self._observe()}
 
     def invoke(self, order: wire.Message) -> wire.Message:
-        """Call the handler once; the answer tells response, error, what was logged, and the census after it."""
+        """Call the handler once; the answer tells response, error, what was heard, and the census after it."""
         os.environ["_X_AMZN_TRACE_ID"] = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0"
         answer = self._call(order["event"])
-        return {**answer, "logged": self._ears.take(), **self._observe()}
+        return {**answer, **self._observe()}
+
+    def cut(self, order: wire.Message) -> wire.Message:
+        """Cut every connection, as a far end does during a freeze: with a close, or silently."""
+        cut = [one.number for one in holdings(self._before, self._sites) if one.peer]
+        self._cutter.cut(cut, silently=order["silently"])
+        return {"cut": len(cut)}
 
     def _call(self, event: Any) -> wire.Message:
         context = aws.Context(self._timeout)
-        started = time.perf_counter()
         response, error = None, None
+        started = time.perf_counter()
         try:
             response = _as_json(self._handler(event, context))
         except BaseException as problem:  # noqa: BLE001 whatever leaves the handler is the result
@@ -85,21 +95,37 @@ class Environment:
         return {"duration_ms": (time.perf_counter() - started) * 1000, "response": response, "error": error}
 
     def _observe(self) -> wire.Message:
+        heard = self._ears.take()
+        if self._census is None:
+            return {**heard, "zombies": [], "counts": {}, "holders": {}}
         zombies = self._census.take()
-        now = held()
-        new = now.descriptors - self._before
-        return {
-            "zombies": zombies,
-            "connections": len(now.connections & new),
-            "descriptors": len(new),
+        opened = holdings(self._before, self._sites)
+        loops = self._census.unclosed()
+        holders = {
+            "connections": Counter(_phrase(one.what, one.line) for one in opened if one.peer),
+            "descriptors": Counter(_phrase(one.what, one.line) for one in opened if not one.peer),
+            "loops": Counter(_phrase("a loop", line) for line in loops),
+            "threads": Counter(
+                {_phrase("a thread", line): count for line, count in self._sites.threads.items()}
+            ),
+        }
+        counts = {
+            "connections": holders["connections"].total(),
+            "descriptors": len(opened),
+            "loops": len(loops),
             "threads": len(sys._current_frames()),  # noqa: SLF001 threading counts only the threads it made
         }
+        return {**heard, "zombies": zombies, "counts": counts, "holders": holders}
 
     def _describe(self, error: BaseException) -> Said:
         return describe(error, self._locate(error))
 
     def _locate(self, error: BaseException) -> str | None:
         return self._source.line(frames(error))
+
+
+def _phrase(what: str, line: str | None) -> str:
+    return f"{what}, from {line}" if line else what
 
 
 def _enter(order: wire.Message, path: str | None) -> None:

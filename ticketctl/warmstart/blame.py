@@ -1,0 +1,77 @@
+"""Lines of the user's source, found by reading it: where a name is made, where a task is begun."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+BEGINNERS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "start_soon"}
+"""What tasks are begun with, in asyncio and in anyio."""
+
+
+def made_at(file: str, names: Sequence[str]) -> int | None:
+    """Return the line that gives the innermost of the names its value, within the classes that the others name.
+
+    Where there are several the first one counts, None aside: that only keeps the place.
+    """
+    scope: ast.AST | None = _parsed(file)
+    for name in names[:-1]:
+        scope = _class(scope, name)
+    return min(_assignments(scope, names[-1]), default=None) if scope and names else None
+
+
+def begun_at(file: str, coroutine: str) -> int | None:
+    """Return the line that begins a task of the coroutine function with this name."""
+    for node in _walk(_parsed(file)):
+        if isinstance(node, ast.Call) and _name(node.func) in BEGINNERS:
+            called = [argument.func if isinstance(argument, ast.Call) else argument for argument in node.args]
+            if any(_name(one) == coroutine for one in called):
+                return node.lineno
+    return None
+
+
+def is_endless(file: str, line: int) -> bool:
+    """Whether the line stands in a loop that has no condition, whose task would never end by itself."""
+    return any(
+        isinstance(node, ast.While)
+        and isinstance(node.test, ast.Constant)
+        and node.test.value
+        and node.lineno <= line <= (node.end_lineno or node.lineno)
+        for node in _walk(_parsed(file))
+    )
+
+
+@lru_cache(maxsize=64)
+def _parsed(file: str) -> ast.AST | None:
+    try:
+        return ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):  # gone, or written for another Python
+        return None
+
+
+def _walk(tree: ast.AST | None) -> Iterator[ast.AST]:
+    if tree is not None:
+        yield from ast.walk(tree)
+
+
+def _class(scope: ast.AST | None, name: str) -> ast.AST | None:
+    return next((node for node in _walk(scope) if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+def _assignments(scope: ast.AST, name: str) -> Iterator[int]:
+    """Yield the lines of `name = value`, of `self.name = value` and the like; not those of `name = None`."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and not _is_none(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(_name(part) == name for target in targets for part in getattr(target, "elts", [target])):
+                yield node.lineno
+
+
+def _is_none(value: ast.AST | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
+
+
+def _name(node: ast.AST | None) -> str | None:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None

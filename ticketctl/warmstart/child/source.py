@@ -1,0 +1,79 @@
+"""The user's own code: which files it is, what they are called, and which line of it stands on a stack."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+HERE = str(Path(__file__).parent)
+INSTALLED = ("site-packages", "dist-packages")
+
+Place = tuple[str, int]
+"""A file's whole name, and a line in it."""
+
+
+class Source:
+    """Tells the user's own files from everybody else's, and names them from the folder that the user knows."""
+
+    def __init__(self, handler_module: str, task_root: str | None) -> None:
+        self._roots = [f"{root}{os.sep}" if Path(root).is_dir() else root for root in _roots(handler_module)]
+        if task_root:
+            self._roots.insert(0, f"{task_root}{os.sep}")
+        self._base = task_root or str(Path.cwd())
+        self._known: dict[str, str | None] = {}
+
+    def name(self, filename: str) -> str | None:
+        """Return the file's name as the user knows it; None where it is not the user's own."""
+        if filename not in self._known:
+            self._known[filename] = self._name(filename)
+        return self._known[filename]
+
+    def line(self, places: Iterable[Place]) -> str | None:
+        """Return the first of the places that is in the user's own code, as `file:line`."""
+        return next((f"{name}:{line}" for file, line in places if (name := self.name(file))), None)
+
+    def _name(self, filename: str) -> str | None:
+        if filename.startswith(HERE):
+            return None
+        for root in self._roots:
+            if filename.startswith(root) and not any(
+                place in filename.removeprefix(root) for place in INSTALLED
+            ):
+                return filename.removeprefix(f"{self._base}{os.sep}")
+        return None
+
+
+def _roots(module: str) -> list[str]:
+    """Return the handler's package, or the folder of its module; of an installed module, the file alone."""
+    spec = importlib.util.find_spec(module.partition(".")[0])
+    if spec is None:
+        return []
+    if spec.submodule_search_locations:
+        return list(spec.submodule_search_locations)
+    file = Path(spec.origin or "")
+    return [str(file)] if any(place in file.parts for place in INSTALLED) else [str(file.parent)]
+
+
+def stack(frame: FrameType | None) -> Iterator[Place]:
+    """Walk a stack from its innermost frame."""
+    while frame is not None:
+        yield frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+
+
+def threads() -> Iterator[Place]:
+    """Walk the stacks of all threads."""
+    for frame in sys._current_frames().values():  # noqa: SLF001 the threads' stacks are nowhere else
+        yield from stack(frame)
+
+
+def awaited(coroutine: Any) -> list[Place]:
+    """Return where a coroutine or asynchronous generator stands, and what it awaits, innermost first."""
+    places: list[Place] = []
+    while (frame := getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)) is not None:
+        places.append((frame.f_code.co_filename, frame.f_lineno))
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    return places[::-1]
