@@ -28,8 +28,8 @@ BATCH = 3
 class Plan:
     """What is to be simulated.
 
-    `pairs` are (pool, loop); `records` the records of an event that is to be replayed with new tickets, or None
-    for the default batch; `server` is where the throwaway database is made, `keep_template` whether its tables
+    `pairs` are (pool, loop); `batches` the records of the events that take turns, replayed with new tickets (none:
+    the default batch); `server` is where the throwaway database is made, `keep_template` whether its tables
     may stay there as a template.
     """
 
@@ -38,7 +38,7 @@ class Plan:
     keep_template: bool
     pairs: Sequence[tuple[str, str]]
     times: int
-    records: Sequence[Mapping[str, Any]] | None = None
+    batches: Sequence[Sequence[Mapping[str, Any]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +117,19 @@ class _Bench:
             "TICKETCTL_APPLICATION_NAME": name,
             "TICKETCTL_AI_PROVIDER": "offline",
         }
-        made = [self._event() for _ in range(events)]
+        made = [self._event(number) for number in range(events)]
         return Stage(events=made, environment=environment, server=self._database.backend(name))
 
-    def _event(self) -> dict[str, Any]:
-        if self._plan.records is None:
+    def _event(self, number: int) -> dict[str, Any]:
+        batches = self._plan.batches
+        if not batches:
             messages = [
                 TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id)
                 for ticket_id in islice(self._ids, BATCH)
             ]
             self.ticket_ids |= {message.message_id: message.ticket_id for message in messages}
             return build_event(messages, sent_at=datetime.now(UTC))
-        return {"Records": [self._renewed(record) for record in self._plan.records]}
+        return {"Records": [self._renewed(record) for record in batches[number % len(batches)]]}
 
     def _renewed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same record for a new ticket; one that names no ticket stays as it is."""
@@ -140,7 +141,7 @@ class _Bench:
 
 
 def _tickets_needed(plan: Plan) -> int:
-    batch = BATCH if plan.records is None else sum(_names_ticket(record) for record in plan.records)
+    batch = max((sum(map(_names_ticket, records)) for records in plan.batches), default=BATCH)
     return len(plan.pairs) * (2 * plan.times + 1) * batch
 
 

@@ -1,31 +1,17 @@
 """How a simulation looks: pools down, execution models across, a glyph per invocation, and why."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ticketctl.cli import output
-from ticketctl.cli.text import visible
+from ticketctl.cli.verdicts import STYLES, glyphs, mark, print_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.text import Text
 
     from ticketctl.simulation import Cell
     from ticketctl.warmstart.report import Finding, Report
-
-_GLYPHS = {"ok": "✓", "partial": "◐", "error": "✗"}
-_PLAIN_GLYPHS = {"ok": ".", "partial": "o", "error": "x"}
-_WIDTH = 100
-"""Columns of a paragraph: longer lines are hard to read."""
-_STYLES = {
-    "safe": "green",
-    "fragile": "yellow",
-    "masked": "yellow",
-    "leaking": "magenta",
-    "broken": "bold red",
-}
 
 
 def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
@@ -38,11 +24,13 @@ def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
 
 
 def _row(cell: "Cell") -> list[object]:
-    report = cell.report
-    first = next((i for i in report.invocations if i.error_type is not None), None)
+    return [cell.pool, cell.loop, *summary(cell.report)]
+
+
+def summary(report: "Report") -> list[object]:
+    """A report on one line: verdict, outcomes, connections left, first error."""
+    first = next((one for one in report.invocations if one.error_type is not None), None)
     return [
-        cell.pool,
-        cell.loop,
         report.verdict,
         ",".join(invocation.outcome for invocation in report.invocations),
         ",".join(str(count) for count in report.connections),
@@ -64,24 +52,24 @@ def _print_matrix(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
         table.add_row(Text(pool, "bold"), *shown)
     console = output.console()
     console.print(table)
-    glyphs = _glyphs()
+    glyph = glyphs()
     legend = (
-        f"\n{glyphs['ok']} ok   {glyphs['partial']} some records returned   {glyphs['error']} all failed   "
+        f"\n{glyph['ok']} ok   {glyph['partial']} some records returned   {glyph['error']} all failed   "
         "after | : thawed, its connections closed by the server"
     )
     console.print(legend, style="dim")
     if configured in by_pair:
-        console.print(f"{_mark()} configured: {configured[0]} with {configured[1]}", style="dim")
+        console.print(f"{mark()} configured: {configured[0]} with {configured[1]}", style="dim")
 
 
 def _cell(report: "Report", *, marked: bool) -> "Text":
     from rich.text import Text
 
-    glyphs = _glyphs()
-    tried = "".join(glyphs[invocation.outcome] for invocation in report.invocations)
-    thaw = "" if report.thaw is None else f"|{glyphs[report.thaw.outcome]}"
-    style = _STYLES[report.verdict]
-    return Text.assemble((f"{tried}{thaw} ", style), (report.verdict, style), f" {_mark()}" if marked else "")
+    glyph = glyphs()
+    tried = "".join(glyph[invocation.outcome] for invocation in report.invocations)
+    thaw = "" if report.thaw is None else f"|{glyph[report.thaw.outcome]}"
+    style = STYLES[report.verdict]
+    return Text.assemble((f"{tried}{thaw} ", style), (report.verdict, style), f" {mark()}" if marked else "")
 
 
 def _print_findings(cells: "Sequence[Cell]") -> None:
@@ -95,7 +83,7 @@ def _print_findings(cells: "Sequence[Cell]") -> None:
         cell, finding = min(members, key=lambda member: len(member[0].report.findings))
         cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
         told.setdefault(finding.cure, kind)
-        _print_finding(
+        print_finding(
             kind,
             {
                 "seen in": _names((cell for cell, _ in members), len({cell.pool for cell in cells})),
@@ -103,18 +91,6 @@ def _print_findings(cells: "Sequence[Cell]") -> None:
                 "cure": cure,
             },
         )
-
-
-def _print_finding(kind: str, parts: "Mapping[str, str]") -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console = output.console()
-    console.print(f"\n{kind}", style="bold", width=_WIDTH)
-    for name, text in parts.items():
-        near = text.replace(f"{Path.cwd()}/", "")
-        paragraph = Text.assemble((f"{name}: ", "green" if name == "cure" else "dim"), visible(near))
-        console.print(Padding(paragraph, (0, 0, 0, 2)), width=min(_WIDTH, console.width))
 
 
 def _names(cells: "Iterable[Cell]", of: int) -> str:
@@ -125,15 +101,3 @@ def _names(cells: "Iterable[Cell]", of: int) -> str:
         f"{loop}: {'every pool' if len(pools) == of > 1 else ', '.join(pools)}"
         for loop, pools in by_loop.items()
     )
-
-
-def _glyphs() -> dict[str, str]:
-    return _GLYPHS if _unicode() else _PLAIN_GLYPHS
-
-
-def _mark() -> str:
-    return "◀" if _unicode() else "<"
-
-
-def _unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

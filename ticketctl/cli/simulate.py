@@ -1,13 +1,18 @@
-"""`simulate-warm-starts`: every pool and loop, each in processes of its own, on a throwaway database."""
+"""`simulate-warm-starts`: every pool and loop, each in processes of its own, on a throwaway database.
 
-from collections.abc import Iterator
+With `--handler` it is a handler of the user's own that is tried instead.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ticketctl.cli import matrix, output
+from ticketctl.cli import foreign, matrix, output
 from ticketctl.cli.choices import check_loop, check_pool
 from ticketctl.cli.input import read_event
 from ticketctl.cli.session import load_settings
@@ -34,6 +39,25 @@ def _check_loops(names: list[str] | None) -> list[str] | None:
     return None if names is None else [name for name in names if check_loop(name)]
 
 
+def _check_handler(name: str | None) -> str | None:
+    if name is not None and not all(foreign.split(name)):
+        raise typer.BadParameter(f"{name!r} is neither module:function nor module.function")
+    return name
+
+
+def _check_python(name: str | None) -> str | None:
+    if name is not None and shutil.which(name) is None:
+        raise typer.BadParameter(f"{name!r} is no program that can be run")
+    return name
+
+
+def _check_variables(variables: list[str] | None) -> list[str] | None:
+    for variable in variables or ():
+        if not variable.partition("=")[0] or "=" not in variable:
+            raise typer.BadParameter(f"{variable!r} is not NAME=VALUE")
+    return variables
+
+
 def simulate_warm_starts(
     *,
     pool: Annotated[
@@ -54,38 +78,120 @@ def simulate_warm_starts(
     ] = None,
     times: Annotated[int, typer.Option(min=1, max=100, help="Invocations of each environment.")] = 5,
     event: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="An SQS event; its records get new tickets each time."),
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="An event; several take turns. The worker's is an SQS event, whose records get new tickets "
+            "each time.",
+        ),
     ] = None,
     database_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Make the throwaway database on this server.")
+    ] = None,
+    handler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:FUNCTION",
+            callback=_check_handler,
+            help="Try this Lambda handler instead of the worker; it needs --event, and no database.",
+        ),
+    ] = None,
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", exists=True, file_okay=False, help="The handler's folder. Default: this one."
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            callback=_check_variables,
+            help="A variable for the handler; may be repeated.",
+        ),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", callback=_check_python, help="The handler's interpreter, 3.11 or newer."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=900,
+            help="Seconds after which an invocation of the handler hangs. Default: 60.",
+            show_default=False,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what warm starts do to the worker, with every pool under every execution model.
 
+    With --handler: what they do to a Lambda handler of your own.
+
     Your own tickets are not touched: new ones are made in a database that is dropped at the end. The exit
     status is 8 where what you chose, or else what is configured, is not safe.
 
-    Piped, the columns are: pool, loop, verdict, outcomes, connections left, first error.
+    Piped, the columns are: pool, loop (with --handler: handler), verdict, outcomes, connections left, first
+    error.
     """
+    theirs = {"--path": path, "--env": env, "--python": python, "--timeout": timeout}
+    if handler is None:
+        _refuse(theirs, "is for a handler of your own: name one with --handler")
+        _simulate_worker(pool, loop, times, event or (), database_url, as_json=as_json)
+        return
+    _refuse(
+        {"--pool": pool, "--loop": loop, "--database-url": database_url},
+        "is for ticketctl's own worker: a handler of your own chooses for itself",
+    )
+    if not event:
+        raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
+    request = foreign.Request(
+        handler=handler,
+        event_files=event,
+        times=times,
+        path=path or Path.cwd(),
+        environment=dict(variable.split("=", 1) for variable in env or ()),
+        python=python,
+        timeout=timeout or 60.0,
+    )
+    foreign.simulate(request, as_json=as_json)
+
+
+def _refuse(options: Mapping[str, object], reason: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise typer.BadParameter(reason, param_hint=name)
+
+
+def _simulate_worker(
+    pools: Sequence[str] | None,
+    loop_names: Sequence[str] | None,
+    times: int,
+    event_files: Sequence[str],
+    database_url: str | None,
+    *,
+    as_json: bool,
+) -> None:
     from ticketctl import loops
     from ticketctl.simulation import Plan, simulate
 
     settings = load_settings()
     configured = (pool_named(settings.pool).name, policy_named(settings.loop).name)
-    pairs = list(product(dict.fromkeys(pool or POOLS), dict.fromkeys(loop or LOOPS)))
-    records = None if event is None else read_event(event)["Records"]
+    pairs = list(product(dict.fromkeys(pools or POOLS), dict.fromkeys(loop_names or LOOPS)))
+    batches = [read_event(file)["Records"] for file in event_files]
     with _server(settings, database_url) as (server, ours), output.progress(len(pairs)) as advance:
         plan = Plan(
-            settings=settings, server=server, keep_template=ours, pairs=pairs, times=times, records=records
+            settings=settings, server=server, keep_template=ours, pairs=pairs, times=times, batches=batches
         )
         cells = loops.run(simulate(plan, advance))
     if as_json:
         output.print_json(_as_json(cells, configured))
     else:
         matrix.show(cells, configured)
-    _judge(cells, configured, chosen=bool(pool or loop))
+    _judge(cells, configured, chosen=bool(pools or loop_names))
 
 
 @contextmanager
