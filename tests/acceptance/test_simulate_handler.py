@@ -4,8 +4,11 @@ import json
 import os
 import pty
 import re
+import socketserver
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -116,6 +119,53 @@ def test_another_interpreter(simulate, folder):
     assert done.returncode == 0, done.stderr
 
 
+KEEPS_A_CONNECTION = """
+import os
+import socket
+
+connection = None
+
+def handler(event, context):
+    global connection
+    if connection is None:
+        connection = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), timeout=0.5)
+    connection.sendall(b"x")
+    if connection.recv(1) != b"x":
+        raise ConnectionError("nobody answers")
+"""
+
+
+@pytest.fixture
+def echo_port() -> Iterator[str]:
+    class Echo(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while data := self.request.recv(100):
+                self.request.sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever).start()
+        yield str(server.server_address[1])
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict", "said"),
+    [
+        ((), "safe", ""),
+        (("--freeze",), "fragile", "BrokenPipeError"),
+        (("--freeze=silent",), "fragile", "TimeoutError: timed out"),
+    ],
+)
+def test_a_freeze_is_survived_or_not(simulate, folder, echo_port, options, verdict, said):
+    (folder / "keeps.py").write_text(KEEPS_A_CONNECTION)
+    given = ["--handler", "keeps:handler", "--event", str(folder / "one.json"), "--env", f"PORT={echo_port}"]
+    done = simulate(*given, *options)
+    assert done.stdout.split("\t")[1] == verdict
+    assert done.returncode == (8 if options else 0)
+    assert said in done.stderr
+
+
 def test_a_module_that_is_there_and_fails_is_broken(simulate, folder):
     done = simulate("--handler", "surprise:handler", "--event", str(folder / "one.json"))
     assert done.returncode == 8
@@ -148,6 +198,7 @@ MISTAKES = {
     "a database": (["--handler", "sound:handler", "--event", "{one}", "--database-url", "x"], "worker"),
     "no variable": (["--handler", "sound:handler", "--event", "{one}", "--env", "A"], "NAME=VALUE"),
     "no interpreter": (["--handler", "sound:handler", "--event", "{one}", "--python", "/none"], "/none"),
+    "no such freeze": (["--handler", "sound:handler", "--event", "{one}", "--freeze=hard"], "silent"),
     "no handler": (["--env", "A=1"], "--handler"),
     "no times": (["--handler", "sound:handler", "--event", "{one}", "--times", "0"], "--times"),
 }

@@ -15,6 +15,7 @@ from ticketctl.errors import InvalidInputError, UnsafeError
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from ticketctl.warmstart.experiment import Freeze
     from ticketctl.warmstart.report import Invocation, Report
 
 
@@ -29,6 +30,7 @@ class Request:
     environment: Mapping[str, str]
     python: str | None
     timeout: float
+    freeze: "Freeze | None"
 
 
 def simulate(request: Request, *, as_json: bool) -> None:
@@ -67,6 +69,7 @@ async def _examine(request: Request, events: Sequence[object]) -> "Report":
         path=request.path,
         python=request.python,
         timeout=request.timeout,
+        freeze=request.freeze,
     )
     try:
         async with Laboratory() as laboratory:

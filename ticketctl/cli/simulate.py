@@ -6,11 +6,13 @@ With `--handler` it is a handler of the user's own that is tried instead.
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from ticketctl.cli import foreign, matrix, output
 from ticketctl.cli.choices import check_loop, check_pool
@@ -26,9 +28,23 @@ if TYPE_CHECKING:
     from ticketctl.simulation import Cell
 
 
+class FreezeKind(StrEnum):
+    """How connections are lost during a freeze."""
+
+    CLOSED = "closed"
+    SILENT = "silent"
+
+
+class _Command(TyperCommand):
+    """Takes `--freeze` with or without a value, which Typer's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["--freeze=closed" if one == "--freeze" else one for one in args])
+
+
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command("simulate-warm-starts")(simulate_warm_starts)
+    app.command("simulate-warm-starts", cls=_Command)(simulate_warm_starts)
 
 
 def _check_pools(names: list[str] | None) -> list[str] | None:
@@ -125,6 +141,14 @@ def simulate_warm_starts(
             show_default=False,
         ),
     ] = None,
+    freeze: Annotated[
+        FreezeKind | None,
+        typer.Option(
+            metavar="[=closed|silent]",
+            help="Freeze the handler at the end, cut its connections, and invoke it once more. --freeze=silent: "
+            "they are cut without a word.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what warm starts do to the worker, with every pool under every execution model.
@@ -137,7 +161,7 @@ def simulate_warm_starts(
     Piped, the columns are: pool, loop (with --handler: handler), verdict, outcomes, connections left, first
     error.
     """
-    theirs = {"--path": path, "--env": env, "--python": python, "--timeout": timeout}
+    theirs = {"--path": path, "--env": env, "--python": python, "--timeout": timeout, "--freeze": freeze}
     if handler is None:
         _refuse(theirs, "is for a handler of your own: name one with --handler")
         _simulate_worker(pool, loop, times, event or (), database_url, as_json=as_json)
@@ -156,6 +180,7 @@ def simulate_warm_starts(
         environment=dict(variable.split("=", 1) for variable in env or ()),
         python=python,
         timeout=timeout or 60.0,
+        freeze=None if freeze is None else freeze.value,
     )
     foreign.simulate(request, as_json=as_json)
 
