@@ -233,7 +233,10 @@ def _report(result: RecordResult) -> None:
 
 def describe(error: BaseException) -> str:
     """What an error means, for the ticket it is written on: the cause and cure first where they are known."""
-    told = str(error).encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be written
+    said = str(
+        getattr(error, "orig", None) or error
+    )  # of SQLAlchemy's errors the driver's: no SQL, no parameters
+    told = said.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be written
     if isinstance(error, RecordError | LeaseLostError):
         return told
     text = f"{type(error).__name__}: {told}" if told else type(error).__name__

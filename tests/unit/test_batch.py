@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from tests.fakes import FakeProvider, FakeStore, pipeline_of
 from ticketctl.batch import Limits, RecordResult, describe, process
@@ -319,6 +320,14 @@ def test_an_error_of_a_dead_loop_names_cause_and_cure_and_itself(error: Exceptio
     assert "TICKETCTL_POOL=null" in text
     assert "TICKETCTL_LOOP=runner" in text
     assert text.endswith(f"({type(error).__name__}: {error})")
+
+
+def test_of_an_error_of_the_database_the_ticket_tells_no_sql_and_no_parameters() -> None:
+    driver = OSError("cannot perform operation: another operation is in progress")
+    error = DBAPIError("update tickets set draft = :draft", {"draft": "secret"}, driver)
+    text = describe(error)
+    assert text.endswith("(DBAPIError: cannot perform operation: another operation is in progress)")
+    assert "belongs to an event loop that is gone" in text
 
 
 @pytest.mark.parametrize(
