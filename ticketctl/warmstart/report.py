@@ -112,3 +112,12 @@ class Report:
         fields = asdict(self)
         labels = fields.pop("labels")
         return {**labels, **fields}
+
+    def assert_safe(self) -> None:
+        """Raise AssertionError, with the outcomes and all findings as its message, unless the verdict is safe."""
+        __tracebackhide__ = True  # pytest shows the caller's line
+        if self.verdict is Verdict.SAFE:
+            return
+        outcomes = ", ".join(invocation.outcome for invocation in self.invocations)
+        told = [f"\n\n{finding.kind}: {finding.cause}\ncure: {finding.cure}" for finding in self.findings]
+        raise AssertionError(f"{self.handler} is {self.verdict} ({outcomes}){''.join(told)}")

@@ -1,0 +1,106 @@
+"""A pytest fixture: warm starts of a Lambda handler, in the tests of whoever wrote it.
+
+Ordinary tests call a handler once, or wrap it in one asyncio.run(), and so never meet a warm start. pytest finds
+this module through its entry point in every run; everything but pytest is imported where the fixture is used.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ticketctl.warmstart.experiment import Experiment, Freeze
+    from ticketctl.warmstart.report import Report
+
+Handler = str | Callable[..., Any]
+
+
+@pytest.fixture
+def warm_starts(pytestconfig: pytest.Config) -> "WarmStarts":
+    """Invoke a Lambda handler again and again in a process of its own: `warm_starts(handler, event).assert_safe()`."""
+    return WarmStarts(pytestconfig.rootpath)
+
+
+class WarmStarts:
+    """What the fixture `warm_starts` gives; `folder` is the handler's working directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(
+        self,
+        handler: Handler,
+        event: object,
+        times: int = 3,
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+        freeze: "Freeze | None" = None,
+    ) -> "Report":
+        """Invoke the handler `times` times in one process, as Lambda does with a warm execution environment.
+
+        The process gets the test's sys.path and environment variables, with `environment` on top, but nothing that
+        the test patched in memory. An invocation that takes longer than `timeout` seconds hangs.
+
+        Args:
+            handler: "module:function", "module.function", or the function itself, if it can be imported by name.
+            event: what the handler gets: anything that JSON can say.
+            times: invocations, at least 1.
+            environment: variables for the handler alone.
+            timeout: seconds for one invocation, and for the import.
+            freeze: cut the handler's connections at the end, "closed" or "silent", and invoke it once more.
+
+        Returns:
+            The report; its `assert_safe()` fails with the findings, its `verdict` and `invocations` tell more.
+
+        Raises:
+            ValueError: The function cannot be imported by its name, or `times` is below 1.
+        """
+        from ticketctl.warmstart.experiment import Experiment
+
+        found_as = {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
+        return _in_a_thread(
+            Experiment(
+                handler=handler if isinstance(handler, str) else dotted(handler),
+                events=[event],
+                times=times,
+                environment=found_as | dict(environment or {}),
+                path=self._folder,
+                timeout=timeout,
+                freeze=freeze,
+            )
+        )
+
+
+def dotted(handler: Callable[..., Any]) -> str:
+    """The function as "module:name". Raises ValueError where that name does not lead back to it."""
+    module: str = getattr(handler, "__module__", "")
+    name: str = getattr(handler, "__qualname__", "")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if module == "__main__" or found is not handler:
+        raise ValueError(
+            f"{handler!r} cannot be imported by name, which another process has to do: "
+            'define it at the top of a module, or pass "module:function"'
+        )
+    return f"{module}:{name}"
+
+
+def _in_a_thread(experiment: "Experiment") -> "Report":
+    """Run the experiment beside the test, whose own thread may have an event loop running."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ticketctl import loops
+    from ticketctl.warmstart.laboratory import Laboratory
+
+    async def examine() -> "Report":
+        async with Laboratory() as laboratory:
+            return await laboratory.examine(experiment)
+
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        return beside.submit(lambda: loops.run(examine())).result()
