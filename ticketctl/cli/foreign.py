@@ -48,12 +48,21 @@ def simulate(request: Request, *, as_json: bool) -> None:
     _refuse_mistyped(request, report)
     if as_json:
         output.print_json({"cells": [_as_json(report)], "configured": None})
-    else:
+    elif output.on_terminal():
         _show(report)
+    else:
+        output.print_rows([[report.handler, *summary(report)]])
     if report.verdict != "safe":
-        raise UnsafeError(
-            f"{request.handler} is {report.verdict}: {report.findings[0].cause}", hint=report.findings[0].cure
-        )
+        raise _unsafe(report, shown=output.on_terminal() and not as_json)
+
+
+def _unsafe(report: "Report", *, shown: bool) -> UnsafeError:
+    """The error that says so; where its findings are not `shown`, with the first of them."""
+    verdict = f"{report.handler} is {report.verdict}"
+    if shown:
+        return UnsafeError(verdict, hint="the findings above say why, and what cures it")
+    first = report.findings[0]
+    return UnsafeError(f"{verdict}: {first.cause}", hint=first.cure)
 
 
 async def _examine(request: Request, events: Sequence[object]) -> "Report":
@@ -120,10 +129,7 @@ def _as_json(report: "Report") -> dict[str, Any]:
 
 
 def _show(report: "Report") -> None:
-    """Print the report for a person, or as one line when piped."""
-    if not output.on_terminal():
-        output.print_rows([[report.handler, *summary(report)]])
-        return
+    """Print the report for a person."""
     from rich.text import Text
 
     rows = [_row(str(invocation.number), invocation) for invocation in report.invocations]
@@ -133,8 +139,11 @@ def _show(report: "Report") -> None:
     style = STYLES[report.verdict]
     verdict = Text.assemble("\n", (report.verdict, style), f": {MEANINGS[report.verdict]}")
     output.console().print(verdict)
+    told: dict[str, str] = {}
     for finding in report.findings:
-        print_finding(finding.kind, {"here": finding.cause, "cure": finding.cure})
+        cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
+        told.setdefault(finding.cure, finding.kind)
+        print_finding(finding.kind, {"cause": finding.cause, "cure": cure})
 
 
 def _row(name: str, invocation: "Invocation") -> list["str | Text"]:
