@@ -176,6 +176,13 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
         found = self.category(category)
         return self.thresholds.category if found is None or found.threshold is None else found.threshold
 
+    def doubts(self, category: str | None, confidence: float) -> Iterator[str]:
+        """Why a human must look at a category found with this confidence, 0 to 1; nothing where it is sure."""
+        if category is None:
+            yield "no category fits"
+        elif confidence < (threshold := self.threshold(category)):
+            yield f"confidence {confidence:.3f} is below {threshold:.3f}"
+
     def kinds(self) -> frozenset[str]:
         """Every kind of entity that may be found."""
         return BUILT_IN_KINDS | {identifier.kind for identifier in self.identifiers}

@@ -33,20 +33,6 @@ def taxonomy_for(labels: Iterable[str]) -> Taxonomy:
     return msgspec.structs.replace(default_taxonomy(), categories=categories, routes=())
 
 
-def configured(path: Path | None) -> Taxonomy:
-    """The taxonomy that a configuration file asks for: its table `taxonomy`, or the file that `taxonomy` names.
-
-    The built-in one where there is no file, or nothing of this in it. Raises as `read` does.
-    """
-    if path is None:
-        return default_taxonomy()
-    text = _text(path)
-    chosen = _tables(text, str(path)).get("taxonomy")
-    if chosen is None:
-        return default_taxonomy()
-    return read(path.parent / chosen) if isinstance(chosen, str) else parse(text, str(path))
-
-
 def read(path: Path) -> Taxonomy:
     """The taxonomy in a TOML file, at its top level or in its table `taxonomy`.
 

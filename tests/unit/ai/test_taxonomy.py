@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from ticketctl.ai.taxonomy import Conditions, Rule, Taxonomy
-from ticketctl.ai.taxonomy_file import DEFAULT, configured, default_taxonomy, parse, taxonomy_for
+from ticketctl.ai.taxonomy_file import DEFAULT, default_taxonomy, parse, read, taxonomy_for
 from ticketctl.domain import Classification, Entity, Extraction
 from ticketctl.errors import ConfigError, NotFoundError
 
@@ -193,24 +193,18 @@ def test_the_fingerprint_follows_the_routes_only():
     assert taxonomy.fingerprint() == other_reply.fingerprint() != other_route.fingerprint()
 
 
-def test_a_configuration_file_may_hold_it_name_it_or_leave_it_out(tmp_path):
+def test_a_file_may_hold_it_in_a_table(tmp_path):
     file = tmp_path / "ticketctl.toml"
-    file.write_text('pool = "null"\n')
-    assert configured(None) == configured(file) == default_taxonomy()
-    (tmp_path / "desk.toml").write_text(SMALL)
-    file.write_text('taxonomy = "desk.toml"\n')
-    assert configured(file) == parse(SMALL, "x")
     inside = SMALL.replace("[[", "[[taxonomy.").replace(
         "\ndefault_priority", "\n[taxonomy]\ndefault_priority", 1
     )
-    file.write_text(inside)
-    assert configured(file) == parse(SMALL, "x")
+    file.write_text(f'pool = "null"\n{inside}')
+    assert read(file) == parse(SMALL, "x")
     file.write_text(inside.replace('team = "desk"\nwhen', 'team = "bar"\nwhen'))
     with pytest.raises(ConfigError, match=r"line 20: routes\[0\]\.team"):
-        configured(file)
-    file.write_text('taxonomy = "missing.toml"\n')
+        read(file)
     with pytest.raises(NotFoundError, match=r"missing\.toml"):
-        configured(file)
+        read(tmp_path / "missing.toml")
 
 
 def test_a_taxonomy_for_labels_alone():

@@ -12,6 +12,7 @@ from ticketctl.ai.offline.model import Model
 from ticketctl.ai.offline.reading import own_words
 from ticketctl.ai.offline.rules import Keywords, judged, named
 from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
+from ticketctl.ai.untrusted import suspicions
 from ticketctl.domain import Classification
 
 _SURE = 0.6
@@ -36,7 +37,7 @@ class Classifier:
 
     def classify(self, text: str) -> Classification:
         """Say what a text is about; what is not sure enough carries the reason why a human must look."""
-        text = own_words(text)
+        whole, text = text, own_words(text)
         found = self._category(text)
         return Classification(
             category=found.category,
@@ -45,7 +46,7 @@ class Classifier:
             language=language_of(text),
             confidence=round(found.confidence, 4),
             method=found.method,
-            review=tuple(self._doubts(found)),
+            review=(*self._taxonomy.doubts(found.category, found.confidence), *suspicions(whole)),
         )
 
     def _category(self, text: str) -> Found:
@@ -62,12 +63,6 @@ class Classifier:
         if not judgement.in_scope or judgement.confidence < self._taxonomy.thresholds.guess:
             return Found(None, 0.0, "model")
         return Found(judgement.label, judgement.confidence, "model")
-
-    def _doubts(self, found: Found) -> Iterable[str]:
-        if found.category is None:
-            yield "no category fits"
-        elif found.confidence < (threshold := self._taxonomy.threshold(found.category)):
-            yield f"confidence {found.confidence:.3f} is below {threshold:.3f}"
 
     def _priority(self, text: str, found: Found) -> str:
         """The highest that a cue asks for; else what the engine is sure of; else what the category mostly has."""

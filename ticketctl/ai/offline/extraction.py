@@ -16,16 +16,22 @@ MASKED = frozenset({"card", "iban"})
 
 
 def extract(text: str, identifiers: tuple[Identifier, ...]) -> Extraction:
-    """The entities of a text in the order of their place, none within another. Cards and IBANs are masked."""
+    """The first entities of a text in the order of their place, none within another. Cards and IBANs are masked."""
+    return Extraction(entities=tuple(found(text, identifiers)[:LIMIT]))
+
+
+def found(
+    text: str, identifiers: tuple[Identifier, ...] = (), kinds: frozenset[str] | None = None
+) -> list[Entity]:
+    """Every entity of these kinds, or of all, in the order of their place; secret ones masked."""
     taken = bytearray(len(text))
-    found: list[Entity] = []
-    for kind, start, end in _candidates(text, identifiers):
+    entities: list[Entity] = []
+    for kind, start, end in _candidates(text, identifiers, kinds):
         if not any(taken[start:end]):
             taken[start:end] = b"\x01" * (end - start)
             value = masked(text[start:end]) if kind in MASKED else text[start:end]
-            found.append(Entity(kind=kind, value=value, start=start, end=end))
-    found.sort(key=lambda entity: entity.start)
-    return Extraction(entities=tuple(found[:LIMIT]))
+            entities.append(Entity(kind=kind, value=value, start=start, end=end))
+    return sorted(entities, key=lambda entity: entity.start)
 
 
 def without_secrets(text: str) -> str:
@@ -41,16 +47,19 @@ def masked(number: str) -> str:
     return f"•••• {''.join(filter(str.isalnum, number))[-4:]}"
 
 
-def _candidates(text: str, identifiers: tuple[Identifier, ...]) -> Iterator[tuple[str, int, int]]:
-    yield from (("card", start, end) for start, end in numbers.cards(text))
-    yield from (("iban", start, end) for start, end in numbers.ibans(text))
+def _candidates(
+    text: str, identifiers: tuple[Identifier, ...], kinds: frozenset[str] | None
+) -> Iterator[tuple[str, int, int]]:
+    for kind, secrets in (("card", numbers.cards), ("iban", numbers.ibans)):
+        if kinds is None or kind in kinds:
+            yield from ((kind, start, end) for start, end in secrets(text))
     lowered = text.lower()
     for kind, needs, expression in _ordered(identifiers):
-        if any(need in lowered for need in needs):
-            yield from _found(kind, _compiled(expression), text)
+        if (kinds is None or kind in kinds) and any(need in lowered for need in needs):
+            yield from _matched(kind, _compiled(expression), text)
 
 
-def _found(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[tuple[str, int, int]]:
+def _matched(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[tuple[str, int, int]]:
     group = "value" if "value" in pattern.groupindex else 0
     for match in pattern.finditer(text):
         start, end = match.span(group)

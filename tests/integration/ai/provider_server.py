@@ -1,0 +1,109 @@
+"""A real HTTP server that answers as it is told to, badly if need be, and keeps what it was asked."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+Reply = Callable[[asyncio.StreamWriter], Awaitable[bool]]
+"""Writes an answer; whether the connection stays open."""
+
+
+@dataclass
+class Asked:
+    """One request."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict
+
+
+@dataclass
+class ProviderServer:
+    """Replies in the order of `replies`; the last one serves for ever."""
+
+    replies: list[Reply] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    connections: int = 0
+    url: str = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head[1:] if line)}
+                body = await reader.readexactly(int(headers["content-length"]))
+                self.asked.append(Asked(head[0].split()[1], headers, json.loads(body)))
+                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+                if not await reply(writer):
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def provider_server() -> AsyncIterator[ProviderServer]:
+    server = ProviderServer()
+    tasks = set()
+
+    async def connected(reader, writer):
+        tasks.add(asyncio.current_task())
+        await server.serve(reader, writer)
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+    try:
+        yield server
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def raw(data: bytes, *, then_close: bool = True, after: float = 0.0) -> Reply:
+    async def reply(writer):
+        await asyncio.sleep(after)
+        writer.write(data)
+        await writer.drain()
+        return not then_close
+
+    return reply
+
+
+def http(
+    status: int, body: bytes, headers: str = "", *, after: float = 0.0, then_close: bool = False
+) -> Reply:
+    head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
+    return raw(head.encode() + body, then_close=then_close, after=after)
+
+
+def failing(status: int, error: object, headers: str = "") -> Reply:
+    return http(status, json.dumps(error).encode(), headers)
+
+
+def chat(content: object, /, *, after: float = 0.0, then_close: bool = False, **changes: object) -> Reply:
+    """A chat completion; `changes` replace fields of its choice, or of its message."""
+    text = content if isinstance(content, str) else json.dumps(content)
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    for name, value in changes.items():
+        (choice if name in choice else message)[name] = value
+    body = {"choices": [choice], "usage": {"prompt_tokens": 100, "completion_tokens": 10}}
+    return http(200, json.dumps(body).encode(), after=after, then_close=then_close)
+
+
+def claude(content: object, stop_reason: str = "end_turn") -> Reply:
+    text = content if isinstance(content, str) else json.dumps(content)
+    body = {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": stop_reason,
+        "usage": {"input_tokens": 100, "output_tokens": 10},
+    }
+    return http(200, json.dumps(body).encode())

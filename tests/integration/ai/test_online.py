@@ -1,0 +1,472 @@
+"""The online providers against a real server that misbehaves in every way that is known of servers."""
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from email.utils import formatdate
+
+import pytest
+
+from tests.integration.ai.provider_server import chat, claude, failing, http, provider_server, raw
+from ticketctl.ai import transport
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.online import OnlineProvider, OnlineSettings
+from ticketctl.ai.spending import Budget, Price
+from ticketctl.ai.taxonomy_file import default_taxonomy
+from ticketctl.ai.transport import RefusedError, open_client
+from ticketctl.ai.trials import ticket_of
+from ticketctl.deadline import DEADLINE
+from ticketctl.domain import Step
+from ticketctl.errors import ConfigError, ProviderError
+
+TAXONOMY = default_taxonomy()
+TICKET = replace(
+    ticket_of("I was charged twice"),
+    body="See invoice INV-2024-001, mail me at ada@example.com. Card 4111 1111 1111 1111, call +49 30 1234567.",
+)
+GOOD = {
+    "category": "billing",
+    "priority": "high",
+    "sentiment": "negative",
+    "language": "en",
+    "confidence": 0.93,
+}
+
+
+@pytest.fixture
+async def server():
+    async with provider_server() as server:
+        yield server
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The waits between tries, which do not take place."""
+    asked = []
+
+    async def sleep(seconds):
+        asked.append(seconds)
+
+    monkeypatch.setattr(transport, "sleep", sleep)
+    return asked
+
+
+@pytest.fixture
+async def provider(server):
+    made = []
+
+    async def make(kind="openai", budget=None, **changes):
+        client = open_client(changes.get("timeout", 5.0))
+        made.append(client)
+        usual = {
+            "provider": kind,
+            "model": "m-1",
+            "base_url": server.url,
+            "api_key": "sk-secret",
+            "timeout": 5.0,
+        }
+        settings = OnlineSettings(**{**usual, **changes})
+        return OnlineProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, budget or Budget({}))
+
+    yield make
+    for client in made:
+        await client.aclose()
+
+
+async def test_a_good_answer(server, provider):
+    server.replies = [chat(GOOD)]
+    answer = await (await provider()).classify(TICKET)
+    said = answer.output
+    assert (said.category, said.priority, said.confidence, said.method) == ("billing", "high", 0.93, "model")
+    assert (said.review, said.degraded) == ((), False)
+    assert (answer.model, answer.input_tokens, answer.output_tokens) == ("m-1", 100, 10)
+    (asked,) = server.asked
+    assert (asked.path, asked.headers["authorization"]) == ("/v1/chat/completions", "Bearer sk-secret")
+
+
+async def test_the_same_from_anthropic(server, provider):
+    server.replies = [claude(GOOD)]
+    answer = await (await provider("anthropic")).classify(TICKET)
+    assert (answer.output.category, answer.input_tokens, answer.output_tokens) == ("billing", 100, 10)
+    (asked,) = server.asked
+    assert (asked.path, asked.headers["x-api-key"]) == ("/v1/messages", "sk-secret")
+    assert asked.headers["anthropic-version"] == "2023-06-01"
+    assert asked.body["output_config"]["format"]["type"] == "json_schema"
+    assert [message["role"] for message in asked.body["messages"]] == ["user"]
+
+
+async def test_what_is_personal_does_not_leave_the_machine(server, provider):
+    server.replies = [chat({"reply": "We will write to [EMAIL_1] about card [CARD_1] and INV-2024-001."})]
+    provider = await provider()
+    classification = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
+    extraction = (await OfflineProvider(TAXONOMY).extract(TICKET)).output
+    route = TAXONOMY.route(classification, extraction)
+    draft = (await provider.respond(TICKET, classification, extraction, route)).output
+    sent = json.dumps(server.asked[0].body)
+    assert not any(secret in sent for secret in ("ada@example.com", "4111", "+49 30"))
+    assert draft.text == "We will write to ada@example.com about card •••• 1111 and INV-2024-001.\n"
+    assert draft.review == ()
+
+
+async def test_without_redaction_cards_stay_at_home_all_the_same(server, provider):
+    server.replies = [chat(GOOD)]
+    await (await provider(redact=False)).classify(TICKET)
+    sent = json.dumps(server.asked[0].body)
+    assert "ada@example.com" in sent
+    assert "4111" not in sent
+
+
+async def test_entities_stand_in_the_ticket_or_are_dropped(server, provider):
+    entities = [
+        {"kind": "email", "value": "[EMAIL_1]"},
+        {"kind": "invoice_id", "value": "INV-2024-001"},
+        {"kind": "order_id", "value": "4711"},
+        {"kind": "card", "value": "[CARD_1]"},
+        {"kind": "phone", "value": "4111 1111 1111 1111"},
+        {"kind": "url", "value": ""},
+    ]
+    server.replies = [chat({"entities": entities})]
+    said = (await (await provider()).extract(TICKET)).output
+    assert [(e.kind, e.value) for e in said.entities] == [
+        ("invoice_id", "INV-2024-001"),
+        ("email", "ada@example.com"),
+        ("card", "•••• 1111"),
+    ]
+    assert all(e.kind == "card" or TICKET.text[e.start : e.end] == e.value for e in said.entities)
+
+
+BAD = {
+    "no JSON at all": chat("I think it is about billing."),
+    "JSON of the wrong shape": chat([GOOD]),
+    "a missing field": chat({"category": "billing"}),
+    "a category outside the vocabulary": chat({**GOOD, "category": "gardening"}),
+    "a priority outside the vocabulary": chat({**GOOD, "priority": "P0"}),
+    "a sentiment outside the vocabulary": chat({**GOOD, "sentiment": "furious"}),
+    "a language that is none": chat({**GOOD, "language": "English, of course"}),
+    "a number as text": chat({**GOOD, "confidence": "0.9"}),
+    "a confidence above one": chat({**GOOD, "confidence": 7}),
+    "a confidence below nought": chat({**GOOD, "confidence": -0.1}),
+    "NaN": chat(json.dumps(GOOD).replace("0.93", "NaN")),
+    "Infinity": chat(json.dumps(GOOD).replace("0.93", "Infinity")),
+    "1e999": chat(json.dumps(GOOD).replace("0.93", "1e999")),
+    "null": chat("null"),
+    "a lone surrogate": chat('{"category": "\\ud800"}'),
+    "nothing": chat(""),
+    "no text": chat("", content=None),
+    "a refusal": chat("", refusal="I cannot help with that."),
+    "an answer cut off": chat(json.dumps(GOOD), finish_reason="length"),
+    "an answer withheld": chat("", finish_reason="content_filter"),
+    "no choices": http(200, b'{"choices": []}'),
+    "choices that are none": http(200, b'{"choices": {"0": 1}, "usage": "a lot"}'),
+    "an error with status 200": http(200, b'{"error": {"message": "no"}}'),
+}
+
+
+@pytest.mark.parametrize("reply", BAD.values(), ids=BAD)
+async def test_a_bad_answer_is_asked_for_once_more(server, provider, reply):
+    server.replies = [reply, chat(GOOD)]
+    said = (await (await provider()).classify(TICKET)).output
+    assert (said.category, said.degraded) == ("billing", False)
+    first, second = (asked.body["messages"] for asked in server.asked)
+    assert second[:2] == first
+    assert second[2]["role"] == "assistant"
+    assert second[3]["content"].startswith("That answer cannot be used: ")
+
+
+@pytest.mark.parametrize("reply", BAD.values(), ids=BAD)
+async def test_two_bad_answers_hand_over_to_the_offline_engine_and_a_human(server, provider, reply):
+    server.replies = [reply]
+    answer = await (await provider()).classify(TICKET)
+    offline = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
+    assert answer.output == replace(offline, degraded=True, review=answer.output.review)
+    assert answer.output.review[-1].startswith("the AI provider could not be used: ")
+    assert answer.model.startswith("offline")
+    assert len(server.asked) == 2
+
+
+async def test_what_bad_answers_cost_is_counted(server, provider):
+    server.replies = [chat("no")]
+    answer = await (await provider()).classify(TICKET)
+    assert (answer.input_tokens, answer.output_tokens) == (200, 20)
+
+
+@pytest.mark.parametrize(
+    "text", ["```json\n{}\n```", "<think>{maybe}</think>\n{}", "Here you are: {} I hope this helps."]
+)
+async def test_an_answer_is_found_among_other_words(server, provider, text):
+    server.replies = [chat(text.replace("{}", json.dumps(GOOD)))]
+    assert (await (await provider()).classify(TICKET)).output.category == "billing"
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("refusal", "refused"), ("max_tokens", "cut off")])
+async def test_anthropic_ends_early(server, provider, kind, reason):
+    server.replies = [claude(GOOD, kind)]
+    said = (await (await provider("anthropic")).classify(TICKET)).output
+    assert said.degraded
+    assert reason in said.review[-1]
+
+
+FAILS = {
+    "500 HTML": http(500, b"<html><style>x{}</style><h1>Internal <b>error</b></h1></html>"),
+    "502 empty": http(502, b""),
+    "529": failing(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    "429": failing(
+        429, {"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit"}}
+    ),
+    "408": failing(408, {"error": "timeout"}),
+    "409": failing(409, {"detail": "conflict"}),
+    "invalid JSON": http(200, b'{"choices": ['),
+    "invalid UTF-8": http(200, b'{"choices": "\xff"}'),
+    "JSON that is no object": http(200, b"[]"),
+    "HTML with status 200": http(200, b"<html>maintenance</html>"),
+    "a body cut off": raw(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"),
+    "no answer at all": raw(b""),
+    "no HTTP": raw(b"220 mail.example.com ESMTP\r\n"),
+    "a broken encoding": http(200, b"not gzip", "content-encoding: gzip\r\n"),
+}
+
+
+@pytest.mark.parametrize("reply", FAILS.values(), ids=FAILS)
+async def test_what_may_pass_is_tried_again(server, provider, waits, reply):
+    server.replies = [reply, reply, chat(GOOD)]
+    assert (await (await provider()).classify(TICKET)).output.category == "billing"
+    assert len(server.asked) == 3
+    assert 0.3 <= waits[0] <= 0.5 < waits[1] <= 1.0
+
+
+@pytest.mark.parametrize("reply", FAILS.values(), ids=FAILS)
+async def test_what_does_not_pass_hands_over_to_the_offline_engine(server, provider, waits, reply):
+    server.replies = [reply]
+    said = (await (await provider(retries=2)).classify(TICKET)).output
+    assert said.degraded
+    assert "\n" not in said.review[-1]
+    assert "<" not in said.review[-1]
+    assert (len(server.asked), len(waits)) == (3, 2)
+
+
+async def test_nobody_listens(provider, waits):
+    closed = "http://127.0.0.1:1/v1"
+    said = (await (await provider(base_url=closed)).classify(TICKET)).output
+    assert said.degraded
+    assert "cannot be reached" in said.review[-1]
+    assert len(waits) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "lowest", "highest"),
+    [
+        ("retry-after: 7", 7, 7),
+        ("retry-after-ms: 250", 0.25, 0.25),
+        ("retry-after-ms: 250\r\nretry-after: 9", 0.25, 0.25),
+        (f"retry-after: {formatdate(time.time() + 30, usegmt=True)}", 20, 30),
+        (f"retry-after: {formatdate(time.time() - 30, usegmt=True)}", 0, 0),
+        ("retry-after: soon", 0.3, 0.5),
+        ("retry-after: nan", 0.3, 0.5),
+        ("retry-after-ms: -5", 0.3, 0.5),
+    ],
+)
+async def test_a_server_says_how_long_to_wait(server, provider, waits, header, lowest, highest):
+    server.replies = [failing(429, {"error": "slow down"}, f"{header}\r\n"), chat(GOOD)]
+    assert not (await (await provider()).classify(TICKET)).output.degraded
+    assert lowest <= waits[0] <= highest
+
+
+async def test_a_server_that_asks_for_too_much_patience_gets_none(server, provider, waits):
+    server.replies = [failing(429, {"error": "slow down"}, "retry-after: 3600\r\n")]
+    assert (await (await provider()).classify(TICKET)).output.degraded
+    assert (len(server.asked), waits) == (1, [])
+
+
+MONEY = {
+    "no quota": failing(429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}),
+    "no credit": failing(429, {"error": {"message": "Pay", "type": "x", "code": "credit_balance_exhausted"}}),
+    "limit": failing(429, {"error": {"message": "Pay", "code": "organization_spend_limit_exceeded"}}),
+    "tier": failing(429, {"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}}),
+    "402": failing(402, {"error": {"type": "billing_error", "message": "Pay"}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reply", MONEY.values(), ids=MONEY)
+async def test_what_money_alone_can_cure_is_an_error_at_once(server, provider, waits, reply):
+    server.replies = [reply]
+    with pytest.raises(RefusedError) as error:
+        await (await provider()).classify(TICKET)
+    assert error.value.exit_status == 7
+    assert "money" in error.value.hint
+    assert (len(server.asked), waits) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said", "hint"),
+    [
+        (
+            401,
+            {"error": {"message": "Incorrect API key"}},
+            "answers 401: Incorrect API key",
+            "TICKETCTL_AI_API_KEY",
+        ),
+        (403, {"message": "not allowed"}, "answers 403: not allowed", "TICKETCTL_AI_API_KEY"),
+        (404, {"error": "no such model"}, "answers 404: no such model", "TICKETCTL_AI_MODEL"),
+        (404, "gone", "answers 404: gone", "TICKETCTL_AI_BASE_URL"),
+        (413, {"odd": 1}, 'answers 413: {"odd":1}', None),
+        (302, None, "answers 302: null", None),
+        (
+            401,
+            {"error": {"message": "\x1b[31mred\x1b[0m\nline " + "x" * 500}},
+            "answers 401: [31mred [0m line x",
+            None,
+        ),
+    ],
+)
+async def test_what_cannot_pass_is_an_error_at_once(server, provider, waits, status, body, said, hint):
+    server.replies = [failing(status, body)]
+    with pytest.raises(ProviderError) as error:
+        await (await provider()).classify(TICKET)
+    assert said in str(error.value)
+    assert len(str(error.value)) < 300
+    assert hint is None or hint in error.value.hint
+    assert "sk-secret" not in str(error.value)
+    assert (len(server.asked), waits) == (1, [])
+
+
+@pytest.mark.parametrize("status", [400, 422, 501])
+async def test_a_server_that_enforces_no_schema_is_asked_more_simply(server, provider, status):
+    refused = failing(status, {"error": {"message": "response_format is not supported"}})
+    server.replies = [refused, refused, chat(GOOD)]
+    provider = await provider()
+    assert (await provider.classify(TICKET)).output.category == "billing"
+    assert (await provider.classify(TICKET)).output.category == "billing"
+    forms = [asked.body.get("response_format", {}).get("type") for asked in server.asked]
+    assert forms == ["json_schema", "json_object", None, None]
+    assert '"enum"' not in server.asked[0].body["messages"][0]["content"]
+    assert '"enum"' in server.asked[2].body["messages"][0]["content"]
+
+
+async def test_a_request_that_is_refused_in_every_form_is_an_error(server, provider):
+    server.replies = [failing(400, {"error": {"message": "context too long"}})]
+    with pytest.raises(RefusedError, match="context too long"):
+        await (await provider()).classify(TICKET)
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "notaurl", "ftp://127.0.0.1/x"])
+async def test_an_address_that_is_none(provider, waits, url):
+    with pytest.raises(RefusedError, match="address cannot be used") as error:
+        await (await provider(base_url=url)).classify(TICKET)
+    assert (error.value.exit_status, waits) == (7, [])
+
+
+async def test_a_slow_server_is_given_up(server, provider, waits):
+    server.replies = [http(200, b"{}", after=5.0)]
+    said = (await (await provider(timeout=0.05, retries=1)).classify(TICKET)).output
+    assert said.degraded
+    assert "did not answer in time" in said.review[-1]
+    assert len(waits) == 1
+
+
+async def test_a_connection_that_was_closed_between_calls_is_made_anew(server, provider):
+    server.replies = [chat(GOOD, then_close=True)]
+    provider = await provider()
+    for _ in range(3):
+        assert (await provider.classify(TICKET)).output.category == "billing"
+    assert len(server.asked) == 3
+
+
+async def test_a_connection_is_used_again(server, provider):
+    server.replies = [chat(GOOD)]
+    provider = await provider()
+    for _ in range(3):
+        await provider.classify(TICKET)
+    assert server.connections == 1
+
+
+async def test_no_wait_is_longer_than_the_time_that_is_left(server, provider, waits):
+    server.replies = [failing(429, {"error": "slow down"}, "retry-after: 20\r\n")]
+    DEADLINE.set(time.monotonic() + 10)
+    assert (await (await provider()).classify(TICKET)).output.degraded
+    assert (len(server.asked), waits) == (1, [])
+
+
+async def test_no_answer_is_waited_for_longer_than_there_is_time(server, provider):
+    server.replies = [http(200, b"{}", after=30.0)]
+    DEADLINE.set(time.monotonic() + transport.RESERVE + 0.1)
+    said = (await (await provider()).classify(TICKET)).output
+    assert said.degraded
+    assert "in the time that was left" in said.review[-1]
+
+
+async def test_nothing_is_asked_when_the_time_is_over(server, provider):
+    DEADLINE.set(time.monotonic())
+    assert (await (await provider()).classify(TICKET)).output.degraded
+    assert server.asked == []
+
+
+async def test_no_more_requests_at_once_than_allowed(server, provider):
+    under_way, most = 0, 0
+    good = chat(GOOD)
+
+    async def counted(writer):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+        return await good(writer)
+
+    server.replies = [counted]
+    provider = await provider(at_once=3)
+    await asyncio.gather(*(provider.classify(TICKET) for _ in range(12)))
+    assert most == 3
+
+
+async def test_a_budget_ends_the_run_cleanly(server, provider):
+    server.replies = [chat(GOOD)]
+    budget = Budget({"m-1": Price(input=10.0, output=100.0)}, limit=0.003)
+    provider = await provider(budget=budget)
+    await provider.classify(TICKET)
+    assert budget.spent == pytest.approx(0.002)
+    await provider.classify(TICKET)
+    with pytest.raises(ProviderError, match=r"the budget of 0\.003 is spent"):
+        await provider.classify(TICKET)
+    assert len(server.asked) == 2
+
+
+async def test_a_budget_without_a_price_is_refused(provider):
+    with pytest.raises(ProviderError, match="no price is known for the model m-1"):
+        await (await provider(budget=Budget({}, limit=1.0))).classify(TICKET)
+
+
+async def test_a_step_may_have_a_model_of_its_own(server, provider):
+    server.replies = [chat({"entities": []})]
+    answer = await (await provider(models={Step.EXTRACT: "m-2"})).extract(TICKET)
+    assert (answer.model, server.asked[0].body["model"]) == ("m-2", "m-2")
+
+
+async def test_fingerprints_follow_what_is_asked(provider):
+    changes = [
+        {},
+        {"model": "m-2"},
+        {"models": {Step.CLASSIFY: "m-3"}},
+        {"redact": False},
+        {"kind": "anthropic"},
+    ]
+    prints = {(await provider(**change)).fingerprint(Step.CLASSIFY) for change in changes}
+    assert len(prints) == len(changes)
+    assert (await provider()).fingerprint(Step.CLASSIFY) in prints
+
+
+async def test_a_key_is_needed_where_the_server_is_not_our_own(provider):
+    with pytest.raises(ConfigError, match="openai needs a key") as error:
+        await provider(api_key=None, base_url=None)
+    assert "TICKETCTL_AI_API_KEY" in error.value.hint
+
+
+async def test_a_server_of_our_own_needs_no_key(server, provider):
+    server.replies = [chat(GOOD)]
+    await (await provider(api_key=None)).classify(TICKET)
+    assert "authorization" not in server.asked[0].headers
+
+
+def test_settings_keep_the_key_to_themselves():
+    assert "sk-secret" not in repr(OnlineSettings(provider="openai", model="m", api_key="sk-secret"))
