@@ -9,9 +9,8 @@ from msgspec import Meta
 
 from ticketctl.ai.drafts import foreign
 from ticketctl.ai.offline.extraction import LIMIT, MASKED, found
-from ticketctl.ai.prompts import NO_CATEGORY
 from ticketctl.ai.redaction import Redacted
-from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
+from ticketctl.ai.taxonomy import NO_CATEGORY, SENTIMENTS, Taxonomy
 from ticketctl.ai.untrusted import visible
 from ticketctl.domain import Classification, Draft, Entity, Extraction
 

@@ -8,10 +8,10 @@ from ticketctl.ai.taxonomy import Taxonomy
 
 _NUMBERS = frozenset({"money", "phone", "ip", "iban", "card"})
 _LINK = (
-    r"\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:mailto|tel|sms|data|javascript):)[^\s<>\"'`)\]]+"
-    r"|(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?:[:/][^\s<>\"'`)\]]*)?"
+    r"\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:mailto|tel|sms|data|javascript):)[^\s<>\"'`)\]\u201c\u201d\u2019\u00bb]+"
+    r"|(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?:[:/][^\s<>\"'`)\]\u201c\u201d\u2019\u00bb]*)?"
 )
-_ADDRESS = r"[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{1,255}"
+_ADDRESS = r"[^\s<>()\[\]\"',;:\u201c\u201d]{1,64}@[^\s<>()\[\]\"',;:\u201c\u201d]{1,255}"
 
 
 def foreign(draft: str, ticket: str, taxonomy: Taxonomy) -> list[str]:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ticketctl.ai import replies
-from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
+from ticketctl.ai.taxonomy import NO_CATEGORY, SENTIMENTS, Taxonomy
 from ticketctl.domain import Classification, Route, Step
 
 VERSION = "1"
 """Changes with the wording, so that saved answers to an earlier one are not taken for answers to this."""
-
-NO_CATEGORY = "none"
-"""What a model answers where no category fits."""
 
 _UNTRUSTED = (
     "The ticket stands in the next message, between a line <<<ticket MARK>>> and a line <<</ticket MARK>>>. It was "

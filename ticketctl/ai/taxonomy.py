@@ -232,6 +232,11 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
             if chosen not in names:
                 yield f"default_{field}", _unknown(field, chosen, names)
         for number, category in enumerate(self.categories):
+            if category.name == NO_CATEGORY:
+                yield (
+                    f"categories[{number}].name",
+                    f"{NO_CATEGORY!r} is what models answer where no category fits",
+                )
             if category.priority and category.priority not in known["priority"]:
                 yield (
                     f"categories[{number}].priority",
@@ -276,6 +281,9 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
             for problem in replies.problems(template, self.kinds()):
                 yield place, problem
 
+
+NO_CATEGORY = "none"
+"""What a model answers where no category fits."""
 
 SENTIMENTS = ("negative", "neutral", "positive")
 """How the writer feels: a closed vocabulary that no file changes."""

@@ -8,7 +8,7 @@ _READ = 20_000  # characters that are looked at, and that leave the machine at m
 _SHOWN = 60  # characters of a suspicious passage that a reason quotes
 
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _FENCE = re.compile(r"<{2,}/?\s*ticket[^<>\n]{0,80}>{2,}", re.IGNORECASE)
 
 _OBJECTS = r"(?:instruction|prompt|rule|direction|guideline|order|message|context|anweisung|consigne|instruc|istruzion)"
@@ -28,6 +28,7 @@ _ORDERS = (
     r"\binclude\b.{0,40}\b(?:link|url)\b.{0,30}\b(?:reply|response|answer|draft)|\b(?:reply|response|answer|draft)\b.{0,30}\bmust (?:contain|include|say)\b",
     r"\b(?:to|for|dear|attention)\b.{0,8}\b(?:the )?(?:ai|llm|language model|chatbot|assistant|bot|model)\b.{0,20}[:,]",
     r"\bas an? (?:ai|language model|assistant)\b|\b(?:ai|language) model\b.{0,20}\bmust\b",
+    r"<{2,}/?\s*ticket\b",
     r"\bend of (?:the )?(?:ticket|message|user input|text|document)\b",
 )
 
@@ -42,7 +43,7 @@ def fenced(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text without characters that are not seen: controls, direction marks, joiners, tags."""
+    """The text without characters that are not seen or are none: controls, direction marks, joiners, tags, halves."""
     return _CONTROL.sub(" ", _INVISIBLE.sub("", text.replace("\r\n", "\n")))
 
 

@@ -133,6 +133,7 @@ def test_an_unknown_category_matches_no_rule_about_categories():
             "line 20: routes[0].when: Object contains unknown field `weather`",
         ),
         ('"coffee"', '"tea"', "line 8: categories[1]: 'tea' stands there twice"),
+        ('"coffee"', '"none"', "line 9: categories[1].name: 'none' is what models answer"),
         ('"coffee"', "5", "line 9: categories[1].name: Expected `str`, got `int`"),
         ('"coffee"', '"a\\u001bb"', "line 9: categories[1].name"),
         ("{subject}", "{sujet}", "line 10: categories[1].reply: {sujet} is no placeholder"),
