@@ -58,7 +58,8 @@ def resources(settings: Settings) -> Compose:
     Raises:
         ConfigError: A setting is wrong, or the taxonomy is.
     """
-    engines = Engines(address_of(settings), pool_named(settings.pool), settings)
+    one_loop = policy_named(settings.loop).persistent
+    engines = Engines(address_of(settings), pool_named(settings.pool), settings, one_loop=one_loop)
     provider, router = _provider(settings)
 
     @asynccontextmanager

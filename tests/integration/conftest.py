@@ -1,5 +1,6 @@
 """What the tests with a real database share."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import asyncpg
@@ -53,3 +54,20 @@ async def other(emptied_url: str) -> AsyncIterator[asyncpg.Connection]:
 def ask(sql: Callable[..., str], emptied_url: str) -> Callable[[str], str]:
     """Ask the database of `store` from outside."""
     return lambda statement: sql(statement, emptied_url)
+
+
+@pytest.fixture
+def settled(ask: Callable[[str], str]) -> Callable[[str, int], int]:
+    """Count the connections that the server holds for an application.
+
+    It waits for the expected number: the server notices a moment later that a connection was closed.
+    """
+
+    def count(application_name: str, expected: int) -> int:
+        question = f"select count(*) from pg_stat_activity where application_name = '{application_name}'"  # noqa: S608 - a name of the test's own
+        deadline = time.monotonic() + 5
+        while (found := int(ask(question))) != expected and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    return count

@@ -1,6 +1,5 @@
 """What every pool does under every loop policy: the founding story, told by the real worker and a real server."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +55,7 @@ WITH_COLLECTOR = {"null": 0, "queue": 1, "queue-recycle": 1, "static": 1, "dispo
 """The same with it on, where its timing changes nothing."""
 
 Ask = Callable[[str], str]
+Settled = Callable[[str, int], int]
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +114,6 @@ def sequences(house: Environments, ask: Ask, **chosen: Any) -> dict[tuple[str, s
     return seen
 
 
-def settled(ask: Ask, application_name: str, expected: int) -> int:
-    """The connections that the server holds; one that was just closed is given time to be noticed."""
-    question = f"select count(*) from pg_stat_activity where application_name = '{application_name}'"  # noqa: S608 - a name of the test's own
-    deadline = time.monotonic() + 5
-    while (count := int(ask(question))) != expected and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return count
-
-
 def test_on_a_unix_socket(house: Environments, emptied_url: str, ask: Ask) -> None:
     assert sequences(house, ask, database_url=emptied_url) == CELLS
 
@@ -141,7 +132,7 @@ def test_every_pool_under_the_name_of_another(house: Environments, emptied_url: 
 
 @pytest.mark.parametrize(("cell", "expected"), LEFT.items())
 def test_connections_left_after_twenty_invocations(
-    house: Environments, emptied_url: str, ask: Ask, cell: tuple[str, str], expected: int
+    house: Environments, emptied_url: str, ask: Ask, settled: Settled, cell: tuple[str, str], expected: int
 ) -> None:
     loop, pool = cell
     name = f"left-{loop}-{pool}"
@@ -153,15 +144,15 @@ def test_connections_left_after_twenty_invocations(
         pool=pool,
         application_name=name,
     ) as answer:
-        assert settled(ask, name, expected) == expected
+        assert settled(name, expected) == expected
         if pool == "queue-recycle":
             assert answer["sockets"] == 20
-    assert settled(ask, name, 0) == 0
+    assert settled(name, 0) == 0
 
 
 @pytest.mark.parametrize(("pool", "expected"), WITH_COLLECTOR.items())
 def test_connections_left_with_the_garbage_collector(
-    house: Environments, emptied_url: str, ask: Ask, pool: str, expected: int
+    house: Environments, emptied_url: str, ask: Ask, settled: Settled, pool: str, expected: int
 ) -> None:
     name = f"collected-{pool}"
     with house.warm(
@@ -171,7 +162,7 @@ def test_connections_left_with_the_garbage_collector(
         pool=pool,
         application_name=name,
     ):
-        assert settled(ask, name, expected) == expected
+        assert settled(name, expected) == expected
 
 
 class TestWhatAPersonSees:

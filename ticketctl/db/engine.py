@@ -70,10 +70,16 @@ class Connections:
 
 
 class Engines:
-    """The engines of one execution environment; `per_loop()` is entered once per event loop."""
+    """The engines of one execution environment; `per_loop()` is entered once per event loop.
 
-    def __init__(self, address: Address, strategy: Pool, settings: Settings) -> None:
+    `one_loop`: the environment has one loop for its life, so that with this loop every connection ends.
+    """
+
+    def __init__(
+        self, address: Address, strategy: Pool, settings: Settings, *, one_loop: bool = False
+    ) -> None:
         self._strategy = strategy
+        self._dispose_at_end = strategy.dispose_at_end or one_loop
         self._settings = settings
         self._make = partial(
             make_engine,
@@ -99,5 +105,5 @@ class Engines:
                 timeout=self._settings.store_timeout,
             )
         finally:
-            if self._strategy.dispose_at_end:
+            if self._dispose_at_end:
                 await self._engine.dispose()
