@@ -1,12 +1,18 @@
 """What a failure of the database means to a person. The worker does not use this: it logs what happened."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from ticketctl.db.address import Address
 from ticketctl.errors import DatabaseError, StaleSchemaError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from ticketctl.db.engine import Connections
 
 _STALE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -22,6 +28,21 @@ def told_as_database_errors(address: Address) -> Iterator[None]:
         if mapped is None:
             raise
         raise mapped from error
+
+
+class Telling:
+    """Connections of which each call fails as a DatabaseError: for who goes on after a failure."""
+
+    def __init__(self, connections: "Connections", address: Address) -> None:
+        self._connections = connections
+        self._address = address
+
+    @asynccontextmanager
+    async def one(self) -> "AsyncIterator[AsyncConnection]":
+        """A connection for one statement. Raises DatabaseError."""
+        with told_as_database_errors(self._address):
+            async with self._connections.one() as connection:
+                yield connection
 
 
 def as_database_error(error: Exception, address: Address) -> DatabaseError | None:
