@@ -75,7 +75,7 @@ def tcp_url(shared_database_url: str) -> Iterator[str]:
 def events(ask: Ask, invocations: int, records: int) -> list[dict[str, Any]]:
     """An event with new tickets for each invocation."""
     numbers = f"generate_series(1, {invocations * records})"
-    made = ask(f"insert into tickets (subject) select 'order 4711 is late' from {numbers} returning id")  # noqa: S608 - the test's own
+    made = ask(f"insert into tickets (subject) select 'I was charged twice' from {numbers} returning id")  # noqa: S608 - the test's own
     messages = [
         TicketMessage(message_id=f"m-{line}", ticket_id=int(line))
         for line in made.splitlines()
