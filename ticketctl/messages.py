@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
@@ -117,23 +117,36 @@ def batch_response(failed: Iterable[str]) -> dict[str, Any]:
 
 def build_event(messages: Sequence[TicketMessage], *, sent_at: datetime) -> dict[str, Any]:
     """An event with these messages, as AWS sends it to a Lambda function."""
-    return {"Records": [_build_record(message, sent_at) for message in messages]}
+    return {
+        "Records": [
+            build_record(
+                message_body(message.ticket_id),
+                message_id=message.message_id,
+                receive_count=message.receive_count,
+                sent_at=sent_at,
+                group=message.group,
+            )
+            for message in messages
+        ]
+    }
 
 
-def _build_record(message: TicketMessage, sent_at: datetime) -> dict[str, Any]:
-    body = message_body(message.ticket_id)
+def build_record(
+    body: str, *, message_id: str, receive_count: int, sent_at: datetime, group: str | None = None
+) -> dict[str, Any]:
+    """One record of an event; its receipt handle stands for this delivery alone."""
     sent = str(int(sent_at.timestamp() * 1000))
     attributes = {
-        "ApproximateReceiveCount": str(message.receive_count),
+        "ApproximateReceiveCount": str(receive_count),
         "SentTimestamp": sent,
         "SenderId": "AIDAEXAMPLE",
         "ApproximateFirstReceiveTimestamp": sent,
     }
-    if message.group is not None:
-        attributes["MessageGroupId"] = message.group
+    if group is not None:
+        attributes["MessageGroupId"] = group
     return {
-        "messageId": message.message_id,
-        "receiptHandle": b64encode(f"{message.message_id}#{message.receive_count}".encode()).decode(),
+        "messageId": message_id,
+        "receiptHandle": b64encode(f"{message_id}#{receive_count}".encode()).decode(),
         "body": body,
         "attributes": attributes,
         "messageAttributes": {},
@@ -142,3 +155,33 @@ def _build_record(message: TicketMessage, sent_at: datetime) -> dict[str, Any]:
         "eventSourceARN": QUEUE_ARN,
         "awsRegion": REGION,
     }
+
+
+def read_batch_response(response: object, message_ids: Collection[str]) -> frozenset[str]:
+    """Which of a batch's messages come again, as a handler's answer tells an event source mapping.
+
+    AWS's rules: no answer, an empty one, or an empty or null list of failures is success for all.
+
+    Raises:
+        InvalidInputError: An identifier is missing, empty or unknown, or the answer has another form: AWS
+            then takes the whole batch as failed.
+    """
+    if response is None or response in ({}, ""):
+        return frozenset()
+    if not isinstance(response, dict):
+        raise InvalidInputError(f"the handler answered with a {type(response).__name__}, not an object")
+    failures = response.get("batchItemFailures")
+    if failures is None:
+        return frozenset()
+    if not isinstance(failures, list):
+        raise InvalidInputError("batchItemFailures is not a list")
+    return frozenset(_identifier(failure, message_ids) for failure in failures)
+
+
+def _identifier(failure: object, message_ids: Collection[str]) -> str:
+    identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+    if not isinstance(identifier, str) or not identifier:
+        raise InvalidInputError("a batch item failure has no itemIdentifier")
+    if identifier not in message_ids:
+        raise InvalidInputError(f"a batch item failure names {identifier}, which was not in the batch")
+    return identifier

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from ticketctl.domain import (
@@ -160,3 +160,142 @@ class TicketStore(Protocol):
 
         A connection of its own, because the usual one may be what failed.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message as a queue delivered it.
+
+    `receipt` settles this delivery and no later one; `record` is the message as an event carries it.
+    """
+
+    message_id: str
+    receipt: str
+    receive_count: int
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message that was delivered too often. `ticket_id` is None where it names no ticket of ours."""
+
+    message_id: str
+    ticket_id: int | None
+    body: str
+    receive_count: int
+    enqueued_at: datetime
+    reason: str | None
+
+
+class TicketQueue(Protocol):
+    """Brings messages to workers, each until it is done or dead. All raise QueueError or DatabaseError."""
+
+    async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
+        """Up to `limit` messages, hidden from others meanwhile; waits up to `wait` seconds for the first."""
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> None:
+        """Forget messages that are done; a delivery that is not the latest of its message deletes nothing."""
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Let messages come again, or die where that was their last delivery."""
+
+    async def backlog(self) -> int:
+        """How many messages are neither done nor dead, hidden ones included."""
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """The dead letters, the oldest first."""
+
+    async def redrive(self, letters: Sequence[DeadLetter]) -> int:
+        """Bring dead letters back, as if sent anew; answers how many were still there."""
+
+    async def purge(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete dead letters; answers how many were still there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A message in the outbox; `group` is who asks, for queues that keep an order."""
+
+    message_id: str
+    body: str
+    group: str | None
+
+
+class Outbox(Protocol):
+    """Keeps a ticket's message until a queue elsewhere has it. All raise DatabaseError."""
+
+    async def take(self, limit: int, *, ticket_id: int | None = None) -> Sequence[Unsent]:
+        """Messages to be sent now, of one ticket or of all; nobody else is given them for a minute."""
+
+    async def forget(self, message_ids: Sequence[str]) -> None:
+        """Delete what was sent."""
+
+    async def release(self, message_ids: Sequence[str]) -> None:
+        """Let what could not be sent be taken again at once."""
+
+    async def waiting(self) -> int:
+        """How many messages are not sent yet."""
+
+
+class Sender(Protocol):
+    """A queue elsewhere, as the outbox sees it."""
+
+    async def send(self, messages: Sequence[Unsent]) -> Sequence[str]:
+        """Send messages; answers the ids of those that the queue took. Raises QueueError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckTicket:
+    """A ticket that waits longer than it should, with what is known of its message.
+
+    `since` is when it should have moved. `overtaken`: workers began other tickets after it was enqueued.
+    """
+
+    ticket: Ticket
+    since: datetime
+    message_id: str | None
+    receive_count: int | None
+    visible_at: datetime | None
+    dead: bool
+    overtaken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStatistics:
+    """What one step cost over all saved outputs; durations in milliseconds."""
+
+    step: Step
+    provider: str
+    runs: int
+    mean_ms: float
+    p95_ms: float
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """All tickets by their status, the oldest that is new, and what the steps cost."""
+
+    tickets: Mapping[TicketStatus, int]
+    oldest_new: datetime | None
+    steps: Sequence[StepStatistics]
+
+
+class Operations(Protocol):
+    """What who runs the system asks of all tickets together. All raise DatabaseError."""
+
+    async def stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
+        """Tickets that are new, or whose lease has ended, for longer than that; the longest first."""
+
+    async def ids_of(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
+        """The numbers of tickets of one status, the oldest first."""
+
+    async def reopen(self, ticket_ids: Sequence[int]) -> Sequence[int]:
+        """Make failed tickets new again; answers those that were."""
+
+    async def retry(self, ticket_ids: Sequence[int]) -> Sequence[int]:
+        """Make tickets new again that failed, or that nobody works on, each with one new message."""
+
+    async def statistics(self) -> Statistics:
+        """Count and measure."""

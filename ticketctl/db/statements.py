@@ -72,6 +72,10 @@ with wanted as (
   insert into attempts (ticket_id, attempt, message_id, receive_count, environment_id)
   select claimed.id, claimed.attempt, wanted.message_id, wanted.receive_count, :environment_id
   from claimed join wanted on wanted.ticket_id = claimed.id
+), lost as (
+  update attempts a set ended_at = now(), outcome = 'lost',
+    error = 'the worker ended or froze: its lease ran out'
+  from claimed where a.ticket_id = claimed.id and a.attempt = claimed.attempt - 1 and a.ended_at is null
 )
 select {_columns("claimed")}, wanted.ticket_id as wanted_id, before.status as status_before,
   before.lease_until as lease_before,
@@ -129,11 +133,14 @@ GIVE_BACK = text(
 with failed as (
   select * from jsonb_to_recordset(cast(:failures as jsonb))
     as f(ticket_id bigint, message_id text, receive_count int, error text, final bool)
+), held as (
+  select t.id from tickets t join failed f on t.id = f.ticket_id
+  where t.lease_token = :token or t.status = 'new' order by t.id for no key update of t
 ), freed as (
   update tickets t set status = case when f.final then 'failed' else 'new' end, error = f.error,
     attempt = attempt + case when t.lease_token is null then 1 else 0 end,
     lease_token = null, lease_until = null, updated_at = now()
-  from failed f where t.id = f.ticket_id and (t.lease_token = :token or t.status = 'new')
+  from failed f join held on held.id = f.ticket_id where t.id = held.id
   returning t.id, t.attempt, t.error, f.message_id, f.receive_count
 )
 insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, receive_count, environment_id)

@@ -1,0 +1,200 @@
+"""`work`: poll the queue and run the worker, as AWS's event source mapping and Lambda do."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ticketctl.cli import failures, output
+from ticketctl.cli.choices import LoopOption, PoolOption
+from ticketctl.cli.session import load_settings
+from ticketctl.errors import UnsafeError
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from ticketctl.ports import Delivery
+    from ticketctl.queues.mapping import EventSourceMapping, Happening, Invoked
+    from ticketctl.runtime import Database
+
+HANDLER = "ticketctl.worker:handler"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("work")(work)
+
+
+def work(
+    *,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Messages of one invocation at most.")
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Wait that long for a batch to fill.")
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Execution environments.")] = None,
+    pool: PoolOption = None,
+    loop: LoopOption = None,
+    drain: Annotated[bool, typer.Option("--drain", help="End when the queue is empty.")] = False,
+    max_receive_count: Annotated[
+        int | None, typer.Option(min=1, help="Deliveries of a message before it is a dead letter.")
+    ] = None,
+    visibility_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a delivered message is hidden.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per message.")] = False,
+) -> None:
+    """Process tickets as they come, in execution environments that stay warm.
+
+    The first Ctrl-C finishes what is in flight, a second one stops. The exit status is 8 where tickets failed
+    for good while the queue was drained.
+
+    Piped, the columns are: outcome, message id, ticket id, delivery, error.
+    """
+    from ticketctl import loops
+    from ticketctl.runtime import database
+
+    settings = load_settings(
+        batch_size=batch_size,
+        window=window,
+        concurrency=concurrency,
+        pool=pool,
+        loop=loop,
+        max_receive_count=max_receive_count,
+        visibility_timeout=visibility_timeout,
+    )
+    with database(settings) as found, _reporter(settings.max_receive_count, as_json=as_json) as reporter:
+        try:
+            loops.run(_work(found, reporter, drain=drain))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+    if drain and reporter.dead:
+        raise UnsafeError(
+            f"{reporter.dead} of {reporter.dead + reporter.done} messages were given up",
+            hint="ticketctl dlq list shows them; ticketctl list --status failed shows their tickets",
+        )
+
+
+async def _work(found: "Database", reporter: "_Reporter", *, drain: bool) -> None:
+    from ticketctl.queues.environment import Function
+    from ticketctl.queues.mapping import EventSourceMapping
+    from ticketctl.runtime import open_backstage, resources
+    from ticketctl.settings import as_environment
+
+    resources(found.settings)  # what is wrong in the worker's settings is told before it starts
+    function = Function(handler=HANDLER, variables=as_environment(found.settings), quiet=output.on_terminal())
+    async with open_backstage(found) as backstage:
+        await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
+        mapping = EventSourceMapping(backstage.queue, function, found.settings, reporter.tell, drain)
+        with _stopped_by_signals(mapping):
+            await mapping.run()
+
+
+@contextmanager
+def _stopped_by_signals(mapping: "EventSourceMapping") -> Iterator[None]:
+    """The first signal lets the mapping finish, the next one does not."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if mapping.stopping and task is not None:
+            task.cancel()
+        else:
+            output.say("finishing what is in flight; once more to stop now")
+            mapping.stop()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+class _Reporter:
+    """Counts what happens and tells of it: to a program message by message, to a person in one live line."""
+
+    def __init__(self, max_receive_count: int, *, as_json: bool, live: "Live | None") -> None:
+        self.done = self.returned = self.dead = self.in_flight = 0
+        self._max_receive_count = max_receive_count
+        self._as_json = as_json
+        self._live = live
+        self._began = time.monotonic()
+
+    def tell(self, happening: "Happening") -> None:
+        """Hear of one happening."""
+        from ticketctl.queues import mapping
+
+        match happening:
+            case mapping.Started(pid=pid, again=True):
+                failures.warn(f"an execution environment ended; {pid} takes its place")
+            case mapping.Trouble(error=error):
+                failures.warn(f"{error}; trying again")
+            case mapping.Invoking(deliveries=deliveries):
+                self.in_flight += len(deliveries)
+            case mapping.Invoked():
+                self._invoked(happening)
+        if self._live is not None:
+            self._live.update(self._summary())
+
+    def _invoked(self, invoked: "Invoked") -> None:
+        if invoked.error is not None:
+            failures.warn(f"the whole batch failed: {invoked.error}")
+        for delivery in invoked.done:
+            self.done += 1
+            self._line(delivery, "done")
+        for delivery in invoked.returned:
+            last = delivery.receive_count >= self._max_receive_count
+            self.dead += last
+            self.returned += not last
+            self._line(delivery, "dead" if last else "returned", invoked.error)
+        self.in_flight -= len(invoked.done) + len(invoked.returned)
+
+    def _line(self, delivery: "Delivery", outcome: str, error: str | None = None) -> None:
+        if self._as_json:
+            output.print_json(
+                {
+                    "outcome": outcome,
+                    "message_id": delivery.message_id,
+                    "ticket_id": _ticket_id(delivery),
+                    "receive_count": delivery.receive_count,
+                    "error": error,
+                }
+            )
+        elif self._live is None:
+            cells = (outcome, delivery.message_id, _ticket_id(delivery), delivery.receive_count, error)
+            output.print_rows([cells])
+        sys.stdout.flush()
+
+    def _summary(self) -> str:
+        rate = self.done / max(time.monotonic() - self._began, 0.001)
+        return (
+            f"{self.done} done, {self.returned} returned, {self.dead} given up, "
+            f"{self.in_flight} in flight, {rate:.1f} per second"
+        )
+
+
+@contextmanager
+def _reporter(max_receive_count: int, *, as_json: bool) -> Iterator[_Reporter]:
+    if as_json or not output.on_terminal():
+        yield _Reporter(max_receive_count, as_json=as_json, live=None)
+        return
+    from rich.live import Live
+
+    with Live("waiting for messages", console=output.console(stderr=True), refresh_per_second=4) as live:
+        yield _Reporter(max_receive_count, as_json=False, live=live)
+
+
+def _ticket_id(delivery: "Delivery") -> int | None:
+    """The ticket that a delivery is about, None where its body is not ours."""
+    from ticketctl.messages import TicketMessage, parse_event
+
+    (message,) = parse_event({"Records": [delivery.record]})
+    return message.ticket_id if isinstance(message, TicketMessage) else None
