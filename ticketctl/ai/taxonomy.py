@@ -5,13 +5,12 @@ structs: thirty times cheaper to define than dataclasses, which counts in a cold
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from ticketctl.ai import replies
 from ticketctl.domain import Classification, Extraction, Route
 
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -213,74 +212,6 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
             named = rule if rule.name else msgspec.structs.replace(rule, name=f"rule {number}")
             yield named, rule.when.unmet(classification, extraction)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """What does not fit together: the place ("routes[2].team") and what is wrong there."""
-        yield from _repeated("categories", [category.name for category in self.categories])
-        yield from _repeated("priorities", [priority.name for priority in self.priorities])
-        yield from _repeated("teams", [team.name for team in self.teams])
-        yield from _repeated("routes", [rule.name for rule in self.routes if rule.name])
-        yield from _repeated("identifiers", [identifier.kind for identifier in self.identifiers])
-        yield from self._bad_names()
-        yield from self._bad_routes()
-        yield from self._bad_patterns()
-        yield from self._bad_templates()
-
-    def _bad_names(self) -> Iterator[tuple[str, str]]:
-        known = {"priority": [p.name for p in self.priorities], "team": [t.name for t in self.teams]}
-        for field, names in known.items():
-            chosen = getattr(self, f"default_{field}")
-            if chosen not in names:
-                yield f"default_{field}", _unknown(field, chosen, names)
-        for number, category in enumerate(self.categories):
-            if category.name == NO_CATEGORY:
-                yield (
-                    f"categories[{number}].name",
-                    f"{NO_CATEGORY!r} is what models answer where no category fits",
-                )
-            if category.priority and category.priority not in known["priority"]:
-                yield (
-                    f"categories[{number}].priority",
-                    _unknown("priority", category.priority, known["priority"]),
-                )
-
-    def _bad_routes(self) -> Iterator[tuple[str, str]]:
-        teams = [team.name for team in self.teams]
-        known = {
-            "category": [category.name for category in self.categories],
-            "priority": [priority.name for priority in self.priorities],
-            "sentiment": list(SENTIMENTS),
-        }
-        for number, rule in enumerate(self.routes):
-            if rule.team not in teams:
-                yield f"routes[{number}].team", _unknown("team", rule.team, teams)
-            for field, names in known.items():
-                for name in getattr(rule.when, field):
-                    if name not in names:
-                        yield f"routes[{number}].when.{field}", _unknown(field, name, names)
-            for kind in rule.when.entities.keys() - self.kinds():
-                yield f"routes[{number}].when.entities", _unknown("kind", kind, sorted(self.kinds()))
-            if rule.when == Conditions() and number + 1 < len(self.routes):
-                yield f"routes[{number}].when", "has no condition, so that no rule after it can ever match"
-
-    def _bad_patterns(self) -> Iterator[tuple[str, str]]:
-        for number, identifier in enumerate(self.identifiers):
-            yield from _unreadable(f"identifiers[{number}].pattern", identifier.pattern)
-            if identifier.kind in BUILT_IN_KINDS:
-                yield f"identifiers[{number}].kind", f"{identifier.kind!r} is found already"
-        for number, rule in enumerate(self.routes):
-            for kind, pattern in rule.when.entities.items():
-                yield from _unreadable(f"routes[{number}].when.entities.{kind}", pattern)
-
-    def _bad_templates(self) -> Iterator[tuple[str, str]]:
-        templates = {"reply.default": self.reply.default}
-        for number, category in enumerate(self.categories):
-            templates[f"categories[{number}].reply"] = category.reply
-            for language, template in category.replies.items():
-                templates[f"categories[{number}].replies.{language}"] = template
-        for place, template in templates.items():
-            for problem in replies.problems(template, self.kinds()):
-                yield place, problem
-
 
 NO_CATEGORY = "none"
 """What a model answers where no category fits."""
@@ -294,20 +225,3 @@ def digest(value: object) -> str:
     from hashlib import sha256
 
     return sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
-
-
-def _repeated(place: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for number, name in enumerate(names):
-        if name in names[:number]:
-            yield f"{place}[{number}]", f"{name!r} stands there twice"
-
-
-def _unknown(what: str, name: str, known: Sequence[str]) -> str:
-    return f"there is no {what} {name!r}: there are {', '.join(known)}"
-
-
-def _unreadable(place: str, pattern: str) -> Iterator[tuple[str, str]]:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        yield place, f"no regular expression: {error}"

@@ -43,6 +43,8 @@ def read(path: Path) -> Taxonomy:
 
 def parse(text: str, where: str) -> Taxonomy:
     """The taxonomy in a TOML text; `where` names it in errors. Raises ConfigError, with all problems in one line."""
+    from ticketctl.ai.taxonomy_problems import problems
+
     data = _tables(text, where)
     try:
         taxonomy = msgspec.convert(data.get("taxonomy", data), Taxonomy)
@@ -50,7 +52,7 @@ def parse(text: str, where: str) -> Taxonomy:
         match = _PROBLEM.fullmatch(str(error))
         found = [(match[2], match[1])] if match else [("", str(error))]
     else:
-        found = list(taxonomy.problems())
+        found = list(problems(taxonomy))
         if not found:
             return taxonomy
     said = [_located(text, place, problem) for place, problem in found[:_SHOWN]]
