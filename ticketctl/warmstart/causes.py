@@ -50,6 +50,14 @@ UVLOOP = Finding(
     "connection is as dead as on asyncio's.",
     cure="uvloop makes loops faster, not longer-lived. " + PER_LOOP,
 )
+PRE_PINGING = (
+    "On a loop that persists, let the pool look before it hands a connection out (pool_pre_ping=True), or connect anew "
+    "and try again; a connection for each invocation has nothing to lose."
+)
+SILENCE = (
+    "Bound every call from outside (asyncio.timeout, or the client's own timeout), connecting and waiting for the pool "
+    "included, and try once more on a new connection; pool_pre_ping alone waits for an answer as well."
+)
 RECYCLING = Finding(
     kind="false-cure",
     cause="The server sees one connection come and go, while the process keeps a socket of each: the old one is told "
@@ -157,7 +165,10 @@ def _said(tried: Try, symptom: Symptom | None = None) -> str:
     if name is None:
         return " returned records without a word in the log"
     at = f", at {tried.where}" if tried.where else ""
-    return f" got {name}: {_short(text or '', symptom)}{at}"
+    text = (
+        (text or "").partition("\n")[0] if tried.end else text or ""
+    )  # the rest is the process's last output
+    return f" got {name}: {_short(text, symptom)}{at}"
 
 
 def _short(text: str, symptom: Symptom | None) -> str:
@@ -194,7 +205,7 @@ def of_remains(remains: Sequence[Remains]) -> Iterator[Finding]:
     connections = 0
     for one in remains:
         connections += one.kind in CONNECTIONS
-        key = re.sub(r"\[\d+\]", "[]", one.zombie.owner or f"{one.zombie.type} {one.zombie.created_at}")
+        key = one.keeper or one.zombie.owner or f"{one.zombie.type} {one.zombie.created_at}"
         groups.setdefault(key, []).append((connections, one))
     for members in groups.values():
         number, one = members[0]
@@ -232,14 +243,14 @@ def _bound(name: str, one: Remains, more: str) -> Finding:
     )
 
 
-def of_thaw(thaw: Try, *, sound: bool) -> Finding:
+def of_thaw(thaw: Try, *, silent: bool, sound: bool) -> Finding:
     """Say what the first invocation after a freeze met."""
+    happened = "The connections fell silent" if silent else "The server closed the connections"
     before = "All was well before" if sound else "It comes on top of the failures before"
     return Finding(
         kind="thaw",
-        cause=f"The server closed the connections while the process was frozen, and the next{_said(thaw)}. {before}.",
-        cure="On a loop that persists, let the pool look before it hands a connection out (pool_pre_ping=True), and "
-        "bound every call from outside (asyncio.timeout), for a server that goes without a word.",
+        cause=f"{happened} while the process was frozen, and the next invocation{_said(thaw)}. {before}.",
+        cure=SILENCE if silent or thaw.end == "hang" else PRE_PINGING,
     )
 
 

@@ -17,6 +17,8 @@ from ticketctl.warmstart.settle import settled
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
 """A line of faulthandler's dump."""
+LIBRARY = re.compile(r"/(lib/python\d|site-packages/|warmstart/child/)|^<")
+"""Files that no user wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class Course:
 async def follow(process: Process, experiment: Experiment, stage: Stage, start: Message) -> Course:
     """Take one environment through the experiment. The thaw is for the one without garbage collection."""
     course = Course()
-    traveller = _Traveller(process, experiment.timeout, course)
+    traveller = _Traveller(process, experiment, course)
     if not await traveller.start(start):
         return course
     for number in range(1, experiment.times + 1):
@@ -105,9 +107,10 @@ async def _freeze(
 class _Traveller:
     """Asks the child, and puts what it answers into the course."""
 
-    def __init__(self, process: Process, timeout: float, course: Course) -> None:
+    def __init__(self, process: Process, experiment: Experiment, course: Course) -> None:
         self._process = process
-        self._timeout = timeout
+        self._timeout = experiment.timeout
+        self._base = f"{experiment.path.resolve()}/" if experiment.path else ""
         self._course = course
 
     async def start(self, order: Message) -> bool:
@@ -170,9 +173,15 @@ class _Traveller:
     def _ended(self, number: int, text: str, end: str) -> Try:
         tail = self._process.tail()
         error_type = "Sandbox.Timedout" if end == "hang" else "Runtime.ExitError"  # Lambda's own names
-        frames = [f"{frame['file']}:{frame['line']}" for frame in FRAME.finditer(tail)]
         told = f"{text}\n{tail}" if tail else text
-        return Try(invocation=_failure(number, error_type, told), where=next(iter(frames), None), end=end)
+        return Try(invocation=_failure(number, error_type, told), where=self._where(tail), end=end)
+
+    def _where(self, dump: str) -> str | None:
+        """Return the innermost line in faulthandler's dump that is neither Python's nor an installed package's."""
+        for frame in FRAME.finditer(dump):
+            if not LIBRARY.search(frame["file"]):
+                return f"{frame['file'].removeprefix(self._base)}:{frame['line']}"
+        return None
 
     def _note(self, answer: Message, number: int) -> None:
         self._course.remains += remains_of(answer["zombies"], number)

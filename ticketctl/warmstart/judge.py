@@ -20,7 +20,7 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
         zombies=[remains.zombie for remains in off.remains],
         connections=off.connections,
         connections_gc=on.connections,
-        findings=list(_findings(off)),
+        findings=list(_findings(off, silent=experiment.freeze == "silent")),
         labels=experiment.labels,
     )
 
@@ -67,14 +67,14 @@ def _growing(course: Course) -> dict[str, Sequence[int]]:
     return {name: series for name, series in counts.items() if grows(series)}
 
 
-def _findings(course: Course) -> Iterator[Finding]:
+def _findings(course: Course, *, silent: bool) -> Iterator[Finding]:
     bad = failures(course)
     growing = _growing(course)
     yield from causes.of_failures(bad)
     yield from causes.of_growth(growing, course.holders)
     yield from causes.of_remains(course.remains)
     if course.thaw and failed(course.thaw):
-        yield causes.of_thaw(course.thaw, sound=not bad)
+        yield causes.of_thaw(course.thaw, silent=silent, sound=not bad)
     yield from causes.of_false_cures(course.tries, bad)
     if grows(course.sockets) and course.backends and course.backends[-1] <= course.backends[0]:
         yield causes.RECYCLING

@@ -22,8 +22,8 @@ class Laboratory:
     Args:
         python: the interpreter of experiments that name none; this one by default.
         preload: modules that one template process imports once; environments are forked from it. They must not
-            read, while they are imported, what an experiment sets in the environment variables. Experiments that
-            name a path or an interpreter of their own get a fresh process instead.
+            read, while they are imported, what an experiment sets in the environment variables. Without any, and for
+            experiments that name a path or an interpreter of their own, each environment is a fresh process.
 
     """
 
@@ -33,7 +33,7 @@ class Laboratory:
         self._template: Template | None = None
 
     async def __aenter__(self) -> Self:
-        if hasattr(os, "fork"):
+        if self._preload and hasattr(os, "fork"):
             self._template = Template(self._python, self._preload)
         return self
 

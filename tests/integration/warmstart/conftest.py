@@ -1,14 +1,17 @@
-"""A laboratory, and a server seen through psql."""
+"""A laboratory, and what the handlers in it talk to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ticketctl.warmstart.laboratory import Laboratory
 
-HANDLERS = Path(__file__).parent / "handlers"
+HERE = Path(__file__).parent
 
 
 class Backends:
@@ -30,15 +33,77 @@ class Backends:
 
 @pytest.fixture
 async def laboratory() -> AsyncIterator[Laboratory]:
-    async with Laboratory(preload=["sqlalchemy.ext.asyncio", "asyncpg"]) as one:
+    async with Laboratory() as one:
         yield one
 
 
 @pytest.fixture
 def handlers() -> Path:
-    return HANDLERS
+    return HERE / "handlers"
+
+
+@pytest.fixture
+def corpus() -> Path:
+    return HERE / "corpus"
 
 
 @pytest.fixture
 def backends(sql: Callable[..., str], empty_database_url: str) -> Callable[[str], Backends]:
     return lambda name: Backends(sql, empty_database_url, name)
+
+
+@pytest.fixture
+def postgres(empty_database_url: str) -> dict[str, str]:
+    rest = empty_database_url.partition("://")[2]
+    return {"POSTGRES": f"postgresql://{rest}", "SQLALCHEMY": f"postgresql+asyncpg://{rest}"}
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say 200 to every request, and keep the connection unless asked not to."""
+    try:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            closing = b"connection: close" in head
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
+            writer.write(b"Connection: close\r\n\r\n" if closing else b"\r\n")
+            if closing:
+                break
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # the client has gone, or was cut off
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[dict[str, str]]:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield {"HTTP": f"http://127.0.0.1:{port}/"}
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    folder = tmp_path_factory.mktemp("redis")
+    with subprocess.Popen([program, *options], cwd=folder, stdout=subprocess.DEVNULL) as process:
+        try:
+            _await_port(port)
+            yield {"REDIS": f"redis://127.0.0.1:{port}/0"}
+        finally:
+            process.terminate()
+
+
+def _await_port(port: int) -> None:
+    for _ in range(500):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=0.1).close()
+        except OSError:
+            continue
+        return
+    pytest.fail("redis-server does not answer")

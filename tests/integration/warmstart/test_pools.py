@@ -50,7 +50,7 @@ def examine(laboratory, handlers, backends, empty_database_url):
         }
         return Stage(events=[EVENT], environment=variables, server=backends(name))
 
-    async def examine(pool, loop, times=5):
+    async def run(pool, loop, times=5):
         off, on = stage("off", pool, loop), stage("on", pool, loop)
         return await laboratory.examine(
             Experiment(
@@ -65,7 +65,7 @@ def examine(laboratory, handlers, backends, empty_database_url):
             )
         )
 
-    return examine
+    return run
 
 
 @pytest.mark.parametrize(("pool", "sequence", "verdict"), PER_INVOCATION)

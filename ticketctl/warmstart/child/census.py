@@ -301,7 +301,7 @@ def _foremost(found: list[Found]) -> list[Found]:
     connections = [pair for pair in found if pair[0].kind in CONNECTIONS]
     holders = {id(step.object) for _, path in connections for step in path}
     others = [pair for pair in found if pair[0].kind not in CONNECTIONS and id(pair[0].object) not in holders]
-    every = {id(one.object) for one, _ in found}
+    every = {id(one.object) for one, _ in found} | {id(_spokesman(*pair)) for pair in connections}
     outer = {id(one.object) for one, _ in connections}
     return [
         *(pair for pair in connections if not _passes(pair, outer)),

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import select
 import socket
 import stat
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .sites import Sites
@@ -99,8 +101,36 @@ class Cutter:
                 connection.detach()
 
     def _silence(self, number: int) -> None:
-        kept, given = socket.socketpair()
+        watchers = list(_watchers(number))
+        kept, given = _pair(number)
         given.setblocking(os.get_blocking(number))
         os.dup2(given.fileno(), number, inheritable=False)
         given.close()
         self._silent.append(kept)
+        # the kernel forgets what is watched when the old socket goes; event loops must not notice
+        for watcher, events in watchers:
+            with select.epoll.fromfd(os.dup(watcher)) as epoll:
+                epoll.register(number, events)
+
+
+def _pair(number: int) -> tuple[socket.socket, socket.socket]:
+    """Make two connected sockets; where the descriptor's own talks to a network, these have addresses as well."""
+    original = socket.socket(fileno=number)
+    family = original.family
+    original.detach()
+    if family == socket.AF_UNIX:
+        return socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept = socket.create_connection(server.getsockname())
+        return kept, server.accept()[0]
+
+
+def _watchers(number: int) -> Iterator[tuple[int, int]]:
+    """Yield the epoll descriptors that watch a descriptor, and for which events (Linux, proc_pid_fdinfo(5))."""
+    for watcher in descriptors():
+        if _path(watcher) == "anon_inode:[eventpoll]":
+            with open(f"/proc/self/fdinfo/{watcher}", encoding="ascii") as watched:  # noqa: PTH123 as above
+                for line in watched:
+                    words = line.split()
+                    if words[0] == "tfd:" and int(words[1]) == number:
+                        yield watcher, int(words[3], 16)

@@ -73,8 +73,9 @@ class Owners:
 
     def _referrers(self, below: list[Any], ignored: set[int]) -> list[Any]:
         """Return what refers to the objects and is not gathered yet; no container of ours outlives the call."""
-        found = {id(one): one for one in gc.get_referrers(*below)}
-        new = found.keys() - ignored - self._closure.keys()
+        asked = tuple(below)  # from 3.13 on, the arguments' own tuple is among the answers
+        found = {id(one): one for one in gc.get_referrers(*asked)}
+        new = found.keys() - ignored - self._closure.keys() - {id(asked)}
         return [found[number] for number in new if not _own(found[number])]
 
     def _is_root(self, one: Any) -> bool:

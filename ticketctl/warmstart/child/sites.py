@@ -8,7 +8,6 @@ import os
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -18,6 +17,10 @@ SELF_PIPE = "_make_self_pipe"
 """What asyncio's loops call while they are made; the one sign of life that they give to an audit hook."""
 DEPTH = 6
 """Frames from a socket's birth up to the loop's."""
+
+
+LOOP_FILES = (f"asyncio{os.sep}events.py", f"asyncio{os.sep}runners.py")
+"""Where the stack of a task ends, and that of its loop begins."""
 
 
 class Site(NamedTuple):
@@ -106,14 +109,17 @@ class Sites:
 
     def _site(self) -> Site:
         loop = running_loop()
-        line = self._line()
-        if line is None and loop is not None:
-            line = self.source.line(_tasks(loop))
-        if line is None:
-            line = self.source.line(threads())
+        on_stack = list(stack(sys._getframe(2)))  # noqa: SLF001 as above
         if loop is None:
-            return Site(line, None)
+            return Site(self.source.line(on_stack), None)
         self.loops.number(loop)
+        step = _within_loop(on_stack)
+        line = (
+            self.source.line(step)
+            or self.source.line(_awaiting(loop, {file for file, _ in step}))
+            or self.source.line(on_stack)
+            or self.source.line(threads())
+        )
         return Site(line, weakref.ref(loop))
 
 
@@ -123,8 +129,19 @@ def running_loop() -> Any | None:
     return asyncio._get_running_loop() if asyncio else None  # noqa: SLF001 the public one raises
 
 
-def _tasks(loop: Any) -> Iterator[Place]:
-    """Walk what the loop's other tasks wait for: a library's own task stands for the user's that awaits it."""
+def _within_loop(on_stack: list[Place]) -> list[Place]:
+    """Return the part of a stack that is inside the running task, without what runs the loop."""
+    for number, (file, _) in enumerate(on_stack):
+        if file.endswith(LOOP_FILES):
+            return on_stack[:number]
+    return on_stack
+
+
+def _awaiting(loop: Any, files: set[str]) -> list[Place]:
+    """Return where the task stands that most likely awaits the running one.
+
+    A library's own task stands for the user's that awaits it: the one that stands in most of the same files.
+    """
     asyncio: Any = sys.modules["asyncio"]
-    for task in asyncio.all_tasks(loop):
-        yield from awaited(task.get_coro())
+    chains = [awaited(task.get_coro()) for task in asyncio.all_tasks(loop)]
+    return max(chains, key=lambda chain: (len(files & {file for file, _ in chain}), len(chain)), default=[])

@@ -1,0 +1,14 @@
+"""A module's Lock that nobody ever waits for: it chooses no loop. Measured: ok five times."""
+
+import asyncio
+
+lock = asyncio.Lock()
+
+
+async def work():
+    async with lock:
+        await asyncio.sleep(0)
+
+
+def handler(_event, _context):
+    asyncio.run(work())
