@@ -25,12 +25,13 @@ Output = TypeVar("Output")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[Output]):
-    """What a provider says, and what it cost."""
+    """What a provider says, what it cost, and what of the ticket left the machine for it (None: nothing)."""
 
     output: Output
     model: str
     input_tokens: int = 0
     output_tokens: int = 0
+    sent: str | None = None
 
 
 class Provider(Protocol):

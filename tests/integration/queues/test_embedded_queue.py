@@ -1,0 +1,218 @@
+"""The queue in Postgres: deliveries, receipts, dead letters."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from ticketctl.db.store import PostgresStore
+from ticketctl.domain import TicketStatus
+from ticketctl.messages import TicketMessage, parse_event
+from ticketctl.ports import Delivery, Failure
+from ticketctl.queues.embedded import PostgresQueue
+
+Make = Callable[[int], Awaitable[list[int]]]
+Act = Callable[[], Awaitable[None]]
+LEASE = timedelta(seconds=60)
+
+
+def message_of(delivery: Delivery) -> TicketMessage:
+    (message,) = parse_event({"Records": [delivery.record]})
+    assert isinstance(message, TicketMessage)
+    return message
+
+
+async def receive_one(queue: PostgresQueue) -> Delivery:
+    (delivery,) = await queue.receive(1, wait=0)
+    return delivery
+
+
+async def exhaust(queue: PostgresQueue, show_again: Act) -> Delivery:
+    """Deliver the only message as often as it may be, and let it be visible once more."""
+    for _ in range(3):
+        delivery = await receive_one(queue)
+        await show_again()
+    return delivery
+
+
+async def test_a_message_names_its_ticket_and_its_delivery(queue: PostgresQueue, make: Make) -> None:
+    (ticket_id,) = await make(1)
+    delivery = await receive_one(queue)
+    message = message_of(delivery)
+    assert (message.ticket_id, message.receive_count) == (ticket_id, 1)
+    assert message.message_id == delivery.message_id
+
+
+async def test_the_oldest_come_first_and_are_hidden_then(queue: PostgresQueue, make: Make) -> None:
+    ids = await make(3)
+    first = await queue.receive(2, wait=0)
+    second = await queue.receive(2, wait=0)
+    assert [message_of(delivery).ticket_id for delivery in [*first, *second]] == ids
+    assert await queue.receive(2, wait=0) == []
+
+
+async def test_waiting_for_a_message_ends_when_one_comes(queue: PostgresQueue, make: Make) -> None:
+    assert await queue.receive(1, wait=0.01) == []
+    await make(1)
+    assert len(await queue.receive(1, wait=60)) == 1
+
+
+async def test_what_is_deleted_never_comes_again(queue: PostgresQueue, make: Make, show_again: Act) -> None:
+    await make(1)
+    await queue.delete([await receive_one(queue)])
+    await show_again()
+    assert await queue.receive(1, wait=0) == []
+    assert await queue.backlog() == 0
+
+
+async def test_what_was_delivered_again_cannot_be_settled_by_a_late_waker(
+    queue: PostgresQueue, make: Make, show_again: Act
+) -> None:
+    await make(1)
+    late = await receive_one(queue)
+    await show_again()
+    current = await receive_one(queue)
+    assert current.receive_count == 2
+    await queue.give_back([late])
+    assert await queue.receive(1, wait=0) == []
+    await queue.delete([late])
+    assert await queue.backlog() == 1
+    await queue.delete([current])
+    assert await queue.backlog() == 0
+
+
+async def test_what_is_given_back_comes_again_after_a_while(
+    queue: PostgresQueue, make: Make, other: asyncpg.Connection
+) -> None:
+    await make(1)
+    await queue.give_back([await receive_one(queue)])
+    assert await queue.receive(1, wait=0) == []
+    hidden = await other.fetchval("select visible_at - now() from messages")
+    assert timedelta(0) < hidden <= timedelta(seconds=1)
+
+
+async def test_what_is_leased_elsewhere_comes_again_when_the_lease_ends(
+    queue: PostgresQueue, make: Make, store: PostgresStore, other: asyncpg.Connection
+) -> None:
+    await make(1)
+    delivery = await receive_one(queue)
+    await store.claim([message_of(delivery)], token=uuid4(), lease=LEASE, environment_id="e")
+    await queue.give_back([delivery])
+    assert await other.fetchval("select m.visible_at = t.lease_until from messages m, tickets t")
+
+
+async def test_a_message_delivered_too_often_dies_and_its_ticket_fails(
+    queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act
+) -> None:
+    (ticket_id,) = await make(1)
+    await exhaust(queue, show_again)
+    assert await queue.receive(1, wait=0) == []
+    (letter,) = await queue.dead_letters(10)
+    assert (letter.ticket_id, letter.receive_count) == (ticket_id, 3)
+    history = await store.history(ticket_id)
+    assert history is not None
+    assert history.ticket.status is TicketStatus.FAILED
+    assert history.ticket.error is not None
+    assert letter.reason == history.ticket.error
+    assert await queue.backlog() == 0
+
+
+async def test_the_dead_take_no_place_in_a_batch_of_the_living(
+    queue: PostgresQueue, make: Make, show_again: Act
+) -> None:
+    await make(1)
+    await exhaust(queue, show_again)
+    (living,) = await make(1)
+    (delivery,) = await queue.receive(1, wait=1)
+    assert message_of(delivery).ticket_id == living
+
+
+async def test_an_error_that_was_written_is_the_reason_of_death(
+    queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act
+) -> None:
+    await make(1)
+    message = message_of(await exhaust(queue, show_again))
+    failure = Failure(message=message, error="the provider is down", final=False)
+    await store.give_back([failure], token=uuid4(), environment_id="e")
+    await queue.receive(1, wait=0)
+    (letter,) = await queue.dead_letters(10)
+    assert letter.reason == "the provider is down"
+
+
+async def test_a_spent_message_waits_while_somebody_holds_its_ticket(
+    queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act, other: asyncpg.Connection
+) -> None:
+    (ticket_id,) = await make(1)
+    message = message_of(await exhaust(queue, show_again))
+    await store.claim([message], token=uuid4(), lease=LEASE, environment_id="e")
+    assert await queue.receive(1, wait=0) == []
+    assert await queue.dead_letters(10) == []
+    assert await other.fetchval("select m.visible_at = t.lease_until from messages m, tickets t")
+    await other.execute("update tickets set lease_until = now() - interval '1 second'")
+    await show_again()
+    await queue.receive(1, wait=0)
+    history = await store.history(ticket_id)
+    assert history is not None
+    assert history.ticket.status is TicketStatus.FAILED
+    assert [attempt.outcome for attempt in history.attempts] == ["lost"]
+
+
+async def test_a_spent_message_of_a_settled_ticket_is_no_dead_letter(
+    queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act
+) -> None:
+    (ticket_id,) = await make(1)
+    await exhaust(queue, show_again)
+    await store.close(ticket_id)
+    await queue.receive(1, wait=0)
+    assert await queue.dead_letters(10) == []
+    assert await queue.backlog() == 0
+
+
+@pytest.mark.parametrize("body", ["nonsense", '{"ticket_id": 999999999}', ""])
+async def test_a_message_that_is_not_ours_becomes_a_dead_letter(
+    queue: PostgresQueue, show_again: Act, other: asyncpg.Connection, body: str
+) -> None:
+    await other.execute("insert into messages (ticket_id, body) values (999999999, $1)", body)
+    await exhaust(queue, show_again)
+    await queue.receive(1, wait=0)
+    (letter,) = await queue.dead_letters(10)
+    assert (letter.ticket_id, letter.body, letter.reason) == (None, body, "there is no such ticket")
+
+
+async def test_a_dead_letter_comes_back_as_a_new_message(
+    queue: PostgresQueue, make: Make, show_again: Act
+) -> None:
+    (ticket_id,) = await make(1)
+    before = await exhaust(queue, show_again)
+    await queue.receive(1, wait=0)
+    letters = await queue.dead_letters(10)
+    assert await queue.redrive(letters) == 1
+    assert await queue.redrive(letters) == 0
+    after = await receive_one(queue)
+    assert (message_of(after).ticket_id, after.receive_count) == (ticket_id, 1)
+    await queue.delete([before])
+    assert await queue.backlog() == 1
+
+
+async def test_dead_letters_can_be_purged(queue: PostgresQueue, make: Make, show_again: Act) -> None:
+    await make(1)
+    await exhaust(queue, show_again)
+    await queue.receive(1, wait=0)
+    letters = await queue.dead_letters(10)
+    assert await queue.purge(letters) == 1
+    assert await queue.purge(letters) == 0
+    assert await queue.dead_letters(10) == []
+
+
+async def test_purging_never_deletes_a_living_message(
+    queue: PostgresQueue, make: Make, show_again: Act
+) -> None:
+    await make(1)
+    await exhaust(queue, show_again)
+    await queue.receive(1, wait=0)
+    (letter,) = await queue.dead_letters(10)
+    await queue.redrive([letter])
+    assert await queue.purge([letter]) == 0
+    assert await queue.backlog() == 1
