@@ -16,7 +16,7 @@ from ticketctl.ai.redaction import PERSONAL, Redacted, redacted
 from ticketctl.ai.spending import Budget
 from ticketctl.ai.taxonomy import Taxonomy, digest
 from ticketctl.ai.transport import Transport, UnavailableError
-from ticketctl.ai.untrusted import fenced, suspicions, visible
+from ticketctl.ai.untrusted import LIMIT, fenced, suspicions, visible
 from ticketctl.domain import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.errors import ConfigError
 from ticketctl.ports import Answer
@@ -131,6 +131,7 @@ class OnlineProvider:
             answer,
             input_tokens=sum(completion.input_tokens for completion in said),
             output_tokens=sum(completion.output_tokens for completion in said),
+            sent=sent.text[:LIMIT],
         )
 
     async def _conversed(

@@ -4,7 +4,9 @@ import re
 import secrets
 from functools import cache
 
-_READ = 20_000  # characters that are looked at, and that leave the machine at most
+LIMIT = 20_000
+"""Characters of a ticket that are looked at, and that leave the machine at most."""
+
 _SHOWN = 60  # characters of a suspicious passage that a reason quotes
 
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
@@ -36,7 +38,7 @@ _ORDERS = (
 def fenced(text: str) -> str:
     """The text, made harmless, between two lines that it cannot know: a new random mark each time."""
     mark = secrets.token_hex(8)
-    inside = visible(text[:_READ])
+    inside = visible(text[:LIMIT])
     while (without := _FENCE.sub("", inside).replace(mark, "")) != inside:
         inside = without
     return f"<<<ticket {mark}>>>\n{inside}\n<<</ticket {mark}>>>"
@@ -49,7 +51,7 @@ def visible(text: str) -> str:
 
 def suspicions(text: str) -> list[str]:
     """Why a text may be trying to instruct the machine; none is no proof of innocence."""
-    head = text[:_READ]
+    head = text[:LIMIT]
     found = [f"the text has {len(hidden)} invisible characters"] if (hidden := _hidden(head)) else []
     order = _orders().search(visible(head))
     if order:

@@ -102,9 +102,11 @@ async def test_what_is_personal_does_not_leave_the_machine(server, provider):
     classification = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
     extraction = (await OfflineProvider(TAXONOMY).extract(TICKET)).output
     route = TAXONOMY.route(classification, extraction)
-    draft = (await provider.respond(TICKET, classification, extraction, route)).output
+    answer = await provider.respond(TICKET, classification, extraction, route)
+    draft = answer.output
     sent = json.dumps(server.asked[0].body)
     assert not any(secret in sent for secret in ("ada@example.com", "4111", "+49 30"))
+    assert answer.sent in json.loads(sent)["messages"][1]["content"]
     assert draft.text == "We will write to ada@example.com about card •••• 1111 and INV-2024-001.\n"
     assert draft.review == ()
 
