@@ -4,10 +4,11 @@ The environment wins. Every setting is `TICKETCTL_` and its name in capitals, or
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -20,8 +21,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=43_200)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-def _setting(default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"meaning": meaning})
+def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"meaning": meaning, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,30 @@ class Settings:
     max_receive_count: Count = _setting(5, "deliveries of a message before it is given up")
     shutdown_reserve: Seconds = _setting(2.0, "seconds kept free at the end of an invocation")
     taxonomy: str | None = _setting(
-        None, "a TOML file with the taxonomy, or a table of that name in ticketctl.toml; else the built-in one"
+        None,
+        "a TOML file with the taxonomy, or a table of that name in ticketctl.toml; else the built-in one",
+    )
+    cache: str | None = _setting(None, "the folder that keeps models learned from the taxonomy's examples")
+    ai_provider: Literal["offline", "openai", "anthropic"] = _setting(
+        "offline", "who reads tickets: offline, openai (or a server that speaks its language), or anthropic"
+    )
+    ai_base_url: str | None = _setting(None, "where the AI provider is; without it, its own address")
+    ai_api_key: str | None = _setting(None, "the key for the AI provider", secret=True)
+    ai_model: str | None = _setting(None, "the model that the AI provider is asked for")
+    ai_model_classify: str | None = _setting(None, "another model for the first step")
+    ai_model_extract: str | None = _setting(None, "another model for the second step")
+    ai_model_respond: str | None = _setting(None, "another model for drafts")
+    ai_model_file: str | None = _setting(
+        None, "a file that ticketctl train wrote, in place of the taxonomy's examples"
+    )
+    ai_timeout: Seconds = _setting(30.0, "seconds to wait for the AI provider's next bytes")
+    ai_concurrency: Count = _setting(32, "requests to the AI provider at the same time")
+    ai_max_tokens: Count = _setting(2000, "tokens that one answer of the AI provider may have")
+    ai_prices: str = _setting(
+        "", "what models cost per million tokens read and written: model=0.25/2, other-model=1/5"
+    )
+    redact: bool = _setting(
+        default=True, meaning="whether e-mail addresses and phone numbers are kept from the AI provider"
     )
     application_name: str = _setting("ticketctl", "the name that the database server shows for connections")
 
@@ -65,8 +89,35 @@ class Settings:
 
         return user_data_path("ticketctl")
 
+    @property
+    def cache_folder(self) -> Path:
+        """Where models are kept that can be learned again."""
+        if self.cache is not None:
+            return Path(self.cache).expanduser().absolute()
+        if self.home is not None or os.geteuid() == 0:
+            return self.home_folder / "cache"
+        from platformdirs import user_cache_path
+
+        return user_cache_path("ticketctl")
+
 
 NAMES = tuple(f.name for f in fields(Settings))
+SECRETS = frozenset(f.name for f in fields(Settings) if f.metadata["secret"])
+"""Settings whose value is never shown."""
+
+_PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
+_SHAPES = {
+    "ai_api_key": (r"[!-~]+", "a key has no spaces and nothing beyond ASCII"),
+    "ai_base_url": (
+        r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",
+        "it looks like https://host/v1, without a password in it",
+    ),
+    "ai_prices": (
+        rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?",
+        "they look like model=0.25/2, other-model=1/5: a million tokens read, and written",
+    ),
+}
+"""What a text must look like, as a regular expression, and how that is told."""
 
 
 def meanings() -> dict[str, str]:
@@ -92,7 +143,7 @@ def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen
     values |= {name: environment[key] for name in NAMES if environment.get(key := PREFIX + name.upper())}
     values |= {name: value for name, value in chosen.items() if value is not None}
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        loaded = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`")
@@ -100,6 +151,11 @@ def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen
             f"the setting {name} cannot be used: {reason[:1].lower()}{reason[1:]}",
             hint=f"set {PREFIX}{name.upper()}, or {name} in {FILE}, to another value",
         ) from None
+    for name, (shape, told) in _SHAPES.items():
+        value = getattr(loaded, name)
+        if value is not None and not re.fullmatch(shape, value):
+            raise ConfigError(f"the setting {name} cannot be used", hint=told)
+    return loaded
 
 
 def _file(environment: Mapping[str, str], folder: Path | None) -> Path | None:

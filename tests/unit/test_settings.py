@@ -22,12 +22,65 @@ def test_without_anything_the_defaults_hold() -> None:
 
 
 def test_every_setting_can_be_in_the_environment() -> None:
-    texts = {"pool", "loop", "home", "database_url", "queue_url", "application_name", "taxonomy"}
-    values = {name: "x" if name in texts else "3" for name in NAMES}
-    loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in values.items()})
-    assert dataclasses.asdict(loaded) == {
-        name: value if name in texts else 3 for name, value in values.items()
+    said = {
+        **dict.fromkeys(NAMES, "3"),
+        "ai_provider": "openai",
+        "ai_base_url": "http://127.0.0.1:8000/v1",
+        "ai_prices": "small=0.25/2, large:70b=1/5.5",
+        "redact": "false",
     }
+    loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in said.items()})
+    meant = {"redact": False}
+    for name, value in dataclasses.asdict(loaded).items():
+        assert value == (meant.get(name, said[name]) if said[name] != "3" else type(value)(3)), name
+
+
+def test_a_process_hands_its_settings_on() -> None:
+    first = Settings(
+        ai_provider="anthropic", ai_api_key=SECRET, ai_model="m", redact=False, ai_timeout=7.5, window=1.5
+    )
+    assert settings.load(settings.as_environment(first)) == first
+
+
+def test_a_secret_is_not_part_of_what_settings_look_like() -> None:
+    assert SECRET not in repr(Settings(ai_api_key=SECRET))
+    assert {"ai_api_key"} == settings.SECRETS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AI_PROVIDER", "nobody"),
+        ("AI_BASE_URL", "example.com/v1"),
+        ("AI_BASE_URL", "ftp://example.com"),
+        ("AI_BASE_URL", f"https://ada:{SECRET}@example.com"),
+        ("AI_BASE_URL", "https://example.com/v1?x=1"),
+        ("AI_API_KEY", f"{SECRET}\n"),
+        ("AI_API_KEY", f"{SECRET} {SECRET}"),
+        ("AI_API_KEY", f"{SECRET}\u2013"),
+        ("AI_PRICES", "small"),
+        ("AI_PRICES", "small=1"),
+        ("AI_PRICES", "small=1/-2"),
+        ("AI_PRICES", "small=1/2,,large=1/2"),
+        ("AI_PRICES", "small=1/nan"),
+        ("AI_TIMEOUT", "0"),
+        ("AI_TIMEOUT", "inf"),
+        ("AI_CONCURRENCY", "0"),
+        ("AI_MAX_TOKENS", "0"),
+        ("REDACT", "perhaps"),
+    ],
+)
+def test_what_cannot_reach_a_provider_is_refused_with_a_hint(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name.lower()) as raised:
+        settings.load({f"TICKETCTL_{name}": value})
+    assert raised.value.hint
+    assert SECRET not in f"{raised.value} {raised.value.hint}"
+
+
+def test_models_that_can_be_learned_again_are_kept_beside_the_data_or_where_it_was_said() -> None:
+    assert Settings(home="/srv/desk").cache_folder == Path("/srv/desk/cache")
+    assert Settings(home="/srv/desk", cache="/var/cache/desk").cache_folder == Path("/var/cache/desk")
+    assert Settings().cache_folder.is_absolute()
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
