@@ -48,6 +48,14 @@ class OnlineSettings:
     max_tokens: int = 2_000
     redact: bool = True
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the server wants a key and there is none."""
+        if self.base_url is None and not self.api_key:
+            raise ConfigError(
+                f"the AI provider {self.provider} needs a key",
+                hint="set TICKETCTL_AI_API_KEY, or TICKETCTL_AI_BASE_URL to a server that needs none",
+            )
+
 
 class OnlineProvider:
     """Asks a model for each step. Made once per event loop, for `client` belongs to one.
@@ -173,11 +181,6 @@ def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
         "anthropic": (anthropic.AnthropicMessages, anthropic.BASE_URL),
     }
     kind, base_url = kinds[settings.provider]
-    if settings.base_url is None and not settings.api_key:
-        raise ConfigError(
-            f"the AI provider {settings.provider} needs a key",
-            hint="set TICKETCTL_AI_API_KEY, or TICKETCTL_AI_BASE_URL to a server that needs none",
-        )
     return kind(
         Transport(client, retries=settings.retries, at_once=settings.at_once),
         base_url=settings.base_url or base_url,

@@ -14,10 +14,8 @@ from typing import NamedTuple
 from ticketctl.ai.offline.features import ONE, Vector
 
 EPOCHS = 6
-MOST_STEPS = 1 << 22
-"""Examples times epochs that the lanes have room for."""
-
-_LANE = 64
+_LANE = 64  # bits: room for scores of more than a hundred, where one is what the right label must lead by
+_PARTS = 1 << 12  # how finely a step's share in the average is told
 _STEP = 1 << 16  # the size of a step, as a fixed-point number
 _LARGEST = _STEP // 2  # C of PA-I: 0.5
 _MARGIN = ONE * ONE * _STEP  # what the right label must lead by: 1.0 on the scale of scores
@@ -62,7 +60,7 @@ def trained(
     `step` is called after every epoch.
     """
     weights = [0] * features
-    steps = EPOCHS * len(examples) or 1
+    steps = EPOCHS * len(examples)
     pull = [0] * len(examples)
     order = list(range(len(examples)))
     shuffle = random.Random(0).shuffle  # noqa: S311  (an order, not a secret)
@@ -72,14 +70,14 @@ def trained(
         for at in order:
             moved = _correction(examples[at], lanes, weights)
             if moved:
-                pull[at] += (steps - done) * moved
+                pull[at] += (steps - done) * _PARTS // steps * moved
                 _pulled(weights, examples[at].vector, moved)
             done += 1
         step()
     averaged = [0] * features
     for example, whole in zip(examples, pull, strict=True):
         _pulled(averaged, example.vector, whole)
-    return averaged, ONE * ONE * _STEP * steps
+    return averaged, ONE * ONE * _STEP * _PARTS
 
 
 def _correction(example: Example, lanes: Lanes, weights: Sequence[int]) -> int:

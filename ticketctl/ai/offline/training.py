@@ -6,7 +6,7 @@ from itertools import chain
 from ticketctl.ai.offline.calibration import Trial, fitted
 from ticketctl.ai.offline.features import counts, learned
 from ticketctl.ai.offline.model import MIDDLE, Model, lead_of
-from ticketctl.ai.offline.perceptron import EPOCHS, MOST_STEPS, Example, Lanes, scores, trained
+from ticketctl.ai.offline.perceptron import EPOCHS, Example, Lanes, scores, trained
 from ticketctl.errors import InvalidInputError
 
 FOLDS = 4
@@ -20,14 +20,12 @@ def train(rows: Iterable[tuple[str, str]], step: Callable[[], None] = lambda: No
     """Learn from pairs of text and label; `step` is called STEPS times, evenly spread.
 
     Raises:
-        InvalidInputError: There are fewer than two labels, or more rows than there is room for.
+        InvalidInputError: There are fewer than two labels.
     """
     pairs = list(rows)
     labels = tuple(sorted({label for _, label in pairs}))
     if len(labels) < 2:  # noqa: PLR2004  (there is nothing to tell apart)
         raise InvalidInputError("at least two different labels are needed to learn from")
-    if len(pairs) * EPOCHS > MOST_STEPS:
-        raise InvalidInputError(f"at most {MOST_STEPS // EPOCHS} rows can be learned from, not {len(pairs)}")
     texts = [counts(text) for text, _ in pairs]
     vocabulary = learned(texts)
     number = {label: at for at, label in enumerate(labels)}

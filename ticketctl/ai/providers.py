@@ -1,0 +1,112 @@
+"""From the settings to a provider. What lives with the process is made once, what belongs to a loop in each."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ticketctl.ai.offline.provider import OfflineProvider
+from ticketctl.ai.spending import Budget, Price
+from ticketctl.ai.taxonomy import Taxonomy
+from ticketctl.ai.taxonomy_file import default_taxonomy, read
+from ticketctl.domain import Step
+from ticketctl.errors import ConfigError
+from ticketctl.ports import Provider
+from ticketctl.settings import Settings
+
+if TYPE_CHECKING:
+    from ticketctl.ai.offline.model import Model
+    from ticketctl.ai.online import OnlineSettings
+
+
+def taxonomy_of(settings: Settings) -> Taxonomy:
+    """The taxonomy that the settings name, else the built-in one. Raises ConfigError."""
+    if settings.taxonomy is None:
+        return default_taxonomy()
+    path = Path(settings.taxonomy).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"the taxonomy {path} is not there",
+            hint="TICKETCTL_TAXONOMY names it; ticketctl config init writes one",
+        )
+    return read(path)
+
+
+def prices_of(settings: Settings) -> Mapping[str, Price]:
+    """What each model costs, by its name."""
+    entries = (entry.rpartition("=") for entry in settings.ai_prices.split(",") if entry.strip())
+    return {model.strip(): Price(*map(float, price.split("/"))) for model, _, price in entries}
+
+
+class Providers:
+    """Who reads tickets, as the settings say.
+
+    `trained` is a model in place of the settings' own; `limit` is what may be spent, in the currency of the prices.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        taxonomy: Taxonomy,
+        *,
+        trained: "Path | Model | None" = None,
+        limit: float | None = None,
+    ) -> None:
+        """Raise ConfigError where a setting is missing that the provider needs."""
+        if trained is None and settings.ai_model_file is not None:
+            trained = _model_file(settings.ai_model_file)
+        # the models of the built-in taxonomy are shipped: nobody need look for another folder
+        cache = None if settings.taxonomy is None else settings.cache_folder
+        self.budget = Budget(prices_of(settings), limit)
+        self._taxonomy = taxonomy
+        self._timeout = settings.ai_timeout
+        self._offline = OfflineProvider(taxonomy, cache, trained)
+        kind = settings.ai_provider
+        self._online = None if kind == "offline" else _online(settings, kind)
+
+    @asynccontextmanager
+    async def per_loop(self) -> AsyncIterator[Provider]:
+        """The provider for the running loop, which its connections belong to."""
+        if self._online is None:
+            yield self._offline
+            return
+        from ticketctl.ai.online import OnlineProvider
+        from ticketctl.ai.transport import open_client
+
+        async with open_client(self._timeout) as client:
+            yield OnlineProvider(self._online, self._taxonomy, self._offline, client, self.budget)
+
+
+def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "OnlineSettings":
+    from ticketctl.ai.online import OnlineSettings
+
+    if settings.ai_model is None:
+        raise ConfigError(
+            f"no model is named for the AI provider {kind}", hint="set TICKETCTL_AI_MODEL to the model's name"
+        )
+    chosen = {
+        Step.CLASSIFY: settings.ai_model_classify,
+        Step.EXTRACT: settings.ai_model_extract,
+        Step.RESPOND: settings.ai_model_respond,
+    }
+    return OnlineSettings(
+        provider=kind,
+        model=settings.ai_model,
+        base_url=settings.ai_base_url,
+        api_key=settings.ai_api_key,
+        models={step: model for step, model in chosen.items() if model is not None},
+        timeout=settings.ai_timeout,
+        at_once=settings.ai_concurrency,
+        max_tokens=settings.ai_max_tokens,
+        redact=settings.redact,
+    )
+
+
+def _model_file(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"the trained model {path} is not there",
+            hint="TICKETCTL_AI_MODEL_FILE names it; ticketctl train writes one",
+        )
+    return path
