@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ticketctl.db import migrations
@@ -16,7 +15,7 @@ from ticketctl.db.store import PostgresStore
 from ticketctl.errors import ConfigError
 from ticketctl.loops import Loop, LoopPolicy, policy_named
 from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Operations, Outbox, Provider, Router, TicketQueue, TicketStore
+from ticketctl.ports import Operations, Outbox, TicketQueue, TicketStore
 from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,19 +52,22 @@ def worker_loop(settings: Settings) -> Loop[Pipeline]:
 def resources(settings: Settings) -> Compose:
     """What is bound to an event loop, as a context manager to be entered once per loop.
 
-    What is not bound to one is made here, once: the engine's strategy and the provider.
+    What is not bound to one is made here, once: the engine's strategy and how providers are made.
 
     Raises:
         ConfigError: A setting is wrong, or the taxonomy is.
     """
+    from ticketctl.ai.providers import Providers, taxonomy_of
+
     one_loop = policy_named(settings.loop).persistent
     engines = Engines(address_of(settings), pool_named(settings.pool), settings, one_loop=one_loop)
-    provider, router = _provider(settings)
+    taxonomy = taxonomy_of(settings)
+    providers = Providers(settings, taxonomy)
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:
-        async with engines.per_loop() as connections:
-            yield Pipeline(store=PostgresStore(connections), provider=provider, router=router)
+        async with engines.per_loop() as connections, providers.per_loop() as provider:
+            yield Pipeline(store=PostgresStore(connections), provider=provider, router=taxonomy)
 
     return compose
 
@@ -177,11 +179,3 @@ async def _bring_up_to_date(connections: Connections, database: Database) -> Non
         await migrations.migrate(address, database.settings)
     else:
         migrations.require(revision, address)
-
-
-def _provider(settings: Settings) -> tuple[Provider, Router]:
-    from ticketctl.ai.offline import OfflineProvider
-    from ticketctl.ai.taxonomy_file import default_taxonomy, read
-
-    taxonomy = default_taxonomy() if settings.taxonomy is None else read(Path(settings.taxonomy))
-    return OfflineProvider(taxonomy), taxonomy
