@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ticketctl.cli import output
 from ticketctl.cli.input import read_text
 from ticketctl.cli.matrix import summary
@@ -101,7 +103,7 @@ def _refuse_mistyped(request: Request, report: "Report") -> None:
     if not any(finding.kind == "import" for finding in report.findings):
         return
     error = report.invocations[0].error or ""
-    module, function = split(request.handler)
+    module, function = _split(request.handler)
     names = module.split(".")
     missing = [f"No module named {'.'.join(names[:end])!r}" for end in range(1, len(names) + 1)]
     mistyped = [
@@ -116,7 +118,14 @@ def _refuse_mistyped(request: Request, report: "Report") -> None:
         )
 
 
-def split(handler: str) -> tuple[str, str]:
+def check_handler(name: str | None) -> str | None:
+    """Refuse what cannot name a handler."""
+    if name is not None and not all(_split(name)):
+        raise typer.BadParameter(f"{name!r} is neither module:function nor module.function")
+    return name
+
+
+def _split(handler: str) -> tuple[str, str]:
     """Module and function of `module:function` or `folder/module.function`; one is empty where it is missing."""
     module, colon, function = handler.partition(":")
     if not colon:

@@ -55,12 +55,6 @@ def _check_loops(names: list[str] | None) -> list[str] | None:
     return None if names is None else [name for name in names if check_loop(name)]
 
 
-def _check_handler(name: str | None) -> str | None:
-    if name is not None and not all(foreign.split(name)):
-        raise typer.BadParameter(f"{name!r} is neither module:function nor module.function")
-    return name
-
-
 def _check_python(name: str | None) -> str | None:
     if name is not None and shutil.which(name) is None:
         raise typer.BadParameter(f"{name!r} is no program that can be run")
@@ -108,7 +102,7 @@ def simulate_warm_starts(
         str | None,
         typer.Option(
             metavar="MODULE:FUNCTION",
-            callback=_check_handler,
+            callback=foreign.check_handler,
             help="Try this Lambda handler instead of the worker; it needs --event, and no database.",
         ),
     ] = None,

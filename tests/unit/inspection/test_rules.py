@@ -1,0 +1,286 @@
+"""Each rule on source that it must find, at the line that it must blame, and on source that is sound."""
+
+from pathlib import Path
+
+import pytest
+
+from ticketctl.warmstart.inspection.inspector import inspect
+from ticketctl.warmstart.inspection.project import HandlerNotFoundError
+
+ENGINE = "from sqlalchemy.ext.asyncio import create_async_engine\n"
+HANDLER = """
+import asyncio
+async def main(event): ...
+def handler(event, context):
+    return asyncio.run(main(event))
+"""
+
+FOUND = {
+    "a client at module level": (
+        "import httpx\nclient = httpx.AsyncClient()\n" + HANDLER,
+        [("client-outlives-loop", 2)],
+    ),
+    "a client under another name": (
+        "from httpx import AsyncClient as Web\nclient: Web = Web(timeout=3)\n" + HANDLER,
+        [("client-outlives-loop", 2)],
+    ),
+    "redis": (
+        "import redis.asyncio as redis\nr = redis.from_url('redis://x')\n" + HANDLER,
+        [("client-outlives-loop", 2)],
+    ),
+    "a client that is made on first use": (
+        "import aiohttp\nsession = None\nasync def get():\n    global session\n    if session is None:\n"
+        "        session = aiohttp.ClientSession()\n    return session\n" + HANDLER,
+        [("client-outlives-loop", 6)],
+    ),
+    "a pool that is awaited into a global": (
+        "import asyncpg\npool = None\nasync def get():\n    global pool\n    pool = await asyncpg.create_pool()\n"
+        + HANDLER,
+        [("client-outlives-loop", 5)],
+    ),
+    "a cached client": (
+        "from functools import lru_cache\nfrom openai import AsyncOpenAI\n@lru_cache(maxsize=1)\ndef ai():\n"
+        "    return AsyncOpenAI()\n" + HANDLER,
+        [("client-outlives-loop", 5)],
+    ),
+    "a class attribute": (
+        "import httpx\nclass Api:\n    client = httpx.AsyncClient()\n" + HANDLER,
+        [("client-outlives-loop", 3)],
+    ),
+    "an instance at module level": (
+        "import httpx\nclass Api:\n    def __init__(self):\n        self.client = httpx.AsyncClient()\napi = Api()\n"
+        + HANDLER,
+        [("client-outlives-loop", 4)],
+    ),
+    "a library that nobody has heard of": (
+        "from weather import AsyncWeatherClient\nclient = AsyncWeatherClient()\n" + HANDLER,
+        [("client-outlives-loop", 2)],
+    ),
+    "a Runner for each call": (
+        (
+            "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef handler(event, context):\n"
+            "    with asyncio.Runner() as runner:\n        runner.run(client.get('x'))\n"
+        ),
+        [("client-outlives-loop", 2)],
+    ),
+    "async_to_sync": (
+        (
+            "import httpx\nfrom asgiref.sync import async_to_sync\nclient = httpx.AsyncClient()\n@async_to_sync\n"
+            "async def handler(event, context): ...\n"
+        ),
+        [("client-outlives-loop", 3)],
+    ),
+    "an engine": (
+        ENGINE + "engine = create_async_engine('postgresql+asyncpg://')\n" + HANDLER,
+        [("engine-outlives-loop", 2)],
+    ),
+    "an engine with a false cure": (
+        ENGINE + "engine = create_async_engine('postgresql+asyncpg://', pool_pre_ping=True)\n" + HANDLER,
+        [("engine-outlives-loop", 2)],
+    ),
+    "a lock": (
+        "import asyncio\nlock = asyncio.Lock()\n" + HANDLER,
+        [("primitive-outlives-loop", 2)],
+    ),
+    "an engine for each call, never disposed of": (
+        ENGINE + "async def work(event):\n    engine = create_async_engine('x')\n" + HANDLER,
+        [("engine-never-disposed", 3)],
+    ),
+    "dispose on the success path only": (
+        ENGINE + "engine = create_async_engine('x')\nasync def work():\n    await engine.connect()\n"
+        "    await engine.dispose()\n" + HANDLER,
+        [("dispose-on-success-only", 5)],
+    ),
+    "dispose without close": (
+        ENGINE
+        + "engine = create_async_engine('x')\nasync def work():\n    await engine.dispose(close=False)\n"
+        + HANDLER,
+        [("dispose-without-close", 4), ("engine-outlives-loop", 2)],
+    ),
+    "a loop beside Mangum": (
+        (
+            "import asyncio\nfrom mangum import Mangum\nfrom web import app\nasyncio.run(print())\n"
+            "handler = Mangum(app)\n"
+        ),
+        [("loop-beside-mangum", 4)],
+    ),
+    "Mangum beside a worker": (
+        "import mangum\nfrom web import app\nhandler = mangum.Mangum(app)\n"
+        + HANDLER.replace("handler", "worker"),
+        [("loop-beside-mangum", 8)],
+    ),
+    "unique statement names": (
+        ENGINE
+        + "from uuid import uuid4\nfrom sqlalchemy import NullPool\nengine = create_async_engine(\n    'x',\n"
+        "    poolclass=NullPool,\n    connect_args={\n"
+        "        'prepared_statement_name_func': lambda: str(uuid4()),\n    },\n)\n" + HANDLER,
+        [("unique-statement-names", 8)],
+    ),
+    "unique statement names as a keyword": (
+        "ARGUMENTS = dict(prepared_statement_name_func=str)\n" + HANDLER,
+        [("unique-statement-names", 1)],
+    ),
+    "a coroutine function as handler": (
+        "async def handler(event, context): ...\n",
+        [("coroutine-handler", 1)],
+    ),
+    "what is no Python": ("def handler(event, context:\n", [("unreadable", 1)]),
+}
+
+SOUND = {
+    "nothing": "",
+    "a client per call": (
+        "import httpx\nasync def work():\n    async with httpx.AsyncClient() as client:\n"
+        "        await client.get('x')\n" + HANDLER
+    ),
+    "a client that keeps no connection": (
+        "import httpx\nclient = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))\n"
+        + HANDLER
+    ),
+    "a synchronous client": "import httpx, redis\nclient = httpx.Client()\nr = redis.Redis()\n" + HANDLER,
+    "one loop for the life of the process": (
+        "import asyncio, httpx\nclient = httpx.AsyncClient()\nlock = asyncio.Lock()\nrunner = asyncio.Runner()\n"
+        "def handler(event, context):\n    return runner.run(client.get('x'))\n"
+    ),
+    "the thread's own loop": (
+        "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef handler(event, context):\n"
+        "    return asyncio.get_event_loop().run_until_complete(client.get('x'))\n"
+    ),
+    "NullPool": (
+        ENGINE
+        + "from sqlalchemy.pool import NullPool\nengine = create_async_engine('x', poolclass=NullPool)\n"
+        + HANDLER
+    ),
+    "NullPool by way of options": (
+        ENGINE + "from sqlalchemy.pool import NullPool\nOPTIONS = {'poolclass': NullPool}\n"
+        "engine = create_async_engine('x', **OPTIONS)\n" + HANDLER
+    ),
+    "dispose in a finally": (
+        ENGINE
+        + "engine = create_async_engine('x')\nasync def work():\n    try:\n        await engine.connect()\n"
+        "    finally:\n        await engine.dispose()\n" + HANDLER
+    ),
+    "dispose on an exit stack": (
+        ENGINE + "engine = create_async_engine('x')\nasync def work(stack):\n    await stack.enter()\n"
+        "    stack.push_async_callback(engine.dispose)\n" + HANDLER
+    ),
+    "Mangum alone": (
+        "import httpx\nfrom mangum import Mangum\nfrom web import app\nclient = httpx.AsyncClient()\n"
+        "handler = Mangum(app)\n"
+    ),
+    "Mangum beside a program": (
+        "import asyncio\nfrom mangum import Mangum\nfrom web import app\nhandler = Mangum(app)\n"
+        "if __name__ == '__main__':\n    asyncio.run(print())\n"
+    ),
+    "a program that runs once": (
+        "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef main():\n    asyncio.run(client.get('x'))\n"
+        "if __name__ == '__main__':\n    main()\n"
+    ),
+    "a namesake": (
+        "from mine import create_pool_table, Lock\nlock = Lock()\ntable = create_pool_table()\n" + HANDLER
+    ),
+}
+
+
+nothing_installed = {}.get
+
+
+def found_in(folder: Path, source: str, **options):
+    (folder / "app.py").write_text(source)
+    inspection = inspect(folder, version=options.pop("version", nothing_installed), **options)
+    return [(one.rule, one.line) for one in inspection.advice]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_goes_wrong_is_found_at_its_line(tmp_path, name):
+    source, expected = FOUND[name]
+    assert sorted(found_in(tmp_path, source)) == sorted(expected)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_sound_raises_no_alarm(tmp_path, name):
+    assert found_in(tmp_path, SOUND[name]) == []
+
+
+MANGUM = "from mangum import Mangum\nfrom web import app\nhandler = Mangum(app)\n"
+BATCH = (
+    "from aws_lambda_powertools.utilities.batch import (\n    AsyncBatchProcessor as Processor,\n)\n"
+    "def handler(event, context): ...\n"
+)
+SYNC_BATCH = (
+    "from aws_lambda_powertools.utilities.batch import BatchProcessor\ndef handler(event, context): ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "installed", "expected"),
+    [
+        (MANGUM, {"mangum": "0.19.0"}, []),
+        (MANGUM, {"mangum": "0.20.0"}, [("mangum-ends-its-loop", 3)]),
+        (MANGUM, {"mangum": "0.21.0"}, []),
+        (HANDLER, {"mangum": "0.20.0"}, []),
+        (BATCH, {"aws-lambda-powertools": "3.22.0"}, []),
+        (BATCH, {"aws-lambda-powertools": "3.22.1"}, [("powertools-loop-per-batch", 1)]),
+        (BATCH, {"aws-lambda-powertools": "3.23.0"}, [("powertools-loop-per-batch", 1)]),
+        (BATCH, {"aws-lambda-powertools": "3.24.0"}, []),
+        (SYNC_BATCH, {"aws-lambda-powertools": "3.23.0"}, []),
+    ],
+)
+def test_versions_that_are_known_to_end_loops(tmp_path, source, installed, expected):
+    assert found_in(tmp_path, source, version=installed.get) == expected
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, source in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+
+
+def test_a_handler_answers_for_what_it_imports_and_for_nothing_else(tmp_path):
+    write(
+        tmp_path,
+        {
+            "src/shop/__init__.py": "",
+            "src/shop/clients.py": "import httpx\nclient = httpx.AsyncClient()\n",
+            "src/shop/orders.py": "from .clients import client\n" + HANDLER,
+            "src/shop/reports.py": HANDLER,
+            "tests/test_orders.py": "import shop.clients\n" + HANDLER,
+        },
+    )
+    orders = inspect(tmp_path, "shop.orders:handler", nothing_installed)
+    assert [one.place for one in orders.advice] == ["src/shop/clients.py:2"]
+    assert "src/shop/orders.py:6" in orders.advice[0].cause
+    assert orders.files == ["src/shop/__init__.py", "src/shop/clients.py", "src/shop/orders.py"]
+    assert inspect(tmp_path, "shop/reports.handler", nothing_installed).advice == []
+    everything = inspect(tmp_path, None, nothing_installed)
+    assert [one.place for one in everything.advice] == ["src/shop/clients.py:2"]
+    assert "tests/test_orders.py" not in everything.files
+
+
+def test_virtual_environments_and_hidden_folders_are_passed_over(tmp_path):
+    bad = FOUND["a client at module level"][0]
+    write(
+        tmp_path,
+        {"env/pyvenv.cfg": "", "env/lib/app.py": bad, ".tox/app.py": bad, "node_modules/app.py": bad},
+    )
+    assert inspect(tmp_path, None, nothing_installed).files == []
+
+
+def test_a_handler_that_is_not_there(tmp_path):
+    with pytest.raises(HandlerNotFoundError, match="no module 'app'"):
+        inspect(tmp_path, "app:handler")
+
+
+def test_nothing_is_run(tmp_path):
+    (tmp_path / "app.py").write_text("raise SystemExit('it was run')\n" + HANDLER)
+    assert inspect(tmp_path, "app:handler").files == ["app.py"]
+
+
+def test_versions_are_those_that_the_handler_meets(tmp_path):
+    (tmp_path / "app.py").write_text(MANGUM)
+    write(
+        tmp_path,
+        {"mangum-0.20.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mangum\nVersion: 0.20.0\n"},
+    )
+    assert [one.rule for one in inspect(tmp_path).advice] == ["mangum-ends-its-loop"]
