@@ -18,7 +18,16 @@ from ticketctl.warmstart.laboratory import Laboratory
 from ticketctl.warmstart.report import Report
 
 HANDLER = "ticketctl.worker:handler"
-PRELOAD = ("ticketctl.worker", "ticketctl.ai.offline", "sqlalchemy.dialects.postgresql.asyncpg")
+PRELOAD = (
+    "ticketctl.worker",
+    "ticketctl.ai.taxonomy_file",
+    "ticketctl.ai.offline.provider",
+    "ticketctl.ai.offline.classifier",
+    "ticketctl.ai.offline.extraction",
+    "ticketctl.ai.offline.drafting",
+    "ticketctl.ai.offline.library",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+)
 """What an environment imports anyway: imported once, before the environments are forked."""
 BATCH = 3
 """Records of the default event."""
