@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ticketctl.domain import Classification, Extraction, Route
+from ticketctl.domain import Classification, Extraction, Route, Step
 
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -192,6 +192,15 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
         if found is None:
             return self.reply.default
         return found.replies.get(language) or found.reply or self.reply.default
+
+    def read_by(self, step: Step) -> object:
+        """The parts that one step's answer depends on, so that a new reply leaves what is classified as it is."""
+        if step is Step.EXTRACT:
+            return self.identifiers
+        if step is Step.RESPOND:
+            return [[(c.name, c.reply, c.replies) for c in self.categories], self.reply, self.identifiers]
+        silent = [msgspec.structs.replace(c, reply="", replies={}) for c in self.categories]
+        return [silent, self.priorities, self.default_priority, self.thresholds]
 
     def fingerprint(self) -> str:
         """A text that changes whenever the routing may change."""

@@ -1,7 +1,7 @@
 """Ticket text is untrusted: it is fenced before a model reads it, and watched for orders to the machine."""
 
+import os
 import re
-import secrets
 from functools import cache
 
 LIMIT = 20_000
@@ -37,7 +37,7 @@ _ORDERS = (
 
 def fenced(text: str) -> str:
     """The text, made harmless, between two lines that it cannot know: a new random mark each time."""
-    mark = secrets.token_hex(8)
+    mark = os.urandom(8).hex()
     inside = visible(text[:LIMIT])
     while (without := _FENCE.sub("", inside).replace(mark, "")) != inside:
         inside = without

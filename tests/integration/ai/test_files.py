@@ -1,6 +1,8 @@
 """What the engine reads and writes: labelled texts, trained models, the folder that keeps them."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +49,20 @@ async def test_the_built_in_taxonomy_never_trains(monkeypatch):
     no_training(monkeypatch)
     answer = await OfflineProvider(default_taxonomy()).classify(ticket_of("I forgot my password"))
     assert answer.output.category == "login"
+
+
+def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
+    program = (
+        "import asyncio, sys\n"
+        "from ticketctl.ai.offline import OfflineProvider\n"
+        "from ticketctl.ai.taxonomy_file import default_taxonomy\n"
+        "from ticketctl.ai.trials import ticket_of\n"
+        "with asyncio.Runner() as runner:\n"
+        "    runner.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
+        "print(*sorted({'httpx', 'random', 'ticketctl.ai.offline.training'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_other_texts_are_another_model(tmp_path):

@@ -1,8 +1,10 @@
+import msgspec
 import pytest
 
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.training import train
 from ticketctl.ai.samples import Sample
+from ticketctl.ai.taxonomy import Reply
 from ticketctl.ai.taxonomy_file import default_taxonomy, parse, taxonomy_for
 from ticketctl.ai.trials import ticket_of, tried
 from ticketctl.domain import Step
@@ -46,9 +48,17 @@ def test_fingerprints_follow_the_taxonomy_and_the_model():
         OfflineProvider(taxonomy_for("ab"), trained=train(rows)),
         OfflineProvider(taxonomy_for("ab"), trained=train(rows * 2)),
     ]
-    prints = [provider.fingerprint(step) for provider in providers for step in (Step.CLASSIFY, Step.EXTRACT)]
+    prints = [provider.fingerprint(Step.CLASSIFY) for provider in providers]
     assert len(set(prints)) == len(prints)
     assert OfflineProvider(default_taxonomy()).fingerprint(Step.CLASSIFY) == prints[0]
+
+
+def test_a_new_reply_changes_the_drafts_only():
+    taxonomy = default_taxonomy()
+    other = msgspec.structs.replace(taxonomy, reply=Reply(default="Hello"))
+    before, after = OfflineProvider(taxonomy), OfflineProvider(other)
+    same = [step for step in Step if before.fingerprint(step) == after.fingerprint(step)]
+    assert same == [Step.CLASSIFY, Step.EXTRACT, Step.ROUTE]
 
 
 async def test_trials_keep_the_order_of_the_samples():

@@ -12,7 +12,7 @@ from ticketctl.ai.offline.model import Model
 from ticketctl.ai.offline.reading import own_words
 from ticketctl.ai.offline.rules import Keywords, judged, named
 from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
-from ticketctl.ai.untrusted import suspicions
+from ticketctl.ai.untrusted import LIMIT, suspicions
 from ticketctl.domain import Classification
 
 _SURE = 0.6
@@ -37,7 +37,7 @@ class Classifier:
 
     def classify(self, text: str) -> Classification:
         """Say what a text is about; what is not sure enough carries the reason why a human must look."""
-        whole, text = text, own_words(text)
+        whole, text = text, own_words(text)[:LIMIT]
         found = self._category(text)
         return Classification(
             category=found.category,

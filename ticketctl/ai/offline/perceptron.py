@@ -87,9 +87,9 @@ def _correction(example: Example, lanes: Lanes, weights: Sequence[int]) -> int:
     scored[example.label] = -_MARGIN * ONE
     rival = scored.index(max(scored))
     loss = _MARGIN - right + scored[rival]
-    length = sum(value * value for value in example.vector.values)
-    if loss <= 0 or not length:
+    if loss <= 0:
         return 0
+    length = sum(map(mul, example.vector.values, example.vector.values)) or 1
     size = min(_LARGEST, loss // (2 * length))
     return size * (lanes.unit(example.label) - lanes.unit(rival))
 

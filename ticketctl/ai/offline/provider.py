@@ -38,7 +38,7 @@ class OfflineProvider:
 
     def fingerprint(self, step: Step) -> str:
         """A text that changes whenever the answers to this step may change."""
-        return f"{self.model}:{step}:{self._digest}"
+        return digest([self.model, step, self._taxonomy.read_by(step), self._trained_on])
 
     async def classify(self, ticket: Ticket) -> Answer[Classification]:
         """Say what the ticket is about. The first call reads or trains the models.
@@ -76,12 +76,13 @@ class OfflineProvider:
         return Classifier(self._taxonomy, self._cache, trained)
 
     @cached_property
-    def _digest(self) -> str:
+    def _trained_on(self) -> str | None:
+        """What tells one trained model from another; None where the taxonomy's own examples are used."""
         from hashlib import sha256
 
-        if self._trained is None:
-            return digest(self._taxonomy)
         from ticketctl.ai.offline.artifact import packed
 
+        if self._trained is None:
+            return None
         data = self._trained.read_bytes() if isinstance(self._trained, Path) else packed(self._trained)
-        return digest([self._taxonomy, sha256(data).hexdigest()])
+        return sha256(data).hexdigest()
