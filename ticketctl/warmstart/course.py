@@ -12,7 +12,7 @@ from ticketctl.warmstart.child.wire import Message
 from ticketctl.warmstart.experiment import Experiment, Freeze, Server, Stage
 from ticketctl.warmstart.process import Process
 from ticketctl.warmstart.remains import Remains, remains_of
-from ticketctl.warmstart.report import Invocation, Outcome, Record
+from ticketctl.warmstart.report import Invocation, Moment, Outcome, Record
 from ticketctl.warmstart.settle import settled
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
@@ -45,6 +45,7 @@ class Course:
     counts: after each invocation: "connections" (sockets of the process), "descriptors", "loops", "threads".
     holders: for each of the counts, what the last invocation left, in words, and how often.
     backends: the connections that the server said it holds, after each invocation.
+    moments: what came and went in each invocation, the import first.
     """
 
     tries: list[Try] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Course:
     counts: dict[str, list[int]] = field(default_factory=dict)
     holders: dict[str, dict[str, int]] = field(default_factory=dict)
     backends: list[int] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
 
     @property
     def sockets(self) -> list[int]:
@@ -184,6 +186,8 @@ class _Traveller:
         return None
 
     def _note(self, answer: Message, number: int) -> None:
+        if moment := answer["moment"]:
+            self._course.moments.append(Moment(**moment))
         self._course.remains += remains_of(answer["zombies"], number)
 
 

@@ -22,6 +22,7 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
         connections_gc=on.connections,
         findings=list(_findings(off, silent=experiment.freeze == "silent")),
         labels=experiment.labels,
+        moments=off.moments,
     )
 
 

@@ -87,13 +87,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What came and went in one invocation, or in the import.
+
+    `loops`: numbers of the event loops that were made in it; `open`: of those that are not closed after it.
+    `opened`: the connections that it opened, each with the loop that ran then, None outside of any; `held`: those
+    that are open after it. A connection that a C library opened has a negative number, and nothing is known of its
+    loop; the same is true of a loop that only C code met.
+    """
+
+    loops: Sequence[int]
+    open: Sequence[int]
+    opened: Sequence[tuple[int, int | None]]
+    held: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """An experiment's result.
 
     `connections` counts, after each invocation, the connections of the environment whose garbage collector is off:
     the larger of what the process holds (connected sockets) and what the server says it holds, since a socket
     without a backend and a backend without a socket are both left over. `connections_gc` is the same with the
-    collector on.
+    collector on. `moments` are the import's and, after it, each invocation's.
     """
 
     handler: str
@@ -106,6 +122,7 @@ class Report:
     connections_gc: Sequence[int]
     findings: Sequence[Finding]
     labels: Mapping[str, str] = field(default_factory=dict)
+    moments: Sequence[Moment] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types, the labels first."""

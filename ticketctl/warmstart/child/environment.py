@@ -23,6 +23,7 @@ from .census import Census
 from .errors import Said, describe, frames
 from .hearing import Ears
 from .holdings import Cutter, descriptors, holdings
+from .moments import Moments
 from .sites import Sites
 from .source import Source
 
@@ -59,6 +60,7 @@ class Environment:
         self._sites = Sites(self._source)
         self._ears = Ears(self._locate)
         self._census = Census(self._sites) if order["census"] else None
+        self._moments = Moments(self._sites)
         self._cutter = Cutter()
         self._handler: Handler
         self._before = descriptors()
@@ -97,7 +99,7 @@ class Environment:
     def _observe(self) -> wire.Message:
         heard = self._ears.take()
         if self._census is None:
-            return {**heard, "zombies": [], "counts": {}, "holders": {}}
+            return {**heard, "zombies": [], "counts": {}, "holders": {}, "moment": None}
         zombies = self._census.take()
         opened = holdings(self._before, self._sites)
         loops = self._census.unclosed()
@@ -115,7 +117,8 @@ class Environment:
             "loops": len(loops),
             "threads": len(sys._current_frames()),  # noqa: SLF001 threading counts only the threads it made
         }
-        return {**heard, "zombies": zombies, "counts": counts, "holders": holders}
+        moment = self._moments.take(opened)
+        return {**heard, "zombies": zombies, "counts": counts, "holders": holders, "moment": moment}
 
     def _describe(self, error: BaseException) -> Said:
         return describe(error, self._locate(error))

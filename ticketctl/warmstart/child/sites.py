@@ -24,10 +24,11 @@ LOOP_FILES = (f"asyncio{os.sep}events.py", f"asyncio{os.sep}runners.py")
 
 
 class Site(NamedTuple):
-    """The line that opened a socket, and the event loop that was running then."""
+    """The line that opened a socket, the event loop that was running then, and how many were connected till then."""
 
     line: str | None
     loop: "weakref.ref[Any] | None"
+    number: int = 0
 
 
 class Loops:
@@ -36,13 +37,13 @@ class Loops:
     def __init__(self) -> None:
         self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._lines: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self._met = 0
+        self.met = 0
 
     def number(self, loop: Any) -> int:
         """Return the loop's number, from 1."""
         if loop not in self._numbers:
-            self._met += 1
-            self._numbers[loop] = self._met
+            self.met += 1
+            self._numbers[loop] = self.met
         return self._numbers[loop]
 
     def made(self, loop: Any, line: str | None) -> None:
@@ -50,6 +51,10 @@ class Loops:
         self.number(loop)
         if line:
             self._lines[loop] = line
+
+    def open(self) -> list[int]:
+        """Return the numbers of the loops that are not closed."""
+        return sorted(number for loop, number in self._numbers.items() if not loop.is_closed())
 
     def line(self, loop: Any) -> str | None:
         """Return the line that made the loop, where it is known."""
@@ -63,6 +68,8 @@ class Sites:
         self.source = source
         self.loops = Loops()
         self.threads: Counter[str] = Counter()
+        self.opened: list[tuple[int, int | None]] = []
+        self._connected = 0
         self._sockets: dict[int, Site] = {}
         self._files: dict[str, str] = {}
         sys.addaudithook(self._hook())
@@ -110,9 +117,10 @@ class Sites:
     def _site(self) -> Site:
         loop = running_loop()
         on_stack = list(stack(sys._getframe(2)))  # noqa: SLF001 as above
+        self._connected += 1
+        self.opened.append((self._connected, None if loop is None else self.loops.number(loop)))
         if loop is None:
-            return Site(self.source.line(on_stack), None)
-        self.loops.number(loop)
+            return Site(self.source.line(on_stack), None, self._connected)
         step = _within_loop(on_stack)
         line = (
             self.source.line(step)
@@ -120,7 +128,7 @@ class Sites:
             or self.source.line(on_stack)
             or self.source.line(threads())
         )
-        return Site(line, weakref.ref(loop))
+        return Site(line, weakref.ref(loop), self._connected)
 
 
 def running_loop() -> Any | None:
