@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ticketctl import upkeep
 from ticketctl.db import migrations
 from ticketctl.db.address import Address
 from ticketctl.db.engine import Connections, Engines
@@ -15,11 +16,13 @@ from ticketctl.db.store import PostgresStore
 from ticketctl.errors import ConfigError
 from ticketctl.loops import Loop, LoopPolicy, policy_named
 from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Operations, Outbox, TicketQueue, TicketStore
+from ticketctl.ports import Operations, Outbox, Sender, TicketQueue, TicketStore
 from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
     from ticketctl.db.embedded import EmbeddedServer
+    from ticketctl.queues.sqs import SqsQueue
+    from ticketctl.reviews import Desk
 
 Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
 
@@ -116,12 +119,24 @@ async def open_store(database: Database) -> AsyncIterator[TicketStore]:
 
 @dataclass(frozen=True, slots=True)
 class Backstage:
-    """What who runs the system works with, bound to one event loop; each of its calls fails by itself."""
+    """What who runs the system works with, bound to one event loop; each of its calls fails by itself.
+
+    `sender` is the queue elsewhere, None where the queue is a table.
+    """
 
     store: TicketStore
     operations: Operations
     outbox: Outbox
     queue: TicketQueue
+    sender: Sender | None
+
+    async def flush(self, ticket_id: int | None = None) -> int:
+        """Send what the outbox holds, of one ticket or of all, to the queue elsewhere, if there is one.
+
+        Raises:
+            QueueError: It did not take all; what it did not take stays.
+        """
+        return 0 if self.sender is None else await upkeep.flush(self.outbox, self.sender, ticket_id=ticket_id)
 
 
 @asynccontextmanager
@@ -129,16 +144,56 @@ async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
     """As `open_store`, with everything that is behind it; raises the same, and ConfigError."""
     from ticketctl.db.operations import PostgresOperations
     from ticketctl.db.outbox import PostgresOutbox
-    from ticketctl.queues.embedded import PostgresQueue
 
-    async with open_connections(database.settings) as connections:
+    settings = database.settings
+    async with open_connections(settings) as connections:
         await _bring_up_to_date(connections, database)
-        telling = Telling(connections, address_of(database.settings))
+        telling = Telling(connections, address_of(settings))
+        elsewhere = _sqs(settings)
         yield Backstage(
             store=PostgresStore(connections),
             operations=PostgresOperations(telling),
             outbox=PostgresOutbox(telling),
-            queue=PostgresQueue(telling, database.settings),
+            queue=elsewhere or _queue_in_postgres(telling, settings),
+            sender=elsewhere,
+        )
+
+
+def _queue_in_postgres(connections: Telling, settings: Settings) -> TicketQueue:
+    from ticketctl.queues.embedded import PostgresQueue
+
+    return PostgresQueue(connections, settings)
+
+
+def _sqs(settings: Settings) -> "SqsQueue | None":
+    if settings.queue_url is None:
+        return None
+    from ticketctl.queues.sqs import SqsQueue
+
+    return SqsQueue(settings.queue_url, settings)
+
+
+@asynccontextmanager
+async def open_desk(database: Database) -> AsyncIterator["Desk"]:
+    """As `open_store`, for a person who reviews tickets; raises the same, and ConfigError for the taxonomy."""
+    from ticketctl.ai.providers import taxonomy_of
+    from ticketctl.ai.taxonomy import SENTIMENTS
+    from ticketctl.db.reviews import PostgresReviews
+    from ticketctl.reviews import Desk, Vocabulary
+
+    taxonomy = taxonomy_of(database.settings)
+    async with open_connections(database.settings) as connections:
+        await _bring_up_to_date(connections, database)
+        yield Desk(
+            tickets=PostgresStore(connections),
+            reviews=PostgresReviews(connections),
+            router=taxonomy,
+            vocabulary=Vocabulary(
+                category=tuple(category.name for category in taxonomy.categories),
+                priority=tuple(priority.name for priority in taxonomy.priorities),
+                sentiment=SENTIMENTS,
+                team=tuple(team.name for team in taxonomy.teams),
+            ),
         )
 
 

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from ticketctl.cli import config, database, doctor, event, failures, process, simulate, tickets, work
+from ticketctl.cli import (
+    config,
+    database,
+    dead_letters,
+    doctor,
+    event,
+    failures,
+    operate,
+    process,
+    simulate,
+    tickets,
+    work,
+)
 from ticketctl.errors import TicketctlError
 
 EPILOG = (
@@ -59,7 +71,7 @@ def _program(
 
 _debug = False
 
-for group in (tickets, event, process, work, simulate, doctor, database, config):
+for group in (tickets, event, process, work, operate, dead_letters, simulate, doctor, database, config):
     group.register(app)
 
 

@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticketctl.cli import editor, output, ticket_view, times
+from ticketctl.cli import editor, failures, output, ticket_view, times
+from ticketctl.cli.backstage import with_backstage
 from ticketctl.cli.input import read_text
+from ticketctl.cli.operate import STUCK_AFTER, OlderThan, show_stuck
 from ticketctl.cli.session import with_store
-from ticketctl.errors import InvalidInputError
+from ticketctl.errors import InvalidInputError, QueueError
 
 if TYPE_CHECKING:
     from ticketctl.domain import NewTicket, Ticket, TicketHistory
     from ticketctl.ports import TicketPage, TicketStore
+    from ticketctl.runtime import Backstage
 
 STATUSES = ("new", "processing", "processed", "needs_review", "failed", "closed")
 
@@ -49,10 +52,15 @@ def create(
 
     ticket = _written(subject, body, body_file, requester, idempotency_key)
 
-    async def work(store: "TicketStore") -> "tuple[Ticket, bool]":
-        return await service.create(store, ticket)
+    async def work(backstage: "Backstage") -> "tuple[Ticket, bool]":
+        made, new = await service.create(backstage.store, ticket)
+        try:
+            await backstage.flush(made.id)
+        except QueueError as error:
+            failures.warn(f"ticket {made.id} is accepted, but its message waits in the outbox: {error}")
+        return made, new
 
-    made, new = with_store(work)
+    made, new = with_backstage(work)
     if as_json:
         output.print_json(made)
     elif not output.on_terminal():
@@ -80,16 +88,24 @@ def list_tickets(
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="The page after this one's end.")
     ] = None,
+    stuck: Annotated[
+        bool, typer.Option("--stuck", help="Those that wait for too long, and why; no other filter.")
+    ] = False,
+    older_than: OlderThan = STUCK_AFTER,
     as_json: AsJson = False,
 ) -> None:
     """List tickets, the newest first.
 
-    Piped, the columns are: id, status, priority, category, team, confidence, requester, created, subject.
+    Piped, the columns are: id, status, priority, category, team, confidence, requester, created, subject;
+    with --stuck: id, status, since, reason, subject.
     """
     from ticketctl import service
     from ticketctl.domain import TicketStatus
     from ticketctl.ports import TicketFilter
 
+    if stuck:
+        show_stuck(older_than, limit, as_json=as_json)
+        return
     if status is not None and status not in STATUSES:
         raise InvalidInputError(f"there is no status {status}", hint=f"it can be {', '.join(STATUSES)}")
     wanted = TicketFilter(

@@ -13,16 +13,18 @@ import typer
 from ticketctl.cli import failures, output
 from ticketctl.cli.choices import LoopOption, PoolOption
 from ticketctl.cli.session import load_settings
-from ticketctl.errors import UnsafeError
+from ticketctl.errors import TicketctlError, UnsafeError
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from ticketctl.ports import Delivery
     from ticketctl.queues.mapping import EventSourceMapping, Happening, Invoked
-    from ticketctl.runtime import Database
+    from ticketctl.runtime import Backstage, Database
 
 HANDLER = "ticketctl.worker:handler"
+FLUSH_EVERY = 5.0
+"""Seconds between two looks into the outbox, where the queue is elsewhere."""
 
 
 def register(app: typer.Typer) -> None:
@@ -92,8 +94,28 @@ async def _work(found: "Database", reporter: "_Reporter", *, drain: bool) -> Non
     async with open_backstage(found) as backstage:
         await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
         mapping = EventSourceMapping(backstage.queue, function, found.settings, reporter.tell, drain)
+        await _flush(backstage, reporter)
         with _stopped_by_signals(mapping):
-            await mapping.run()
+            sending = asyncio.create_task(_keep_flushing(backstage, reporter))
+            try:
+                await mapping.run()
+            finally:
+                sending.cancel()
+
+
+async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
+    while True:
+        await asyncio.sleep(FLUSH_EVERY)
+        await _flush(backstage, reporter)
+
+
+async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
+    from ticketctl.queues.mapping import Trouble
+
+    try:
+        await backstage.flush()
+    except TicketctlError as error:
+        reporter.tell(Trouble(error))
 
 
 @contextmanager
