@@ -66,7 +66,7 @@ class _Run:
             self._step(Step.CLASSIFY, Classification, lambda: provider.classify(ticket)),
             self._step(Step.EXTRACT, Extraction, lambda: provider.extract(ticket)),
         )
-        classification = _as_set_by_human(said, ticket)
+        classification = as_set_by_human(said, ticket)
         route = await self._step(
             Step.ROUTE, Route, lambda: self._route(classification, extraction), classification, extraction
         )
@@ -146,13 +146,15 @@ async def _both(
     return one.result(), other.result()
 
 
-def _as_set_by_human(said: Classification, ticket: Ticket) -> Classification:
-    """A human's word stands: routing and drafting go by it too."""
-    theirs = {
+def as_set_by_human(said: Classification, ticket: Ticket) -> Classification:
+    """A human's word stands: routing and drafting go by it too. Of a category that a human set nobody doubts."""
+    theirs: dict[str, Any] = {
         name: getattr(ticket, name)
         for name in ("category", "priority", "sentiment", "language")
         if name in ticket.set_by_human
     }
+    if "category" in theirs:
+        theirs |= {"confidence": 1.0, "method": "human"}
     return replace(said, **theirs) if theirs else said
 
 

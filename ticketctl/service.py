@@ -55,13 +55,13 @@ async def list_tickets(
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidInputError(f"a page cannot have {limit} tickets", hint=f"it can have 1 to {PAGE_LIMIT}")
     for name in ("category", "priority", "team", "search"):
-        _check_text(name, getattr(wanted, name), limit=FILTER_LIMIT)
+        check_text(name, getattr(wanted, name), limit=FILTER_LIMIT)
     return await store.list(wanted, sort=sort, limit=limit, after=after, count=count)
 
 
 async def show(store: TicketStore, ticket_id: int) -> TicketHistory:
     """Read a ticket with its steps and tries. Raises NotFoundError."""
-    history = await store.history(_known(ticket_id))
+    history = await store.history(known(ticket_id))
     if history is None:
         raise _no_ticket(ticket_id)
     return history
@@ -69,7 +69,7 @@ async def show(store: TicketStore, ticket_id: int) -> TicketHistory:
 
 async def close(store: TicketStore, ticket_id: int) -> Ticket:
     """Close a ticket. Raises NotFoundError."""
-    ticket = await store.close(_known(ticket_id))
+    ticket = await store.close(known(ticket_id))
     if ticket is None:
         raise _no_ticket(ticket_id)
     return ticket
@@ -80,17 +80,18 @@ def _check(ticket: NewTicket) -> None:
         raise InvalidInputError(
             "the subject is empty", hint=f"give a subject of 1 to {SUBJECT_LIMIT} characters"
         )
-    _check_text("subject", ticket.subject, limit=SUBJECT_LIMIT)
-    _check_text("body", ticket.body, limit=BODY_LIMIT)
-    _check_text("requester", ticket.requester, limit=REQUESTER_LIMIT)
-    _check_text("idempotency key", ticket.idempotency_key, limit=KEY_LIMIT)
+    check_text("subject", ticket.subject, limit=SUBJECT_LIMIT)
+    check_text("body", ticket.body, limit=BODY_LIMIT)
+    check_text("requester", ticket.requester, limit=REQUESTER_LIMIT)
+    check_text("idempotency key", ticket.idempotency_key, limit=KEY_LIMIT)
     if ticket.requester is not None and "@" not in ticket.requester:
         raise InvalidInputError("the requester is no e-mail address", hint="it looks like ada@example.com")
     if ticket.idempotency_key is not None and not ticket.idempotency_key:
         raise InvalidInputError("the idempotency key is empty", hint="leave it out, or give it a value")
 
 
-def _check_text(name: str, value: str | None, *, limit: int) -> None:
+def check_text(name: str, value: str | None, *, limit: int) -> None:
+    """Raise InvalidInputError for a text that is too long, or that the database cannot keep."""
     if value is None:
         return
     if len(value) > limit:
@@ -107,8 +108,8 @@ def _check_text(name: str, value: str | None, *, limit: int) -> None:
         raise InvalidInputError(f"the {name} is not valid text", hint="send it as UTF-8") from None
 
 
-def _known(ticket_id: int) -> int:
-    """A number that no ticket can have is not asked for."""
+def known(ticket_id: int) -> int:
+    """The number itself. Raises NotFoundError for one that no ticket can have, so that nobody asks for it."""
     if not 1 <= ticket_id <= LARGEST_ID:
         raise _no_ticket(ticket_id)
     return ticket_id

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ticketctl.ai.offline.provider import OfflineProvider
 from ticketctl.ai.spending import Budget, Price
-from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
+from ticketctl.ai.taxonomy import Taxonomy
 from ticketctl.ai.taxonomy_file import default_taxonomy, read
 from ticketctl.domain import Step
 from ticketctl.errors import ConfigError
@@ -30,16 +30,6 @@ def taxonomy_of(settings: Settings) -> Taxonomy:
             hint="TICKETCTL_TAXONOMY names it; ticketctl config init writes one",
         )
     return read(path)
-
-
-def vocabulary_of(taxonomy: Taxonomy) -> Vocabulary:
-    """The words that a person may give a ticket."""
-    return Vocabulary(
-        category=tuple(category.name for category in taxonomy.categories),
-        priority=tuple(priority.name for priority in taxonomy.priorities),
-        sentiment=SENTIMENTS,
-        team=tuple(team.name for team in taxonomy.teams),
-    )
 
 
 def prices_of(settings: Settings) -> Mapping[str, Price]:
