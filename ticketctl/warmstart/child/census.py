@@ -97,8 +97,9 @@ class Census:
         ]
 
     def _tell(self, bound: list[Bound], new: set[tuple[int, int]]) -> list[Zombie]:
-        owners = Owners([one.object for one in bound], [bound, *bound])
-        alive = owners.alive() | {id(one.object) for one in bound if self._is_own_task(one)}
+        owners = Owners([one.object for one in bound], [bound, *bound], self._is_own_module)
+        owners.trace()
+        alive = owners.alive | {id(one.object) for one in bound if self._is_own_task(one)}
         found = [(one, owners.path(one.object)) for one in bound if id(one.object) in alive]
         kept = _foremost([pair for pair in found if not _is_filed_under_its_loop(*pair)])
         return [self._zombie(one, path) for one, path in kept if self._key(one) in new]
@@ -109,6 +110,9 @@ class Census:
     def _is_own(self, places: list[Place]) -> bool:
         """Whether a coroutine's outermost frame is the user's own code."""
         return bool(places) and self._sites.source.name(places[-1][0]) is not None
+
+    def _is_own_module(self, module: ModuleType) -> bool:
+        return self._sites.source.name(getattr(module, "__file__", None) or "") is not None
 
     def _is_own_task(self, one: Bound) -> bool:
         """Work that the user began and nobody will end is lost, whether or not anybody still holds it."""

@@ -8,7 +8,7 @@ only what came after is looked at.
 import gc
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path as FilePath
 from types import CellType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -29,15 +29,41 @@ Path = list[Step]
 
 
 class Owners:
-    """The owners of some objects at one moment. `containers` are the caller's own, which hold the objects too."""
+    """The owners of some objects at one moment.
 
-    def __init__(self, wanted: Iterable[Any], containers: Iterable[Any]) -> None:
+    Args:
+        wanted: the objects.
+        containers: the caller's own containers that hold the objects, too.
+        own: tells the user's own modules, which are searched first: the names that the user knows.
+
+    After `trace`, `alive` has the ids of those that something keeps: a path of names, or a reference count that does
+    not add up.
+
+    """
+
+    def __init__(
+        self, wanted: Iterable[Any], containers: Iterable[Any], own: Callable[[ModuleType], bool]
+    ) -> None:
         self._wanted = {id(one): one for one in wanted}
         self._modules = {id(vars(module)): module for module in _modules()}
         self._closure: dict[int, Any] = {}
         self._containers = [*containers, self._wanted, self._closure]
-        self._complete = self._climb()
-        self._above, self._names = self._descend()
+        self._own = own
+        self._above: dict[int, int | None] = {}
+        self._names: dict[int, Path] = {}
+        self.alive: set[int] = set()
+
+    def trace(self) -> None:
+        """Find the owners. It is not done while the object is made: the arguments would count as owners, too."""
+        complete = self._climb()
+        self._above, self._names = self._descend(
+            {key: one for key, one in self._modules.items() if self._own(one)}
+        )
+        unnamed = self._wanted.keys() - self._above.keys()
+        kept = unnamed & self._held_from_outside() if unnamed and complete else unnamed
+        if kept:
+            self._above, self._names = self._descend(self._modules)
+        self.alive = (self._wanted.keys() & self._above.keys()) | kept
 
     def path(self, wanted: Any) -> Path:
         """Return the shortest chain from a module to the object; empty where no names lead there."""
@@ -49,13 +75,6 @@ class Owners:
             chain.append(number)
             number = self._above[number]
         return [*self._names[chain[-1]], *map(self._step, chain[::-1], chain[-2::-1])]
-
-    def alive(self) -> set[int]:
-        """Return the ids of those objects that something keeps: a path of names, or a count that does not add up."""
-        named = self._wanted.keys() & self._above.keys()
-        if len(named) == len(self._wanted):
-            return named
-        return named | self._held_from_outside() if self._complete else set(self._wanted)
 
     def _step(self, holder: int, part: int) -> Step:
         return Step(_label(self._closure[holder], self._closure[part]), self._closure[part])
@@ -81,9 +100,9 @@ class Owners:
     def _is_root(self, one: Any) -> bool:
         return id(one) in self._modules or isinstance(one, type)
 
-    def _descend(self) -> tuple[dict[int, int | None], dict[int, Path]]:
+    def _descend(self, searched: dict[int, ModuleType]) -> tuple[dict[int, int | None], dict[int, Path]]:
         """Walk from the roots down the gathered objects, breadth first: the first way is the shortest."""
-        names = dict(self._roots())
+        names = dict(self._roots(searched))
         above: dict[int, int | None] = dict.fromkeys(names)
         queue = deque(names)
         while queue:
@@ -94,14 +113,16 @@ class Owners:
                     queue.append(part)
         return above, names
 
-    def _roots(self) -> Iterator[tuple[int, Path]]:
-        """Yield modules' globals first, so that a name in a module wins over a class."""
+    def _roots(self, searched: dict[int, ModuleType]) -> Iterator[tuple[int, Path]]:
+        """Yield modules' globals first, so that a name in a module wins over a class.
+
+        The collector does not show the namespace of a module from before the environment began: it is searched.
+        """
         gathered = set(self._closure)
-        for globals_, module in self._modules.items():
-            if globals_ in gathered:
-                yield globals_, [Step(module.__name__, module)]
-            elif not gathered.isdisjoint(map(id, vars(module).values())):
-                # a module from before the environment began: the collector does not show its namespace
+        for key in gathered & self._modules.keys():
+            yield key, [Step(self._modules[key].__name__, self._modules[key])]
+        for module in searched.values():
+            if not gathered.isdisjoint(map(id, vars(module).values())):
                 for name, value in vars(module).items():
                     if id(value) in gathered and not isinstance(value, type):
                         yield id(value), [Step(module.__name__, module), Step(f".{name}", value)]
