@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from tests.matrix import ERRORS, EXPECTED, RECORD_ERRORS
+from tests.proxy import tcp_proxy
 from ticketctl.db.address import Address
 from ticketctl.db.pools import POOLS
 from ticketctl.loops import LOOPS
@@ -42,6 +44,19 @@ async def test_the_matrix_on_a_unix_socket(server: str) -> None:
     cells = await simulate(plan(server, list(EXPECTED)), lambda: None)
     for cell in cells:
         check(cell, (cell.pool, cell.loop))
+
+
+async def test_the_matrix_over_tcp(server: str) -> None:
+    socket_folder = dict(parse_qsl(urlsplit(server).query))["host"]
+    pairs = [pair for pair in EXPECTED if pair[1] != "run-per-record"]
+    with tcp_proxy(Path(socket_folder) / ".s.PGSQL.5432") as port:
+        over_tcp = f"postgresql://postgres@127.0.0.1:{port}/ticketctl"
+        cells = await simulate(plan(over_tcp, pairs), lambda: None)
+    for cell in cells:
+        check(cell, (cell.pool, cell.loop))
+    zombies = [zombie for cell in cells for zombie in cell.report.zombies]
+    assert zombies
+    assert {zombie.peer for zombie in zombies} == {f"127.0.0.1:{port}"}
 
 
 async def test_connections_after_twenty_invocations(server: str) -> None:
