@@ -210,8 +210,15 @@ async def current_revision(database: Database) -> str | None:
 
 
 async def upgrade(database: Database) -> str | None:
-    """Bring the tables up to date, and answer their revision. Raises DatabaseError."""
+    """Bring the tables up to date, and answer their revision.
+
+    Raises:
+        DatabaseError: They cannot be; StaleSchemaError where they are newer than this program.
+    """
     address = address_of(database.settings)
+    revision = await current_revision(database)
+    if revision is not None and revision > REVISION:
+        migrations.require(revision, address)
     with told_as_database_errors(address):
         await migrations.migrate(address, database.settings)
     return await current_revision(database)
