@@ -42,7 +42,7 @@ class SqsQueue:
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._url = url
+        self._url = _checked(url)
         self._hidden = math.ceil(settings.visibility_timeout)
         self._fifo = url.endswith(".fifo")
         self._client: Any = None
@@ -74,7 +74,7 @@ class SqsQueue:
         return sent
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """Look through the dead-letter queue and leave it as it was."""
+        """Look through the dead-letter queue and leave it as it was; of a FIFO group SQS shows the first ten."""
         url = await self._dead_letter_url()
         messages = await self._look_through(url, limit)
         await self._release(url, messages)
@@ -188,7 +188,7 @@ class SqsQueue:
                 f"the queue {self._url} refused: {told.get('Code')}: {told.get('Message')}",
                 hint="is TICKETCTL_QUEUE_URL right, and may these credentials use the queue?",
             ) from error
-        except (exceptions.BotoCoreError, ValueError) as error:
+        except exceptions.BotoCoreError as error:
             raise QueueError(
                 f"the queue {self._url} cannot be reached: {error}", hint="is TICKETCTL_QUEUE_URL right?"
             ) from error
@@ -210,6 +210,21 @@ class SqsQueue:
             receive_count=int(attributes["ApproximateReceiveCount"]),
             record=_record(message, self._url),
         )
+
+
+def _checked(url: str) -> str:
+    """The URL of a queue: `https://host/account/name`. Raises ConfigError."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.path.count("/") > 1
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError(
+            "TICKETCTL_QUEUE_URL is no queue's URL",
+            hint="it looks like https://sqs.eu-central-1.amazonaws.com/123456789012/tickets",
+        )
+    return url
 
 
 def _client(url: str) -> Any:
