@@ -1,0 +1,241 @@
+"""SQS over HTTP: the queue's peer is moto's server, started here."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from urllib.error import URLError
+from urllib.request import urlopen
+from uuid import uuid4
+
+import asyncpg
+import boto3
+import pytest
+
+from ticketctl import upkeep
+from ticketctl.db.failures import Telling
+from ticketctl.db.operations import PostgresOperations
+from ticketctl.db.outbox import PostgresOutbox
+from ticketctl.db.store import PostgresStore
+from ticketctl.domain import NewTicket
+from ticketctl.errors import ConfigError, QueueError
+from ticketctl.messages import TicketMessage, message_body, parse_event
+from ticketctl.ports import Delivery, Unsent
+from ticketctl.queues.sqs import SqsQueue
+from ticketctl.settings import Settings
+
+Make = Callable[[int], Awaitable[list[int]]]
+SETTINGS = Settings(visibility_timeout=1)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    """The URL of a server that speaks SQS."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and process.poll() is None:
+                with suppress(URLError, OSError), urlopen(f"http://127.0.0.1:{port}/moto-api/"):
+                    break
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+
+
+@pytest.fixture(params=["standard", "fifo"])
+def url(aws: str, request: pytest.FixtureRequest) -> str:
+    """A queue that gives up after two deliveries, of each kind."""
+    client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws)
+    suffix, fifo = (".fifo", {"FifoQueue": "true"}) if request.param == "fifo" else ("", {})
+    name = uuid4().hex
+    dead = client.create_queue(QueueName=f"{name}-dead{suffix}", Attributes=fifo)["QueueUrl"]
+    arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
+    made = client.create_queue(QueueName=f"{name}{suffix}", Attributes={**fifo, "RedrivePolicy": policy})
+    return made["QueueUrl"]
+
+
+@pytest.fixture
+def sqs(url: str) -> SqsQueue:
+    return SqsQueue(url, SETTINGS)
+
+
+@pytest.fixture
+def outbox(telling: Telling) -> PostgresOutbox:
+    return PostgresOutbox(telling)
+
+
+def unsent(ticket_id: int) -> Unsent:
+    return Unsent(message_id=str(uuid4()), body=message_body(ticket_id), group=f"{ticket_id}@example.com")
+
+
+def ticket_ids(deliveries: list[Delivery]) -> list[int]:
+    messages = parse_event({"Records": [delivery.record for delivery in deliveries]})
+    return [message.ticket_id for message in messages if isinstance(message, TicketMessage)]
+
+
+async def all_of(queue: SqsQueue) -> list[Delivery]:
+    found: list[Delivery] = []
+    while batch := await queue.receive(10, wait=0):
+        found += batch
+    return found
+
+
+async def kill(queue: SqsQueue) -> None:
+    """Deliver everything until the redrive policy moves it."""
+    deadline = time.monotonic() + 30
+    while await queue.backlog() and time.monotonic() < deadline:
+        await queue.receive(10, wait=1)
+
+
+async def test_what_is_sent_is_received_and_deleted(sqs: SqsQueue) -> None:
+    messages = [unsent(n) for n in range(1, 26)]
+    assert await sqs.send(messages) == [message.message_id for message in messages]
+    assert await sqs.backlog() == 25
+    received = await all_of(sqs)
+    assert sorted(ticket_ids(received)) == list(range(1, 26))
+    await sqs.delete(received)
+    assert await sqs.backlog() == 0
+
+
+async def test_an_undeleted_message_comes_again_and_counts(sqs: SqsQueue) -> None:
+    await sqs.send([unsent(1)])
+    (first,) = await all_of(sqs)
+    await sqs.give_back([first])
+    deadline = time.monotonic() + 30
+    while not (again := await sqs.receive(1, wait=1)):
+        assert time.monotonic() < deadline
+    assert (first.receive_count, again[0].receive_count) == (1, 2)
+
+
+async def test_dead_letters_are_listed_in_place_then_redriven(
+    sqs: SqsQueue, operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    (ticket_id,) = await make(1)
+    await other.execute("update tickets set status = 'failed'")
+    await sqs.send([unsent(ticket_id)])
+    await kill(sqs)
+    for _ in range(2):
+        (letter,) = await sqs.dead_letters(10)
+    assert letter.ticket_id == ticket_id
+    assert await upkeep.redrive(sqs, operations, [letter]) == (1, [])
+    assert await sqs.dead_letters(10) == []
+    assert ticket_ids(await all_of(sqs)) == [ticket_id]
+    assert await other.fetchval("select status from tickets") == "new"
+
+
+async def test_dead_letters_can_be_purged_one_by_one(sqs: SqsQueue) -> None:
+    await sqs.send([unsent(1), unsent(2)])
+    await kill(sqs)
+    one, other = await sqs.dead_letters(10)
+    assert await sqs.purge([one]) == 1
+    assert [letter.message_id for letter in await sqs.dead_letters(10)] == [other.message_id]
+
+
+@pytest.mark.parametrize("url", ["standard"], indirect=True)
+@pytest.mark.parametrize("body", ["x" * 1024 * 1024, "nonsense", '{"ticket_id": "7"}'])
+async def test_a_body_that_is_not_ours_is_a_letter_without_ticket(
+    sqs: SqsQueue, operations: PostgresOperations, body: str
+) -> None:
+    await sqs.send([Unsent(message_id="1", body=body, group=None)])
+    await kill(sqs)
+    (letter,) = await sqs.dead_letters(10)
+    assert (letter.ticket_id, letter.body) == (None, body)
+    assert letter.reason is not None
+    assert await upkeep.redrive(sqs, operations, [letter]) == (0, [letter])
+    assert len(await sqs.dead_letters(10)) == 1
+
+
+async def test_the_outbox_is_empty_after_it_was_sent(
+    sqs: SqsQueue, outbox: PostgresOutbox, make: Make
+) -> None:
+    ids = await make(25)
+    assert await upkeep.flush(outbox, sqs) == 25
+    assert await outbox.waiting() == 0
+    assert sorted(ticket_ids(await all_of(sqs))) == ids
+
+
+async def test_one_tickets_message_is_sent_alone(sqs: SqsQueue, outbox: PostgresOutbox, make: Make) -> None:
+    _, ticket_id = await make(2)
+    assert await upkeep.flush(outbox, sqs, ticket_id=ticket_id) == 1
+    assert ticket_ids(await all_of(sqs)) == [ticket_id]
+    assert await outbox.waiting() == 1
+
+
+@pytest.mark.parametrize("url", ["fifo"], indirect=True)
+async def test_a_requesters_tickets_are_one_group_and_sent_twice_come_once(
+    sqs: SqsQueue, outbox: PostgresOutbox, store: PostgresStore
+) -> None:
+    for requester in ("ada@example.com", "ada@example.com", "bob@example.com"):
+        await store.create(NewTicket(subject="x", requester=requester))
+    again = await outbox.take(10)
+    await sqs.send(again)
+    await outbox.release([message.message_id for message in again])
+    await upkeep.flush(outbox, sqs)
+    received = await all_of(sqs)
+    groups = [delivery.record["attributes"]["MessageGroupId"] for delivery in received]
+    assert len(received) == 3
+    assert len(set(groups)) == 2
+
+
+async def test_what_the_queue_refuses_stays_in_the_outbox(
+    url: str, outbox: PostgresOutbox, make: Make
+) -> None:
+    await make(3)
+    gone = SqsQueue(url + "x", SETTINGS)
+    with pytest.raises(QueueError):
+        await upkeep.flush(outbox, gone)
+    assert await outbox.waiting() == 3
+    assert len(await outbox.take(10)) == 3
+
+
+@pytest.mark.parametrize("url", ["standard"], indirect=True)
+async def test_a_queue_that_is_not_there_says_so(url: str) -> None:
+    with pytest.raises(QueueError, match="NonExistentQueue") as caught:
+        await SqsQueue(url + "-not", SETTINGS).backlog()
+    assert caught.value.hint
+
+
+async def test_nobody_listening_is_a_queue_error() -> None:
+    with pytest.raises(QueueError, match="cannot be reached"):
+        await SqsQueue("http://127.0.0.1:9/123456789012/tickets", SETTINGS).backlog()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[", "", "https://host/name", "ftp://host/1/name"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="TICKETCTL_QUEUE_URL"):
+        SqsQueue(url, SETTINGS)
+
+
+@pytest.mark.parametrize("url", ["standard"], indirect=True)
+async def test_missing_credentials_are_named(sqs: SqsQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(QueueError, match="no credentials"):
+        await sqs.backlog()
+
+
+async def test_a_queue_without_dead_letters_says_so(aws: str) -> None:
+    client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws)
+    url = client.create_queue(QueueName=uuid4().hex)["QueueUrl"]
+    with pytest.raises(QueueError, match="no dead-letter queue"):
+        await SqsQueue(url, SETTINGS).dead_letters(1)
