@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from ticketctl import loops
 from ticketctl import settings as settings_module
 from ticketctl.batch import Limits, RecordResult, all_failed, process
 from ticketctl.db.pools import pool_named
 from ticketctl.errors import InvalidInputError
 from ticketctl.loops import policy_named
 from ticketctl.messages import Message, batch_response, parse_event
-from ticketctl.runtime import unsafe_pair, worker_loop
+from ticketctl.runtime import Database, open_backstage, unsafe_pair, worker_loop
 from ticketctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,21 @@ def handler(event: object, context: Any) -> dict[str, Any]:
             log_json()
         _worker = Worker(settings_module.load(os.environ, folder=Path.cwd()))
     return response(_worker.invoke(event, context))
+
+
+def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - what Lambda passes
+    """Entry point of the scheduled function: send what could not be sent when its ticket was made.
+
+    Raises:
+        TicketctlError: Not all was sent; what was not stays, and the next call sends it.
+    """
+    settings = settings_module.load(os.environ, folder=Path.cwd())
+
+    async def flush() -> int:
+        async with open_backstage(Database(settings, embedded=False)) as backstage:
+            return await backstage.flush()
+
+    return {"sent": loops.run(flush())}
 
 
 def response(results: Sequence[RecordResult]) -> dict[str, Any]:
