@@ -14,9 +14,10 @@ from ticketctl.ai.offline.provider import OfflineProvider
 from ticketctl.ai.prompts import Prompt
 from ticketctl.ai.redaction import PERSONAL, Redacted, redacted
 from ticketctl.ai.spending import Budget
+from ticketctl.ai.suspicion import suspicions
 from ticketctl.ai.taxonomy import Taxonomy, digest
 from ticketctl.ai.transport import Transport, UnavailableError
-from ticketctl.ai.untrusted import LIMIT, fenced, suspicions, visible
+from ticketctl.ai.untrusted import LIMIT, fenced, visible
 from ticketctl.domain import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.errors import ConfigError
 from ticketctl.ports import Answer

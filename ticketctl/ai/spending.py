@@ -38,7 +38,7 @@ class Budget:
         if model not in self._prices:
             raise ProviderError(
                 f"the budget cannot be kept: no price is known for the model {model}",
-                hint="configure its price",
+                hint="set TICKETCTL_AI_PRICES, like model=0.25/2",
             )
         if self.spent >= self._limit:
             raise ProviderError(

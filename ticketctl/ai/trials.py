@@ -5,21 +5,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from ticketctl.ai.evaluation import Prediction
 from ticketctl.ai.samples import Sample
-from ticketctl.domain import SUBJECT_LIMIT, Ticket, TicketStatus
-from ticketctl.ports import Provider
+from ticketctl.domain import SUBJECT_LIMIT, Classification, Ticket, TicketStatus
+from ticketctl.errors import ProviderError
+from ticketctl.ports import Answer, Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trials:
-    """What was said, in the order of the samples, and what it cost. `milliseconds` has one entry for each."""
+    """What was said, in the order of the samples, and what it cost. `milliseconds` has one entry for each.
+
+    `degraded` counts the answers of the offline engine where it stood in; `stopped` is why not all was asked.
+    """
 
     predictions: list[Prediction]
     milliseconds: list[float]
     input_tokens: int
     output_tokens: int
+    degraded: int
+    stopped: ProviderError | None
 
 
 async def tried(
@@ -29,33 +36,64 @@ async def tried(
     at_once: int = 4,
     done: Callable[[], None] = lambda: None,
 ) -> Trials:
-    """Classify every sample, `at_once` at a time; `done` is called after each. Raises ProviderError."""
-    free = asyncio.Semaphore(at_once)
+    """Classify every sample, `at_once` at a time; `done` is called after each.
 
-    async def one(sample: Sample) -> tuple[Prediction, float, int, int]:
+    After a failure nothing more is asked, and what was asked already still ends.
+
+    Raises:
+        ProviderError: The provider failed before it answered anything.
+    """
+    free = asyncio.Semaphore(at_once)
+    failures: list[ProviderError] = []
+
+    async def one(sample: Sample) -> "_Trial | None":
         async with free:
+            if failures:
+                return None
             started = time.perf_counter()
-            answer = await provider.classify(ticket_of(sample.text))
+            try:
+                answer = await provider.classify(ticket_of(sample.text))
+            except ProviderError as error:
+                failures.append(error)
+                return None
             took = (time.perf_counter() - started) * 1000
         done()
-        said = answer.output
-        prediction = Prediction(
-            text=sample.text, expected=sample.label, predicted=said.category, confidence=said.confidence
-        )
-        return prediction, took, answer.input_tokens, answer.output_tokens
+        return _Trial(sample, answer, took)
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(sample)) for sample in samples]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None  # the others failed alike, or were cancelled because of it
-    results = [task.result() for task in tasks]
+    trials = [trial for task in tasks if (trial := task.result()) is not None]
+    if failures and not trials:
+        raise failures[0]
     return Trials(
-        predictions=[prediction for prediction, *_ in results],
-        milliseconds=[took for _, took, *_ in results],
-        input_tokens=sum(read for _, _, read, _ in results),
-        output_tokens=sum(written for *_, written in results),
+        predictions=[trial.prediction for trial in trials],
+        milliseconds=[trial.milliseconds for trial in trials],
+        input_tokens=sum(trial.answer.input_tokens for trial in trials),
+        output_tokens=sum(trial.answer.output_tokens for trial in trials),
+        degraded=sum(trial.answer.output.degraded for trial in trials),
+        stopped=failures[0] if failures else None,
     )
+
+
+class _Trial(NamedTuple):
+    """One sample, and what the provider said of it."""
+
+    sample: Sample
+    answer: Answer[Classification]
+    milliseconds: float
+
+    @property
+    def prediction(self) -> Prediction:
+        said = self.answer.output
+        return Prediction(
+            text=self.sample.text,
+            expected=self.sample.label,
+            predicted=said.category,
+            confidence=said.confidence,
+        )
 
 
 def ticket_of(text: str) -> Ticket:

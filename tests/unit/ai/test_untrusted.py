@@ -16,10 +16,11 @@ from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.online import OnlineProvider, OnlineSettings
 from ticketctl.ai.redaction import redacted
 from ticketctl.ai.spending import Budget
+from ticketctl.ai.suspicion import suspicions
 from ticketctl.ai.taxonomy import SENTIMENTS
 from ticketctl.ai.taxonomy_file import default_taxonomy
 from ticketctl.ai.trials import ticket_of
-from ticketctl.ai.untrusted import fenced, suspicions, visible
+from ticketctl.ai.untrusted import fenced, visible
 
 TAXONOMY = default_taxonomy()
 HOSTILE = [*ORDERS, *SMUGGLERS]

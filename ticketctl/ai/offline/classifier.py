@@ -11,8 +11,9 @@ from ticketctl.ai.offline.library import Rows, model_for
 from ticketctl.ai.offline.model import Model
 from ticketctl.ai.offline.reading import own_words
 from ticketctl.ai.offline.rules import Keywords, judged, named
+from ticketctl.ai.suspicion import suspicions
 from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
-from ticketctl.ai.untrusted import LIMIT, suspicions
+from ticketctl.ai.untrusted import LIMIT
 from ticketctl.domain import Classification
 
 _SURE = 0.6

@@ -69,7 +69,9 @@ PATTERNS = (
     Pattern(
         "ip", (":",), r"(?<![\w:.])(?=[0-9a-f:]{2,39}(?![\w:]))[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
     ),
-    Pattern("date", DIGITS, rf"(?<![\d.-]){_YEAR}([-/.]){_MONTH}\1{_DAY}(?=T\d|[^\d\w.-]|\.?(?:\s|$)|$)"),
+    Pattern(
+        "date", ("19", "20"), rf"(?<![\d.-]){_YEAR}([-/.]){_MONTH}\1{_DAY}(?=T\d|[^\d\w.-]|\.?(?:\s|$)|$)"
+    ),
     Pattern("date", DIGITS, rf"(?<![\d./-]){_DAY}([./-]){_MONTH}\1(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)"),
     Pattern("date", ("/",), rf"(?<![\d./-]){_MONTH}/{_DAY}/(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)"),
     Pattern(
@@ -127,7 +129,7 @@ PATTERNS = (
     ),
     Pattern(
         "version",
-        DIGITS,
+        ("ersion", "release", "build", "ver", "v ", "v:", *(f"v{digit}" for digit in DIGITS)),
         (
             r"(?<!\w)(?:version|release|build|ver\.?|v)[ :]?\s?"
             r"(?P<value>\d{1,6}(?:\.\d{1,5}){0,3}(?:[-+.]?(?:alpha|beta|rc)[.-]?\d{0,4})?)(?![\w]|\.\d)"
@@ -135,14 +137,18 @@ PATTERNS = (
     ),
     Pattern(
         "error_code",
-        DIGITS,
+        ("error", "fehler", "erreur", "errno", "status", "http", "exit"),
         (
             r"(?<!\w)(?:error|fehler|erreur|errno|status|http|exit)[ -]?(?:code|status)?[ :#=]{0,3}"
             r"(?P<value>\d{2,6}|0x[0-9a-f]{2,16}|(?-i:[A-Z]{1,8}[-_]?\d{1,6}))(?![\w]|[.,]\d)"
         ),
     ),
     Pattern("error_code", ("0x",), r"(?<!\w)0x[0-9a-f]{4,16}(?!\w)"),
-    Pattern("error_code", DIGITS, r"(?<!\w)(?-i:ORA|SQLSTATE|TS|CVE|KB|HRESULT)[-_ ]?\d[\d-]{2,14}(?!\w)"),
+    Pattern(
+        "error_code",
+        ("ora", "sqlstate", "ts", "cve", "kb", "hresult"),
+        r"(?<!\w)(?-i:ORA|SQLSTATE|TS|CVE|KB|HRESULT)[-_ ]?\d[\d-]{2,14}(?!\w)",
+    ),
     Pattern("error_code", ("e",), r"(?<!\w)(?-i:E[A-Z]{4,20})(?!\w)"),
     Pattern(
         "error_code",
@@ -152,12 +158,12 @@ PATTERNS = (
             r"(?:ERR|ERROR|FAILED|DENIED|INVALID|TIMEOUT)(?:_[A-Z0-9]{1,20}){1,5})(?!\w)"
         ),
     ),
-    Pattern("phone", DIGITS, r"(?<![\w+])(?:\+|00)[1-9](?:[ ()./\u00a0-]{0,2}\d){7,14}(?![\w])"),
+    Pattern("phone", ("+", "00"), r"(?<![\w+])(?:\+|00)[1-9](?:[ ()./\u00a0-]{0,2}\d){7,14}(?![\w])"),
     Pattern("phone", DIGITS, r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"),
-    Pattern("phone", DIGITS, r"(?<![\w.-])0\d{2,4}[ /-]\d{3,4}[ -]?\d{2,5}(?![\w-])"),
+    Pattern("phone", ("0",), r"(?<![\w.-])0\d{2,4}[ /-]\d{3,4}[ -]?\d{2,5}(?![\w-])"),
     Pattern(
         "phone",
-        DIGITS,
+        ("phone", "tel", "mobile", "call", "number is", "fax", "whatsapp"),
         (
             r"(?<!\w)(?:phone|tel|telephone|telefon|mobile|call|number is|fax|whatsapp)[.:]?"
             r"(?: me at| us at| at| on)?[ :]{0,2}(?P<value>\(?\d(?:[ ()./-]{0,2}\d){6,14})(?!\w)"
