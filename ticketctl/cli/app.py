@@ -14,8 +14,11 @@ from ticketctl.cli import (
     doctor,
     event,
     failures,
+    learning,
     operate,
     process,
+    review,
+    routing,
     simulate,
     tickets,
     work,
@@ -71,7 +74,21 @@ def _program(
 
 _debug = False
 
-for group in (tickets, event, process, work, operate, dead_letters, simulate, doctor, database, config):
+for group in (
+    tickets,
+    event,
+    process,
+    work,
+    review,
+    routing,
+    operate,
+    dead_letters,
+    learning,
+    simulate,
+    doctor,
+    database,
+    config,
+):
     group.register(app)
 
 

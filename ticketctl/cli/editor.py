@@ -1,4 +1,4 @@
-"""Writing a ticket in the user's own editor."""
+"""Writing a ticket, or changing a text, in the user's own editor."""
 
 import os
 import shlex
@@ -22,12 +22,7 @@ def write_ticket() -> tuple[str, str]:
     Raises:
         InvalidInputError: The editor cannot be run or failed, or nothing was written.
     """
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "ticket.txt")
-        path.write_text(_FORM, "utf-8")
-        _run([*shlex.split(command), str(path)])
-        written = read_text(str(path))
+    written = edit(_FORM, hint="set EDITOR to an editor, or give SUBJECT and --body")
     lines = [line for line in written.splitlines() if not line.startswith("#")]
     subject, _, body = "\n".join(lines).strip().partition("\n")
     if not subject:
@@ -37,8 +32,21 @@ def write_ticket() -> tuple[str, str]:
     return subject.strip(), body.strip()
 
 
-def _run(command: list[str]) -> None:
-    hint = "set EDITOR to an editor, or give SUBJECT and --body"
+def edit(text: str, *, hint: str = "set EDITOR to an editor") -> str:
+    """Open $VISUAL or $EDITOR on a text; answer what was saved.
+
+    Raises:
+        InvalidInputError: The editor cannot be run or failed; `hint` says what to do instead.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "ticket.txt")
+        path.write_text(text, "utf-8")
+        _run([*shlex.split(command), str(path)], hint)
+        return read_text(str(path))
+
+
+def _run(command: list[str], hint: str) -> None:
     try:
         status = subprocess.run(command, check=False).returncode  # noqa: S603 - the user's own editor
     except OSError as error:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ticketctl.ports import TicketStore
+    from ticketctl.reviews import Desk
+    from ticketctl.runtime import Database
     from ticketctl.settings import Settings
 
 Result = TypeVar("Result")
@@ -32,3 +34,23 @@ def with_store(work: "Callable[[TicketStore], Awaitable[Result]]") -> Result:
                 return await work(store)
 
         return loops.run(opened())
+
+
+def with_desk(work: "Callable[[Desk], Awaitable[Result]]") -> Result:
+    """The same for a person's word on a ticket."""
+    from ticketctl.runtime import database
+
+    with database(load_settings()) as found:
+        return at_desk(found, work)
+
+
+def at_desk(found: "Database", work: "Callable[[Desk], Awaitable[Result]]") -> Result:
+    """One piece of work at the desk, on a database that is there, in a loop of its own."""
+    from ticketctl import loops
+    from ticketctl.runtime import open_desk
+
+    async def opened() -> Result:
+        async with open_desk(found) as desk:
+            return await work(desk)
+
+    return loops.run(opened())

@@ -55,8 +55,17 @@ def print_history(history: "TicketHistory") -> None:
     if not output.on_terminal():
         output.print_rows(_lines(history))
         return
+    print_ticket(history)
+    _print_steps(history)
+    _print_attempts(history)
+
+
+def print_ticket(history: "TicketHistory") -> None:
+    """Print a ticket for a person, and why it needs one; not what each step and each try did."""
     from rich.table import Table
     from rich.text import Text
+
+    from ticketctl.reviews import reasons
 
     console = output.console()
     ticket = history.ticket
@@ -69,8 +78,9 @@ def print_history(history: "TicketHistory") -> None:
         if text:
             console.print(Text(f"\n{title}", "bold"))
             console.print(Text(visible(text, multiline=True), overflow="fold"))
-    _print_steps(history)
-    _print_attempts(history)
+    why = reasons(history) if ticket.status == "needs_review" else ()
+    for number, reason in enumerate(why):
+        console.print(Text("\n" * (not number) + "why: ", "bold").append(visible(reason), "magenta"))
 
 
 def as_json(history: "TicketHistory") -> dict[str, Any]:
@@ -101,16 +111,15 @@ def _status(ticket: "Ticket") -> "Text":
 
 def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
     now = datetime.now(UTC)
-    confidence = None if ticket.confidence is None else f"{ticket.confidence:.2f}"
-    category = f"{ticket.category or 'unknown'} (confidence {confidence})" if confidence else None
     extracted = ", ".join(f"{entity['kind']} {entity['value']}" for entity in ticket.extracted or [])
     for name, value in (
         ("requester", ticket.requester),
-        ("category", category),
+        ("category", _category(ticket)),
         ("priority", ticket.priority),
         ("sentiment", ticket.sentiment),
         ("language", ticket.language),
         ("team", ticket.team),
+        ("set by a human", ", ".join(ticket.set_by_human)),
         ("extracted", extracted),
         ("error", ticket.error),
         ("created", relative(ticket.created_at, now=now)),
@@ -118,6 +127,12 @@ def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
     ):
         if value:
             yield name, value
+
+
+def _category(ticket: "Ticket") -> str | None:
+    if ticket.confidence is None or "category" in ticket.set_by_human:
+        return ticket.category
+    return f"{ticket.category or 'unknown'} (confidence {ticket.confidence:.2f})"
 
 
 def _print_steps(history: "TicketHistory") -> None:
