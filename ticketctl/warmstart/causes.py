@@ -265,6 +265,11 @@ def of_false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding
         yield UVLOOP
 
 
+def tells_of_lost_work(tried: Try) -> bool:
+    """Whether asyncio said that a task was destroyed unfinished: no census could find it any more."""
+    return any("Task was destroyed but it is pending" in text for text in tried.invocation.heard)
+
+
 def of_noise(tries: Sequence[Try]) -> Iterator[Finding]:
     """Yield what asyncio complained of where nobody looks."""
     noise = [text for tried in tries for text in tried.invocation.heard if NOISE.search(text)]

@@ -32,7 +32,7 @@ def judge(course: Course) -> Verdict:
         return Verdict.BROKEN
     if _growing(course):
         return Verdict.LEAKING
-    if course.remains:
+    if course.remains or any(map(causes.tells_of_lost_work, course.tries)):
         return Verdict.MASKED
     return Verdict.FRAGILE if course.thaw and failed(course.thaw) else Verdict.SAFE
 

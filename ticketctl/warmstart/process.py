@@ -65,21 +65,21 @@ class Process:
 
 
 class Template:
-    """A process that has imported `preload`, and forks environments."""
+    """A process that has imported `preload`, and forks environments. Raises LaboratoryError."""
 
     def __init__(self, python: str, preload: Sequence[str]) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = _start(python, "template", theirs, preload, stdout=subprocess.DEVNULL)
+        self._process, ours = _start(python, "template", preload, stdout=subprocess.DEVNULL)
         self._channel = Channel(ours)
         self._turn = asyncio.Lock()
 
     async def fork(self) -> Process:
         """Return a new environment. Raises LaboratoryError where the template is dead."""
-        ours, theirs = socket.socketpair()
-        output = tempfile.TemporaryFile()  # noqa: SIM115 the process owns it
-        with theirs:
+        with contextlib.ExitStack() as undo:
+            ours, theirs = (undo.enter_context(end) for end in socket.socketpair())
+            output = undo.enter_context(tempfile.TemporaryFile())
             pid = (await self._ask({"do": "fork"}, (theirs.fileno(), output.fileno())))["pid"]
+            undo.pop_all()
+        theirs.close()
 
         async def reap() -> int:
             status: int = (await self._ask({"do": "reap", "pid": pid}))["status"]
@@ -102,39 +102,43 @@ class Template:
 
 def fresh(python: str, environment: Mapping[str, str], folder: Path | None) -> Process:
     """Start an environment in an interpreter of its own. Raises LaboratoryError where it cannot be started."""
-    ours, theirs = socket.socketpair()
-    output = tempfile.TemporaryFile()  # noqa: SIM115 the process owns it
-    with theirs:
-        process = _start(
-            python, "environment", theirs, (), stdout=output, env={**os.environ, **environment}, cwd=folder
+    with contextlib.ExitStack() as undo:
+        output = undo.enter_context(tempfile.TemporaryFile())
+        process, ours = _start(
+            python, "environment", (), stdout=output, env={**os.environ, **environment}, cwd=folder
         )
+        undo.pop_all()
     return Process(process.pid, ours, output, lambda: _wait(process))
 
 
 def _start(
     python: str,
     kind: str,
-    channel: socket.socket,
     preload: Sequence[str],
     *,
     stdout: BinaryIO | int,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(  # noqa: S603 the interpreter is the caller's choice
-            # -P keeps the folder of the child's start off sys.path
-            [python, "-P", str(BOOT), kind, str(channel.fileno()), *preload],
-            pass_fds=[channel.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stdout,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
-        )
-    except OSError as problem:
-        raise LaboratoryError(f"{python} cannot be started: {problem}") from problem
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a child; return it and our end of its channel."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(  # noqa: S603 the interpreter is the caller's choice
+                # -P keeps the folder of the child's start off sys.path
+                [python, "-P", str(BOOT), kind, str(theirs.fileno()), *preload],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stdout,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            ours.close()
+            raise LaboratoryError(f"{python} cannot be started: {problem}") from problem
+    return process, ours
 
 
 async def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -1,0 +1,83 @@
+"""Handlers that end in other ways than by returning."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+calls = 0
+
+
+def second_time(act):
+    """Do it in the second invocation: the first one is sound."""
+
+    def handler(_event, _context):
+        global calls  # noqa: PLW0603 that it outlives an invocation is the point
+        calls += 1
+        return act() if calls == 2 else None
+
+    return handler
+
+
+def close_everything():
+    os.closerange(3, 256)
+    time.sleep(60)
+
+
+def speak_and_die():
+    sys.stdout.write("last words\n")
+    sys.stdout.flush()
+    os.abort()
+
+
+def leave_a_child():
+    subprocess.Popen(["sleep", "60"])
+    os._exit(3)
+
+
+exits = second_time(lambda: sys.exit(3))
+ends_at_once = second_time(lambda: os._exit(3))
+leaves_a_child = second_time(leave_a_child)
+segfaults = second_time(lambda: ctypes.string_at(0))
+aborts = second_time(speak_and_die)
+hangs = second_time(lambda: time.sleep(60))
+waits_for_ever = second_time(lambda: threading.Event().wait())
+closes_everything = second_time(close_everything)
+returns_a_set = second_time(lambda: {1, 2})
+interrupts = second_time(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+not_callable = "a text"
+
+
+async def coroutine(_event, _context):
+    return None
+
+
+def noisy(_event, _context):
+    """Write more than any pipe holds, on both streams, and on what might be the laboratory's own."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("x" * 1_000_000)
+    return "done"
+
+
+def reads_input(_event, _context):
+    return sys.stdin.read()
+
+
+def tells_context(event, context):
+    return {
+        "event": event,
+        "remaining": context.get_remaining_time_in_millis(),
+        "request": context.aws_request_id,
+        "arn": context.invoked_function_arn,
+        "memory": context.memory_limit_in_mb,
+        "stream": context.log_stream_name,
+        "environment": {
+            name: os.environ.get(name) for name in ("LAMBDA_TASK_ROOT", "AWS_REGION", "_HANDLER", "MINE")
+        },
+        "folder": str(Path.cwd()),
+        "path": sys.path[0],
+        "child": [name for name in sys.path if "warmstart" in name and "handlers" not in name],
+    }
