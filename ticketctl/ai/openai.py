@@ -35,7 +35,8 @@ class OpenAIChat:
 
     async def complete(self, model: str, prompt: Prompt, turns: list[Turn]) -> Completion:
         """Answer the last of the turns; what a server refuses is asked in the next simpler form."""
-        for at in range(self._format, len(_FORMATS)):
+        at = self._format
+        while True:
             body = self._body(model, prompt, turns, _FORMATS[at])
             try:
                 answer = await self._transport.post(self._url, self._headers, body)
@@ -43,10 +44,10 @@ class OpenAIChat:
                 if refused.status not in _NOT_UNDERSTOOD or at == len(_FORMATS) - 1:
                     raise
                 log.info("the AI provider does not take %s: %s", _FORMATS[at], refused)
+                at += 1
             else:
                 self._format = max(self._format, at)
                 return _completion(answer)
-        raise AssertionError("the last form returns or raises")  # pragma: no cover
 
     def _body(self, model: str, prompt: Prompt, turns: list[Turn], form: str) -> dict[str, Any]:
         system = prompt.system if form == "json_schema" else prompt.with_schema

@@ -53,12 +53,12 @@ async def test_the_built_in_taxonomy_never_trains(monkeypatch):
 
 def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
     program = (
-        "import asyncio, sys\n"
+        "import sys\n"
+        "from ticketctl import loops\n"
         "from ticketctl.ai.offline import OfflineProvider\n"
         "from ticketctl.ai.taxonomy_file import default_taxonomy\n"
         "from ticketctl.ai.trials import ticket_of\n"
-        "with asyncio.Runner() as runner:\n"
-        "    runner.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
+        "loops.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
         "print(*sorted({'httpx', 'random', 'ticketctl.ai.offline.training'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
