@@ -1,0 +1,119 @@
+"""What one event loop holds of the database: few connections, each call bounded in time."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from ticketctl.db.address import Address
+from ticketctl.db.engine import Connections, Engines
+from ticketctl.db.pools import POOLS
+from ticketctl.settings import Settings
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_connections(emptied_url: str) -> Open:
+    @asynccontextmanager
+    async def opened(pool: str = "dispose", **chosen: Any) -> AsyncIterator[Connections]:
+        settings = Settings(database_url=emptied_url, **chosen)
+        engines = Engines(Address.parse(emptied_url), POOLS[pool], settings, one_loop=True)
+        async with engines.per_loop() as connections:
+            yield connections
+
+    return opened
+
+
+async def backend(connections: Connections, *, apart: bool = False) -> int:
+    async with connections.one(apart=apart) as connection:
+        pid: int = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+    return pid
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_no_more_connections_at_a_time_than_the_settings_allow(
+    open_connections: Open, limit: int
+) -> None:
+    held = most = 0
+    full = asyncio.Event()
+
+    async def use(connections: Connections) -> None:
+        nonlocal held, most
+        async with connections.one():
+            held += 1
+            most = max(most, held)
+            if held == limit:
+                full.set()
+            await full.wait()
+            await asyncio.sleep(0)
+            held -= 1
+
+    async with open_connections(max_connections=limit) as connections:
+        await asyncio.gather(*(use(connections) for _ in range(4 * limit)))
+    assert most == limit
+
+
+async def test_a_connection_apart_is_one_that_no_pool_has_touched(open_connections: Open) -> None:
+    async with open_connections() as connections:
+        pooled = await backend(connections)
+        assert await backend(connections) == pooled
+        apart = [await backend(connections, apart=True) for _ in range(2)]
+    assert len({pooled, *apart}) == 3
+
+
+async def test_the_null_pool_keeps_no_connection(open_connections: Open) -> None:
+    async with open_connections("null") as connections:
+        assert await backend(connections) != await backend(connections)
+
+
+async def test_every_statement_stands_for_itself(open_connections: Open, ask: Callable[[str], str]) -> None:
+    async with open_connections() as connections, connections.one() as connection:
+        await connection.execute(text("insert into tickets (subject) values ('x')"))
+        assert ask("select count(*) from tickets") == "1"
+
+
+async def test_the_server_knows_the_connection_by_its_name(open_connections: Open) -> None:
+    async with open_connections(application_name="mine") as connections, connections.one() as connection:
+        assert await connection.scalar(text("show application_name")) == "mine"
+
+
+@pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
+async def test_a_statement_that_takes_too_long_is_given_up(open_connections: Open, pool: str) -> None:
+    async with open_connections(pool, store_timeout=0.2) as connections:
+        with pytest.raises(TimeoutError, match=r"the database did not answer within 0\.2 s"):
+            async with connections.one() as connection:
+                await connection.execute(text("select pg_sleep(60)"))
+        assert await backend(connections)
+
+
+@pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
+async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, pool: str) -> None:
+    """It answers nothing and closes nothing: only a bound from outside ends the wait."""
+    stopped: list[int] = []
+
+    async def use(connections: Connections) -> None:
+        async with connections.one() as connection:
+            stopped.append((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
+            os.kill(stopped[0], signal.SIGSTOP)
+            await connection.execute(text("select 1"))
+
+    async with open_connections(pool, store_timeout=0.3) as connections:
+        try:
+            with pytest.raises(TimeoutError, match=r"the database did not answer within 0\.3 s"):
+                await use(connections)
+            assert await backend(connections) not in stopped
+        finally:
+            os.kill(stopped[0], signal.SIGCONT)
+
+
+async def test_an_error_of_ones_own_is_not_taken_for_the_databases(open_connections: Open) -> None:
+    async with open_connections() as connections:
+        with pytest.raises(TimeoutError, match="of my own"):
+            async with connections.one():
+                raise TimeoutError("of my own")
