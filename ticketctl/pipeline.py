@@ -70,14 +70,7 @@ class _Run:
         route = await self._step(
             Step.ROUTE, Route, lambda: self._route(classification, extraction), classification, extraction
         )
-        draft = await self._step(
-            Step.RESPOND,
-            Draft,
-            lambda: provider.respond(ticket, classification, extraction, route),
-            classification,
-            extraction,
-            route,
-        )
+        draft = await self._draft(classification, extraction, route)
         review = classification.review or extraction.review or draft.review
         outcome = Outcome(
             status=TicketStatus.NEEDS_REVIEW if review else TicketStatus.PROCESSED,
@@ -89,6 +82,19 @@ class _Run:
         if not await self._store.finish(ticket.id, self._token, outcome, self._unsaved):
             raise _lost(ticket)
         return outcome.status
+
+    async def _draft(self, classification: Classification, extraction: Extraction, route: Route) -> Draft:
+        """Nobody asks for a draft where a human wrote it, or wants none."""
+        if "draft" in self._ticket.set_by_human:
+            return Draft(text=self._ticket.draft or "", method="human")
+        return await self._step(
+            Step.RESPOND,
+            Draft,
+            lambda: self._provider.respond(self._ticket, classification, extraction, route),
+            classification,
+            extraction,
+            route,
+        )
 
     async def _route(self, classification: Classification, extraction: Extraction) -> Answer[Route]:
         return Answer(output=self._router.route(classification, extraction), model=ROUTED_BY)
@@ -147,14 +153,17 @@ async def _both(
 
 
 def as_set_by_human(said: Classification, ticket: Ticket) -> Classification:
-    """A human's word stands: routing and drafting go by it too. Of a category that a human set nobody doubts."""
+    """A human's word stands: routing and drafting go by it too.
+
+    Who set the category has read the ticket: what the step doubted needs no human any more.
+    """
     theirs: dict[str, Any] = {
         name: getattr(ticket, name)
         for name in ("category", "priority", "sentiment", "language")
         if name in ticket.set_by_human
     }
     if "category" in theirs:
-        theirs |= {"confidence": 1.0, "method": "human"}
+        theirs |= {"confidence": 1.0, "method": "human", "review": ()}
     return replace(said, **theirs) if theirs else said
 
 

@@ -131,8 +131,14 @@ def understood(history: TicketHistory) -> tuple[Classification, Extraction] | No
 
 
 def reasons(history: TicketHistory) -> Sequence[str]:
-    """Why the steps asked for a human, in the order of the steps."""
-    return [reason for record in history.steps for reason in record.output.get("review", ())]
+    """Why the steps asked for a human, in the order of the steps, less what a human has settled since."""
+    settled = {Step.CLASSIFY: "category", Step.RESPOND: "draft"}
+    return [
+        reason
+        for record in history.steps
+        if settled.get(record.step) not in history.ticket.set_by_human
+        for reason in record.output.get("review", ())
+    ]
 
 
 def _check_draft(text: str) -> None:

@@ -115,7 +115,7 @@ def _print_for_a_person(form: dict[str, Any]) -> None:
     ]
     if tokens:
         rows.append(("cost", f"{tokens:,} tokens, {'no price known' if cost is None else f'{cost:.4f}'}"))
-    output.print_table(("FIGURE", ""), rows)
+    output.print_table(("FIGURE", "VALUE"), rows)
     _print_labels(form["labels"])
     _print_confusions(form["confusions"])
     if "changes" in form:

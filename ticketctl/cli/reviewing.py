@@ -1,6 +1,6 @@
 """A person and the tickets that need one, one after the other, on a terminal."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ticketctl.reviews import Desk
     from ticketctl.runtime import Database
 
-_QUESTION = "[a]pprove  [e]dit the draft  [r]eject the draft  [c]ategory  [t]eam  [s]kip  [q]uit"
+_QUESTION = "\n[a]pprove  [e]dit the draft  [r]eject the draft  [c]ategory  [t]eam  [s]kip  [q]uit"
 
 
 def go_through(found: "Database", limit: int) -> None:
@@ -45,24 +45,22 @@ class _Review:
     def ended(self, place: str) -> bool:
         """Ask until the ticket is done with; False where the person wants no more."""
         actions: dict[str, Callable[[TicketHistory], bool]] = {
-            "a": self._approve,
-            "e": self._edit,
-            "r": self._reject,
-            "c": self._category,
-            "t": self._team,
-            "s": lambda _: True,
+            "approve": self._approve,
+            "edit": self._edit,
+            "reject": self._reject,
+            "category": self._category,
+            "team": self._team,
+            "skip": lambda _: True,
         }
+        by_letter = {name[0]: action for name, action in actions.items()}
         while (history := self._read()) is not None:
             output.console().rule(place)
             ticket_view.print_ticket(history)
-            output.say("")
-            answer = _asked(_QUESTION)[:1].lower()
-            if answer == "q":
+            answer = _asked(_QUESTION, {*actions, *by_letter, "quit", "q"})
+            if answer in {"q", "quit"}:
                 return False
-            if answer not in actions:
-                continue
             try:
-                if actions[answer](history):
+                if (actions | by_letter)[answer](history):
                     return True
             except (InvalidInputError, NotFoundError) as error:
                 failures.report(error, debug=False)
@@ -95,15 +93,20 @@ class _Review:
             self._set({"draft": written})
         return False
 
-    def _category(self, _: "TicketHistory") -> bool:
-        self._choose("category")
+    def _category(self, history: "TicketHistory") -> bool:
+        if self._choose("category") and history.ticket.draft:
+            output.say(
+                f"the draft is still the old one: edit it, or quit and ticketctl retry {self._ticket_id}"
+            )
         return False
 
     def _team(self, _: "TicketHistory") -> bool:
         self._choose("team")
         return False
 
-    def _choose(self, name: str) -> None:
+    def _choose(self, name: str) -> bool:
+        """Have the person choose a word; False where they leave it as it is."""
+
         async def known(desk: "Desk") -> tuple[str, ...]:
             choices: tuple[str, ...] = getattr(desk.vocabulary, name)
             return choices
@@ -112,9 +115,10 @@ class _Review:
         for number, choice in enumerate(choices, start=1):
             output.say(f"{number:>4}  {choice}")
         answer = _asked(f"{name}, its name or number (empty: as it is)")
+        numbered = {str(number): choice for number, choice in enumerate(choices, start=1)}
         if answer:
-            by_number = answer.isdecimal() and 1 <= int(answer) <= len(choices)
-            self._set({name: choices[int(answer) - 1] if by_number else answer})
+            self._set({name: numbered.get(answer, answer)})
+        return bool(answer)
 
     def _set(self, values: Mapping[str, str]) -> None:
         def work(desk: "Desk") -> "Awaitable[Ticket]":
@@ -124,6 +128,11 @@ class _Review:
         output.say(f"{', '.join(values)} set")
 
 
-def _asked(question: str) -> str:
-    answer: str = typer.prompt(question, default="", show_default=False, err=True)
-    return answer.strip()
+def _asked(question: str, answers: Collection[str] = ()) -> str:
+    """What the person types, in small letters where it must be one of the answers."""
+    while True:
+        said: str = typer.prompt(question, default="", show_default=False, err=True).strip()
+        if not answers:
+            return said
+        if said.lower() in answers:
+            return said.lower()

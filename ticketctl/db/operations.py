@@ -56,7 +56,7 @@ _RETRY = text(
     """
 with idle as (
   select id from tickets where id = any(cast(:ticket_ids as bigint[]))
-    and (status in ('failed', 'new') or status = 'processing' and lease_until < now())
+    and (status in ('failed', 'new', 'needs_review') or status = 'processing' and lease_until < now())
   order by id for no key update
 ), opened as (
   update tickets t set status = 'new', lease_token = null, lease_until = null, updated_at = now()
