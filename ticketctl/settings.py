@@ -105,6 +105,8 @@ NAMES = tuple(f.name for f in fields(Settings))
 SECRETS = frozenset(f.name for f in fields(Settings) if f.metadata["secret"])
 """Settings whose value is never shown."""
 
+_PATHS = ("home", "cache", "taxonomy", "ai_model_file")
+"""Settings that name files; what the file says of them is meant from its own folder."""
 _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SHAPES = {
     "ai_api_key": (r"[!-~]+", "a key has no spaces and nothing beyond ASCII"),
@@ -185,4 +187,6 @@ def _from_file(path: Path | None) -> dict[str, Any]:
         )
     if isinstance(values.get("taxonomy"), dict):
         values["taxonomy"] = str(path)
-    return values
+    values = {name: value for name, value in values.items() if value != ""}
+    named = {name: values[name] for name in _PATHS if isinstance(values.get(name), str)}
+    return values | {name: str(path.parent / Path(value).expanduser()) for name, value in named.items()}

@@ -77,6 +77,14 @@ def test_what_cannot_reach_a_provider_is_refused_with_a_hint(name: str, value: s
     assert SECRET not in f"{raised.value} {raised.value.hint}"
 
 
+def test_a_file_names_others_from_its_own_folder(tmp_path: Path) -> None:
+    write(tmp_path, "home = 'data'\nai_model_file = '~/desk.model'\ncache = '/var/cache/desk'\n")
+    loaded = settings.load({}, folder=tmp_path)
+    assert loaded.home_folder == tmp_path / "data"
+    assert loaded.ai_model_file == str(Path.home() / "desk.model")
+    assert loaded.cache_folder == Path("/var/cache/desk")
+
+
 def test_models_that_can_be_learned_again_are_kept_beside_the_data_or_where_it_was_said() -> None:
     assert Settings(home="/srv/desk").cache_folder == Path("/srv/desk/cache")
     assert Settings(home="/srv/desk", cache="/var/cache/desk").cache_folder == Path("/var/cache/desk")
@@ -89,7 +97,9 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
     assert (loaded.pool, loaded.loop, loaded.max_connections) == ("queue", "x", 9)
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
+def test_an_empty_variable_or_line_is_as_good_as_none(tmp_path: Path) -> None:
+    write(tmp_path, 'ai_base_url = ""\nhome = ""\npool = ""\n')
+    assert settings.load({}, folder=tmp_path) == Settings()
     assert settings.load({"TICKETCTL_POOL": "", "TICKETCTL_STORE_TIMEOUT": ""}) == Settings()
 
 
@@ -105,7 +115,7 @@ def test_a_taxonomy_in_the_file_is_found_there(tmp_path: Path) -> None:
 
 def test_a_taxonomy_can_have_a_file_of_its_own(tmp_path: Path) -> None:
     write(tmp_path, "taxonomy = 'desk.toml'\n")
-    assert settings.load({}, folder=tmp_path).taxonomy == "desk.toml"
+    assert settings.load({}, folder=tmp_path).taxonomy == str(tmp_path / "desk.toml")
     assert settings.load({"TICKETCTL_TAXONOMY": "other.toml"}, folder=tmp_path).taxonomy == "other.toml"
 
 

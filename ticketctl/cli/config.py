@@ -1,12 +1,17 @@
-"""`config`: the settings in force."""
+"""`config`: the settings in force, and files to begin with."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ticketctl.cli import output
 from ticketctl.cli.session import load_settings
+from ticketctl.errors import InvalidInputError
+
+HIDDEN = "********"
+TAXONOMY_FILE = "taxonomy.toml"
 
 commands = typer.Typer(help="The settings.", no_args_is_help=True)
 
@@ -44,10 +49,62 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         output.print_rows(rows)
 
 
+@commands.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path(),
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a commented ticketctl.toml and taxonomy.toml: the settings, and what tickets may be about.
+
+    Prints the names of the two files.
+    """
+    from ticketctl.ai.taxonomy_file import DEFAULT
+    from ticketctl.settings import FILE
+
+    written = {folder / FILE: _template(), folder / TAXONOMY_FILE: DEFAULT.read_text("utf-8")}
+    there = [str(path) for path in written if path.exists()]
+    if there and not force:
+        raise InvalidInputError(f"{' and '.join(there)} would be replaced", hint="--force replaces them")
+    try:
+        for path, text in written.items():
+            path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InvalidInputError(
+            f"{error.filename} cannot be written: {error.strerror}", hint="name a folder that exists"
+        ) from None
+    output.print_rows([path] for path in written)
+    if output.on_terminal():
+        output.say("next: change them, then ticketctl config show")
+
+
+def _template() -> str:
+    """Every setting with its meaning, left at its default; the taxonomy alone is named."""
+    import msgspec
+
+    from ticketctl import settings as settings_module
+
+    defaults, meanings = settings_module.Settings(), settings_module.meanings()
+    lines = ["# The settings of ticketctl. A variable of the environment wins over its line here.", ""]
+    for name, (variable, meaning) in zip(settings_module.NAMES, meanings.items(), strict=True):
+        default = getattr(defaults, name)
+        line = f"# {name} = {msgspec.json.encode('' if default is None else default).decode()}"
+        lines += [
+            f"# {variable}: {meaning}",
+            line if name != "taxonomy" else f'{name} = "{TAXONOMY_FILE}"',
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def _shown(name: str, value: object) -> str:
-    """The value as it may be shown: a URL less its password."""
+    """The value as it may be shown: no secret, and a URL less its password."""
+    from ticketctl.settings import SECRETS
+
     if value is None:
         return ""
+    if name in SECRETS:
+        return HIDDEN
     if name == "database_url":
         from ticketctl.db.address import Address
 
