@@ -191,6 +191,7 @@ class FakeProvider:
     prompt: str = "1"
     category: str = "billing"
     review: tuple[str, ...] = ()
+    degraded: bool = False
     failing: dict[tuple[int, Step], Exception] = field(default_factory=dict)
     stuck: set[int] = field(default_factory=set)
     meeting: asyncio.Barrier | None = None
@@ -212,6 +213,7 @@ class FakeProvider:
             confidence=0.9,
             method="model",
             review=self.review,
+            degraded=self.degraded,
         )
         return await self._answer(ticket, Step.CLASSIFY, classification)
 
@@ -233,7 +235,8 @@ class FakeProvider:
         error = self.failing.get((ticket.id, step))
         if error is not None:
             raise error
-        return Answer(output=output, model="fake-1", input_tokens=7, output_tokens=3)
+        sent = None if self.local else f"{step} {ticket.text}"
+        return Answer(output=output, model="fake-1", input_tokens=7, output_tokens=3, sent=sent)
 
 
 @dataclass

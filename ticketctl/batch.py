@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
+from ticketctl.deadline import DEADLINE
 from ticketctl.domain import TicketStatus
 from ticketctl.messages import Message, TicketMessage
 from ticketctl.pipeline import LeaseLostError, Pipeline
@@ -73,6 +74,7 @@ async def process(
 
     Nothing is raised. `failed_groups` are FIFO groups that failed earlier in the same invocation.
     """
+    DEADLINE.set(limits.deadline)
     batch = _Batch(pipeline, limits, environment_id, failed_groups)
     results = await batch.run(messages)
     for result in results:

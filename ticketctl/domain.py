@@ -137,7 +137,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """One row of `steps`: an output that is saved, and what it cost. `duration_ms` is wall time."""
+    """One row of `steps`: an output that is saved, and what it cost.
+
+    `duration_ms` is wall time; `sent` is the text that left the machine, None where nothing did.
+    """
 
     step: Step
     output: dict[str, Any]
@@ -147,6 +150,7 @@ class StepRecord:
     input_tokens: int = 0
     output_tokens: int = 0
     duration_ms: float = 0.0
+    sent: str | None = None
     created_at: datetime | None = None
 
 

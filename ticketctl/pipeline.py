@@ -102,12 +102,15 @@ class _Run:
     async def _step(
         self, step: Step, kind: type[Output], ask: Callable[[], Awaitable[Answer[Output]]], *inputs: object
     ) -> Output:
-        """Answer from what is saved while it still holds, else ask and keep the answer."""
+        """Answer from what is saved while it still holds, else ask and keep the answer.
+
+        What a stand-in said holds only for the try that needed it.
+        """
         by_code = step is Step.ROUTE
         fingerprint = self._router.fingerprint() if by_code else self._provider.fingerprint(step)
         prompt_hash = _hash(fingerprint, inputs)
         saved = self._claim.steps.get(step)
-        if saved is not None and saved.prompt_hash == prompt_hash:
+        if saved is not None and saved.prompt_hash == prompt_hash and not saved.output.get("degraded"):
             return msgspec.convert(saved.output, kind)
         started = time.perf_counter()
         answer = await ask()
@@ -120,6 +123,7 @@ class _Run:
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            sent=answer.sent,
         )
         log.info(
             "step done",
@@ -130,9 +134,8 @@ class _Run:
 
     async def _keep(self, record: StepRecord, *, paid: bool) -> None:
         if not paid or record.step is Step.RESPOND:
-            self._unsaved.append(
-                record
-            )  # finishing writes it; a paid draft is written by the next statement too
+            # finishing writes it: for a paid draft too, that is the very next statement
+            self._unsaved.append(record)
         elif not await self._store.save_step(self._ticket.id, self._token, record):
             raise _lost(self._ticket)
 

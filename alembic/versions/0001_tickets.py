@@ -78,6 +78,7 @@ def create_steps_and_attempts() -> None:
         sa.Column("input_tokens", sa.Integer, nullable=False, server_default="0"),
         sa.Column("output_tokens", sa.Integer, nullable=False, server_default="0"),
         sa.Column("duration_ms", sa.Float, nullable=False, server_default="0"),
+        sa.Column("sent", sa.Text),
         time("created_at", now=True),
         sa.PrimaryKeyConstraint("ticket_id", "step"),
         sa.CheckConstraint("step in ('classify', 'extract', 'route', 'respond')", name="step"),

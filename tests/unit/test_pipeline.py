@@ -103,6 +103,24 @@ async def test_where_one_of_two_fails_the_others_answer_is_saved(failing: Step, 
     assert [step for _, step in second.asked] == [failing, Step.RESPOND]
 
 
+async def test_what_a_stand_in_said_is_asked_for_again() -> None:
+    store = FakeStore.of(1)
+    with pytest.raises(ProviderError):
+        failing = {(1, Step.RESPOND): DOWN}
+        await run(store, FakeProvider(local=False, degraded=True, failing=failing))
+    again(store)
+    second = FakeProvider(local=False)
+    await run(store, second)
+    assert second.asked == [(1, Step.CLASSIFY), (1, Step.RESPOND)]
+
+
+@pytest.mark.parametrize(("local", "sent"), [(True, None), (False, "classify My printer is on fire")])
+async def test_a_step_tells_what_left_the_machine(*, local: bool, sent: str | None) -> None:
+    store = FakeStore.of(1)
+    await run(store, FakeProvider(local=local))
+    assert store.steps[1][Step.CLASSIFY].sent == sent
+
+
 async def test_another_prompt_asks_again() -> None:
     store = FakeStore.of(1)
     await run(store, FakeProvider(prompt="1"))

@@ -153,6 +153,10 @@ def _print_steps(history: "TicketHistory") -> None:
             for step in history.steps
         ),
     )
+    for step in history.steps:
+        if step.sent is not None:
+            output.console().print(f"\nwhat {step.step} sent to {step.provider}", style="bold")
+            output.console().print(visible(step.sent, multiline=True), overflow="fold")
 
 
 def _print_attempts(history: "TicketHistory") -> None:
@@ -187,6 +191,7 @@ def _lines(history: "TicketHistory") -> Iterable[Sequence[object]]:
             step.model,
             f"{step.duration_ms:.3f}",
             _compact(step.output),
+            step.sent,
         )
     for attempt in history.attempts:
         yield "attempt", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error

@@ -90,6 +90,7 @@ steps = Table(
     Column("input_tokens", Integer, nullable=False, server_default="0"),
     Column("output_tokens", Integer, nullable=False, server_default="0"),
     Column("duration_ms", Float, nullable=False, server_default="0"),
+    Column("sent", Text),
     _time("created_at", now=True),
     PrimaryKeyConstraint("ticket_id", "step"),
     CheckConstraint("step in ('classify', 'extract', 'route', 'respond')", name="step"),

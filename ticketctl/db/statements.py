@@ -92,13 +92,16 @@ left join tickets before on before.id = wanted.ticket_id
 )
 
 _SAVE_STEPS = """
-  insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens, duration_ms)
-  select holder.id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens, s.duration_ms
+  insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens,
+    duration_ms, sent)
+  select holder.id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens,
+    s.duration_ms, s.sent
   from holder, jsonb_to_recordset(cast(:steps as jsonb)) as s(step text, output jsonb, provider text, model text,
-    prompt_hash text, input_tokens int, output_tokens int, duration_ms float8)
+    prompt_hash text, input_tokens int, output_tokens int, duration_ms float8, sent text)
   on conflict (ticket_id, step) do update set output = excluded.output, provider = excluded.provider,
     model = excluded.model, prompt_hash = excluded.prompt_hash, input_tokens = excluded.input_tokens,
-    output_tokens = excluded.output_tokens, duration_ms = excluded.duration_ms, created_at = now()
+    output_tokens = excluded.output_tokens, duration_ms = excluded.duration_ms, sent = excluded.sent,
+    created_at = now()
 """
 
 SAVE_STEPS = text(
