@@ -188,6 +188,14 @@ class DeadLetter:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePolicy:
+    """How a queue delivers: seconds that a message is hidden, deliveries before it dies (None: it never does)."""
+
+    visibility_timeout: float
+    max_receive_count: int | None
+
+
 class TicketQueue(Protocol):
     """Brings messages to workers, each until it is done or dead. All raise QueueError or DatabaseError."""
 
@@ -211,6 +219,9 @@ class TicketQueue(Protocol):
 
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
         """Delete dead letters; answers how many were still there."""
+
+    async def policy(self) -> QueuePolicy:
+        """How the queue itself is set up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,3 +311,6 @@ class Operations(Protocol):
 
     async def statistics(self) -> Statistics:
         """Count and measure."""
+
+    async def connection_limit(self) -> int:
+        """How many connections the database server gives to ordinary users."""

@@ -82,6 +82,13 @@ from steps group by step, provider
 """
 )
 
+_CONNECTION_LIMIT = text(
+    """
+select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+  - coalesce(current_setting('reserved_connections', true)::int, 0) as available
+"""
+)
+
 
 class PostgresOperations:
     """The operator's view over one event loop's connections; see `ports.Operations`."""
@@ -118,6 +125,12 @@ class PostgresOperations:
             oldest_new=None if new is None else new["oldest"],
             steps=sorted(measured, key=lambda step: (order.index(step.step), step.provider)),
         )
+
+    async def connection_limit(self) -> int:
+        """Ask the server what it has to give, less what it reserves."""
+        (row,) = await self._rows(_CONNECTION_LIMIT)
+        limit: int = row["available"]
+        return limit
 
     async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
         async with self._connections.one() as connection:

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import RowMapping, TextClause
 
 from ticketctl.messages import build_record
-from ticketctl.ports import DeadLetter, Delivery
+from ticketctl.ports import DeadLetter, Delivery, QueuePolicy
 from ticketctl.queues import statements
 from ticketctl.settings import Settings
 
@@ -41,6 +41,7 @@ class PostgresQueue:
 
     def __init__(self, connections: Connections, settings: Settings) -> None:
         self._connections = connections
+        self._settings = settings
         self._limits = {
             "max_receive_count": settings.max_receive_count,
             "hidden": timedelta(seconds=settings.visibility_timeout),
@@ -83,6 +84,13 @@ class PostgresQueue:
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
         """Delete dead letters."""
         return len(await self._rows(statements.PURGE, message_ids=_ids(letters)))
+
+    async def policy(self) -> QueuePolicy:
+        """Answer the settings: they are the policy."""
+        return QueuePolicy(
+            visibility_timeout=self._settings.visibility_timeout,
+            max_receive_count=self._settings.max_receive_count,
+        )
 
     async def _settle(
         self, statement: TextClause, deliveries: Sequence[Delivery], **parameters: object

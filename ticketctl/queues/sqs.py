@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.messages import REGION, MalformedMessage, TicketMessage, parse_event
-from ticketctl.ports import DeadLetter, Delivery, Unsent
+from ticketctl.ports import DeadLetter, Delivery, QueuePolicy, Unsent
 from ticketctl.settings import Settings
 
 REQUEST_LIMIT = 10
@@ -90,6 +90,16 @@ class SqsQueue:
         async def nothing(_: Message) -> None: ...
 
         return await self._take_out(letters, nothing)
+
+    async def policy(self) -> QueuePolicy:
+        """Ask the queue."""
+        attributes = await self._attributes()
+        redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
+        count = redrive.get("maxReceiveCount")
+        return QueuePolicy(
+            visibility_timeout=float(attributes["VisibilityTimeout"]),
+            max_receive_count=None if count is None else int(count),
+        )
 
     async def _take_out(
         self, letters: Sequence[DeadLetter], first: Callable[[Message], Awaitable[None]]
