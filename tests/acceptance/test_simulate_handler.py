@@ -166,6 +166,14 @@ def test_a_freeze_is_survived_or_not(simulate, folder, echo_port, options, verdi
     assert said in done.stderr
 
 
+def test_pictures(simulate, folder):
+    files = ["--svg", str(folder / "out.svg"), "--html", str(folder / "out.html")]
+    done = simulate("--handler", "locked:handler", "--event", str(folder / "one.json"), *files)
+    assert done.returncode == 8
+    assert "L2" in (folder / "out.svg").read_text()
+    assert "locked.py:7" in (folder / "out.html").read_text()
+
+
 def test_a_module_that_is_there_and_fails_is_broken(simulate, folder):
     done = simulate("--handler", "surprise:handler", "--event", str(folder / "one.json"))
     assert done.returncode == 8
@@ -199,6 +207,7 @@ MISTAKES = {
     "no variable": (["--handler", "sound:handler", "--event", "{one}", "--env", "A"], "NAME=VALUE"),
     "no interpreter": (["--handler", "sound:handler", "--event", "{one}", "--python", "/none"], "/none"),
     "no such freeze": (["--handler", "sound:handler", "--event", "{one}", "--freeze=hard"], "silent"),
+    "no folder": (["--handler", "sound:handler", "--event", "{one}", "--svg", "/none/x.svg"], "/none/x.svg"),
     "no handler": (["--env", "A=1"], "--handler"),
     "no times": (["--handler", "sound:handler", "--event", "{one}", "--times", "0"], "--times"),
 }

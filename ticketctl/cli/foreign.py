@@ -11,6 +11,7 @@ import typer
 from ticketctl.cli import output
 from ticketctl.cli.input import read_text
 from ticketctl.cli.matrix import summary
+from ticketctl.cli.pictures import Pictures
 from ticketctl.cli.verdicts import MEANINGS, OUTCOME_STYLES, STYLES, glyphs, print_finding
 from ticketctl.errors import InvalidInputError, UnsafeError
 
@@ -35,11 +36,11 @@ class Request:
     freeze: "Freeze | None"
 
 
-def simulate(request: Request, *, as_json: bool) -> None:
+def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     """Examine the handler and print what came of it.
 
     Raises:
-        InvalidInputError: There is no such module or function, or an event file cannot be used.
+        InvalidInputError: There is no such module or function, or a file cannot be read or written.
         UnsafeError: The verdict is anything but safe.
     """
     from ticketctl import loops
@@ -48,6 +49,7 @@ def simulate(request: Request, *, as_json: bool) -> None:
     with output.progress(1):
         report = loops.run(_examine(request, events))
     _refuse_mistyped(request, report)
+    pictures.draw_handler(report)
     if as_json:
         output.print_json({"cells": [_as_json(report)], "configured": None})
     elif output.on_terminal():

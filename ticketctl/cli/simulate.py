@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 from ticketctl.cli import foreign, matrix, output
 from ticketctl.cli.choices import check_loop, check_pool
 from ticketctl.cli.input import read_event
+from ticketctl.cli.pictures import HtmlOption, Pictures, SvgOption
 from ticketctl.cli.session import load_settings
 from ticketctl.db.pools import ALIASES, POOLS, pool_named
 from ticketctl.errors import UnsafeError
@@ -143,6 +144,8 @@ def simulate_warm_starts(
             "they are cut without a word.",
         ),
     ] = None,
+    svg: SvgOption = None,
+    html: HtmlOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what warm starts do to the worker, with every pool under every execution model.
@@ -158,7 +161,7 @@ def simulate_warm_starts(
     theirs = {"--path": path, "--env": env, "--python": python, "--timeout": timeout, "--freeze": freeze}
     if handler is None:
         _refuse(theirs, "is for a handler of your own: name one with --handler")
-        _simulate_worker(pool, loop, times, event or (), database_url, as_json=as_json)
+        _simulate_worker(pool, loop, times, event or (), database_url, Pictures(svg, html), as_json=as_json)
         return
     _refuse(
         {"--pool": pool, "--loop": loop, "--database-url": database_url},
@@ -176,7 +179,7 @@ def simulate_warm_starts(
         timeout=timeout or 60.0,
         freeze=None if freeze is None else freeze.value,
     )
-    foreign.simulate(request, as_json=as_json)
+    foreign.simulate(request, Pictures(svg, html), as_json=as_json)
 
 
 def _refuse(options: Mapping[str, object], reason: str) -> None:
@@ -191,6 +194,7 @@ def _simulate_worker(
     times: int,
     event_files: Sequence[str],
     database_url: str | None,
+    pictures: Pictures,
     *,
     as_json: bool,
 ) -> None:
@@ -206,6 +210,7 @@ def _simulate_worker(
             settings=settings, server=server, keep_template=ours, pairs=pairs, times=times, batches=batches
         )
         cells = loops.run(simulate(plan, advance))
+    pictures.draw_matrix(cells, configured)
     if as_json:
         output.print_json(_as_json(cells, configured))
     else:

@@ -8,17 +8,20 @@ from ticketctl.warmstart.report import Invocation, Outcome, Report, Verdict
 from ticketctl.warmstart.timeline import Bar, Handing, Timeline, timeline
 
 GLYPHS = {Outcome.OK: "✓", Outcome.PARTIAL: "◐", Outcome.ERROR: "✗"}
-LEGEND = "✓ ok   ◐ some records returned   ✗ failed   after | : thawed, its connections cut   ◀ configured"
+LEGEND = "✓ ok · ◐ some records returned · ✗ failed · after | thawed, its connections cut · ◀ configured"
 MARGIN = 20.0
 LINE = 24.0
 """Height of a row, in pixels."""
 LETTER = 8.2
 """Width of a letter of the style's font, in pixels, with some to spare."""
+FOOT = 4.5
+"""Pixels from the middle of a letter to its foot."""
 GUTTER = 120.0
 COLUMN = 104.0
 BAR = 16.0
-NOTE = 100
+NOTE = 60
 """Letters of an error that a note quotes."""
+KEY = "filled: open, as its loop is · dashed: open, its loop is closed · stroke: closed · ✗ used on another loop"
 MOST_NOTES = 3
 
 
@@ -157,6 +160,7 @@ class _Sketch:
         drawn += self._headings()
         grid_from = self._y
         drawn += self._bars("loops", _lanes(shown.loops), self._loop)
+        self._y += LINE if shown.connections else 0  # room for the arrows
         drawn += self._bars("connections", [[one] for one in shown.connections], self._connection)
         drawn += self._passing()
         grid = self._grid(grid_from)
@@ -198,7 +202,7 @@ class _Sketch:
     ) -> Iterator[str]:
         if not lanes:
             return
-        yield _text(0, self._y + BAR / 2, name, "dim")
+        yield _text(0, self._y + BAR / 2 - (LINE if name == "connections" else 0), name, "dim")
         for lane in lanes:
             for bar in lane:
                 self._places[bar.name] = bar, self._y
@@ -206,15 +210,18 @@ class _Sketch:
             self._y += LINE
 
     def _loop(self, bar: Bar) -> Iterator[str]:
-        yield self._box(bar.start, bar.end, "loop")
+        end = bar.end if bar.closed else self._ends
+        yield self._box(bar.start, end, "loop")
         yield from self._end(bar)
-        yield _text(self._x((bar.start + bar.end) / 2), self._y + BAR / 2, bar.label, anchor="middle")
+        yield _text(self._x((bar.start + end) / 2), self._y + BAR / 2, bar.label, anchor="middle")
 
     def _connection(self, bar: Bar) -> Iterator[str]:
         if bar.bound_until < bar.end:
             yield self._box(bar.bound_until, bar.end, "dead")
         yield self._box(bar.start, bar.bound_until, "live")
         yield from self._end(bar)
+        if self._shown.thaw and not bar.closed:
+            yield _text(self._x(self._ends - 0.5), self._y + BAR / 2, "cut", "dim", anchor="middle")
         yield _text(GUTTER - 10, self._y + BAR / 2, bar.label, anchor="end")
 
     def _box(self, start: float, end: float, name: str) -> str:
@@ -241,8 +248,9 @@ class _Sketch:
         x = self._x((loop.start + loop.end) / 2)
         line = element("path", d=f"M{x:g} {above + BAR:g} V{below - 6:g}", class_="handed")
         tip = element("path", d=f"M{x - 5:g} {below - 8:g} h10 l-5 8 z", class_="tip")
+        name = _text(x + 8, below - LINE / 2 - 4, handing.connection, "error")
         cross = _text(x, below + BAR / 2 + 1, "✗", "error", anchor="middle")
-        return line + tip + cross
+        return line + tip + name + cross
 
 
 def _lanes(bars: Sequence[Bar]) -> list[list[Bar]]:
@@ -259,32 +267,27 @@ def _lanes(bars: Sequence[Bar]) -> list[list[Bar]]:
 
 def _notes(shown: Timeline) -> Iterator[str]:
     if any(one.bound_until < one.end for one in shown.connections):
-        yield "filled: open, and so is the loop it belongs to   dashed: still open, its loop is closed   stroke: closed"
-    told: set[str] = set()
-    handed = {one.column: one for one in shown.handings}
-    for column, invocation in enumerate(shown.columns):
-        if invocation is None or invocation.error is None or len(told) == MOST_NOTES:
-            continue
-        error = _short(invocation)
-        if error in told:
-            continue
-        told.add(error)
-        one = handed.get(column)
-        met = f"{one.loop} is handed {one.connection}: " if one else ""
-        yield f"call {invocation.number}: {met}{error}"
+        yield KEY
+    handed = {one.column: f"{one.loop} is handed {one.connection}: " for one in shown.handings}
+    told: dict[str, str] = {}
+    for column, invocation in enumerate([*shown.columns, shown.thaw]):
+        if invocation is not None and invocation.error is not None:
+            name = "thawed" if column == len(shown.columns) else f"call {invocation.number}"
+            told.setdefault(_short(invocation), f"{name}: {handed.get(column, '')}")
+    yield from (f"{who}{error}" for error, who in list(told.items())[:MOST_NOTES])
     for count, name in zip(shown.hidden, ("calls", "connections"), strict=True):
         if count:
             yield f"{count} more {name} are not shown"
 
 
 def _short(invocation: Invocation) -> str:
-    """The error on one line, the end of it where it is long: that is the part that tells."""
+    """The error on one line; of a long one its end, where a library says what is wrong after whom it happened to."""
     line = " ".join((invocation.error or "").partition("\n[SQL:")[0].split())
-    line = line if len(line) <= NOTE else f"... {line[-NOTE:]}"
+    if len(line) > NOTE:
+        line = f"... {line[-NOTE:].partition(' ')[2]}"
     return f"{invocation.error_type}: {line}"
 
 
 def _text(x: float, y: float, text: str, class_: str = "", *, anchor: str = "start") -> str:
-    return element(
-        "text", text=text, x=x, y=y, class_=class_, text_anchor=anchor, dominant_baseline="central"
-    )
+    """A line of text whose middle is at `y`: not every viewer knows of other baselines than the letters' foot."""
+    return element("text", text=text, x=x, y=y + FOOT, class_=class_, text_anchor=anchor)

@@ -1,27 +1,60 @@
 """Elements of SVG and HTML as text. Whatever comes from a handler is escaped here, and only here."""
 
 from html import escape
+from string import Template
 
-STYLE = """
-:root { color-scheme: light dark }
-svg, body { --back: #ffffff; --text: #1f2328; --dim: #59636e; --line: #d1d9e0; --band: #f6f8fa;
-  --safe: #1a7f37; --fragile: #9a6700; --masked: #9a6700; --leaking: #8250df; --broken: #cf222e; --live: #0969da }
-@media (prefers-color-scheme: dark) {
-  svg, body { --back: #0d1117; --text: #e6edf3; --dim: #9198a1; --line: #3d444d; --band: #151b23;
-    --safe: #3fb950; --fragile: #d29922; --masked: #d29922; --leaking: #ab7df8; --broken: #f85149; --live: #4493f8 }
+LIGHT = {
+    "back": "#ffffff",
+    "text": "#1f2328",
+    "dim": "#59636e",
+    "line": "#d1d9e0",
+    "good": "#1a7f37",
+    "odd": "#9a6700",
+    "leak": "#8250df",
+    "bad": "#cf222e",
+    "live": "#0969da",
 }
-svg text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: var(--text) }
-svg .dim { fill: var(--dim) } svg .strong { font-weight: 700 } svg .back { fill: var(--back) }
-svg .band { fill: var(--band) } svg .grid { stroke: var(--line); stroke-width: 1 }
-svg .loop { fill: none; stroke: var(--text); stroke-width: 1.5 }
-svg .live { fill: var(--live); fill-opacity: .3; stroke: var(--live); stroke-width: 1.5 }
-svg .dead { fill: var(--back); stroke: var(--broken); stroke-width: 1.5; stroke-dasharray: 5 3 }
-svg .end { stroke: var(--text); stroke-width: 2 }
-svg .handed { fill: none; stroke: var(--broken); stroke-width: 1.5 } svg .tip { fill: var(--broken) }
-svg .safe, svg .ok { fill: var(--safe) } svg .fragile, svg .masked, svg .partial { fill: var(--fragile) }
-svg .leaking { fill: var(--leaking) } svg .broken, svg .error { fill: var(--broken) }
+DARK = {
+    "back": "#0d1117",
+    "text": "#e6edf3",
+    "dim": "#9198a1",
+    "line": "#3d444d",
+    "good": "#3fb950",
+    "odd": "#d29922",
+    "leak": "#ab7df8",
+    "bad": "#f85149",
+    "live": "#4493f8",
+}
+SHAPES = """
+:root { color-scheme: light dark }
+svg text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace }
+svg .strong { font-weight: 700 }
+svg .grid { stroke-width: 1 }
+svg .loop, svg .live, svg .dead, svg .handed { stroke-width: 1.5 }
+svg .loop, svg .handed { fill: none }
+svg .live { fill-opacity: .3 }
+svg .dead { stroke-dasharray: 5 3 }
+svg .end { stroke-width: 2 }
 """
-"""For light and dark; what a colour says is always said by a word, a sign or a line as well."""
+COLOURS = Template("""
+body { background: $back; color: $text }
+svg text { fill: $text }
+svg .dim { fill: $dim }
+svg .back, svg .dead { fill: $back }
+svg .grid { stroke: $line }
+svg .loop, svg .end { stroke: $text }
+svg .live { fill: $live; stroke: $live }
+svg .dead, svg .handed { stroke: $bad }
+svg .safe, svg .ok { fill: $good }
+svg .fragile, svg .masked, svg .partial { fill: $odd }
+svg .leaking { fill: $leak }
+svg .broken, svg .error, svg .tip { fill: $bad }
+""")
+STYLE = (
+    f"{SHAPES}{COLOURS.substitute(LIGHT)}@media (prefers-color-scheme: dark) {{{COLOURS.substitute(DARK)}}}\n"
+)
+"""For light and dark, without variables, which not every viewer of SVG knows. What a colour says is always said by a
+word, a sign or a line as well."""
 
 
 def plain(text: str) -> str:

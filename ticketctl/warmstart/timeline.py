@@ -127,12 +127,21 @@ def _handings(
     A pool hands out what was returned to it last: the youngest of the connections that were there.
     """
     for column, invocation in enumerate(columns):
-        within = [one for one in loops.values() if column <= one.start < column + 1]
-        there = [
-            one for one in connections if one.bound_until < one.end and one.bound_until <= column < one.end
+        if invocation is None or not _tells_of_another_loop(invocation):
+            continue
+        met = [
+            (one, there[-1])
+            for one in loops.values()
+            if column <= one.start < column + 1 and (there := _left_by(one.start, connections))
         ]
-        if invocation and within and there and _tells_of_another_loop(invocation):
-            yield Handing(column=column, loop=within[0].name, connection=there[-1].name)
+        if met:
+            loop, connection = met[0]
+            yield Handing(column=column, loop=loop.name, connection=connection.name)
+
+
+def _left_by(moment: float, connections: Sequence[Bar]) -> list[Bar]:
+    """The connections that are open at a moment, and whose loop is closed."""
+    return [one for one in connections if one.bound_until <= moment < one.end]
 
 
 def _tells_of_another_loop(invocation: Invocation) -> bool:
