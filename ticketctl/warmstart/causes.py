@@ -16,6 +16,8 @@ PER_LOOP = (
 )
 SHORT = 160
 """Characters of an error's text that a finding quotes."""
+LONG = 500
+"""Characters of what asyncio or a log said that a finding quotes: the names of tasks stand at its end."""
 NO_CURES = "pool_pre_ping, pool_recycle, a bigger pool and uvloop do not mend it."
 
 
@@ -33,7 +35,10 @@ LEAK_CURES = {
     "threads": "Let them end with the invocation, or start them once for the process.",
     "loops": "Use asyncio.run, or one asyncio.Runner for the process.",
 }
-NOISE = re.compile("never awaited|destroyed but it is pending|never retrieved|Event loop is closed")
+NOISE = re.compile(
+    "never awaited|destroyed but it is pending|never retrieved|"
+    "Event loop is closed|different (event )?loop|another operation is in progress"
+)
 """What Python says of a loop's loose ends."""
 
 PRE_PING = Finding(
@@ -271,11 +276,17 @@ def tells_of_lost_work(tried: Try) -> bool:
 
 
 def of_noise(tries: Sequence[Try]) -> Iterator[Finding]:
-    """Yield what asyncio complained of where nobody looks."""
-    noise = [text for tried in tries for text in tried.invocation.heard if NOISE.search(text)]
-    for text in dict.fromkeys(noise):
+    """Yield what was said of loose ends in invocations that looked sound, each kind once."""
+    groups: dict[str, list[tuple[Try, str]]] = {}
+    for tried in tries:
+        for text in tried.invocation.heard if tried.invocation.outcome is Outcome.OK else ():
+            if match := NOISE.search(text):
+                groups.setdefault(match.group(), []).append((tried, text))
+    for members in groups.values():
+        numbers = _numbers([*{tried.invocation.number: tried for tried, _ in members}.values()])
         yield Finding(
             kind="heard",
-            cause=f"Python said this, and the response did not: {text}.",
+            cause=f"Python said this, and the response did not ({numbers}): "
+            f"{' '.join(members[0][1].split())[:LONG]}.",
             cure="Await every coroutine and task, and look at its result, before the loop ends.",
         )

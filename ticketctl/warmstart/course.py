@@ -17,6 +17,8 @@ from ticketctl.warmstart.settle import settled
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
 """A line of faulthandler's dump."""
+SERVER_ERROR = 500
+"""The first HTTP status that means that the server failed."""
 LIBRARY = re.compile(r"/(lib/python\d|site-packages/|warmstart/child/)|^<")
 """Files that no user wrote."""
 
@@ -81,6 +83,8 @@ async def follow(process: Process, experiment: Experiment, stage: Stage, start: 
         if stage.server:
             at_most = course.sockets[-1] if course.sockets else 0
             course.backends.append(await settled(stage.server, at_most=at_most))
+        if stage.witness:
+            await stage.witness(tried.invocation)
     if experiment.thaw and not start["gc"] and (stage.server or experiment.freeze):
         await _freeze(process, traveller, experiment.freeze, stage.server)
         number = experiment.times + 1
@@ -198,7 +202,9 @@ def interpret(number: int, event: object, answer: Message) -> Try:
     returned = frozenset(reading.messages) if raised else reading.returned
     first = raised or next((one["exception"] for one in sorted(logged, key=_without_message)), None)
     by_message = {one["message_id"]: one["exception"] for one in reversed(logged) if one["message_id"]}
-    outcome = _outcome(reading.messages, returned, raised)
+    outcome = _outcome(
+        reading.messages, returned, failed=bool(raised) or _is_server_error(answer["response"])
+    )
     if outcome is Outcome.OK:
         first = None  # a library's log of what it has dealt with is no failure of the invocation's
     invocation = Invocation(
@@ -224,8 +230,14 @@ def _without_message(logged: Message) -> bool:
     return logged["message_id"] is None
 
 
-def _outcome(messages: tuple[str, ...], returned: frozenset[str], raised: Any) -> Outcome:
-    if raised or (messages and returned >= set(messages)):
+def _is_server_error(response: Any) -> bool:
+    """Whether a web client would see a failure: frameworks turn the exceptions that they catch into status 500."""
+    status = response.get("statusCode") if isinstance(response, dict) else None
+    return isinstance(status, int) and status >= SERVER_ERROR
+
+
+def _outcome(messages: tuple[str, ...], returned: frozenset[str], *, failed: bool) -> Outcome:
+    if failed or (messages and returned >= set(messages)):
         return Outcome.ERROR
     return Outcome.PARTIAL if returned else Outcome.OK
 

@@ -46,7 +46,8 @@ class Record:
 class Invocation:
     """One call of the handler.
 
-    `partial`: some records were returned; `error`: it raised, or every record was returned, or the process ended.
+    `partial`: some records were returned; `error`: it raised, or every record was returned, or a web client would get
+    a status from 500 on, or the process ended.
     `error_type` and `error` are the class name and whole text of what it raised, else of the first exception logged
     about a message, else of the first one logged at all. `duration_ms` is wall time in the child. `heard` is all
     that was logged as an error, warned of, or printed by Python because nobody could catch it.

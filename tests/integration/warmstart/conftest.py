@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def _await_port(port: int) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=0.1).close()
         except OSError:
-            continue
-        return
+            time.sleep(0.02)
+        else:
+            return
     pytest.fail("redis-server does not answer")

@@ -34,6 +34,7 @@ class Owners:
     Args:
         wanted: the objects.
         containers: the caller's own containers that hold the objects, too.
+        tasks: all tasks: C's Task hides what it refers to from gc.get_referrers, though not from gc.get_referents.
         own: tells the user's own modules, which are searched first: the names that the user knows.
 
     After `trace`, `alive` has the ids of those that something keeps: a path of names, or a reference count that does
@@ -42,12 +43,17 @@ class Owners:
     """
 
     def __init__(
-        self, wanted: Iterable[Any], containers: Iterable[Any], own: Callable[[ModuleType], bool]
+        self,
+        wanted: Iterable[Any],
+        containers: Iterable[Any],
+        tasks: list[Any],
+        own: Callable[[ModuleType], bool],
     ) -> None:
         self._wanted = {id(one): one for one in wanted}
         self._modules = {id(vars(module)): module for module in _modules()}
         self._closure: dict[int, Any] = {}
         self._containers = [*containers, self._wanted, self._closure]
+        self._tasks = tasks
         self._own = own
         self._above: dict[int, int | None] = {}
         self._names: dict[int, Path] = {}
@@ -94,6 +100,10 @@ class Owners:
         """Return what refers to the objects and is not gathered yet; no container of ours outlives the call."""
         asked = tuple(below)  # from 3.13 on, the arguments' own tuple is among the answers
         found = {id(one): one for one in gc.get_referrers(*asked)}
+        numbers = set(map(id, asked))
+        found |= {
+            id(one): one for one in self._tasks if not numbers.isdisjoint(map(id, gc.get_referents(one)))
+        }
         new = found.keys() - ignored - self._closure.keys() - {id(asked)}
         return [found[number] for number in new if not _own(found[number])]
 
