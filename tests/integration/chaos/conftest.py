@@ -1,0 +1,154 @@
+"""A run under chaos: a database with tickets, processes that drain it, and what must be true at the end."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.chaos.sabotage import FOLDER, read_journal
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 120
+"""Seconds that a run may take before it counts as hung."""
+SETTINGS = {
+    "FUNCTION_TIMEOUT": "2",
+    "VISIBILITY_TIMEOUT": "3",
+    "SHUTDOWN_RESERVE": "0.3",
+    "MAX_RECEIVE_COUNT": "20",
+    "BATCH_SIZE": "5",
+    "CONCURRENCY": "2",
+}
+MAKE = """
+with made as (
+  insert into tickets (subject, body) select 'Order ' || n, 'It did not arrive.' from generate_series(1, {tickets}) n
+  returning id
+)
+insert into messages (ticket_id, body)
+select id, format('{{"ticket_id": %s}}', id) from made cross join generate_series(1, {copies}) order by random()
+"""
+
+
+@dataclass
+class Run:
+    """One database, one folder of faults, and the processes that were started."""
+
+    url: str
+    folder: Path
+    sql: Callable[..., str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def plan(self, *, seed: int, latency: float = 0.02, **plan: Any) -> None:
+        """Say what goes wrong."""
+        text = json.dumps({"seed": seed, "latency": latency, **plan})
+        (self.folder / "plan.json").write_text(text, "utf-8")
+
+    def make(self, tickets: int, copies: int = 1) -> None:
+        """Make tickets with that many messages each."""
+        self.ask(MAKE.format(tickets=tickets, copies=copies))
+
+    def ask(self, statement: str) -> str:
+        """Ask the database from outside."""
+        return self.sql(statement, self.url)
+
+    def start(self, **settings: str) -> subprocess.Popen[bytes]:
+        """Start a process that drains."""
+        chosen = {f"TICKETCTL_{name}": value for name, value in (SETTINGS | settings).items()}
+        with (self.folder / "stderr").open("ab") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.chaos.rig"],
+                cwd=ROOT,
+                env={**os.environ, **chosen, "TICKETCTL_DATABASE_URL": self.url, FOLDER: str(self.folder)},
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        self.processes.append(process)
+        return process
+
+    def drain(self, **settings: str) -> None:
+        """Drain the queue; a process that is killed is followed by another."""
+        while (status := self.start(**settings).wait(PATIENCE)) == -signal.SIGKILL:
+            pass
+        assert status == 0, (self.folder / "stderr").read_text("utf-8")
+
+    def wait_until(self, condition: str) -> None:
+        """Wait until a condition on the database holds."""
+        deadline = time.monotonic() + PATIENCE
+        while self.ask(f"select {condition}") != "t":
+            assert time.monotonic() < deadline, f"it never came to be that {condition}"
+            time.sleep(0.05)
+
+    @property
+    def journal(self) -> list[dict[str, Any]]:
+        return read_journal(self.folder)
+
+    def environments(self) -> list[int]:
+        """The environments that were started, the oldest first."""
+        return [line["environment"] for line in self.journal if line["what"] == "started"]
+
+    def check(self, *, tickets: int, zombies: int = 0) -> dict[str, int]:
+        """What must be true whatever died; `zombies`: calls that frozen workers may have made in vain."""
+        assert self.ask("select status, count(*) from tickets group by 1") == f"processed|{tickets}"
+        assert self.ask("select count(*) from messages") == "0"
+        finishes = "select count(*), count(distinct ticket_id) from attempts where outcome = 'processed'"
+        assert self.ask(finishes) == f"{tickets}|{tickets}"
+        assert self.ask("select count(*) from attempts where ended_at is null") == "0"
+        assert self.ask("select count(*) from steps") == str(4 * tickets)
+        repeated, extra = self._repeats()
+        assert repeated <= zombies
+        return {"kills": self._count("killed"), "extra calls": extra, "repeated steps": repeated}
+
+    def _repeats(self) -> tuple[int, int]:
+        """Questions asked although the answer was saved, and questions asked more than once.
+
+        Of the latter each try that was lost or failed may have made one a step.
+        """
+        saved: set[tuple[int, str]] = set()
+        asked: Counter[tuple[int, str]] = Counter()
+        repeated = 0
+        for line in self.journal:
+            if line["what"] == "saved":
+                saved.add((line["ticket"], line["step"]))
+            if line["what"] == "asked":
+                repeated += (line["ticket"], line["step"]) in saved
+                asked[line["ticket"], line["step"]] += 1
+        unfinished = "select ticket_id, count(*) from attempts where outcome in ('lost', 'failed') group by 1"
+        allowed = dict(map(int, row.split("|")) for row in self.ask(unfinished).split())
+        assert all(calls <= 1 + allowed.get(ticket, 0) for (ticket, _), calls in asked.items())
+        return repeated, sum(calls - 1 for calls in asked.values())
+
+    def _count(self, what: str) -> int:
+        return sum(line["what"] == what for line in self.journal)
+
+    def close(self) -> None:
+        """End whatever still runs, the environments with the processes that started them."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+        for pid in self.environments():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def run(database_url: str, sql: Callable[..., str], tmp_path: Path) -> Iterator[Run]:
+    made = Run(database_url, tmp_path, sql)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Numbers that are the same in every run with the same CHAOS_SEED."""
+    return random.Random(int(os.environ.get("CHAOS_SEED", "4")))  # noqa: S311 - repeatable on purpose

@@ -1,0 +1,70 @@
+"""`ticketctl work --drain` with a sabotaged handler, and its queue sabotaged too: `python -m ...rig`."""
+
+import os
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from tests.integration.chaos.sabotage import Sabotage
+from ticketctl import loops, settings
+from ticketctl.errors import QueueError
+from ticketctl.ports import Delivery, TicketQueue
+from ticketctl.queues.environment import Function
+from ticketctl.queues.mapping import EventSourceMapping, Happening, Started
+from ticketctl.runtime import Database, open_backstage
+
+HANDLER = "tests.integration.chaos.handler:handler"
+
+
+class SabotagedQueue:
+    """The real queue, which refuses at times, with a point around each call."""
+
+    def __init__(self, queue: TicketQueue, sabotage: Sabotage) -> None:
+        self._queue = queue
+        self._sabotage = sabotage
+        self._chance = random.Random(sabotage.plan["seed"])  # noqa: S311 - a seed makes the run repeatable
+
+    async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
+        self._refuse()
+        deliveries = await self._queue.receive(limit, wait=wait)
+        if deliveries:
+            self._sabotage.at("after-receive")
+        return deliveries
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> None:
+        self._refuse()
+        self._sabotage.at("before-delete")
+        await self._queue.delete(deliveries)
+        self._sabotage.at("after-delete")
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._refuse()
+        self._sabotage.at("before-return")
+        await self._queue.give_back(deliveries)
+        self._sabotage.at("after-return")
+
+    async def backlog(self) -> int:
+        return await self._queue.backlog()
+
+    def _refuse(self) -> None:
+        if self._chance.random() < self._sabotage.plan.get("refusals", 0):
+            self._sabotage.note("refused")
+            raise QueueError("the queue refuses")
+
+
+async def main() -> None:
+    """Drain the queue that the settings name."""
+    loaded, sabotage = settings.load(os.environ), Sabotage()
+
+    def tell(happening: Happening) -> None:
+        if isinstance(happening, Started):
+            sabotage.note("started", environment=happening.pid)
+
+    async with open_backstage(Database(loaded, embedded=False)) as backstage:
+        queue: Any = SabotagedQueue(backstage.queue, sabotage)
+        function = Function(handler=HANDLER, variables=settings.as_environment(loaded), quiet=True)
+        await EventSourceMapping(queue, function, loaded, tell, drain=True).run()
+
+
+if __name__ == "__main__":
+    loops.run(main())

@@ -1,0 +1,107 @@
+"""The database restarts, the queue refuses, messages come twice, workers freeze and wake, claims hang."""
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from ticketctl.db.embedded import EmbeddedServer
+
+pytestmark = pytest.mark.chaos
+TICKETS = 40
+CONTENT = "select md5(string_agg(t::text, '' order by id)) from tickets t"
+LEASED = "exists(select from tickets where status = 'processing' and lease_until > now())"
+
+
+def test_an_environment_is_killed_while_it_holds_a_lease(run: Any, chance: random.Random) -> None:
+    run.plan(seed=chance.randrange(1000), latency=1)
+    run.make(4)
+    process = run.start(CONCURRENCY="1")
+    run.wait_until(LEASED)
+    os.kill(run.environments()[0], signal.SIGKILL)
+    assert run.ask(f"select {LEASED}") == "t"
+    assert process.wait(120) == 0
+    run.check(tickets=4)
+    assert run.ask("select count(*) = 4 from attempts where outcome = 'lost'") == "t"
+    assert len(run.environments()) == 2
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_each_message_comes_several_times_at_once_and_out_of_order(
+    run: Any, chance: random.Random, copies: int
+) -> None:
+    run.plan(seed=chance.randrange(1000))
+    run.make(TICKETS, copies)
+    other = run.start()
+    run.drain()
+    assert other.wait(120) == 0
+    run.check(tickets=TICKETS)
+
+
+def test_the_queue_refuses(run: Any, chance: random.Random) -> None:
+    run.plan(seed=chance.randrange(1000), refusals=0.3)
+    run.make(TICKETS)
+    run.drain()
+    run.check(tickets=TICKETS)
+    assert any(line["what"] == "refused" for line in run.journal)
+
+
+def test_a_worker_freezes_past_lease_and_visibility_and_wakes(run: Any, chance: random.Random) -> None:
+    run.plan(seed=chance.randrange(1000), latency=0.5)
+    run.make(TICKETS)
+    frozen = run.start(CONCURRENCY="1")
+    run.wait_until(LEASED)
+    asleep = [frozen.pid, *run.environments()]
+    for pid in asleep:
+        os.kill(pid, signal.SIGSTOP)
+    held = int(run.ask("select count(*) from tickets where status = 'processing'"))
+    assert held > 0
+    run.drain()
+    assert run.ask("select count(*) from tickets where status = 'processed'") == str(TICKETS)
+    written = run.ask(CONTENT)
+    for pid in reversed(asleep):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    assert frozen.wait(120) == 0
+    assert run.ask(CONTENT) == written
+    # what was asked before the freeze, or in the moment of waking, was asked in vain
+    run.check(tickets=TICKETS, zombies=3 * held)
+
+
+async def test_a_transaction_frozen_in_the_middle_of_a_claim_hangs_nothing_else(
+    run: Any, chance: random.Random
+) -> None:
+    run.plan(seed=chance.randrange(1000))
+    run.make(TICKETS)
+    stranger = await asyncpg.connect(run.url)
+    try:
+        async with stranger.transaction():
+            await stranger.execute("select from tickets where id in (3, 4) for update")
+            draining = run.start()
+            run.wait_until(f"count(*) = {TICKETS - 2} from tickets where status = 'processed'")
+        assert draining.wait(120) == 0
+    finally:
+        await stranger.close()
+    run.check(tickets=TICKETS)
+
+
+def test_the_database_restarts_in_mid_batch(run: Any, chance: random.Random, server_home: Path) -> None:
+    run.plan(seed=chance.randrange(1000), latency=0.2)
+    run.make(TICKETS)
+    process = run.start()
+    run.wait_until(LEASED)
+    postmaster = int((server_home / "postgres" / "postmaster.pid").read_text("utf-8").split()[0])
+    # what `pg_ctl restart -m immediate` sends; the data are recovered at the start
+    os.kill(postmaster, signal.SIGQUIT)
+    server = EmbeddedServer(server_home)
+    while server.is_running:
+        time.sleep(0.05)
+    with server.running():
+        assert process.wait(120) == 0
+    run.check(tickets=TICKETS)
