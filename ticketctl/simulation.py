@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from ticketctl.db.address import Address
 from ticketctl.db.throwaway import Throwaway, throwaway
 from ticketctl.messages import TicketMessage, build_event, message_body, parse_event
 from ticketctl.settings import Settings
+from ticketctl.side_effects import SideEffects
 from ticketctl.warmstart.experiment import Experiment, Stage
 from ticketctl.warmstart.laboratory import Laboratory
 from ticketctl.warmstart.report import Report
@@ -87,7 +88,8 @@ async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
             async with turns:
                 report = await laboratory.examine(bench.experiment())
             advance()
-            return Cell(pool, loop, report, bench.ticket_ids)
+            findings = [*report.findings, *bench.side_effects.findings()]
+            return Cell(pool, loop, replace(report, findings=findings), bench.ticket_ids)
 
         async with asyncio.TaskGroup() as group:
             cells = [group.create_task(examine(pool, loop)) for pool, loop in plan.pairs]
@@ -104,21 +106,24 @@ class _Bench:
         self._loop = loop
         self._ids = ids
         self.ticket_ids: dict[str, int] = {}
+        self._name = f"ticketctl-{uuid4().hex[:12]}"
+        self.side_effects = SideEffects(database.backend(self._name), self.ticket_ids)
 
     def experiment(self) -> Experiment:
-        alone, collected = self._stage(self._plan.times + 1), self._stage(self._plan.times)
+        alone = self._stage(self._plan.times + 1, self._name)
+        collected = self._stage(self._plan.times, f"{self._name}-gc")
         return Experiment(
             handler=HANDLER,
             events=alone.events,
             times=self._plan.times,
             environment=alone.environment,
             server=alone.server,
+            witness=self.side_effects.look,
             collected=collected,
             labels={"pool": self._pool, "loop": self._loop},
         )
 
-    def _stage(self, events: int) -> Stage:
-        name = f"ticketctl-{uuid4().hex[:12]}"
+    def _stage(self, events: int, name: str) -> Stage:
         environment = {
             "TICKETCTL_DATABASE_URL": self._database.address.dsn,
             "TICKETCTL_POOL": self._pool,

@@ -5,8 +5,9 @@ It speaks asyncpg alone: SQLAlchemy would cost more time than the experiments of
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +31,25 @@ from generate_series(1, $1) returning id
 _BACKENDS = "from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()"
 
 
+_CHANGED = """
+select array(
+  select t.id from tickets t join attempts a on a.ticket_id = t.id and a.attempt = t.attempt
+  where t.id = any($1) and (t.status not in ('new', 'failed') or a.started_at < t.updated_at)
+  order by t.id)
+"""
+"""Tickets that somebody claimed, or more: a try that giving back alone wrote began when the ticket was updated."""
+_BUSY_PAUSE = 0.01
+_BUSY_PATIENCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What an environment left in the database: tickets that it claimed, and transactions that it left open."""
+
+    claimed: frozenset[int]
+    idle_in_transaction: int
+
+
 class Backend:
     """What one execution environment holds on the server, told by its application name."""
 
@@ -45,6 +65,17 @@ class Backend:
     async def disconnect(self) -> None:
         """Close them all from the server's side, and wait until they are gone."""
         await self._watcher.value(f"select count(pg_terminate_backend(pid, 5000)) {_BACKENDS}", self._name)
+
+    async def effects(self, ticket_ids: Sequence[int]) -> Effects:
+        """What became of these tickets, as soon as the server has carried out what it was sent."""
+        busy = f"select count(*) {_BACKENDS} and state = 'active'"
+        for _ in range(_BUSY_PATIENCE):
+            if not await self._watcher.value(busy, self._name):
+                break
+            await asyncio.sleep(_BUSY_PAUSE)
+        claimed = await self._watcher.value(_CHANGED, ticket_ids)
+        idle = f"select count(*) {_BACKENDS} and state like 'idle in transaction%'"
+        return Effects(frozenset(claimed), await self._watcher.value(idle, self._name))
 
 
 class Throwaway:

@@ -1,9 +1,11 @@
 """What is tried: a handler, the events it gets, and what surrounds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
+
+from ticketctl.warmstart.report import Invocation
 
 Freeze = Literal["closed", "silent"]
 """How connections are lost while the process is frozen."""
@@ -19,6 +21,10 @@ class Server(Protocol):
         """Close all of the environment's connections from the server's side; none is no error."""
 
 
+Witness = Callable[[Invocation], Awaitable[None]]
+"""Is told of each invocation when it has ended, and may look at what it left in the world outside."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What one environment has to itself: its events, environment variables, and its view of the server."""
@@ -26,6 +32,7 @@ class Stage:
     events: Sequence[object]
     environment: Mapping[str, str] = field(default_factory=dict)
     server: Server | None = None
+    witness: Witness | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class Experiment:
     timeout: seconds that one invocation, or the import, may take; then it hangs.
     labels: carried into the report and never looked at.
     server: for the environment without garbage collection; counts and cuts its connections.
+    witness: for the same environment; the invocation after the thaw is not told.
     collected: what the second environment gets, the one with the garbage collector on. It runs at the same time,
         so give it events of its own where the same ones would be in each other's way. None: the same events and
         variables, and no server.
@@ -59,6 +67,7 @@ class Experiment:
     timeout: float = 60.0
     labels: Mapping[str, str] = field(default_factory=dict)
     server: Server | None = None
+    witness: Witness | None = None
     collected: Stage | None = None
     thaw: bool = True
     freeze: Freeze | None = None
@@ -71,5 +80,7 @@ class Experiment:
     @property
     def stages(self) -> tuple[Stage, Stage]:
         """What the environments without and with garbage collection get."""
-        alone = Stage(events=self.events, environment=self.environment, server=self.server)
+        alone = Stage(
+            events=self.events, environment=self.environment, server=self.server, witness=self.witness
+        )
         return alone, self.collected or Stage(events=self.events, environment=self.environment)
