@@ -36,11 +36,11 @@ def told(error_type="RuntimeError", error="it broke"):
 
 
 def logged(exception, message_id=None):
-    return {"logger": "app", "message": "failed", "message_id": message_id, "exception": exception}
+    return {"message_id": message_id, "exception": exception}
 
 
 def answer(response=None, error=None, logs=()):
-    return {"duration_ms": 1.0, "response": response, "error": error, "logged": list(logs)}
+    return {"duration_ms": 1.0, "response": response, "error": error, "logged": list(logs), "heard": []}
 
 
 def returned(*names):
@@ -74,25 +74,41 @@ def test_a_library_that_logs_what_it_has_dealt_with_fails_nothing():
     assert tried.invocation.error is None
 
 
-def a_try(outcome=Outcome.OK, number=1):
-    return Try(invocation=Invocation(number=number, outcome=outcome, duration_ms=1.0))
+@pytest.mark.parametrize(("status", "outcome"), [(200, Outcome.OK), (404, Outcome.OK), (500, Outcome.ERROR)])
+def test_a_web_client_sees_a_failure_from_500_on(status, outcome):
+    assert interpret(1, {}, answer({"statusCode": status})).invocation.outcome is outcome
 
 
-def course(*outcomes, sockets=(0, 0, 0), thaw=None):
+def a_try(outcome=Outcome.OK, number=1, heard=()):
+    return Try(invocation=Invocation(number=number, outcome=outcome, duration_ms=1.0, heard=heard))
+
+
+def course(*outcomes, sockets=(0, 0, 0), backends=(), thaw=None, **counts):
     return Course(
         tries=[a_try(outcome, number) for number, outcome in enumerate(outcomes, 1)],
-        sockets=list(sockets),
-        descriptors=list(sockets),
-        threads=[1] * len(sockets),
+        counts={"connections": list(sockets)} | counts,
+        backends=list(backends),
         thaw=a_try(thaw) if thaw else None,
     )
 
 
 def test_the_worst_is_the_verdict():
     ok = [Outcome.OK] * 3
-    sound = course(*ok)
-    assert judge(sound, sound) is Verdict.SAFE
-    assert judge(course(*ok, thaw=Outcome.ERROR), sound) is Verdict.FRAGILE
-    assert judge(course(*ok, sockets=(1, 2, 3), thaw=Outcome.ERROR), sound) is Verdict.LEAKING
-    assert judge(course(*ok[1:], Outcome.PARTIAL, sockets=(1, 2, 3)), sound) is Verdict.BROKEN
-    assert judge(sound, course(*ok[1:], Outcome.ERROR)) is Verdict.BROKEN
+    assert judge(course(*ok)) is Verdict.SAFE
+    assert judge(course(*ok, thaw=Outcome.ERROR)) is Verdict.FRAGILE
+    assert judge(course(*ok, sockets=(1, 2, 3), thaw=Outcome.ERROR)) is Verdict.LEAKING
+    assert judge(course(*ok[1:], Outcome.PARTIAL, sockets=(1, 2, 3))) is Verdict.BROKEN
+
+
+@pytest.mark.parametrize("what", ["descriptors", "loops", "threads"])
+def test_whatever_grows_leaks(what):
+    assert judge(course(*[Outcome.OK] * 3, **{what: [1, 2, 3]})) is Verdict.LEAKING
+
+
+def test_a_backend_without_a_socket_counts_as_a_connection():
+    assert judge(course(*[Outcome.OK] * 3, backends=(1, 2, 3))) is Verdict.LEAKING
+
+
+def test_a_task_that_was_destroyed_unfinished_masks_a_failure():
+    lost = Course(tries=[a_try(heard=["asyncio: Task was destroyed but it is pending!"])])
+    assert judge(lost) is Verdict.MASKED

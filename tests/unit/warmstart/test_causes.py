@@ -1,0 +1,102 @@
+from ticketctl.warmstart import causes
+from ticketctl.warmstart.course import Try
+from ticketctl.warmstart.remains import Remains
+from ticketctl.warmstart.report import Invocation, Outcome, Zombie
+
+
+def tries(*errors):
+    return [
+        Try(
+            invocation=Invocation(
+                number=number,
+                outcome=Outcome.ERROR if error else Outcome.OK,
+                duration_ms=1.0,
+                error_type=error and "RuntimeError",
+                error=error,
+            ),
+            chain=(("RuntimeError", error),) if error else (),
+        )
+        for number, error in enumerate(errors, 1)
+    ]
+
+
+def kinds(*errors):
+    return [
+        finding.kind
+        for finding in causes.of_failures([one for one in tries(*errors) if one.invocation.error])
+    ]
+
+
+def test_each_symptom_is_told_once_with_its_invocations():
+    failed = tries(
+        None, "x attached to a different loop", "another operation is in progress", "y different loop"
+    )[1:]
+    first, second = causes.of_failures(failed)
+    assert (first.kind, second.kind) == ("different-loop", "busy-connection")
+    assert first.cause.startswith("invocations 2, 4 got RuntimeError")
+    assert "pool_pre_ping" in first.cure
+
+
+def test_an_error_that_no_loop_is_to_blame_for_is_told_as_it_is():
+    assert kinds(None, "no such customer") == ["failure"]
+
+
+def test_the_closed_loop_is_known_by_both_texts():
+    assert kinds(
+        "Event loop is closed", "unable to perform operation on <UnixTransport>; the handler is closed"
+    ) == ["closed-loop"]
+
+
+def false_cures(*errors):
+    every = tries(*errors)
+    return [one.cause for one in causes.of_false_cures(every, [one for one in every if one.invocation.error])]
+
+
+def test_alternation_is_a_false_cure_at_work():
+    (cause,) = false_cures(None, "different loop", None, "different loop")
+    assert "pool_pre_ping" in cause
+
+
+def test_failing_for_good_or_for_other_reasons_is_none():
+    assert false_cures(None, "different loop", "different loop") == []
+    assert false_cures(None, "no such customer", None, "no such customer") == []
+
+
+def test_uvloop_is_one_by_its_own_words():
+    (cause,) = false_cures(None, "unable to perform operation on <UnixTransport>; the handler is closed")
+    assert "uvloop" in cause
+
+
+def remains(owner, keeper, peer="localhost:5432", kind="transport"):
+    zombie = Zombie(invocation=1, type="asyncpg.Connection", owner=owner, peer=peer, created_at="app.py:9")
+    return Remains(zombie=zombie, kind=kind, loop=1, keeper=keeper)
+
+
+def test_what_one_owner_keeps_is_one_finding():
+    found = list(
+        causes.of_remains(
+            [
+                remains("app.engine.pool[0]", "app.py:3"),
+                remains("app.engine.pool[1]", "app.py:3"),
+                remains("app.lock", "app.py:5", peer=None, kind="primitive"),
+            ]
+        )
+    )
+    assert len(found) == 2
+    assert "C1 (asyncpg.Connection to localhost:5432) came into being on L1 at app.py:9" in found[0].cause
+    assert "app.engine.pool[0] (made at app.py:3)" in found[0].cause
+    assert "2 such" in found[0].cause
+
+
+def test_growth_names_what_is_left_most():
+    (finding,) = causes.of_growth(
+        {"connections": [1, 2, 3], "descriptors": [1, 2, 3]},
+        {"connections": {"a connection to localhost:1, from app.py:4": 2, "a connection to localhost:2": 1}},
+    )
+    assert "1, 2, 3. Most of them: a connection to localhost:1, from app.py:4 (2)" in finding.cause
+
+
+def test_the_thaw_names_its_cure():
+    (lost,) = tries("connection was closed")
+    assert "pool_pre_ping=True" in causes.of_thaw(lost, silent=False, sound=True).cure
+    assert "asyncio.timeout" in causes.of_thaw(lost, silent=True, sound=True).cure
