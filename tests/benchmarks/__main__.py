@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 
-from tests.benchmarks import listing, simulator, starts, waiting, warm
+from tests.benchmarks import listing, simulator, starts, throughput, waiting, warm
 from tests.benchmarks.bench import Bench, running_bench
 from tests.benchmarks.measure import Comparison, Figures, measure
 
@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "backends": waiting.backends,
         "matrix": simulator.matrix,
         "list": listing.listing,
+        "throughput": throughput.throughput,
     }
 )
 ROW = "{:<49}{:>13}  {:<37}{:>13}{:>8}{:>8}  {:<7}{:>5}\n"
