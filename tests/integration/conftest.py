@@ -1,7 +1,7 @@
 """What the tests with a real database share."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
@@ -11,21 +11,6 @@ from ticketctl.db.engine import Connections, Engines
 from ticketctl.db.pools import POOLS
 from ticketctl.db.store import PostgresStore
 from ticketctl.settings import Settings
-
-
-@pytest.fixture(scope="session")
-def shared_database_url(server: str, sql: Callable[..., str], template: str) -> Iterator[str]:
-    """A database that tests use one after the other."""
-    sql(f"create database shared template {template}")
-    yield server.replace("/ticketctl?", "/shared?")
-    sql("drop database shared with (force)")
-
-
-@pytest.fixture
-def emptied_url(shared_database_url: str, sql: Callable[..., str]) -> str:
-    """A database with empty tables, a hundred times cheaper than one of the test's own."""
-    sql("delete from tickets; delete from messages", shared_database_url)
-    return shared_database_url
 
 
 @pytest.fixture
@@ -48,12 +33,6 @@ async def other(emptied_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(emptied_url)
     yield connection
     await connection.close()
-
-
-@pytest.fixture
-def ask(sql: Callable[..., str], emptied_url: str) -> Callable[[str], str]:
-    """Ask the database of `store` from outside."""
-    return lambda statement: sql(statement, emptied_url)
 
 
 @pytest.fixture

@@ -1,0 +1,36 @@
+"""The real program, run as a person or a script runs it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.program import Forks, Program, forks
+
+
+@pytest.fixture(scope="session")
+def imported() -> Iterator[Forks]:
+    """A process that has imported the program."""
+    with forks() as made:
+        yield made
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """What a shell passes on; the program's own settings are for the test to add."""
+    kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def ticketctl(emptied_url: str, environment: dict[str, str], tmp_path: Path, imported: Forks) -> Program:
+    """The program on a database with empty tables, in an empty folder."""
+    return Program(environment | {"TICKETCTL_DATABASE_URL": emptied_url}, tmp_path, imported)
+
+
+@pytest.fixture
+def rows(ask: Callable[[str], str]) -> Callable[[], str]:
+    """Everything that is in the database, as one text to compare."""
+    tables = ("tickets", "messages", "steps", "attempts")
+    return lambda: ask("; ".join(f"table {table} order by 1, 2" for table in tables))

@@ -1,0 +1,273 @@
+"""What bad input gets: one line and a hint on stderr, its own exit status, nothing on stdout, nothing written."""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.program import Done, Program
+from ticketctl.db.pools import POOLS
+from ticketctl.loops import LOOPS
+
+SECRET = "hunter2"  # noqa: S105 - the tests look for it where it must not be
+USAGE, NOT_FOUND, CONFIG, DATABASE, FAILED = 2, 3, 4, 5, 8
+TOLD = re.compile(r"error: [^\n]+\nhint: [^\n]+\n")
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    return {"messageId": "m-1", "body": '{"ticket_id": 1}', "attributes": {}} | changes
+
+
+def event(*records: object) -> str:
+    return json.dumps({"Records": records})
+
+
+def refused(done: Done, status: int, text: str) -> None:
+    assert done.out == ""
+    assert TOLD.fullmatch(done.err), done.err
+    assert text in done.err
+    assert done.status == status
+    assert SECRET not in done.err
+
+
+EVENTS: list[tuple[str | bytes, str]] = [
+    ("", "is not JSON"),
+    ("Records:", "is not JSON"),
+    ('{"Records": [', "is not JSON"),
+    (b'{"Records": "\xff"}', "not UTF-8"),
+    (b"\xff\xfe{\0}\0", "not UTF-8"),
+    ("[" * 100_000, "is not JSON"),
+    ("9" * 10_000, "is not JSON"),
+    ("7", "not an SQS event"),
+    ("null", "not an SQS event"),
+    ("[]", "not an SQS event"),
+    ("{}", "not an SQS event"),
+    ('{"Records": {}}', "not an SQS event"),
+    ('{"Records": []}', "without Records"),
+]
+
+
+@pytest.mark.parametrize(("content", "text"), EVENTS, ids=[repr(content[:12]) for content, _ in EVENTS])
+def test_what_is_no_event(
+    ticketctl: Program, rows: Callable[[], str], content: str | bytes, text: str
+) -> None:
+    before = rows()
+    refused(ticketctl("process", "-", stdin=content), USAGE, text)
+    assert rows() == before
+
+
+def test_an_event_file_that_cannot_be_read(ticketctl: Program) -> None:
+    refused(ticketctl("process", "none.json"), USAGE, "none.json cannot be read: No such file")
+    refused(ticketctl("process", "."), USAGE, "cannot be read: Is a directory")
+    (ticketctl.folder / "bad.json").write_text("?")
+    refused(ticketctl("process", "bad.json"), USAGE, "bad.json is not JSON")
+    if os.geteuid() != 0:  # root may read everything
+        (ticketctl.folder / "bad.json").chmod(0)
+        refused(ticketctl("process", "bad.json"), USAGE, "cannot be read: Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (record(body="?"), "not a ticket message"),
+        (record(body='{"ticket_id": true}'), "not a ticket message"),
+        (record(body='{"ticket_id": -1}'), "not a ticket message"),
+        (record(body=f'{{"ticket_id": {2**63}}}'), "not a ticket message"),
+        (record(body='{"ticket_id": "\\u0000"}'), "not a ticket message"),
+        (record(body=None), "no body"),
+        (record(body=f'{{"ticket_id": {2**63 - 1}}}'), f"there is no ticket {2**63 - 1}"),
+        (record(messageId=None), "no messageId"),
+        (7, "not an object"),
+    ],
+)
+def test_a_record_that_cannot_be_done_fails_alone(
+    ticketctl: Program, ask: Callable[[str], str], bad: object, text: str
+) -> None:
+    good = int(ticketctl("create", "I was charged twice").out)
+    sent = event(bad, record(messageId="m-2", body=f'{{"ticket_id": {good}}}'))
+    done = ticketctl("process", "-", stdin=sent)
+    assert done.status == FAILED
+    assert TOLD.fullmatch(done.err)
+    assert "1 of 2 records failed" in done.err
+    failed, succeeded = (line.split("\t") for line in done.out.splitlines())
+    assert failed[3] == "failed"
+    assert text in failed[5]
+    assert succeeded == ["1", "m-2", str(good), "ok", "", ""]
+    assert ask("select status from tickets") == "processed"
+
+
+CREATE: list[tuple[tuple[str | bytes, ...], str | bytes, str]] = [
+    (("",), b"", "the subject is empty"),
+    ((" \t ",), b"", "the subject is empty"),
+    (("x" * 501,), b"", "the subject has 501 characters"),
+    (("😀" * 501,), b"", "the subject has 501 characters"),
+    ((b"\xff",), b"", "the subject is not valid text"),
+    (("x", "--body-file", "-"), b"\xff", "stdin is not UTF-8"),
+    (("x", "--body-file", "-"), b"a\0b", "the body has a NUL character"),
+    (("x", "--body-file", "-"), b"y" * 200_001, "the body has 200,001 characters"),
+    (("x", "--body-file", "none.txt"), b"", "none.txt cannot be read"),
+    (("x", "--body", "y", "--body-file", "-"), b"", "both given"),
+    (("x", "--requester", "nobody"), b"", "no e-mail address"),
+    (("x", "--idempotency-key", ""), b"", "idempotency key is empty"),
+    ((), b"", "the subject is missing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "text"), CREATE)
+def test_what_cannot_be_a_ticket(
+    ticketctl: Program,
+    rows: Callable[[], str],
+    arguments: tuple[str | bytes, ...],
+    stdin: str | bytes,
+    text: str,
+) -> None:
+    refused(ticketctl("create", *arguments, stdin=stdin), USAGE, text)
+    assert rows() == ""
+
+
+def test_the_same_key_again(ticketctl: Program, rows: Callable[[], str]) -> None:
+    first = ticketctl("create", "Fire", "--idempotency-key", "k")
+    before = rows()
+    assert ticketctl("create", "Fire", "--idempotency-key", "k") == first
+    refused(ticketctl("create", "Water", "--idempotency-key", "k"), USAGE, "with another content")
+    assert rows() == before
+
+
+@pytest.mark.parametrize("command", ["show", "close", "event"])
+@pytest.mark.parametrize(
+    ("number", "status", "text"),
+    [
+        ("7", NOT_FOUND, "there is no ticket 7"),
+        ("0", NOT_FOUND, "there is no ticket 0"),
+        ("-1", NOT_FOUND, "there is no ticket -1"),
+        (str(2**63), NOT_FOUND, f"there is no ticket {2**63}"),
+        ("true", USAGE, "a valid integer"),
+        ("1.5", USAGE, "a valid integer"),
+    ],
+)
+def test_a_ticket_that_there_is_not(
+    ticketctl: Program, command: str, number: str, status: int, text: str
+) -> None:
+    refused(ticketctl(command, "--", number), status, text)
+
+
+CALLS: list[tuple[tuple[str, ...], str]] = [
+    (("event",), "name tickets, or a status"),
+    (("event", "1", "--status", "new"), "name tickets, or a status"),
+    (("event", "--status", "bogus"), "there is no status bogus"),
+    (("event", "--status", "new"), "no ticket is new"),
+    (("event", "--status", "new", "--limit", "0"), "cannot have 0 tickets"),
+    (("list", "--status", "bogus"), "there is no status bogus"),
+    (("list", "--sort", "subject"), "no order subject"),
+    (("list", "--limit", "0"), "cannot have 0 tickets"),
+    (("list", "--limit", "1001"), "cannot have 1001 tickets"),
+    (("list", "--since", "yesterday"), "--since cannot be 'yesterday'"),
+    (("list", "--since", "0001-01-01T00:00+14:00"), "--since cannot be"),
+    (("list", "--after", "nonsense"), "the cursor"),
+    (("list", "--search", "!!!"), "no words"),
+    (("list", "--search", "x" * 1001), "the search has 1,001 characters"),
+    (("process", "-", "--times", "0"), "greater than or equal to 1"),
+    (("process", "-", "--times", "many"), "a valid integer"),
+    (("process", "-", "--pool", "puddle"), ", ".join(POOLS)),
+    (("process", "-", "--loop", "knot"), ", ".join(LOOPS)),
+    (("process",), "missing argument"),
+    (("process", "-", "--bogus"), "no such option"),
+    (("show",), "missing argument"),
+    (("bogus",), "no such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), CALLS, ids=[" ".join(a)[:40] for a, _ in CALLS])
+def test_a_call_that_makes_no_sense(ticketctl: Program, arguments: tuple[str, ...], text: str) -> None:
+    refused(ticketctl(*arguments), USAGE, text)
+
+
+def test_a_cursor_that_was_tampered_with(ticketctl: Program) -> None:
+    for subject in ("one", "two"):
+        ticketctl("create", subject)
+    cursor = ticketctl("list", "--limit", "1", "--json").json["next_cursor"]
+    assert ticketctl("list", "--after", cursor).out.endswith("\tone\n")
+    refused(ticketctl("list", "--after", cursor[:-1]), USAGE, "cursor")
+    refused(ticketctl("list", "--after", cursor, "--sort", "created"), USAGE, "made for --sort -created")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "text"),
+    [
+        ("TICKETCTL_POOL", "puddle", ", ".join(POOLS)),
+        ("TICKETCTL_LOOP", "knot", ", ".join(LOOPS)),
+        ("TICKETCTL_MAX_CONNECTIONS", "0", "TICKETCTL_MAX_CONNECTIONS"),
+        ("TICKETCTL_STORE_TIMEOUT", "soon", "TICKETCTL_STORE_TIMEOUT"),
+        ("TICKETCTL_CONFIG", "none.toml", "there is no file none.toml"),
+        ("TICKETCTL_DATABASE_URL", f"mysql://ada:{SECRET}@host/db", "must start with postgresql://"),
+        ("TICKETCTL_DATABASE_URL", f"postgresql://ada:{SECRET}/x@host/db", "cannot be read"),
+        ("TICKETCTL_DATABASE_URL", f"postgresql://ada:{SECRET}@host/db?sslmode=maybe", "verify-full"),
+    ],
+)
+def test_a_setting_that_is_wrong(
+    ticketctl: Program, rows: Callable[[], str], variable: str, value: str, text: str
+) -> None:
+    number = ticketctl("create", "Fire").out.strip()
+    before = rows()
+    sent = ticketctl("event", number).out
+    refused(ticketctl.having(**{variable: value})("process", "-", stdin=sent), CONFIG, text)
+    assert rows() == before
+
+
+def test_a_file_of_settings_that_is_wrong(ticketctl: Program) -> None:
+    (ticketctl.folder / "ticketctl.toml").write_text("pol = 'queue'\n")
+    refused(ticketctl("list"), CONFIG, "unknown setting pol")
+
+
+def test_no_embedded_server_where_a_database_is_named(ticketctl: Program) -> None:
+    for command in ("start", "stop"):
+        refused(ticketctl("db", command), CONFIG, "TICKETCTL_DATABASE_URL names a database")
+
+
+class TestDatabase:
+    @pytest.fixture
+    def closed_port(self) -> Iterator[int]:
+        """A port that nobody listens on, and nobody else gets."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            yield taken.getsockname()[1]
+
+    @pytest.mark.parametrize(
+        "command", [("list",), ("create", "Fire"), ("show", "1"), ("process", "-"), ("db", "upgrade")]
+    )
+    def test_unreachable(self, ticketctl: Program, closed_port: int, command: tuple[str, ...]) -> None:
+        url = f"postgresql://ada:{SECRET}@127.0.0.1:{closed_port}/db"
+        done = ticketctl.having(TICKETCTL_DATABASE_URL=url)(*command, stdin=event(record()))
+        refused(done, DATABASE, f"127.0.0.1:{closed_port}/db cannot be reached")
+
+    def test_refusing(self, ticketctl: Program, server: str) -> None:
+        url = server.replace("/ticketctl?", "/nowhere?")
+        done = ticketctl.having(TICKETCTL_DATABASE_URL=url)("list")
+        refused(done, DATABASE, 'database "nowhere" does not exist')
+
+    @pytest.mark.parametrize("command", [("list",), ("create", "Fire"), ("process", "-")])
+    def test_without_tables(
+        self, ticketctl: Program, empty_database_url: str, command: tuple[str, ...]
+    ) -> None:
+        done = ticketctl.having(TICKETCTL_DATABASE_URL=empty_database_url)(*command, stdin=event(record()))
+        refused(done, DATABASE, "ticketctl db upgrade")
+
+    def test_stale(self, ticketctl: Program, database_url: str, sql: Callable[..., str]) -> None:
+        stale = ticketctl.having(TICKETCTL_DATABASE_URL=database_url)
+        sql("update alembic_version set version_num = '0000'", database_url)
+        refused(stale("create", "Fire"), DATABASE, "ticketctl db upgrade")
+        sql("update alembic_version set version_num = '9999'", database_url)
+        refused(stale("create", "Fire"), DATABASE, "install a newer ticketctl")
+        refused(stale("db", "upgrade"), DATABASE, "install a newer ticketctl")
+        assert sql("select count(*) from tickets", database_url) == "0"
+
+
+def test_who_asks_for_it_sees_the_traceback(ticketctl: Program) -> None:
+    done = ticketctl("--debug", "show", "7")
+    assert (done.status, done.out) == (NOT_FOUND, "")
+    assert "Traceback" in done.err
+    assert TOLD.fullmatch("".join(done.err.splitlines(keepends=True)[-2:]))
