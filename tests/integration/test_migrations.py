@@ -32,7 +32,7 @@ def check_constraints(connection: Connection) -> dict[str, str]:
             "where contype in ('c', 'f') and connamespace = 'public'::regnamespace"
         )
     )
-    return {name: definition for name, definition in rows}
+    return dict(tuple(row) for row in rows)
 
 
 async def test_migrations_and_schema_agree(engine: AsyncEngine) -> None:

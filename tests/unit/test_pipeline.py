@@ -105,9 +105,9 @@ async def test_where_one_of_two_fails_the_others_answer_is_saved(failing: Step, 
 
 async def test_what_a_stand_in_said_is_asked_for_again() -> None:
     store = FakeStore.of(1)
+    first = FakeProvider(local=False, degraded=True, failing={(1, Step.RESPOND): DOWN})
     with pytest.raises(ProviderError):
-        failing = {(1, Step.RESPOND): DOWN}
-        await run(store, FakeProvider(local=False, degraded=True, failing=failing))
+        await run(store, first)
     again(store)
     second = FakeProvider(local=False)
     await run(store, second)
