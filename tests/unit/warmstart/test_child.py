@@ -76,7 +76,8 @@ def test_the_users_own_files_are_known(tmp_path):
     source = Source("app", str(tmp_path))
     assert source.name(str(tmp_path / "deep" / "module.py")) == "deep/module.py"
     assert source.name(str(tmp_path / "venv" / "site-packages" / "library.py")) is None
-    assert source.name(f"{tmp_path}-other/module.py") is None
+    assert source.name("/elsewhere/shared.py") == "/elsewhere/shared.py"
+    assert source.name("<frozen importlib._bootstrap>") is None
     assert source.name(socket.__file__) is None
     assert source.line([(socket.__file__, 1), (str(tmp_path / "app.py"), 7)]) == "app.py:7"
 
@@ -86,3 +87,16 @@ def test_a_handler_without_a_folder_brings_its_package():
     package = FOLDER.parents[1]
     assert source.name(str(package / "worker.py")).endswith("worker.py")
     assert source.name(str(FOLDER / "wire.py")) is None
+
+
+def test_what_was_installed_beside_the_handler_is_not_the_users(tmp_path):
+    (tmp_path / "app.py").touch()
+    record = tmp_path / "library-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text(
+        "library/__init__.py,sha256=x,1\nsingle.py,sha256=x,1\nlibrary-1.0.dist-info/RECORD,,\n"
+    )
+    source = Source("app", str(tmp_path))
+    assert source.name(str(tmp_path / "library" / "core.py")) is None
+    assert source.name(str(tmp_path / "single.py")) is None
+    assert source.name(str(tmp_path / "app.py")) == "app.py"

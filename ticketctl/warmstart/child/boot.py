@@ -1,4 +1,4 @@
-"""Start of the process under examination: `python -P boot.py template|environment DESCRIPTOR [MODULE...]`.
+"""Start of the process under examination: `python -P boot.py template|environment|hosted DESCRIPTOR [MODULE...]`.
 
 DESCRIPTOR is the socket that the orders come from; the modules are imported before the first order.
 """

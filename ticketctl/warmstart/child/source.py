@@ -11,18 +11,22 @@ from typing import Any
 HERE = str(Path(__file__).parent)
 INSTALLED = ("site-packages", "dist-packages")
 
+STANDARD_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 as the interpreter spells it
+
 Place = tuple[str, int]
 """A file's whole name, and a line in it."""
 
 
 class Source:
-    """Tells the user's own files from everybody else's, and names them from the folder that the user knows."""
+    """Tells the user's own files from everybody else's, and names them from the folder that the user knows.
+
+    Own is the handler's package, wherever it is installed, and whatever is neither Python's nor was installed.
+    """
 
     def __init__(self, handler_module: str, task_root: str | None) -> None:
         self._roots = [f"{root}{os.sep}" if Path(root).is_dir() else root for root in _roots(handler_module)]
-        if task_root:
-            self._roots.insert(0, f"{task_root}{os.sep}")
         self._base = task_root or str(Path.cwd())
+        self._vendored = tuple(_vendored(Path(self._base)))
         self._known: dict[str, str | None] = {}
 
     def name(self, filename: str) -> str | None:
@@ -36,14 +40,23 @@ class Source:
         return next((f"{name}:{line}" for file, line in places if (name := self.name(file))), None)
 
     def _name(self, filename: str) -> str | None:
-        if filename.startswith(HERE):
+        if filename.startswith((HERE, "<", *self._vendored)) or not filename:
             return None
-        for root in self._roots:
-            if filename.startswith(root) and not any(
-                place in filename.removeprefix(root) for place in INSTALLED
-            ):
-                return filename.removeprefix(f"{self._base}{os.sep}")
-        return None
+        inside = next(
+            (filename.removeprefix(root) for root in self._roots if filename.startswith(root)), None
+        )
+        if inside is None and filename.startswith(STANDARD_LIBRARY):
+            return None
+        if any(place in (filename if inside is None else inside) for place in INSTALLED):
+            return None
+        return filename.removeprefix(f"{self._base}{os.sep}")
+
+
+def _vendored(folder: Path) -> Iterator[str]:
+    """Yield what was installed beside the handler, as deployment packages have it, by pip's own records."""
+    for record in folder.glob("*.dist-info/RECORD"):
+        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
+            yield str(folder / line.partition(",")[0].partition("/")[0])
 
 
 def _roots(module: str) -> list[str]:

@@ -1,7 +1,7 @@
 """A process that has imported what every environment needs, and forks one for whoever asks.
 
-Orders: `fork` (with two descriptors: the environment's channel, and the file that takes its output) answers the
-`pid`; `reap` answers the `status` of a child that has ended, as os.waitstatus_to_exitcode gives it. When the
+Orders: `fork` (with the `kind` of environment, and two descriptors: the environment's channel, and the file that takes
+its output) answers the `pid`; `reap` answers the `status` of a child that has ended, as os.waitstatus_to_exitcode gives it. When the
 channel closes, so does everything that was forked.
 """
 
@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Sequence
 
-from . import environment, wire
+from . import environment, hosted, wire
 
 GRACE = 1.0
 """Seconds that a child has to end after its channel closed, before it is killed."""
@@ -41,7 +41,7 @@ def _serve(orders: socket.socket) -> None:
         if order is None:
             break
         if order["do"] == "fork":
-            pid = _fork(orders, *descriptors)
+            pid = _fork(orders, order["kind"], *descriptors)
             children.add(pid)
             wire.send(orders, {"pid": pid})
         else:
@@ -51,13 +51,13 @@ def _serve(orders: socket.socket) -> None:
         kill(pid)
 
 
-def _fork(orders: socket.socket, channel: int, output: int) -> int:
+def _fork(orders: socket.socket, kind: str, channel: int, output: int) -> int:
     pid = os.fork()
     if pid == 0:
         orders.close()
         os.setpgid(0, 0)
         redirect(output)
-        environment.main(channel, [])
+        (hosted if kind == "hosted" else environment).main(channel, [])
         os._exit(0)
     os.close(channel)
     os.close(output)
