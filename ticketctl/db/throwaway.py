@@ -137,7 +137,7 @@ async def _make(
 ) -> None:
     if keep_template:
         with suppress(asyncpg.InvalidCatalogNameError):  # there is no template yet
-            await administration.execute(f'create database "{name}" template "{TEMPLATE}" strategy file_copy')
+            await administration.execute(f'create database "{name}" template "{TEMPLATE}"')
             return
     await administration.execute(f'create database "{name}"')
     from ticketctl.db.migrations import migrate
