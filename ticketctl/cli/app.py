@@ -98,15 +98,24 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # what is still buffered has no reader; without this Python would complain about it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failures.PIPE_CLOSED
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
-        return failures.INTERRUPTED
+        result = failures.INTERRUPTED
+    except BrokenPipeError:
+        return _without_reader()
+    except SystemExit as end:  # so Typer ends a command whose reader has left
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        return _without_reader()
     except (TicketctlError, typer.TyperException) as error:
         return failures.report(error, debug=_debug)
     except Exception as error:  # noqa: BLE001 - the last place that can tell of a bug
         return failures.report(error, debug=_debug)
+    if result == failures.INTERRUPTED:  # Typer makes this of a KeyboardInterrupt
+        sys.stderr.write("interrupted\n")
     return result if isinstance(result, int) else 0
+
+
+def _without_reader() -> int:
+    """Leave to nobody what is still buffered: Python would complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return failures.PIPE_CLOSED
