@@ -1,0 +1,251 @@
+"""A person's word, through the program: set, approve, reject, review, route; and another run that respects it."""
+
+import json
+import os
+import pty
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.program import STYLE, Program
+
+UNSURE = ("It is broken somehow", "--body", "please look at it")
+SURE = ("I was charged twice for invoice 4711", "--body", "Please refund 12.50 EUR.")
+TOLD = re.compile(r"error: [^\n]+\nhint: [^\n]+\n")
+
+
+def run(ticketctl: Program, *subject: str) -> str:
+    """Create a ticket and have it processed; its number."""
+    ticket_id = ticketctl("create", *subject).out.strip()
+    process(ticketctl, ticket_id)
+    return ticket_id
+
+
+def process(ticketctl: Program, ticket_id: str) -> None:
+    record = {"messageId": "m", "body": f'{{"ticket_id": {ticket_id}}}', "attributes": {}}
+    assert ticketctl("process", "-", stdin=json.dumps({"Records": [record]})).status == 0
+
+
+def shown(ticketctl: Program, ticket_id: str) -> dict:
+    return ticketctl("show", ticket_id, "--json").json
+
+
+@pytest.fixture
+def unsure(ticketctl: Program) -> str:
+    return run(ticketctl, *UNSURE)
+
+
+def test_what_a_person_sets_is_theirs_and_outlives_a_retry(ticketctl: Program, unsure: str) -> None:
+    words = ["--category", "outage", "--priority", "urgent", "--language", "de", "--sentiment", "positive"]
+    done = ticketctl("set", unsure, *words, "--draft-file", "-", stdin="Sehr geehrte Frau Lovelace\n")
+    assert (done.status, done.out, done.err) == (0, f"{unsure}\n", "")
+    assert ticketctl("retry", unsure).out == f"{unsure}\n"
+    assert shown(ticketctl, unsure)["status"] == "new"
+    process(ticketctl, unsure)
+    after = shown(ticketctl, unsure)
+    assert after["set_by_human"] == ["category", "draft", "language", "priority", "sentiment"]
+    assert (after["category"], after["priority"], after["language"], after["sentiment"]) == (
+        "outage",
+        "urgent",
+        "de",
+        "positive",
+    )
+    assert (after["team"], after["draft"]) == ("operations", "Sehr geehrte Frau Lovelace\n")
+    assert after["status"] == "processed"
+
+
+def test_a_draft_can_come_from_a_file(ticketctl: Program, unsure: str) -> None:
+    (ticketctl.folder / "reply.txt").write_text("Dear Ada")
+    ticket = ticketctl("set", unsure, "--draft-file", "reply.txt", "--json").json
+    assert (ticket["draft"], ticket["set_by_human"], ticket["status"]) == (
+        "Dear Ada",
+        ["draft"],
+        "needs_review",
+    )
+
+
+def test_approving_ends_the_review(ticketctl: Program, unsure: str) -> None:
+    done = ticketctl("approve", unsure)
+    assert (done.status, done.out, done.err) == (0, f"{unsure}\n", "")
+    after = shown(ticketctl, unsure)
+    assert (after["status"], after["attempts"][-1]["outcome"]) == ("processed", "approved")
+    assert ticketctl("review").out == ""
+    assert ticketctl("retry", unsure).status == 3
+    assert shown(ticketctl, unsure) == after
+
+
+def test_rejecting_drops_the_draft_for_good(ticketctl: Program, unsure: str) -> None:
+    ticket = ticketctl("reject", unsure, "--reason", "not what we say", "--json").json
+    assert (ticket["status"], ticket["draft"], ticket["set_by_human"]) == ("processed", None, ["draft"])
+    assert shown(ticketctl, unsure)["attempts"][-1]["error"] == "not what we say"
+
+
+WRONG: list[tuple[list[str], int, str]] = [
+    (["set", "{id}"], 2, "nothing to set"),
+    (["set", "{id}", "--category", "nonsense"], 2, "no category 'nonsense'"),
+    (["set", "{id}", "--team", "\x1b[31m"], 2, "\\x1b"),
+    (["set", "{id}", "--language", "German"], 2, "no language 'German'"),
+    (["set", "{id}", "--draft-file", "none.txt"], 2, "none.txt cannot be read"),
+    (["set", "{id}", "--draft-file", "-"], 2, "the draft is empty"),
+    (["set", "999", "--team", "support"], 3, "no ticket 999"),
+    (["approve", "999"], 3, "no ticket 999"),
+    (["reject", "0"], 3, "no ticket 0"),
+    (["reject", "{id}", "--reason", "x" * 1001], 2, "the reason has 1,001 characters"),
+    (["route", "999"], 3, "no ticket 999"),
+    (["route", "--explain", str(2**63)], 3, "no ticket"),
+    (["review", "--limit", "0"], 2, "0 tickets"),
+    (["approve"], 2, "missing"),
+]
+
+
+def test_what_cannot_be_done_changes_nothing(
+    ticketctl: Program, unsure: str, rows: Callable[[], str]
+) -> None:
+    before = rows()
+    for arguments, status, text in WRONG:
+        done = ticketctl(*(argument.format(id=unsure) for argument in arguments))
+        assert (done.status, done.out) == (status, ""), arguments
+        assert TOLD.fullmatch(done.err), done.err
+        assert text in done.err
+    assert rows() == before
+
+
+def test_a_new_ticket_is_neither_judged_nor_routed(ticketctl: Program) -> None:
+    ticket_id = ticketctl("create", *UNSURE).out.strip()
+    for command in ("approve", "reject", "route"):
+        done = ticketctl(command, ticket_id)
+        assert done.status == 2
+        assert f"ticket {ticket_id}" in done.err
+        assert "ticketctl work" in done.err
+
+
+def test_why_a_team_has_a_ticket(ticketctl: Program) -> None:
+    ticket_id = run(ticketctl, *SURE)
+    done = ticketctl("route", "--explain", ticket_id)
+    assert [line.split("\t")[:3] for line in done.out.splitlines()] == [
+        ["break-ins first", "security", "no match"],
+        ["disturbances", "operations", "no match"],
+        ["unsure", "support", "no match"],
+        ["money", "billing", "matched"],
+    ]
+    assert done.out.splitlines()[0].endswith("category is refund, not security or privacy") or (
+        "category is billing" in done.out
+    )
+    assert ticketctl("route", ticket_id).out == done.out.splitlines()[-1] + "\n"
+
+
+def test_routing_tells_the_teams_of_rules_and_people_apart(ticketctl: Program, unsure: str) -> None:
+    ticketctl("set", unsure, "--team", "sales")
+    form = ticketctl("route", "--explain", unsure, "--json").json
+    assert (form["team"], form["team_set_by_human"], form["chosen"]["team"]) == ("sales", True, "support")
+    assert form["rules"][-1] == form["chosen"] | {"matched": True}
+
+
+def test_without_a_terminal_a_review_lists_what_waits(ticketctl: Program, unsure: str) -> None:
+    later = run(ticketctl, "Something\tis\x1b[31m odd", "--body", "really")
+    done = ticketctl("review")
+    lines = [line.split("\t") for line in done.out.splitlines()]
+    assert [line[0] for line in lines] == [unsure, later]
+    assert lines[0][6].startswith("confidence 0.")
+    assert lines[1][5] == "Something\\tis\\x1b[31m odd"
+    form = ticketctl("review", "--json", "--limit", "1").json
+    [ticket] = form["tickets"]
+    assert (str(ticket["id"]), ticket["reasons"]) == (unsure, [lines[0][6]])
+
+
+def typed(ticketctl: Program, keys: str, **variables: str) -> tuple[int, str]:
+    """Review on a terminal on which somebody types; the status, and all that the screen showed."""
+    screen, line = pty.openpty()
+    os.write(screen, keys.encode())
+    person = ticketctl.having(TERM="xterm-256color", COLUMNS="100", **variables)
+    with person.popen("review", stdin=line, stdout=line, stderr=line) as process:
+        os.close(line)
+        seen = b""
+        while part := _read(screen):
+            seen += part
+    os.close(screen)
+    return process.returncode, STYLE.sub("", seen.decode().replace("\r\n", "\n"))
+
+
+def _read(screen: int) -> bytes:
+    try:
+        return os.read(screen, 65_536)
+    except OSError:  # how Linux says that nobody is on the other side any more
+        return b""
+
+
+def test_a_person_sees_what_the_pipeline_thought_and_approves(ticketctl: Program, unsure: str) -> None:
+    status, screen = typed(ticketctl, "a\n")
+    assert status == 0
+    before = shown(ticketctl, unsure)
+    for part in ("1 of 1", UNSURE[0], UNSURE[2], "feature_request (confidence 0.", "why: confidence 0."):
+        assert part in screen
+    assert before["draft"].splitlines()[0] in screen
+    assert f"ticket {unsure} approved" in screen
+    assert before["status"] == "processed"
+
+
+def test_a_person_corrects_first(ticketctl: Program, unsure: str) -> None:
+    status, screen = typed(ticketctl, "c\n99\nc\noutage\nt\n1\nx\napprove\n")
+    assert status == 0
+    assert "there is no category '99'" in screen
+    after = shown(ticketctl, unsure)
+    assert (after["category"], after["team"], after["status"]) == ("outage", "support", "processed")
+    assert {"category", "team"} < set(after["set_by_human"])
+
+
+def test_a_person_edits_the_draft(ticketctl: Program, unsure: str) -> None:
+    editor = ticketctl.folder / "editor"
+    editor.write_text('#!/bin/sh\nprintf "Dear Ada\\n" > "$1"\n')
+    editor.chmod(0o755)
+    status, screen = typed(ticketctl, "e\nq\n", EDITOR=str(editor))
+    assert status == 0
+    assert "Dear Ada" in screen
+    after = shown(ticketctl, unsure)
+    assert (after["draft"], after["set_by_human"], after["status"]) == (
+        "Dear Ada\n",
+        ["draft"],
+        "needs_review",
+    )
+
+
+def test_an_editor_that_fails_ends_nothing(ticketctl: Program, unsure: str) -> None:
+    status, screen = typed(ticketctl, "e\nr\ntoo vague\n", EDITOR="/no/such/editor")
+    assert status == 0
+    assert "the editor /no/such/editor cannot be run" in screen
+    after = shown(ticketctl, unsure)
+    assert (after["draft"], after["attempts"][-1]["error"]) == (None, "too vague")
+
+
+def test_skipping_and_leaving_change_nothing(
+    ticketctl: Program, unsure: str, rows: Callable[[], str]
+) -> None:
+    second = run(ticketctl, *UNSURE)
+    before = rows()
+    for keys in ("s\ns\n", "q\n", "e\nskip\nquit\n", "c\n\ns\nq\n"):
+        status, screen = typed(ticketctl, keys, EDITOR="true")
+        assert status == 0
+        assert f"#{unsure}" in screen
+        assert (f"#{second}" in screen) == ("s" in keys)
+    assert rows() == before
+
+
+def test_nothing_waits(ticketctl: Program) -> None:
+    status, screen = typed(ticketctl, "")
+    assert (status, screen) == (0, "no ticket needs a review\n")
+
+
+def test_what_a_ticket_says_is_shown_and_never_sent(ticketctl: Program) -> None:
+    run(ticketctl, "\x1b]0;gone\x07 [bold]broken", "--body", "\x1b[2J[/bold] somehow")
+    _, screen = typed(ticketctl, "q\n")
+    assert "\\x1b]0;gone\\x07 [bold]broken" in screen
+    assert "\x1b]0" not in screen
+    assert "\x1b[2J" not in screen
+
+
+def test_every_status_is_valid_json(ticketctl: Program, unsure: str) -> None:
+    for arguments in (["approve", unsure], ["set", unsure, "--team", "sales"], ["reject", unsure]):
+        done = ticketctl(*arguments, "--json")
+        assert json.loads(done.out)["id"] == int(unsure)
+        assert done.out.count("\n") == 1
