@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 Handler = Callable[[Any, Any], Any]
@@ -37,7 +38,12 @@ def main() -> None:
     name, descriptor = sys.argv[1:]
     # who started this process ends it; a Ctrl-C in the terminal is not meant for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=int(descriptor)) as channel, channel.makefile("rwb") as lines:
+    # whoever started this process may be killed: then nobody waits for the answer
+    with (
+        suppress(BrokenPipeError, ConnectionResetError),
+        socket.socket(fileno=int(descriptor)) as channel,
+        channel.makefile("rwb") as lines,
+    ):
 
         def answer(message: dict[str, Any]) -> None:
             lines.write(json.dumps(message).encode() + b"\n")

@@ -38,6 +38,9 @@ insert into messages (ticket_id, body)
 select id, format('{{"ticket_id": %s}}', id) from made cross join generate_series(1, {copies}) order by random()
 """
 
+totals: Counter[str] = Counter()
+"""Figures of all runs that were checked."""
+
 
 @dataclass
 class Run:
@@ -96,8 +99,11 @@ class Run:
         """The environments that were started, the oldest first."""
         return [line["environment"] for line in self.journal if line["what"] == "started"]
 
-    def check(self, *, tickets: int, zombies: int = 0) -> dict[str, int]:
-        """What must be true whatever died; `zombies`: calls that frozen workers may have made in vain."""
+    def check(self, *, tickets: int, zombies: int = 0) -> int:
+        """What must be true whatever died; answers how often a point killed.
+
+        `zombies` are calls that frozen workers may have made in vain.
+        """
         assert self.ask("select status, count(*) from tickets group by 1") == f"processed|{tickets}"
         assert self.ask("select count(*) from messages") == "0"
         finishes = "select count(*), count(distinct ticket_id) from attempts where outcome = 'processed'"
@@ -106,7 +112,11 @@ class Run:
         assert self.ask("select count(*) from steps") == str(4 * tickets)
         repeated, extra = self._repeats()
         assert repeated <= zombies
-        return {"kills": self._count("killed"), "extra calls": extra, "repeated steps": repeated}
+        kills = self._count("killed")
+        totals.update(
+            {"runs": 1, "tickets": tickets, "kills": kills, "extra calls": extra, "in vain": repeated}
+        )
+        return kills
 
     def _repeats(self) -> tuple[int, int]:
         """Questions asked although the answer was saved, and questions asked more than once.
@@ -139,6 +149,13 @@ class Run:
         for pid in self.environments():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of all runs together."""
+    if totals:
+        figures = ", ".join(f"{number} {what}" for what, number in totals.items())
+        terminalreporter.write_line(f"chaos: {figures}; nothing lost, nothing done twice")
 
 
 @pytest.fixture

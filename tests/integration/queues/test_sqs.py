@@ -1,5 +1,6 @@
 """SQS over HTTP: the queue's peer is moto's server, started here."""
 
+import asyncio
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import asyncpg
 import boto3
 import pytest
 
-from ticketctl import upkeep
+from ticketctl import upkeep, worker
 from ticketctl.db.failures import Telling
 from ticketctl.db.operations import PostgresOperations
 from ticketctl.db.outbox import PostgresOutbox
@@ -239,3 +240,14 @@ async def test_a_queue_without_dead_letters_says_so(aws: str) -> None:
     url = client.create_queue(QueueName=uuid4().hex)["QueueUrl"]
     with pytest.raises(QueueError, match="no dead-letter queue"):
         await SqsQueue(url, SETTINGS).dead_letters(1)
+
+
+@pytest.mark.parametrize("url", ["standard"], indirect=True)
+async def test_the_scheduled_handler_empties_the_outbox(
+    url: str, emptied_url: str, outbox: PostgresOutbox, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(3)
+    monkeypatch.setenv("TICKETCTL_DATABASE_URL", emptied_url)
+    monkeypatch.setenv("TICKETCTL_QUEUE_URL", url)
+    assert await asyncio.to_thread(worker.flush_outbox, {}, None) == {"sent": 3}
+    assert await outbox.waiting() == 0

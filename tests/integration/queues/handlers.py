@@ -1,0 +1,45 @@
+"""Handlers for execution environments, each with one habit."""
+# ruff: noqa: ARG001 - a handler takes what Lambda passes
+
+import os
+import time
+from typing import Any
+
+_calls = 0
+
+
+def _ids(event: dict[str, Any]) -> list[str]:
+    return [record["messageId"] for record in event["Records"]]
+
+
+def works(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    global _calls  # noqa: PLW0603 - it tells warm from cold
+    _calls += 1
+    print("a handler may print", flush=True)  # noqa: T201 - it must not disturb the answers
+    with open(os.environ["SEEN"], "a", encoding="utf-8") as seen:  # noqa: PTH123
+        seen.write(f"{os.getpid()} {_calls} {context.get_remaining_time_in_millis()} {len(_ids(event))}\n")
+    return {"batchItemFailures": []}
+
+
+def fails_the_first(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": _ids(event)[0]}]}
+
+
+def names_a_stranger(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": "stranger"}]}
+
+
+def raises(event: dict[str, Any], context: Any) -> None:
+    raise ValueError("no")
+
+
+def dies(event: dict[str, Any], context: Any) -> None:
+    os._exit(3)
+
+
+def hangs(event: dict[str, Any], context: Any) -> None:
+    time.sleep(3600)
+
+
+def answers_no_json(event: dict[str, Any], context: Any) -> object:
+    return {1, 2}

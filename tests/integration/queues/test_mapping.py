@@ -1,0 +1,194 @@
+"""The event source mapping with real environments, on a queue in memory."""
+# ruff: noqa: ARG001, ARG002 - a stand-in takes all that its port passes
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import NOON
+from ticketctl.errors import ConfigError, QueueError
+from ticketctl.messages import build_record
+from ticketctl.ports import DeadLetter, Delivery, QueuePolicy
+from ticketctl.queues.environment import Function
+from ticketctl.queues.mapping import EventSourceMapping, Happening, Invoked, Started, Trouble
+from ticketctl.settings import Settings
+
+SETTINGS = Settings(batch_size=3, function_timeout=20, visibility_timeout=60)
+
+
+class QueueInMemory:
+    """Delivers each message once more after it was given back, then lets it die; refuses a few times first."""
+
+    def __init__(self, number: int, refusals: int = 0) -> None:
+        self.messages = [str(n) for n in range(number)]
+        self.deleted: list[str] = []
+        self.returned: list[str] = []
+        self._refusals = refusals
+
+    async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
+        if self._refusals:
+            self._refusals -= 1
+            raise QueueError("not now")
+        batch, self.messages = self.messages[:limit], self.messages[limit:]
+        return [self._delivery(message_id) for message_id in batch]
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> None:
+        self.deleted += [delivery.message_id for delivery in deliveries]
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        ids = [delivery.message_id for delivery in deliveries]
+        self.messages += [message_id for message_id in ids if message_id not in self.returned]
+        self.returned += ids
+
+    async def backlog(self) -> int:
+        return len(self.messages)
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        return []
+
+    async def redrive(self, letters: Sequence[DeadLetter]) -> int:
+        return 0
+
+    async def purge(self, letters: Sequence[DeadLetter]) -> int:
+        return 0
+
+    async def policy(self) -> QueuePolicy:
+        return QueuePolicy(visibility_timeout=60, max_receive_count=2)
+
+    def _delivery(self, message_id: str) -> Delivery:
+        count = 1 + self.returned.count(message_id)
+        record = build_record('{"ticket_id": 1}', message_id=message_id, receive_count=count, sent_at=NOON)
+        return Delivery(message_id=message_id, receipt=message_id, receive_count=count, record=record)
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Path:
+    return tmp_path / "seen"
+
+
+async def drain(
+    queue: QueueInMemory, handler: str, seen: Path, settings: Settings = SETTINGS
+) -> list[Happening]:
+    happenings: list[Happening] = []
+    function = Function(
+        handler=f"tests.integration.queues.handlers:{handler}", variables={"SEEN": str(seen)}, quiet=True
+    )
+    await EventSourceMapping(queue, function, settings, happenings.append, drain=True).run()
+    return happenings
+
+
+def calls_in(seen: Path) -> list[list[str]]:
+    """What `works` wrote: process, number of the call, milliseconds left, records."""
+    return [line.split() for line in seen.read_text("utf-8").splitlines()]
+
+
+def invocations(happenings: list[Happening]) -> list[Invoked]:
+    return [happening for happening in happenings if isinstance(happening, Invoked)]
+
+
+async def test_one_environment_stays_warm_for_all_batches(seen: Path) -> None:
+    queue = QueueInMemory(7)
+    await drain(queue, "works", seen)
+    assert queue.deleted == [str(n) for n in range(7)]
+    calls = calls_in(seen)
+    assert [(number, records) for _, number, _, records in calls] == [("1", "3"), ("2", "3"), ("3", "1")]
+    assert len({pid for pid, *_ in calls}) == 1
+    assert all(0 < int(remaining) <= 20_000 for _, _, remaining, _ in calls)
+
+
+async def test_the_remaining_time_ends_before_the_visibility_timeout(seen: Path) -> None:
+    await drain(QueueInMemory(1), "works", seen, replace(SETTINGS, visibility_timeout=10))
+    assert int(calls_in(seen)[0][2]) < 10_000
+
+
+async def test_what_the_handler_names_comes_again_and_the_rest_is_deleted(seen: Path) -> None:
+    queue = QueueInMemory(3)
+    await drain(queue, "fails_the_first", seen)
+    assert queue.deleted == ["1", "2"]
+    assert queue.returned == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        ("names_a_stranger", "stranger"),
+        ("raises", "ValueError: no"),
+        ("dies", "died"),
+        ("answers_no_json", "not JSON serializable"),
+        ("hangs", "did not end within"),
+    ],
+)
+async def test_what_goes_wrong_as_a_whole_fails_the_whole_batch(
+    seen: Path, handler: str, reason: str
+) -> None:
+    queue = QueueInMemory(3)
+    happenings = await drain(queue, handler, seen, replace(SETTINGS, function_timeout=0.5))
+    assert queue.deleted == []
+    assert sorted(queue.returned) == ["0", "0", "1", "1", "2", "2"]
+    assert all(reason in (invoked.error or "") for invoked in invocations(happenings))
+
+
+async def test_an_environment_that_died_is_replaced(seen: Path) -> None:
+    happenings = await drain(QueueInMemory(3), "dies", seen)
+    started = [happening for happening in happenings if isinstance(happening, Started)]
+    assert [start.again for start in started][:2] == [False, True]
+    assert len({start.pid for start in started}) == len(started)
+
+
+async def test_a_queue_that_refuses_is_asked_again(seen: Path) -> None:
+    queue = QueueInMemory(3, refusals=3)
+    happenings = await drain(queue, "works", seen)
+    assert len(queue.deleted) == 3
+    assert sum(isinstance(happening, Trouble) for happening in happenings) == 3
+
+
+async def test_a_handler_that_cannot_be_imported_is_an_error(seen: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        await drain(QueueInMemory(3), "nowhere", seen)
+
+
+async def test_being_told_to_stop_finishes_the_batch_and_takes_no_more(seen: Path) -> None:
+    queue = QueueInMemory(30)
+    function = Function(
+        handler="tests.integration.queues.handlers:works", variables={"SEEN": str(seen)}, quiet=True
+    )
+
+    def tell(happening: Happening) -> None:
+        if isinstance(happening, Invoked):
+            mapping.stop()
+
+    mapping = EventSourceMapping(queue, function, SETTINGS, tell)
+    await mapping.run()
+    assert queue.deleted == ["0", "1", "2"]
+    assert len(queue.messages) == 27
+
+
+async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_batch(seen: Path) -> None:
+    queue, killed = QueueInMemory(6), list[int]()
+    function = Function(
+        handler="tests.integration.queues.handlers:works", variables={"SEEN": str(seen)}, quiet=True
+    )
+
+    def tell(happening: Happening) -> None:
+        if isinstance(happening, Invoked) and not killed:
+            killed.append(int(calls_in(seen)[0][0]))
+            os.kill(killed[0], signal.SIGKILL)
+
+    await EventSourceMapping(queue, function, SETTINGS, tell, drain=True).run()
+    assert sorted(queue.deleted) == [str(n) for n in range(6)]
+
+
+async def test_a_window_waits_for_the_batch_to_fill(seen: Path) -> None:
+    queue = QueueInMemory(0)
+    trickle = iter([["0"], [], ["1"], [], ["2"]])
+
+    async def receive(limit: int, *, wait: float) -> Sequence[Delivery]:
+        return [queue._delivery(message_id) for message_id in next(trickle, [])]
+
+    queue.receive = receive  # type: ignore[method-assign]
+    await drain(queue, "works", seen, replace(SETTINGS, window=30))
+    assert [call[3] for call in calls_in(seen)] == ["3"]
