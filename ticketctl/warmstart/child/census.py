@@ -41,7 +41,7 @@ class Zombie(TypedDict):
 
 CONNECTIONS = ("transport", "socket")
 """The kinds that stand for a connection."""
-MACHINERY = {"builtins", "collections", "asyncio", "_asyncio", "uvloop", "anyio", "types", "ssl"}
+MACHINERY = {"builtins", "collections", "asyncio", "_asyncio", "uvloop", "anyio", "types", "ssl", "functools"}
 """Modules whose objects say nothing about whose connection it is."""
 
 Found = tuple[Bound, Path]
@@ -158,8 +158,14 @@ def _foremost(found: list[Found]) -> list[Found]:
     outer = {id(one.object) for one, _ in connections}
     return [
         *(pair for pair in connections if not _passes(pair, outer)),
-        *(pair for pair in others if not _passes(pair, every)),
+        *(pair for pair in others if not _passes(pair, every) and not _is_internal(*pair)),
     ]
+
+
+def _is_internal(one: Bound, path: Path) -> bool:
+    """Whether it is a future that asyncio keeps for itself: what holds it is told, if anything is wrong with it."""
+    holders = [step.object for step in path[:-1] if type(step.object) is not dict]
+    return one.kind == "future" and bool(holders) and _module(holders[-1]) == "asyncio"
 
 
 def _passes(pair: Found, others: set[int]) -> bool:
@@ -171,10 +177,13 @@ def _spokesman(one: Bound, path: Path) -> Any:
     if one.kind not in CONNECTIONS:
         return one.object
     for step in path[-2:0:-1]:
-        module = type(step.object).__module__.partition(".")[0]
-        if module not in MACHINERY:
+        if _module(step.object) not in MACHINERY:
             return step.object
     return one.object
+
+
+def _module(one: Any) -> str:
+    return type(one).__module__.partition(".")[0]
 
 
 def _type_name(one: Any) -> str:

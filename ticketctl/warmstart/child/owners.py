@@ -173,12 +173,14 @@ def _label(holder: Any, part: Any) -> str:
     """Say how `holder` names `part`: a key, an index, an attribute, or a closure's variable."""
     if isinstance(holder, dict):
         return next((_key(key) for key, value in holder.items() if value is part), "")
+    if isinstance(part, CellType) or (isinstance(holder, FunctionType) and isinstance(part, tuple)):
+        return ""
+    if isinstance(holder, CellType):
+        return ".<closure>"
     if isinstance(holder, list | tuple | deque):
         return next((f"[{index}]" for index, item in enumerate(holder) if item is part), "")
     if isinstance(holder, MethodType):
         return ".__self__"
-    if isinstance(holder, FunctionType | CellType):
-        return "" if isinstance(part, CellType | tuple) else "()"
     return _attribute(holder, part)
 
 
@@ -214,6 +216,8 @@ def namespace(one: Any) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-def _slots(cls: type) -> tuple[str, ...]:
+def _slots(cls: type) -> Iterator[str]:
     slots = cls.__dict__.get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
+    for name in (slots,) if isinstance(slots, str) else slots:
+        private = name.startswith("__") and not name.endswith("__")
+        yield f"_{cls.__name__.lstrip('_')}{name}" if private else name
