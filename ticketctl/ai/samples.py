@@ -8,6 +8,9 @@ from typing import IO, Any, NamedTuple
 
 from ticketctl.errors import InvalidInputError, NotFoundError
 
+_ROW = "every row needs a text and its label"
+_QUOTES = "a text with a comma in it stands in double quotes"
+
 
 class Sample(NamedTuple):
     """A text and the label that a human gave it."""
@@ -25,7 +28,7 @@ def read_samples(path: Path, text_column: str = "text", label_column: str = "lab
     """
     rows = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
     if rows is None:
-        raise InvalidInputError(f"{path} is neither .csv nor .jsonl")
+        raise InvalidInputError(f"{path} is neither .csv nor .jsonl", hint="name it after what it is")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             samples = [
@@ -33,11 +36,11 @@ def read_samples(path: Path, text_column: str = "text", label_column: str = "lab
                 for line, row in rows(path, file)
             ]
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}") from None
+        raise NotFoundError(f"there is no file {path}", hint="check its name and its folder") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}") from error
+        raise InvalidInputError(f"{path} cannot be read: {error}", hint="it must be UTF-8 text") from error
     if not samples:
-        raise InvalidInputError(f"{path} has no rows")
+        raise InvalidInputError(f"{path} has no rows", hint=_ROW)
     return samples
 
 
@@ -45,7 +48,9 @@ def _csv(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(file)
     for row in reader:
         if None in row:
-            raise InvalidInputError(f"{path}, line {reader.line_num}: more fields than the header names")
+            raise InvalidInputError(
+                f"{path}, line {reader.line_num}: more fields than the header names", hint=_QUOTES
+            )
         yield reader.line_num, row
 
 
@@ -56,17 +61,20 @@ def _json_lines(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]
         try:
             row = json.loads(text)
         except ValueError as error:
-            raise InvalidInputError(f"{path}, line {line}: no JSON: {error}") from None
+            raise InvalidInputError(f"{path}, line {line}: no JSON: {error}", hint=_ROW) from None
         if not isinstance(row, dict):
-            raise InvalidInputError(f"{path}, line {line}: no JSON object")
+            raise InvalidInputError(f"{path}, line {line}: no JSON object", hint=_ROW)
         yield line, row
 
 
 def _field(path: Path, line: int, row: dict[str, Any], column: str) -> str:
     if column not in row:
         columns = ", ".join(map(str, row))
-        raise InvalidInputError(f"{path}, line {line}: no column {column!r}: there are {columns}")
+        raise InvalidInputError(
+            f"{path}, line {line}: no column {column!r}: there are {columns}",
+            hint="--text-column and --label-column name the columns",
+        )
     value = row[column]
     if not isinstance(value, str) or not value.strip():
-        raise InvalidInputError(f"{path}, line {line}: {column} is empty or no text")
+        raise InvalidInputError(f"{path}, line {line}: {column} is empty or no text", hint=_ROW)
     return value.strip()

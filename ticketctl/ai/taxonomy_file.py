@@ -64,9 +64,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}") from None
+        raise NotFoundError(f"there is no file {path}", hint="ticketctl config init writes one") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read: {error}", hint="it must be UTF-8 text") from error
 
 
 def _tables(text: str, where: str) -> dict[str, Any]:
@@ -75,7 +75,9 @@ def _tables(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is no TOML: {error}") from None
+        raise ConfigError(
+            f"{where} is no TOML: {error}", hint="ticketctl config init writes one to begin with"
+        ) from None
 
 
 def _located(text: str, place: str, problem: str) -> str:

@@ -158,7 +158,15 @@ def _words(response: httpx.Response) -> str:
         if isinstance(body, dict) and body.get(key):
             body = body[key]
     said = body if isinstance(body, str) else msgspec.json.encode(body).decode()
-    return " ".join(visible(said).split())[:_SHOWN] or "(nothing)"
+    return " ".join(visible(_without_key(said, response)).split())[:_SHOWN] or "(nothing)"
+
+
+def _without_key(said: str, response: httpx.Response) -> str:
+    """A server's words, should it repeat the key that it was sent."""
+    sent = (response.request.headers.get(name, "") for name in ("authorization", "x-api-key"))
+    for key in filter(None, (header.removeprefix("Bearer ") for header in sent)):
+        said = said.replace(key, "********")
+    return said
 
 
 def _asked_wait(headers: httpx.Headers) -> float | None:

@@ -130,7 +130,10 @@ def evaluate(
     if trials.stopped is not None:
         raise trials.stopped
     if fail_under is not None and report["accuracy"] < fail_under:
-        raise UnsafeError(f"the accuracy {report['accuracy']:.4f} is below {fail_under:g}")
+        raise UnsafeError(
+            f"the accuracy {report['accuracy']:.4f} is below {fail_under:g}",
+            hint="--json tells each text and what was said of it; --compare, what changed since",
+        )
 
 
 def _learned(samples: "Sequence[Sample]") -> "Model":

@@ -77,7 +77,9 @@ def read(path: Path, taxonomy: Taxonomy) -> Model:
     try:
         model = unpacked(path.read_bytes())
     except (OSError, InvalidInputError) as error:
-        raise ConfigError(f"the trained model {path} cannot be used: {error}") from error
+        raise ConfigError(
+            f"the trained model {path} cannot be used: {error}", hint="ticketctl train writes one"
+        ) from error
     unknown = sorted(set(model.labels) - {category.name for category in taxonomy.categories})
     if unknown:
         raise ConfigError(

@@ -25,7 +25,9 @@ def train(rows: Iterable[tuple[str, str]], step: Callable[[], None] = lambda: No
     pairs = list(rows)
     labels = tuple(sorted({label for _, label in pairs}))
     if len(labels) < 2:  # noqa: PLR2004  (there is nothing to tell apart)
-        raise InvalidInputError("at least two different labels are needed to learn from")
+        raise InvalidInputError(
+            "at least two different labels are needed to learn from", hint="add texts with another label"
+        )
     texts = [counts(text) for text, _ in pairs]
     vocabulary = learned(texts)
     number = {label: at for at, label in enumerate(labels)}

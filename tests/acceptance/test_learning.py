@@ -1,0 +1,349 @@
+"""train, eval and config init, through the program; and the providers that the settings name."""
+
+import csv
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from tests.program import STYLE, Forks, Program
+
+KEY = "sk-hunter2"
+TOLD = re.compile(r"error: [^\n]+\nhint: [^\n]+\n")
+WORDS = {
+    "apples": ("red", "tree", "cider", "orchard", "pie", "core"),
+    "pears": ("green", "conference", "perry", "soft", "stew", "yellow"),
+}
+ROWS = [
+    (f"my {label} are {word} and {more}", label)
+    for label in WORDS
+    for word in WORDS[label]
+    for more in WORDS[label]
+]
+CLASSIFIED = {
+    "category": "pears",
+    "priority": "normal",
+    "sentiment": "neutral",
+    "language": "en",
+    "confidence": 0.9,
+}
+
+
+@pytest.fixture
+def ticketctl(environment: dict[str, str], tmp_path: Path, imported: Forks) -> Program:
+    """The program where no database is: whoever asks for one fails."""
+    write(tmp_path / "fruit.csv", ROWS)
+    return Program(
+        environment | {"TICKETCTL_DATABASE_URL": "postgresql://127.0.0.1:9/none"}, tmp_path, imported
+    )
+
+
+def write(path: Path, rows: list[tuple[str, str]], header: tuple[str, str] = ("text", "label")) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def refused(done, status: int, text: str) -> None:
+    assert (done.status, done.out) == (status, ""), done.err
+    assert TOLD.fullmatch(done.err), done.err
+    assert text in done.err
+
+
+def test_what_is_learned_is_written_and_the_same_every_time(ticketctl: Program) -> None:
+    done = ticketctl("train", "fruit.csv", "-o", "fruit.model")
+    size = (ticketctl.folder / "fruit.model").stat().st_size
+    assert (done.status, done.out) == (0, f"fruit.model\t2\t72\t{size}\n")
+    assert done.err == "warning: labels that are no category of the taxonomy: apples, pears\n"
+    form = ticketctl("train", "fruit.csv", "--output", "again.model", "--json").json
+    assert form == {"file": "again.model", "labels": 2, "texts": 72, "bytes": size}
+    first, again = (ticketctl.folder / name for name in ("fruit.model", "again.model"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_json_lines_and_other_columns(ticketctl: Program) -> None:
+    lines = [json.dumps({"said": text, "about": label}) for text, label in ROWS]
+    (ticketctl.folder / "fruit.jsonl").write_text("\n".join(lines))
+    columns = ("--text-column", "said", "--label-column", "about")
+    assert ticketctl("train", "fruit.jsonl", "-o", "fruit.model", *columns).status == 0
+    assert (
+        ticketctl("eval", "fruit.jsonl", "--model", "fruit.model", *columns, "--json").json["tickets"] == 72
+    )
+
+
+def test_an_evaluation_says_how_good_and_how_honest(ticketctl: Program) -> None:
+    write(ticketctl.folder / "test.csv", [*ROWS[::5], ("my apples are red and cider", "pears")])
+    done = ticketctl("eval", "test.csv", "--train", "fruit.csv", "--json")
+    assert (done.status, done.err) == (0, "")
+    form = done.json
+    assert form["tickets"] == len(form["predictions"]) == 16
+    assert 0.9 < form["accuracy"] < 1
+    assert set(form["labels"]) == {"apples", "pears"}
+    assert form["labels"]["apples"].keys() == {"precision", "recall", "f1", "tickets"}
+    assert form["threshold"].keys() == {"value", "automated", "accuracy"}
+    assert form["confusions"] == [{"expected": "pears", "predicted": "apples", "tickets": 1}]
+    assert (form["provider"], form["cost"], form["degraded"], form["stopped"]) == ("offline", 0.0, 0, None)
+    assert form["latency_ms"]["p50"] <= form["latency_ms"]["p95"]
+    for share in ("macro_f1", "ece"):
+        assert 0 <= form[share] <= 1
+
+
+def test_piped_each_line_says_what_it_is(ticketctl: Program) -> None:
+    done = ticketctl("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "10")
+    lines = [line.split("\t") for line in done.out.splitlines()]
+    assert lines[0] == ["tickets", "10"]
+    assert ["accuracy", "1.0"] in lines
+    assert [line[:2] for line in lines if line[0] == "label"] == [["label", "apples"]]
+
+
+def test_on_a_terminal_a_person_reads_it(ticketctl: Program) -> None:
+    screen = STYLE.sub("", ticketctl.on_terminal("eval", "fruit.csv", "--train", "fruit.csv").out)
+    for part in ("accuracy", "100.0% of 72 tickets", "calibration error", "need no person", "PRECISION"):
+        assert part in screen
+
+
+def test_an_accuracy_that_is_too_low_fails(ticketctl: Program) -> None:
+    write(ticketctl.folder / "wrong.csv", [(text, "pears") for text, _ in ROWS])
+    done = ticketctl("eval", "wrong.csv", "--train", "fruit.csv", "--fail-under", "0.9", "--json")
+    assert (done.status, done.json["accuracy"]) == (8, 0.5)
+    assert done.err.startswith("error: the accuracy 0.5000 is below 0.9\nhint: ")
+    assert ticketctl("eval", "fruit.csv", "--train", "fruit.csv", "--fail-under", "1").status == 0
+
+
+def test_two_evaluations_are_compared_text_by_text(ticketctl: Program) -> None:
+    write(
+        ticketctl.folder / "turned.csv",
+        [(text, {"apples": "pears"}.get(label, "apples")) for text, label in ROWS],
+    )
+    before = ticketctl("eval", "fruit.csv", "--train", "turned.csv", "--json")
+    (ticketctl.folder / "before.json").write_text(before.out)
+    command = ("eval", "fruit.csv", "--train", "fruit.csv", "--compare", "before.json")
+    changes = ticketctl(*command, "--json").json["changes"]
+    assert len(changes) == 72
+    assert changes[0] == {"text": ROWS[0][0], "expected": "apples", "before": "pears", "after": "apples"}
+    screen = STYLE.sub("", ticketctl.on_terminal(*command).out)
+    assert "72 changed: 72 right now, 0 no more" in screen
+    (ticketctl.folder / "before.json").write_text(ticketctl(*command[:-2], "--json").out)
+    assert ticketctl(*command, "--json").json["changes"] == []
+
+
+def test_the_taxonomy_of_the_settings_is_tried(ticketctl: Program) -> None:
+    write(
+        ticketctl.folder / "desk.csv", [("I forgot my password", "login"), ("I want my money back", "refund")]
+    )
+    form = ticketctl("eval", "desk.csv", "--json").json
+    assert form["accuracy"] == 1
+    write(ticketctl.folder / "odd.csv", [("I forgot my password", "login"), ("Hello", "odd \x1b[31m")])
+    done = ticketctl("eval", "odd.csv", "--json")
+    assert done.err == "warning: labels that are no category of the taxonomy: odd \\x1b[31m\n"
+
+
+def test_a_trained_model_reads_tickets(ticketctl: Program) -> None:
+    ticketctl("train", "fruit.csv", "-o", "fruit.model")
+    done = ticketctl.having(TICKETCTL_AI_MODEL_FILE="fruit.model")("eval", "fruit.csv")
+    refused(done, 2, "none of the categories")
+    taxonomy = """
+        default_priority = "normal"
+        default_team = "support"
+        priorities = [{name = "normal"}]
+        teams = [{name = "support"}]
+        categories = [{name = "apples"}, {name = "pears"}]
+    """
+    (ticketctl.folder / "taxonomy.toml").write_text(taxonomy)
+    named = ticketctl.having(TICKETCTL_AI_MODEL_FILE="fruit.model", TICKETCTL_TAXONOMY="taxonomy.toml")
+    assert named("eval", "fruit.csv", "--json").json["accuracy"] == 1
+
+
+WRONG: list[tuple[list[str], int, str]] = [
+    (["train", "none.csv", "-o", "m"], 3, "no file none.csv"),
+    (["train", "notes.txt", "-o", "m"], 2, "neither .csv nor .jsonl"),
+    (["train", "fruit.csv", "-o", "."], 2, "cannot be written"),
+    (["train", "fruit.csv", "-o", "no/where"], 2, "cannot be written"),
+    (["train", "fruit.csv"], 2, "missing option"),
+    (["train", "one.csv", "-o", "m"], 2, "at least two different labels"),
+    (["train", "fruit.csv", "-o", "m", "--label-column", "x"], 2, "no column 'x'"),
+    (["eval", "none.csv"], 3, "no file none.csv"),
+    (["eval", "empty.csv"], 2, "no rows"),
+    (["eval", "fruit.csv"], 2, "none of the categories: apples, pears"),
+    (["eval", "fruit.csv", "--provider", "nobody"], 2, "no provider 'nobody'"),
+    (["eval", "fruit.csv", "--train", "fruit.csv", "--model", "m"], 2, "exclude each other"),
+    (["eval", "fruit.csv", "--train", "none.csv"], 3, "no file none.csv"),
+    (["eval", "fruit.csv", "--model", "none.model"], 3, "no file none.model"),
+    (["eval", "fruit.csv", "--model", "fruit.csv"], 2, "no trained model"),
+    (["eval", "fruit.csv", "--compare", "fruit.csv"], 2, "holds no evaluation"),
+    (["eval", "fruit.csv", "--compare", "none.json"], 2, "none.json cannot be read"),
+    (["eval", "fruit.csv", "--fail-under", "1.5"], 2, "'--fail-under'"),
+    (["eval", "fruit.csv", "--fail-under", "nan"], 2, "'--fail-under'"),
+    (["eval", "fruit.csv", "--budget", "nan"], 2, "'--budget'"),
+    (["eval", "fruit.csv", "--limit", "0"], 2, "'--limit'"),
+    (["eval", "fruit.csv", "--budget", "-1"], 2, "'--budget'"),
+    (["eval", "fruit.csv", "--train", "fruit.csv", "--provider", "openai"], 4, "no model is named"),
+]
+
+
+def test_what_cannot_be_done_is_told(ticketctl: Program) -> None:
+    write(ticketctl.folder / "one.csv", ROWS[:3])
+    write(ticketctl.folder / "empty.csv", [])
+    (ticketctl.folder / "notes.txt").write_text("x")
+    for arguments, status, text in WRONG:
+        refused(ticketctl(*arguments), status, text)
+    assert not (ticketctl.folder / "m").exists()
+
+
+class Model(socketserver.ThreadingTCPServer):
+    """Answers every question with the same classification; `refuses` is a status to answer instead."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Reply)
+        self.asked: list[tuple[str, dict]] = []
+        self.refuses: int | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class _Reply(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        model = self.server
+        assert isinstance(model, Model)
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        model.asked.append((self.headers["authorization"], body))
+        answer = {"error": {"message": f"not with the key {self.headers['authorization']}"}}
+        if model.refuses is None:
+            message = {"role": "assistant", "content": json.dumps(CLASSIFIED)}
+            answer = {
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 1000, "completion_tokens": 500},
+            }
+        sent = json.dumps(answer).encode()
+        self.send_response(model.refuses or 200)
+        self.send_header("content-length", str(len(sent)))
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def log_message(self, *_: object) -> None:
+        """A test's output is not the place for a log."""
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with Model() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def online(ticketctl: Program, model: Model) -> Program:
+    """The program with a provider behind HTTP."""
+    return ticketctl.having(
+        TICKETCTL_AI_PROVIDER="openai",
+        TICKETCTL_AI_BASE_URL=model.url,
+        TICKETCTL_AI_API_KEY=KEY,
+        TICKETCTL_AI_MODEL="small",
+        TICKETCTL_AI_PRICES="small=10/20",
+        TICKETCTL_AI_CONCURRENCY="1",
+    )
+
+
+def test_a_model_behind_http_is_evaluated_with_what_it_costs(online: Program, model: Model) -> None:
+    done = online("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "40", "--json")
+    assert (done.status, done.err) == (0, "")
+    form = done.json
+    assert (form["provider"], form["model"], form["tickets"]) == ("openai", "small", 40)
+    assert form["accuracy"] == 0.1
+    assert (form["input_tokens"], form["output_tokens"]) == (40_000, 20_000)
+    assert form["cost"] == pytest.approx(0.8)
+    assert {key for key, _ in model.asked} == {f"Bearer {KEY}"}
+    assert {body["model"] for _, body in model.asked} == {"small"}
+
+
+def test_a_budget_ends_an_evaluation_with_what_is_known(online: Program, model: Model) -> None:
+    done = online("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "0.05", "--json")
+    assert done.status == 7
+    assert "the budget of 0.05 is spent" in done.err
+    assert done.json["tickets"] == len(model.asked) == 3
+    assert done.json["stopped"] == "the budget of 0.05 is spent"
+
+
+def test_a_budget_without_a_price_cannot_be_kept(online: Program, model: Model) -> None:
+    refused(
+        online.having(TICKETCTL_AI_PRICES="")("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "1"),
+        7,
+        "no price is known for the model small",
+    )
+    assert model.asked == []
+
+
+def test_a_model_without_a_price_costs_nobody_knows_what(online: Program) -> None:
+    form = online.having(TICKETCTL_AI_PRICES="")(
+        "eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json"
+    ).json
+    assert form["cost"] is None
+
+
+def test_a_key_that_is_refused_is_told_and_never_shown(online: Program, model: Model) -> None:
+    model.refuses = 401
+    done = online("--debug", "eval", "fruit.csv", "--train", "fruit.csv")
+    assert (done.status, done.out) == (7, "")
+    assert "check TICKETCTL_AI_API_KEY" in done.err
+    assert KEY not in done.err
+
+
+def test_what_the_offline_engine_answered_is_counted(online: Program) -> None:
+    away = online.having(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
+    done = away("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json")
+    assert (done.status, done.json["degraded"]) == (0, 1)
+    assert done.err == "warning: 1 of 1 answers are the offline engine's\n"
+
+
+def test_files_to_begin_with(ticketctl: Program) -> None:
+    done = ticketctl("config", "init")
+    assert (done.status, done.out, done.err) == (0, "ticketctl.toml\ntaxonomy.toml\n", "")
+    settings = {s["variable"]: s for s in ticketctl("config", "show", "--json").json}
+    assert settings["TICKETCTL_TAXONOMY"]["value"] == str(ticketctl.folder / "taxonomy.toml")
+    assert {s["source"] for name, s in settings.items() if name != "TICKETCTL_TAXONOMY"} == {
+        "default",
+        "environment",
+    }
+    written = (ticketctl.folder / "ticketctl.toml").read_text()
+    assert all(f"# {name}: {setting['meaning']}" in written for name, setting in settings.items())
+    write(ticketctl.folder / "desk.csv", [("I forgot my password", "login")])
+    assert ticketctl("eval", "desk.csv", "--json").json["accuracy"] == 1
+
+
+def test_every_line_of_the_settings_can_be_uncommented(ticketctl: Program) -> None:
+    ticketctl("config", "init")
+    path = ticketctl.folder / "ticketctl.toml"
+    path.write_text(re.sub(r"^# ([a-z_]+ = )", r"\1", path.read_text(), flags=re.MULTILINE))
+    done = ticketctl("config", "show", "--json")
+    assert (done.status, done.err) == (0, "")
+    assert {s["source"] for s in done.json} == {"default", "environment", "file"}
+
+
+def test_files_that_are_there_are_not_replaced_unasked(ticketctl: Program) -> None:
+    (ticketctl.folder / "taxonomy.toml").write_text("mine")
+    refused(ticketctl("config", "init"), 2, "taxonomy.toml would be replaced")
+    assert (ticketctl.folder / "taxonomy.toml").read_text() == "mine"
+    assert not (ticketctl.folder / "ticketctl.toml").exists()
+    assert ticketctl("config", "init", "--force").status == 0
+    assert (ticketctl.folder / "taxonomy.toml").read_text() != "mine"
+    refused(ticketctl("config", "init", "no/where"), 2, "cannot be written")
+
+
+def test_the_key_is_not_among_the_settings_that_are_shown(online: Program) -> None:
+    for arguments in (["config", "show"], ["config", "show", "--json"], ["--debug", "config", "show"]):
+        done = online(*arguments)
+        assert done.status == 0
+        assert "TICKETCTL_AI_API_KEY" in done.out
+        assert KEY not in done.out + done.err
