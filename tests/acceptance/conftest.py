@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.model import Model, serving
 from tests.program import Forks, Program, forks
 
 
@@ -34,3 +35,10 @@ def rows(ask: Callable[[str], str]) -> Callable[[], str]:
     """Everything that is in the database, as one text to compare."""
     tables = ("tickets", "messages", "steps", "attempts")
     return lambda: ask("; ".join(f"table {table} order by 1, 2" for table in tables))
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    """A model behind HTTP."""
+    with serving() as made:
+        yield made

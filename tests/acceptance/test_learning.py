@@ -3,14 +3,11 @@
 import csv
 import json
 import re
-import socketserver
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from tests.model import Model
 from tests.program import STYLE, Forks, Program
 
 KEY = "sk-hunter2"
@@ -25,13 +22,6 @@ ROWS = [
     for word in WORDS[label]
     for more in WORDS[label]
 ]
-CLASSIFIED = {
-    "category": "pears",
-    "priority": "normal",
-    "sentiment": "neutral",
-    "language": "en",
-    "confidence": 0.9,
-}
 
 
 @pytest.fixture
@@ -194,58 +184,10 @@ def test_what_cannot_be_done_is_told(ticketctl: Program) -> None:
     assert not (ticketctl.folder / "m").exists()
 
 
-class Model(socketserver.ThreadingTCPServer):
-    """Answers every question with the same classification; `refuses` is a status to answer instead."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Reply)
-        self.asked: list[tuple[str, dict]] = []
-        self.refuses: int | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class _Reply(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        model = self.server
-        assert isinstance(model, Model)
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        model.asked.append((self.headers["authorization"], body))
-        answer = {"error": {"message": f"not with the key {self.headers['authorization']}"}}
-        if model.refuses is None:
-            message = {"role": "assistant", "content": json.dumps(CLASSIFIED)}
-            answer = {
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 1000, "completion_tokens": 500},
-            }
-        sent = json.dumps(answer).encode()
-        self.send_response(model.refuses or 200)
-        self.send_header("content-length", str(len(sent)))
-        self.end_headers()
-        self.wfile.write(sent)
-
-    def log_message(self, *_: object) -> None:
-        """A test's output is not the place for a log."""
-
-
-@pytest.fixture
-def model() -> Iterator[Model]:
-    with Model() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture
 def online(ticketctl: Program, model: Model) -> Program:
     """The program with a provider behind HTTP."""
+    model.says["category"] = "pears"
     return ticketctl.having(
         TICKETCTL_AI_PROVIDER="openai",
         TICKETCTL_AI_BASE_URL=model.url,
