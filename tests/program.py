@@ -11,12 +11,14 @@ import json
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
 import termios
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,22 +59,14 @@ class Forks:
         assert process.stdin
         assert process.stdout
         self._asks, self._answers = process.stdin, process.stdout
-        self._folder = folder
+        self.folder = folder
 
-    def run(self, arguments: list[str], environment: dict[str, str], cwd: Path, stdin: bytes) -> Done:
-        """Fork the program, and wait until it has ended."""
-        files = {name: self._folder / name for name in STREAMS}
-        files["stdin"].write_bytes(stdin)
-        asked = {
-            "arguments": arguments,
-            "environment": environment,
-            "cwd": str(cwd),
-            "files": {name: str(path) for name, path in files.items()},
-        }
+    def run(self, arguments: list[str], environment: dict[str, str], cwd: Path, files: dict[str, str]) -> int:
+        """Fork the program with these files as its streams, and answer its status when it has ended."""
+        asked = {"arguments": arguments, "environment": environment, "cwd": str(cwd), "files": files}
         self._asks.write(json.dumps(asked) + "\n")
         self._asks.flush()
-        status = int(self._answers.readline())
-        return Done(status, files["stdout"].read_text("utf-8"), files["stderr"].read_text("utf-8"))
+        return int(self._answers.readline())
 
 
 @contextmanager
@@ -106,8 +100,10 @@ class Program:
 
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"") -> Done:
         """Run it with input and output redirected."""
-        content = stdin.encode() if isinstance(stdin, str) else stdin
-        return self.forks.run([os.fsdecode(a) for a in arguments], self.environment, self.folder, content)
+        files = {name: self.forks.folder / name for name in STREAMS}
+        files["stdin"].write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
+        status = self._forked(arguments, {name: str(path) for name, path in files.items()})
+        return Done(status, files["stdout"].read_text("utf-8"), files["stderr"].read_text("utf-8"))
 
     def started(self, *arguments: str | bytes, stdin: bytes = b"") -> Done:
         """Run it as a new process, its input and output piped."""
@@ -121,20 +117,33 @@ class Program:
         """Start it as a new process, and let the test do the rest."""
         return subprocess.Popen([*COMMAND, *arguments], cwd=self.folder, env=self.environment, **options)
 
-    def on_terminal(self, *arguments: str, width: int = 100) -> Done:
-        """Start it on a terminal of its own: its input, output and errors are one screen."""
+    def in_shell(self, line: str, stdin: bytes = b"") -> Done:
+        """Run a line of shell that begins with the program."""
+        command = ["sh", "-c", f"{shlex.join(COMMAND)} {line}"]
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, cwd=self.folder, env=self.environment, check=False
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def on_terminal(self, *arguments: str, width: int = 100, stdin: str | None = None) -> Done:
+        """Run it on a terminal of its own: its input, unless that is a file, its output and its errors."""
         screen, line = pty.openpty()
         fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-        person = self.having(TERM="xterm-256color")
-        with person.popen(*arguments, stdin=line, stdout=line, stderr=line) as process:
+        files = dict.fromkeys(STREAMS, os.ttyname(line)) | ({} if stdin is None else {"stdin": stdin})
+        with ThreadPoolExecutor(1) as reader:
+            shown = reader.submit(_everything, screen)
+            status = self.having(TERM="xterm-256color")._forked(arguments, files)
             os.close(line)
-            shown = _everything(screen)
+            text = shown.result().decode().replace("\r\n", "\n")
         os.close(screen)
-        return Done(process.returncode, shown.decode().replace("\r\n", "\n"))
+        return Done(status, text)
+
+    def _forked(self, arguments: tuple[str | bytes, ...], files: dict[str, str]) -> int:
+        return self.forks.run([os.fsdecode(a) for a in arguments], self.environment, self.folder, files)
 
 
 def _everything(screen: int) -> bytes:
-    """Read until the program has left the terminal."""
+    """Read until everybody has left the terminal."""
     shown = b""
     while True:
         try:
@@ -155,7 +164,9 @@ def _become_program(
     os.environ.clear()
     os.environ.update(environment)
     for number, name in enumerate(STREAMS):
-        descriptor = os.open(files[name], os.O_RDWR | os.O_CREAT | (os.O_TRUNC if number else 0))
+        descriptor = os.open(
+            files[name], os.O_RDWR | os.O_CREAT | os.O_NOCTTY | (os.O_TRUNC if number else 0)
+        )
         os.dup2(descriptor, number)
         os.close(descriptor)
         setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.program import COMMAND, Done, Forks, Program
+from tests.program import Done, Forks, Program
 from tests.unit.test_output import HOSTILE
 
 CHARGED = "I was charged twice for my subscription"
@@ -278,13 +278,6 @@ class TestPipe:
 
     def test_head(self, ticketctl: Program, ask: Callable[[str], str]) -> None:
         ask("insert into tickets (subject) select repeat('x', 500) from generate_series(1, 1000)")
-        line = f"{' '.join(COMMAND)} list --limit 1000 | head -1"
-        done = subprocess.run(
-            ["sh", "-c", line],
-            cwd=ticketctl.folder,
-            env=ticketctl.environment,
-            capture_output=True,
-            check=True,
-        )
-        assert done.stdout.count(b"\n") == 1
-        assert done.stderr == b""
+        done = ticketctl.in_shell("list --limit 1000 | head -1")
+        assert done.out.count("\n") == 1
+        assert done.err == ""

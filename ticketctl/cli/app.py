@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -94,6 +95,9 @@ for group in (
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program and answer its exit status; every failure is told in one place."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the caller: nobody listens
+            setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - it is open as long as the program runs
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream at the edge
     try:
         result = app(list(arguments), standalone_mode=False)

@@ -42,8 +42,15 @@ def edit(text: str, *, hint: str = "set EDITOR to an editor") -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "ticket.txt")
         path.write_text(text, "utf-8")
-        _run([*shlex.split(command), str(path)], hint)
+        _run([*_split(command, hint), str(path)], hint)
         return read_text(str(path))
+
+
+def _split(command: str, hint: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise InvalidInputError(f"EDITOR cannot be read: {error}", hint=hint) from None
 
 
 def _run(command: list[str], hint: str) -> None:

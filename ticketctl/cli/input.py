@@ -1,5 +1,6 @@
 """Text from files and from stdin."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,11 @@ STDIN = "-"
 _EVENT_HINT = "an SQS event is made by: ticketctl event --status new > event.json"
 
 
+def is_typed() -> bool:
+    """Whether a person is at stdin."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def read_text(path: str) -> str:
     """The UTF-8 text in a file, or on stdin for "-".
 
@@ -19,8 +25,7 @@ def read_text(path: str) -> str:
     """
     shown = "stdin" if path == STDIN else path
     try:
-        content = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
-        return content.decode("utf-8-sig")
+        return (_read_stdin() if path == STDIN else Path(path).read_bytes()).decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or str(error)
         raise InvalidInputError(
@@ -28,6 +33,12 @@ def read_text(path: str) -> str:
         ) from None
     except ValueError as error:
         raise InvalidInputError(f"{shown} is not UTF-8 text: {error}", hint="convert it to UTF-8") from None
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.buffer.read()
 
 
 def read_event(path: str) -> dict[str, Any]:

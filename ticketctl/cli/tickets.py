@@ -7,7 +7,7 @@ import typer
 
 from ticketctl.cli import editor, failures, output, ticket_view, times
 from ticketctl.cli.backstage import with_backstage
-from ticketctl.cli.input import read_text
+from ticketctl.cli.input import is_typed, read_text
 from ticketctl.cli.operate import STUCK_AFTER, OlderThan, show_stuck
 from ticketctl.cli.session import with_store
 from ticketctl.errors import InvalidInputError, QueueError
@@ -172,7 +172,7 @@ def _written(
         raise InvalidInputError("--body and --body-file were both given", hint="give one of them")
     if body_file is not None:
         body = read_text(body_file)
-    if subject is None and body is None and output.on_terminal():
+    if subject is None and body is None and output.on_terminal() and is_typed():
         subject, body = editor.write_ticket()
     if subject is None:
         raise InvalidInputError("the subject is missing", hint="ticketctl create 'My printer is on fire'")

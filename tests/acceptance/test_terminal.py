@@ -1,0 +1,219 @@
+"""What a person sees on a terminal, and what a terminal never gets."""
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.program import STYLE, Done, Program
+from tests.unit.test_output import HOSTILE
+from tests.unit.test_text import BIDI, C0, C1
+
+CONTROLS = frozenset(map(chr, [*C0, *C1, *BIDI])) - {"\n"}
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
+MARKUP = "[bold red]urgent[/] :smile: [link=https://example.org]x[/link] [/nonsense]"
+TITLE = "\x1b]0;owned\x07"
+ATTACK = f"{TITLE} \x1b]52;c;b3duZWQ=\x1b\\ \x9b2J\x9b31m exe.\u202etxt\u2066 {HOSTILE}".replace("\0", "")
+"""A window's title, the clipboard, C1 sequences, reversed text, and every other kind."""
+
+
+def plain(shown: str) -> str:
+    """What was shown, without colours and weights."""
+    return STYLE.sub("", shown)
+
+
+def sent_raw(shown: str) -> frozenset[str]:
+    """The control characters that reached the terminal, other than for colours and weights."""
+    return CONTROLS & set(plain(shown))
+
+
+@pytest.fixture
+def ticket(ticketctl: Program) -> Callable[[str], str]:
+    """Make a ticket with this text in every place that takes one; answers its number."""
+    return lambda text: ticketctl(
+        "create", f"x {text}", "--body-file", "-", "--requester", f"{text}@x", stdin=text
+    ).out.strip()
+
+
+class TestUntrustedText:
+    def test_no_control_character_of_a_ticket_is_sent(
+        self, ticketctl: Program, ticket: Callable[[str], str], ask: Callable[[str], str]
+    ) -> None:
+        number = ticket(ATTACK)
+        ask(
+            "update tickets set category = subject, priority = subject, team = subject, draft = body, "
+            "error = body, status = 'failed'"
+        )
+        for command in (("list",), ("list", "--json"), ("show", number), ("show", number, "--json")):
+            assert sent_raw(ticketctl.on_terminal(*command, width=400).out) == set(), command
+            assert sent_raw(ticketctl(*command).out) <= {"\t"}, command
+
+    def test_what_was_processed_is_shown_as_safely(
+        self, ticketctl: Program, ticket: Callable[[str], str]
+    ) -> None:
+        number = ticket(f"I was charged twice {ATTACK} order A-4711{ATTACK}")
+        event = ticketctl("event", number).out
+        (ticketctl.folder / "event.json").write_text(event)
+        assert sent_raw(ticketctl.on_terminal("process", "event.json").out) == set()
+        assert sent_raw(ticketctl.on_terminal("show", number).out) == set()
+
+    def test_a_hostile_event_is_shown_as_safely(self, ticketctl: Program) -> None:
+        hostile = r'"\u001b]0;owned\u0007\u009b2J\u202e"'
+        event = f'{{"Records": [{{"messageId": {hostile}, "body": {hostile}}}]}}'
+        (ticketctl.folder / "event.json").write_text(event)
+        for done in (ticketctl.on_terminal("process", "event.json"), ticketctl("process", "event.json")):
+            assert done.status == 8
+            assert sent_raw(done.out) <= {"\t"}
+            assert r"\x1b]0;owned" in done.out
+
+    def test_markup_is_text(self, ticketctl: Program, ticket: Callable[[str], str]) -> None:
+        number = ticket(MARKUP)
+        for command in (("list",), ("show", number)):
+            assert MARKUP in plain(ticketctl.on_terminal(*command, width=400).out)
+            assert MARKUP in ticketctl(*command).out
+
+    def test_a_cell_is_one_line(self, ticketctl: Program) -> None:
+        ticketctl("create", "a\tb\nc\rd")
+        assert ticketctl("list").out.endswith("\ta\\tb\\nc\\rd\n")
+        assert "a\\tb\\nc\\rd" in ticketctl.on_terminal("list").out
+
+    def test_an_error_that_quotes_it(self, ticketctl: Program) -> None:
+        done = ticketctl.on_terminal("list", "--since", TITLE)
+        assert done.status == 2
+        assert sent_raw(done.out) == set()
+
+
+class TestLooks:
+    def test_a_list_has_a_header_colours_and_relative_times(self, ticketctl: Program) -> None:
+        ticketctl("create", "Fire")
+        shown = ticketctl.on_terminal("list").out
+        assert COLOUR.search(shown)
+        header, row = plain(shown).splitlines()
+        assert header.split() == ["ID", "STATUS", "PRIORITY", "CATEGORY", "TEAM", "CREATED", "SUBJECT"]
+        assert re.search(r"\d+ (s|min) ago|just now", row)
+        assert row.rstrip().endswith("Fire")
+
+    def test_without_colours_where_they_are_not_wanted(self, ticketctl: Program) -> None:
+        number = ticketctl("create", "Fire").out.strip()
+        quiet = ticketctl.having(NO_COLOR="1")
+        for command in (("list",), ("show", number)):
+            assert COLOUR.search(ticketctl.on_terminal(*command).out), command
+            assert COLOUR.search(quiet.on_terminal(*command).out) is None, command
+
+    def test_piped_there_is_no_sequence_at_all(self, ticketctl: Program) -> None:
+        number = ticketctl("create", "Fire").out.strip()
+        for command in (("list",), ("show", number), ("list", "--json"), ("--help",)):
+            assert "\x1b" not in ticketctl.having(TERM="xterm-256color", FORCE_COLOR="")(*command).out
+
+    def test_no_line_is_wider_than_the_terminal(self, ticketctl: Program) -> None:
+        ticketctl("create", "wide " * 100)
+        ticketctl("create", "日本語" * 100)
+        for line in plain(ticketctl.on_terminal("list", width=80).out).splitlines():
+            assert len(line) <= 80
+
+    def test_creating_says_what_to_run_next(self, ticketctl: Program) -> None:
+        shown = ticketctl.on_terminal("create", "Fire").out
+        [number] = re.findall(r"ticket (\d+) created", shown)
+        assert f"next: ticketctl event {number} | ticketctl process -" in shown
+
+    def test_the_same_key_again_says_so(self, ticketctl: Program) -> None:
+        ticketctl("create", "Fire", "--idempotency-key", "k")
+        shown = ticketctl.on_terminal("create", "Fire", "--idempotency-key", "k").out
+        assert "was there already" in shown
+
+    def test_an_empty_list_says_how_to_fill_it(self, ticketctl: Program) -> None:
+        assert "ticketctl create" in ticketctl.on_terminal("list").out
+        assert ticketctl.on_terminal("list", "--status", "failed").out == "no tickets\n"
+
+    def test_a_page_says_how_to_get_the_next(self, ticketctl: Program) -> None:
+        for subject in ("one", "two"):
+            ticketctl("create", subject)
+        [cursor] = re.findall(r"--after (\S+)", ticketctl.on_terminal("list", "--limit", "1").out)
+        assert ticketctl("list", "--after", cursor).out.endswith("\tone\n")
+
+    def test_json_is_indented(self, ticketctl: Program) -> None:
+        ticketctl("create", "Fire")
+        done = ticketctl.on_terminal("list", "--json")
+        assert done.json["total"] == 1
+        assert done.out.count("\n") > 10
+
+
+class TestEditor:
+    @pytest.fixture
+    def editor(self, ticketctl: Program) -> Callable[[str], Path]:
+        """Make an editor of a shell script, whose `$1` is the file to edit."""
+
+        def make(script: str) -> Path:
+            path = ticketctl.folder / "my editor"
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+            return path
+
+        return make
+
+    @staticmethod
+    def _create(ticketctl: Program, **variables: str) -> Done:
+        return ticketctl.having(**variables).on_terminal("create")
+
+    def test_a_ticket_is_written_in_it(self, ticketctl: Program, editor: Callable[[str], Path]) -> None:
+        path = editor(r"""printf 'Fire\n\nIt burns.\n# not this\n  Really.\n' > "$1" """)
+        done = self._create(ticketctl, EDITOR=f"'{path}'")
+        [number] = re.findall(r"ticket (\d+) created", done.out)
+        ticket = ticketctl("show", number, "--json").json
+        assert (ticket["subject"], ticket["body"]) == ("Fire", "It burns.\n  Really.")
+
+    def test_it_sees_the_terminal_and_an_empty_form(
+        self, ticketctl: Program, editor: Callable[[str], Path]
+    ) -> None:
+        path = editor("""test -t 0 && test -t 1 && grep -c '^#' "$1" && echo 'Fire' > "$1" """)
+        assert self._create(ticketctl, VISUAL=f"sh '{path}'", EDITOR="false").status == 0
+
+    @pytest.mark.parametrize(
+        ("script", "text"),
+        [
+            (":", "nothing was written"),
+            ('echo > "$1"', "nothing was written"),
+            ('echo Fire > "$1"; exit 3', "ended with status 3"),
+            ('rm "$1"', "cannot be read"),
+            (r"printf '\377' > \"$1\"", "not UTF-8"),
+            (r"printf 'a\000b' > \"$1\"", "NUL character"),
+        ],
+    )
+    def test_no_ticket_comes_of_it(
+        self,
+        ticketctl: Program,
+        rows: Callable[[], str],
+        editor: Callable[[str], Path],
+        script: str,
+        text: str,
+    ) -> None:
+        done = self._create(ticketctl, EDITOR=f"'{editor(script.replace(chr(92) + chr(34), chr(34)))}'")
+        assert (done.status, rows()) == (2, "")
+        assert text in done.out
+
+    @pytest.mark.parametrize(
+        ("command", "text"),
+        [("/nowhere/vi", "the editor /nowhere/vi cannot be run"), ("vi '", "EDITOR cannot be read")],
+    )
+    def test_there_is_no_such_editor(
+        self, ticketctl: Program, rows: Callable[[], str], command: str, text: str
+    ) -> None:
+        done = self._create(ticketctl, EDITOR=command)
+        assert (done.status, rows()) == (2, "")
+        assert text in done.out
+        assert "Traceback" not in done.out
+
+    def test_none_is_opened_where_nobody_can_type(self, ticketctl: Program) -> None:
+        done = ticketctl.having(EDITOR="false").on_terminal("create", stdin=os.devnull)
+        assert (done.status, "the subject is missing" in done.out) == (2, True)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_bug(ticketctl: Program, closed: str) -> None:
+    done = ticketctl.in_shell(f"create Fire --body-file - {closed}", stdin=b"x")
+    assert "bug" not in done.err
+    assert "Traceback" not in done.err
+    assert done.status == (2 if closed == "<&-" else 0)
