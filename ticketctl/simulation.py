@@ -14,7 +14,7 @@ from ticketctl.db.throwaway import Throwaway, throwaway
 from ticketctl.messages import TicketMessage, build_event, message_body, parse_event
 from ticketctl.settings import Settings
 from ticketctl.side_effects import SideEffects
-from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.experiment import Experiment, Runtime, Stage
 from ticketctl.warmstart.laboratory import Laboratory
 from ticketctl.warmstart.report import Report
 
@@ -40,7 +40,7 @@ class Plan:
 
     `pairs` are (pool, loop); `batches` the records of the events that take turns, replayed with new tickets (none:
     the default batch); `server` is where the throwaway database is made, `keep_template` whether its tables
-    may stay there as a template.
+    may stay there as a template. `runtime` is who calls the handler, "direct" or "awslambdaric".
     """
 
     settings: Settings
@@ -49,6 +49,7 @@ class Plan:
     pairs: Sequence[tuple[str, str]]
     times: int
     batches: Sequence[Sequence[Mapping[str, Any]]] = ()
+    runtime: Runtime = "direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class _Bench:
             server=alone.server,
             witness=self.side_effects.look,
             collected=collected,
+            runtime=self._plan.runtime,
             labels={"pool": self._pool, "loop": self._loop},
         )
 

@@ -18,7 +18,7 @@ from ticketctl.errors import InvalidInputError, UnsafeError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ticketctl.warmstart.experiment import Freeze
+    from ticketctl.warmstart.experiment import Freeze, Runtime
     from ticketctl.warmstart.report import Invocation, Report
 
 
@@ -34,6 +34,7 @@ class Request:
     python: str | None
     timeout: float
     freeze: "Freeze | None"
+    runtime: "Runtime"
 
 
 def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
@@ -83,12 +84,15 @@ async def _examine(request: Request, events: Sequence[object]) -> "Report":
         python=request.python,
         timeout=request.timeout,
         freeze=request.freeze,
+        runtime=request.runtime,
     )
     try:
         async with Laboratory() as laboratory:
             return await laboratory.examine(experiment)
     except LaboratoryError as error:
-        raise InvalidInputError(str(error), hint="--python names a Python of 3.11 or newer") from None
+        raise InvalidInputError(
+            str(error), hint="--python names a Python of 3.11 or newer, with what --runtime asks for"
+        ) from None
 
 
 def _read(path: str) -> Any:

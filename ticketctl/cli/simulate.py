@@ -6,6 +6,7 @@ With `--handler` it is a handler of the user's own that is tried instead.
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -20,13 +21,21 @@ from ticketctl.cli.input import read_event
 from ticketctl.cli.pictures import HtmlOption, Pictures, SvgOption
 from ticketctl.cli.session import load_settings
 from ticketctl.db.pools import ALIASES, POOLS, pool_named
-from ticketctl.errors import UnsafeError
+from ticketctl.errors import ConfigError, UnsafeError
 from ticketctl.loops import LOOPS, policy_named
 
 if TYPE_CHECKING:
     from ticketctl.db.address import Address
     from ticketctl.settings import Settings
     from ticketctl.simulation import Cell
+    from ticketctl.warmstart.experiment import Runtime
+
+
+class RuntimeKind(StrEnum):
+    """Who calls the handler."""
+
+    DIRECT = "direct"
+    AWSLAMBDARIC = "awslambdaric"
 
 
 class FreezeKind(StrEnum):
@@ -144,6 +153,9 @@ def simulate_warm_starts(
             "they are cut without a word.",
         ),
     ] = None,
+    runtime: Annotated[
+        RuntimeKind, typer.Option(help="Who calls the handler: this program, or AWS's own runtime client.")
+    ] = RuntimeKind.DIRECT,
     svg: SvgOption = None,
     html: HtmlOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -159,9 +171,19 @@ def simulate_warm_starts(
     error.
     """
     theirs = {"--path": path, "--env": env, "--python": python, "--timeout": timeout, "--freeze": freeze}
+    if runtime is RuntimeKind.AWSLAMBDARIC and python is None:
+        _require_awslambdaric()
     if handler is None:
         _refuse(theirs, "is for a handler of your own: name one with --handler")
-        _simulate_worker(pool, loop, times, event or (), database_url, Pictures(svg, html), as_json=as_json)
+        tried = _Tried(
+            pools=pool,
+            loops=loop,
+            times=times,
+            event_files=event or (),
+            database_url=database_url,
+            runtime=runtime.value,
+        )
+        _simulate_worker(tried, Pictures(svg, html), as_json=as_json)
         return
     _refuse(
         {"--pool": pool, "--loop": loop, "--database-url": database_url},
@@ -178,6 +200,7 @@ def simulate_warm_starts(
         python=python,
         timeout=timeout or 60.0,
         freeze=None if freeze is None else freeze.value,
+        runtime=runtime.value,
     )
     foreign.simulate(request, Pictures(svg, html), as_json=as_json)
 
@@ -188,26 +211,42 @@ def _refuse(options: Mapping[str, object], reason: str) -> None:
             raise typer.BadParameter(reason, param_hint=name)
 
 
-def _simulate_worker(
-    pools: Sequence[str] | None,
-    loop_names: Sequence[str] | None,
-    times: int,
-    event_files: Sequence[str],
-    database_url: str | None,
-    pictures: Pictures,
-    *,
-    as_json: bool,
-) -> None:
+def _require_awslambdaric() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("awslambdaric") is None:
+        raise ConfigError("awslambdaric is not installed", hint="pip install 'ticketctl[aws]'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """What of our own worker is to be tried."""
+
+    pools: Sequence[str] | None
+    loops: Sequence[str] | None
+    times: int
+    event_files: Sequence[str]
+    database_url: str | None
+    runtime: "Runtime"
+
+
+def _simulate_worker(tried: _Tried, pictures: Pictures, *, as_json: bool) -> None:
     from ticketctl import loops
     from ticketctl.simulation import Plan, simulate
 
     settings = load_settings()
     configured = (pool_named(settings.pool).name, policy_named(settings.loop).name)
-    pairs = list(product(dict.fromkeys(pools or POOLS), dict.fromkeys(loop_names or LOOPS)))
-    batches = [read_event(file)["Records"] for file in event_files]
-    with _server(settings, database_url) as (server, ours), output.progress(len(pairs)) as advance:
+    pairs = list(product(dict.fromkeys(tried.pools or POOLS), dict.fromkeys(tried.loops or LOOPS)))
+    batches = [read_event(file)["Records"] for file in tried.event_files]
+    with _server(settings, tried.database_url) as (server, ours), output.progress(len(pairs)) as advance:
         plan = Plan(
-            settings=settings, server=server, keep_template=ours, pairs=pairs, times=times, batches=batches
+            settings=settings,
+            server=server,
+            keep_template=ours,
+            pairs=pairs,
+            times=tried.times,
+            batches=batches,
+            runtime=tried.runtime,
         )
         cells = loops.run(simulate(plan, advance))
     pictures.draw_matrix(cells, configured)
@@ -215,7 +254,7 @@ def _simulate_worker(
         output.print_json(_as_json(cells, configured))
     else:
         matrix.show(cells, configured)
-    _judge(cells, configured, chosen=bool(pools or loop_names))
+    _judge(cells, configured, chosen=bool(tried.pools or tried.loops))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from ticketctl.warmstart import sqs
 from ticketctl.warmstart.child.wire import Message
 from ticketctl.warmstart.experiment import Experiment, Freeze, Server, Stage
-from ticketctl.warmstart.process import Process
+from ticketctl.warmstart.hosting import Subject
 from ticketctl.warmstart.remains import Remains, remains_of
 from ticketctl.warmstart.report import Invocation, Moment, Outcome, Record
 from ticketctl.warmstart.settle import settled
@@ -69,7 +69,7 @@ class Course:
         return [max(pair) for pair in zip_longest(self.sockets, self.backends, fillvalue=0)]
 
 
-async def follow(process: Process, experiment: Experiment, stage: Stage, start: Message) -> Course:
+async def follow(process: Subject, experiment: Experiment, stage: Stage, start: Message) -> Course:
     """Take one environment through the experiment. The thaw is for the one without garbage collection."""
     course = Course()
     traveller = _Traveller(process, experiment, course)
@@ -97,7 +97,7 @@ def _event(stage: Stage, number: int) -> object:
 
 
 async def _freeze(
-    process: Process, traveller: "_Traveller", how: Freeze | None, server: Server | None
+    process: Subject, traveller: "_Traveller", how: Freeze | None, server: Server | None
 ) -> None:
     """Lose the connections while the process stands still, as Lambda's environments do between invocations."""
     if how:
@@ -113,7 +113,7 @@ async def _freeze(
 class _Traveller:
     """Asks the child, and puts what it answers into the course."""
 
-    def __init__(self, process: Process, experiment: Experiment, course: Course) -> None:
+    def __init__(self, process: Subject, experiment: Experiment, course: Course) -> None:
         self._process = process
         self._timeout = experiment.timeout
         self._base = f"{experiment.path.resolve()}/" if experiment.path else ""

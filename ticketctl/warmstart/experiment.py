@@ -21,6 +21,8 @@ class Server(Protocol):
         """Close all of the environment's connections from the server's side; none is no error."""
 
 
+Runtime = Literal["direct", "awslambdaric"]
+"""Who calls the handler: the child itself, or AWS's own runtime client, fed by a Runtime API on loopback."""
 Witness = Callable[[Invocation], Awaitable[None]]
 """Is told of each invocation when it has ended, and may look at what it left in the world outside."""
 
@@ -55,6 +57,7 @@ class Experiment:
         takes a server or a `freeze`.
     freeze: cut every connection of the process itself instead, "closed" as a far end closes it, or "silent" as one
         that is never heard of again.
+    runtime: who calls the handler; "awslambdaric" has to be installed for the interpreter.
     census: False looks at nothing inside the process; only outcomes and the server's counts are left.
     """
 
@@ -72,6 +75,7 @@ class Experiment:
     thaw: bool = True
     freeze: Freeze | None = None
     census: bool = True
+    runtime: Runtime = "direct"
 
     def __post_init__(self) -> None:
         if self.times < 1 or not self.events:

@@ -5,15 +5,17 @@ import contextlib
 import os
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from ticketctl.warmstart.course import Course, follow
 from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.hosting import Hosting, Subject
 from ticketctl.warmstart.judge import report
-from ticketctl.warmstart.process import Process, Template, fresh
+from ticketctl.warmstart.process import Kind, LaboratoryError, Process, Template, fresh
 from ticketctl.warmstart.report import Report
+from ticketctl.warmstart.runtime_api import RuntimeApi
 
 
 class Laboratory:
@@ -58,12 +60,12 @@ class Laboratory:
         return report(experiment, off.result(), on.result())
 
     async def _follow(self, experiment: Experiment, stage: Stage, *, gc: bool) -> Course:
-        process = await self._process(experiment, stage)
+        process, address = await self._process(experiment, stage)
         start = {
             "do": "start",
             "handler": experiment.handler,
             "path": str(experiment.path.resolve()) if experiment.path else None,
-            "environment": dict(stage.environment),
+            "environment": {**stage.environment, **address},
             "environment_id": uuid.uuid4().hex,
             "timeout": experiment.timeout,
             "gc": gc,
@@ -75,7 +77,20 @@ class Laboratory:
             finally:
                 await process.end()
 
-    async def _process(self, experiment: Experiment, stage: Stage) -> Process:
+    async def _process(self, experiment: Experiment, stage: Stage) -> tuple[Subject, Mapping[str, str]]:
+        """A process for one environment, and the variables that it needs for being one."""
+        if experiment.runtime == "direct":
+            return await self._start(experiment, stage, "environment"), {}
+        api = RuntimeApi()
+        address = await api.open()
+        try:
+            process = await self._start(experiment, stage, "hosted")
+        except LaboratoryError:
+            await api.close()
+            raise
+        return Hosting(process, api), {"AWS_LAMBDA_RUNTIME_API": address}
+
+    async def _start(self, experiment: Experiment, stage: Stage, kind: Kind) -> Process:
         if self._template and not experiment.path and not experiment.python:
-            return await self._template.fork()
-        return fresh(experiment.python or self._python, stage.environment, experiment.path)
+            return await self._template.fork(kind)
+        return fresh(experiment.python or self._python, stage.environment, experiment.path, kind)

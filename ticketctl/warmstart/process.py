@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from ticketctl.warmstart.channel import Channel
 from ticketctl.warmstart.child.wire import Message
@@ -17,6 +17,8 @@ from ticketctl.warmstart.child.wire import Message
 BOOT = Path(__file__).parent / "child" / "boot.py"
 TAIL = 4000
 """Bytes of a child's output that are kept for the report of its death."""
+Kind = Literal["environment", "hosted"]
+"""How a child calls the handler: by itself, or through AWS's runtime client."""
 GRACE = 1.0
 """Seconds that a child has to end after its channel closed, before it is killed."""
 
@@ -72,12 +74,12 @@ class Template:
         self._channel = Channel(ours)
         self._turn = asyncio.Lock()
 
-    async def fork(self) -> Process:
+    async def fork(self, kind: Kind = "environment") -> Process:
         """Return a new environment. Raises LaboratoryError where the template is dead."""
         with contextlib.ExitStack() as undo:
             ours, theirs = (undo.enter_context(end) for end in socket.socketpair())
             output = undo.enter_context(tempfile.TemporaryFile())
-            pid = (await self._ask({"do": "fork"}, (theirs.fileno(), output.fileno())))["pid"]
+            pid = (await self._ask({"do": "fork", "kind": kind}, (theirs.fileno(), output.fileno())))["pid"]
             undo.pop_all()
         theirs.close()
 
@@ -100,13 +102,13 @@ class Template:
         await _wait(self._process)
 
 
-def fresh(python: str, environment: Mapping[str, str], folder: Path | None) -> Process:
+def fresh(
+    python: str, environment: Mapping[str, str], folder: Path | None, kind: Kind = "environment"
+) -> Process:
     """Start an environment in an interpreter of its own. Raises LaboratoryError where it cannot be started."""
     with contextlib.ExitStack() as undo:
         output = undo.enter_context(tempfile.TemporaryFile())
-        process, ours = _start(
-            python, "environment", (), stdout=output, env={**os.environ, **environment}, cwd=folder
-        )
+        process, ours = _start(python, kind, (), stdout=output, env={**os.environ, **environment}, cwd=folder)
         undo.pop_all()
     return Process(process.pid, ours, output, lambda: _wait(process))
 
