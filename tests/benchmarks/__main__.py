@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--pairs", type=int, default=10, help="pairs to measure, about (default: 10)")
+    parser.add_argument("--pairs", type=int, default=6, help="pairs to measure, about (default: 6)")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this; may be repeated")
     parser.add_argument(
         "--skip", action="append", choices=BENCHMARKS, default=[], help="all but this; may be repeated"
