@@ -28,10 +28,21 @@ class Finding:
 def lint(settings: Settings, policy: QueuePolicy, connection_limit: int) -> list[Finding]:
     """Compare the settings with the queue's own policy, and with the connections that the server has to give."""
     return [
+        *_reserve(settings),
         *_visibility(settings, policy.visibility_timeout),
         *_deliveries(policy.max_receive_count),
         *_connections(settings, connection_limit),
     ]
+
+
+def _reserve(settings: Settings) -> Iterator[Finding]:
+    if settings.shutdown_reserve >= settings.function_timeout:
+        yield Finding(
+            setting="shutdown_reserve",
+            cause=f"{settings.shutdown_reserve:g} s of each invocation are kept free at its end, and it has "
+            f"{settings.function_timeout:g} s: nothing is ever started",
+            cure="a function timeout well above the reserve",
+        )
 
 
 def _visibility(settings: Settings, visibility_timeout: float) -> Iterator[Finding]:

@@ -25,6 +25,11 @@ def test_a_visibility_timeout_covers_six_invocations_and_the_window() -> None:
     assert settings_at_fault(Settings(), short) == ["visibility_timeout"]
 
 
+def test_an_invocation_is_longer_than_its_reserve() -> None:
+    assert settings_at_fault(Settings(function_timeout=2, shutdown_reserve=2)) == ["shutdown_reserve"]
+    assert settings_at_fault(Settings(function_timeout=2.5, shutdown_reserve=2)) == []
+
+
 def test_a_message_gets_five_deliveries_and_then_a_grave() -> None:
     few = QueuePolicy(visibility_timeout=180, max_receive_count=4)
     assert settings_at_fault(Settings(), few) == ["max_receive_count"]
