@@ -92,6 +92,8 @@ async def test_no_run_overwrites_what_a_human_set(
         _, to_its_end = await claim(store, ticket_id)
         await desk.set(ticket_id, THEIRS)
         await to_its_end()
+        during = await read(store, ticket_id)
+        assert (word(during), during.confidence) == (THEIRS, 1.0)
         again(ticket_id)
     else:
         await run(store, ticket_id)

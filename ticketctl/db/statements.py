@@ -117,7 +117,8 @@ FINISH = text(
     f"""
 with holder as (
   update tickets t set status = :status, {", ".join(_kept(name) for name in _HUMAN_SET)},
-    confidence = :confidence, extracted = cast(:extracted as jsonb), error = null,
+    confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else :confidence end,
+    extracted = cast(:extracted as jsonb), error = null,
     lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
   where t.id = :ticket_id and t.lease_token = :token returning t.id, t.attempt
 ), saved as ({_SAVE_STEPS}
