@@ -162,3 +162,12 @@ async def test_verdict_and_line(laboratory, corpus, environment, case):
     assert any(case.failure in (invocation.error or "") for invocation in report.invocations)
     told = json.dumps(report.to_json())
     assert all(line in told for line in blamed(corpus, case.name))
+
+
+async def test_a_subprocess_is_found_with_its_pipes(laboratory, corpus):
+    report = await laboratory.examine(
+        Experiment(handler="subprocess_left.handler", events=[{}], times=1, path=corpus)
+    )
+    assert report.verdict is Verdict.MASKED
+    owners = {zombie.owner for zombie in report.zombies}
+    assert {"subprocess_left.cat._transport", "subprocess_left.cat.stdin._transport"} <= owners

@@ -16,6 +16,8 @@ from .holdings import address
 from .owners import namespace
 from .sites import Sites
 
+TRANSPORT = ("is_closing", "get_extra_info", "abort")
+"""What makes a transport that is no subclass of asyncio's, as uvloop's are not; streams cannot abort."""
 QUESTIONS = ("is_closing", "is_closed", "closed", "_closed")
 """What connections, pools and clients answer when asked whether they are closed, as property or method."""
 
@@ -96,14 +98,14 @@ def _parts(one: Any) -> Iterator[Any]:
 def _kind(asyncio: ModuleType, one: Any) -> str | None:
     """Say what sort of bound thing this is; None where it can hurt nobody."""
     kind = type(one)
-    if issubclass(kind, asyncio.BaseTransport):
+    if issubclass(kind, asyncio.BaseTransport) or all(hasattr(kind, method) for method in TRANSPORT):
         return "transport" if _open_transport(one) else None
     if issubclass(kind, asyncio.Future):
         name = "task" if issubclass(kind, asyncio.Task) else "future"
         return None if one.done() else name
     if issubclass(kind, asyncio.mixins._LoopBoundMixin):  # noqa: SLF001 the one mark that all primitives share
         return "primitive"
-    if issubclass(kind, asyncio.AbstractServer):
+    if hasattr(kind, "is_serving"):
         return "server" if one.sockets else None
     if kind.__module__.partition(".")[0] in ("asyncio", "uvloop", "builtins"):
         return None
