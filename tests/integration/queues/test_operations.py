@@ -1,0 +1,142 @@
+"""What is stuck, what is tried again, what is counted."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
+
+from ticketctl import upkeep
+from ticketctl.db.operations import PostgresOperations
+from ticketctl.db.store import PostgresStore
+from ticketctl.domain import TicketStatus
+from ticketctl.messages import TicketMessage
+from ticketctl.queues.embedded import PostgresQueue
+
+Make = Callable[[int], Awaitable[list[int]]]
+QUARTER = timedelta(minutes=15)
+
+
+async def claim(store: PostgresStore, ticket_id: int, lease: timedelta) -> None:
+    message = TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id)
+    await store.claim([message], token=uuid4(), lease=lease, environment_id="e")
+
+
+async def stuck_ids(operations: PostgresOperations, older_than: timedelta = timedelta(0)) -> list[int]:
+    return [stuck.ticket.id for stuck in await operations.stuck(older_than, limit=100)]
+
+
+async def test_only_what_waits_for_longer_is_stuck(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    fresh, old = await make(2)
+    await other.execute(
+        "update messages set enqueued_at = now() - interval '1 hour' where ticket_id = $1", old
+    )
+    assert await stuck_ids(operations, QUARTER) == [old]
+    assert await stuck_ids(operations) == [old, fresh]
+
+
+async def test_a_lease_that_ended_is_stuck_and_one_that_holds_is_not(
+    operations: PostgresOperations, store: PostgresStore, make: Make, other: asyncpg.Connection
+) -> None:
+    held, ended = await make(2)
+    await claim(store, held, timedelta(minutes=1))
+    await claim(store, ended, timedelta(minutes=1))
+    await other.execute("update tickets set lease_until = now() - interval '1 hour' where id = $1", ended)
+    assert await stuck_ids(operations) == [ended]
+
+
+async def test_settled_tickets_are_never_stuck(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    await make(4)
+    for number, status in enumerate(("processed", "needs_review", "failed", "closed"), 1):
+        await other.execute(
+            "update tickets set status = $1 where id = (select min(id) + $2 from tickets)", status, number - 1
+        )
+    assert await stuck_ids(operations) == []
+
+
+async def test_who_was_overtaken_knows(
+    operations: PostgresOperations, store: PostgresStore, make: Make
+) -> None:
+    waiting, worked_on = await make(2)
+    await claim(store, worked_on, timedelta(minutes=1))
+    (stuck,) = await operations.stuck(timedelta(0), limit=10)
+    assert (stuck.ticket.id, stuck.overtaken, stuck.dead) == (waiting, True, False)
+
+
+async def test_a_dead_letter_is_the_reason(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    await make(1)
+    await other.execute("update messages set dead_at = now()")
+    (stuck,) = await operations.stuck(timedelta(0), limit=10)
+    assert stuck.dead
+
+
+async def test_a_retry_replaces_every_message_by_one(
+    operations: PostgresOperations, queue: PostgresQueue, make: Make, other: asyncpg.Connection
+) -> None:
+    (ticket_id,) = await make(1)
+    await other.execute(
+        "insert into messages (ticket_id, body, dead_at) select ticket_id, body, now() from messages"
+    )
+    (delivery,) = await queue.receive(1, wait=0)
+    await other.execute("update tickets set status = 'failed', error = 'no luck'")
+    assert await operations.retry([ticket_id]) == [ticket_id]
+    await queue.delete([delivery])
+    (again,) = await queue.receive(10, wait=0)
+    assert again.receive_count == 1
+    assert await queue.dead_letters(10) == []
+    assert await other.fetchval("select status from tickets") == "new"
+
+
+async def test_what_is_worked_on_or_settled_is_not_tried_again(
+    operations: PostgresOperations, store: PostgresStore, make: Make, other: asyncpg.Connection
+) -> None:
+    held, settled = await make(2)
+    await claim(store, held, timedelta(minutes=1))
+    await other.execute("update tickets set status = 'processed' where id = $1", settled)
+    assert await operations.retry([held, settled, 2**62]) == []
+
+
+async def test_failed_and_stuck_tickets_are_found_for_a_retry(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    failed, new = await make(2)
+    await other.execute("update tickets set status = 'failed' where id = $1", failed)
+    assert await upkeep.select_retries(operations, failed=True, stuck=None) == [failed]
+    assert await upkeep.select_retries(operations, failed=False, stuck=timedelta(0)) == [new]
+    assert await upkeep.select_retries(operations, failed=True, stuck=timedelta(0)) == [failed, new]
+
+
+async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
+    operations: PostgresOperations, queue: PostgresQueue, make: Make, other: asyncpg.Connection
+) -> None:
+    gone, there = await make(2)
+    await other.execute("update messages set dead_at = now(); update tickets set status = 'failed'")
+    await other.execute("delete from tickets where id = $1", gone)
+    letters = await queue.dead_letters(10)
+    moved, left = await upkeep.redrive(queue, operations, letters)
+    assert (moved, [letter.body for letter in left]) == (1, [f'{{"ticket_id": {gone}}}'])
+    assert len(await queue.dead_letters(10)) == 1
+    assert await other.fetchval("select status from tickets where id = $1", there) == "new"
+
+
+async def test_statistics_name_every_status(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    await make(2)
+    statistics = await operations.statistics()
+    assert statistics.tickets == dict.fromkeys(TicketStatus, 0) | {TicketStatus.NEW: 2}
+    assert statistics.oldest_new == await other.fetchval("select min(created_at) from tickets")
+    assert statistics.steps == []
+
+
+async def test_the_server_reserves_some_of_its_connections(
+    operations: PostgresOperations, other: asyncpg.Connection
+) -> None:
+    most = int(await other.fetchval("show max_connections"))
+    assert await operations.connection_limit() == most - 3
