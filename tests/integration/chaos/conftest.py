@@ -78,6 +78,17 @@ class Run:
         self.processes.append(process)
         return process
 
+    def operate(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command of an operator's."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ticketctl", *command],
+            env={**os.environ, "TICKETCTL_DATABASE_URL": self.url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.append(process)
+        return process
+
     def drain(self, **settings: str) -> None:
         """Drain the queue; a process that is killed is followed by another."""
         while (status := self.start(**settings).wait(PATIENCE)) == -signal.SIGKILL:

@@ -105,3 +105,17 @@ def test_the_database_restarts_in_mid_batch(run: Any, chance: random.Random, ser
     with server.running():
         assert process.wait(120) == 0
     run.check(tickets=TICKETS)
+
+
+def test_dead_letters_are_redriven_while_workers_run(run: Any, chance: random.Random) -> None:
+    run.plan(seed=chance.randrange(1000))
+    run.make(TICKETS)
+    run.ask("update messages set dead_at = now(), receive_count = 20 where ticket_id % 2 = 0")
+    run.ask("update tickets set status = 'failed', error = 'no luck' where id % 2 = 0")
+    process = run.start()
+    run.wait_until("exists(select from tickets where status = 'processed')")
+    commands = [run.operate("dlq", "redrive", "--all"), run.operate("retry", "--failed")]
+    assert all(command.wait(60) in {0, 3} for command in commands)
+    assert process.wait(120) == 0
+    run.drain()
+    run.check(tickets=TICKETS)

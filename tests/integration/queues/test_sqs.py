@@ -251,3 +251,35 @@ async def test_the_scheduled_handler_empties_the_outbox(
     monkeypatch.setenv("TICKETCTL_QUEUE_URL", url)
     assert await asyncio.to_thread(worker.flush_outbox, {}, None) == {"sent": 3}
     assert await outbox.waiting() == 0
+
+
+async def test_work_sends_the_outbox_and_drains_the_queue_elsewhere(
+    url: str, sqs: SqsQueue, emptied_url: str, make: Make, other: asyncpg.Connection
+) -> None:
+    await make(12)
+    await sqs.send([Unsent(message_id=str(uuid4()), body="nonsense", group="stranger")])
+    variables = {
+        "TICKETCTL_DATABASE_URL": emptied_url,
+        "TICKETCTL_QUEUE_URL": url,
+        "TICKETCTL_MAX_RECEIVE_COUNT": "2",
+        "TICKETCTL_FUNCTION_TIMEOUT": "10",
+        "TICKETCTL_VISIBILITY_TIMEOUT": "12",
+    }
+    work = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ticketctl", "work", "--drain"),
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await work.communicate()
+    assert work.returncode == 8, err.decode()
+    assert out.decode().count("done\t") == 12
+    assert "1 of 13 messages were given up" in err.decode()
+    assert await other.fetchval("select count(*) from tickets where processed_at is not null") == 12
+    assert await other.fetchval("select count(*) from messages") == 0
+    assert [letter.body for letter in await sqs.dead_letters(10)] == ["nonsense"]
+
+
+async def test_the_queue_tells_its_own_policy(sqs: SqsQueue) -> None:
+    policy = await sqs.policy()
+    assert (policy.visibility_timeout, policy.max_receive_count) == (30, 2)
