@@ -52,7 +52,7 @@ class Providers:
         trained: "Path | Model | None" = None,
         limit: float | None = None,
     ) -> None:
-        """Raise ConfigError where a setting is missing that the provider needs."""
+        """Raise ConfigError where a setting is missing that the provider needs, or names what cannot be used."""
         if trained is None and settings.ai_model_file is not None:
             trained = _model_file(settings.ai_model_file)
         # the models of the built-in taxonomy are shipped: nobody need look for another folder
@@ -61,6 +61,8 @@ class Providers:
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
         self._offline = OfflineProvider(taxonomy, cache, trained)
+        if trained is not None:
+            self._offline.load()
         kind = settings.ai_provider
         self._online = None if kind == "offline" else _online(settings, kind)
 

@@ -1,9 +1,11 @@
 import pytest
 
 from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.offline.artifact import packed
+from ticketctl.ai.offline.training import train
 from ticketctl.ai.providers import Providers, prices_of, taxonomy_of
 from ticketctl.ai.spending import Price
-from ticketctl.ai.taxonomy_file import DEFAULT, default_taxonomy
+from ticketctl.ai.taxonomy_file import DEFAULT, default_taxonomy, taxonomy_for
 from ticketctl.domain import Step
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
@@ -64,6 +66,15 @@ def test_what_is_missing_is_told_before_any_ticket(wrong, complaint, hint):
     with pytest.raises(ConfigError, match=complaint) as raised:
         Providers(Settings(**wrong), default_taxonomy())
     assert hint in raised.value.hint
+
+
+def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
+    path = tmp_path / "fruit.model"
+    path.write_bytes(packed(train([("red", "apples"), ("green", "pears")])))
+    settings = Settings(ai_model_file=str(path))
+    with pytest.raises(ConfigError, match="knows categories that the taxonomy does not: apples, pears"):
+        Providers(settings, default_taxonomy())
+    Providers(settings, taxonomy_for(["apples", "pears"]))
 
 
 def test_a_taxonomy_that_is_not_there(tmp_path):

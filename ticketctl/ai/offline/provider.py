@@ -62,6 +62,14 @@ class OfflineProvider:
 
         return self._answer(drafted(self._taxonomy, ticket, classification, extraction, route))
 
+    def load(self) -> None:
+        """Read the trained model now, so that what is wrong with it is told before the first ticket.
+
+        Raises:
+            ConfigError: It cannot be used with this taxonomy.
+        """
+        self._classifier  # noqa: B018  (it is made, and kept)
+
     def _answer(self, output: Output) -> Answer[Output]:
         return Answer(output=output, model=self.model)
 
