@@ -1,5 +1,6 @@
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,3 +183,16 @@ def test_a_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     assert settings.load({"TICKETCTL_HOME": "here"}).home_folder == tmp_path / "here"
     assert settings.load({"TICKETCTL_HOME": "~/there"}).home_folder == Path.home() / "there"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"redact": False, "window": 0.1, "concurrency": 7},
+        {"redact": True, "queue_url": "https://host/1/name", "visibility_timeout": 1e-3},
+    ],
+)
+def test_another_process_loads_the_same_settings(chosen: dict[str, Any]) -> None:
+    loaded = settings.load({}, **chosen)
+    assert settings.load(settings.as_environment(loaded)) == loaded
