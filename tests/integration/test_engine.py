@@ -117,3 +117,41 @@ async def test_an_error_of_ones_own_is_not_taken_for_the_databases(open_connecti
         with pytest.raises(TimeoutError, match="of my own"):
             async with connections.one():
                 raise TimeoutError("of my own")
+
+
+async def test_a_connection_is_handed_to_who_waits_and_then_closed(
+    open_connections: Open, sql: Callable[..., str]
+) -> None:
+    async with open_connections("null", application_name="handing-on") as connections:
+        backends = await asyncio.gather(*(backend(connections) for _ in range(10)))
+        assert len(set(backends)) == 1
+        assert await backend(connections) not in backends
+    assert sql("select count(*) from pg_stat_activity where application_name = 'handing-on'") == "0"
+
+
+async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:
+    seen: list[int] = []
+
+    async def fail(connections: Connections) -> None:
+        async with connections.one() as connection:
+            seen.append((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
+            await connection.execute(text("select 1 / 0"))
+
+    async with open_connections("null") as connections:
+        failed, after = await asyncio.gather(fail(connections), backend(connections), return_exceptions=True)
+    assert isinstance(failed, Exception)
+    assert isinstance(after, int)
+    assert after not in seen
+
+
+async def test_nothing_is_left_for_a_waiter_who_gave_up(
+    open_connections: Open, sql: Callable[..., str]
+) -> None:
+    async with open_connections("null", application_name="given-up") as connections:
+        async with connections.one():
+            waiter = asyncio.create_task(backend(connections))
+            await asyncio.sleep(0)
+        waiter.cancel()
+        await asyncio.wait([waiter])
+    assert waiter.cancelled()
+    assert sql("select count(*) from pg_stat_activity where application_name = 'given-up'") == "0"

@@ -46,11 +46,16 @@ class Connections:
     command_timeout, which replaces the error of a connection whose loop is gone by another one.
     """
 
-    def __init__(self, engine: AsyncEngine, apart: AsyncEngine, *, limit: int, timeout: float) -> None:
+    def __init__(
+        self, engine: AsyncEngine, apart: AsyncEngine, *, limit: int, timeout: float, handed_on: bool = False
+    ) -> None:
         self._engine = engine
         self._apart = apart
         self._limit = asyncio.Semaphore(limit)
         self._timeout = timeout
+        self._handed_on = handed_on
+        self._waiting = 0
+        self._free: list[AsyncConnection] = []
 
     @asynccontextmanager
     async def one(self, *, apart: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -58,15 +63,43 @@ class Connections:
 
         Raises TimeoutError when checkout and statement together take too long.
         """
-        engine = self._apart if apart else self._engine
-        async with self._limit:
-            try:
-                async with asyncio.timeout(self._timeout), engine.connect() as connection:
-                    yield connection
-            except TimeoutError as error:
-                if str(error):
-                    raise
-                raise TimeoutError(f"the database did not answer within {self._timeout:g} s") from error
+        self._waiting += 1
+        try:
+            await self._limit.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            async with asyncio.timeout(self._timeout), self._connected(apart=apart) as connection:
+                yield connection
+        except TimeoutError as error:
+            if str(error):
+                raise
+            raise TimeoutError(f"the database did not answer within {self._timeout:g} s") from error
+        finally:
+            self._limit.release()
+
+    async def close(self) -> None:
+        """Close what was kept for somebody who then gave up waiting."""
+        while self._free:
+            await self._free.pop().close()
+
+    @asynccontextmanager
+    async def _connected(self, *, apart: bool) -> AsyncIterator[AsyncConnection]:
+        """Where no pool keeps connections, one that worked is handed to whoever waits, else closed."""
+        if apart or not self._handed_on:
+            async with (self._apart if apart else self._engine).connect() as connection:
+                yield connection
+            return
+        connection = self._free.pop() if self._free else await self._engine.connect()
+        try:
+            yield connection
+        except BaseException:
+            await connection.close()
+            raise
+        if self._waiting:
+            self._free.append(connection)
+        else:
+            await connection.close()
 
 
 class Engines:
@@ -97,13 +130,16 @@ class Engines:
             self._engine = self._make(self._strategy)
         if self._strategy.forget_at_start:
             await self._engine.dispose(close=False)
+        connections = Connections(
+            self._engine,
+            self._apart,
+            limit=self._settings.max_connections,
+            timeout=self._settings.store_timeout,
+            handed_on=not self._strategy.keeps_connections,
+        )
         try:
-            yield Connections(
-                self._engine,
-                self._apart,
-                limit=self._settings.max_connections,
-                timeout=self._settings.store_timeout,
-            )
+            yield connections
         finally:
+            await connections.close()
             if self._dispose_at_end:
                 await self._engine.dispose()

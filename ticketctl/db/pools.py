@@ -34,13 +34,18 @@ class Pool:
     @property
     def outlives_loop(self) -> bool:
         """Whether it keeps connections after the event loop that they belong to has ended."""
-        return self.pool_class != "NullPool" and not self.dispose_at_end
+        return self.keeps_connections and not self.dispose_at_end
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether a connection stays open when nobody uses it or waits for it."""
+        return self.pool_class != "NullPool"
 
 
 _ALL = (
     Pool(
         name="null",
-        purpose="a fresh connection for every statement, closed after it",
+        purpose="a fresh connection, closed as soon as nobody waits for it",
         right_when="each invocation has an event loop of its own (the worker's default)",
         pool_class="NullPool",
     ),
