@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ticketctl.cli import output
+from ticketctl.cli import failures, output
 from ticketctl.cli.input import read_text
 from ticketctl.cli.matrix import summary
 from ticketctl.cli.pictures import Pictures
@@ -35,6 +35,7 @@ class Request:
     timeout: float
     freeze: "Freeze | None"
     runtime: "Runtime"
+    snapstart: bool
 
 
 def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
@@ -59,6 +60,9 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
         output.print_rows([[report.handler, *summary(report)]])
     if report.verdict != "safe":
         raise _unsafe(report, shown=output.on_terminal() and not as_json)
+    if not output.on_terminal():
+        for finding in report.findings:
+            failures.warn(f"{finding.kind}: {finding.cause}")
 
 
 def _unsafe(report: "Report", *, shown: bool) -> UnsafeError:
@@ -85,6 +89,7 @@ async def _examine(request: Request, events: Sequence[object]) -> "Report":
         timeout=request.timeout,
         freeze=request.freeze,
         runtime=request.runtime,
+        snapstart=request.snapstart,
     )
     try:
         async with Laboratory() as laboratory:

@@ -153,6 +153,13 @@ def simulate_warm_starts(
             "they are cut without a word.",
         ),
     ] = None,
+    snapstart: Annotated[
+        bool,
+        typer.Option(
+            "--snapstart",
+            help="Take a snapshot of the handler after its import, with its hooks, and restore it.",
+        ),
+    ] = False,
     runtime: Annotated[
         RuntimeKind, typer.Option(help="Who calls the handler: this program, or AWS's own runtime client.")
     ] = RuntimeKind.DIRECT,
@@ -170,7 +177,14 @@ def simulate_warm_starts(
     Piped, the columns are: pool, loop (with --handler: handler), verdict, outcomes, connections left, first
     error.
     """
-    theirs = {"--path": path, "--env": env, "--python": python, "--timeout": timeout, "--freeze": freeze}
+    theirs: dict[str, object] = {
+        "--path": path,
+        "--env": env,
+        "--python": python,
+        "--timeout": timeout,
+        "--freeze": freeze,
+    }
+    theirs["--snapstart"] = snapstart or None
     if runtime is RuntimeKind.AWSLAMBDARIC and python is None:
         _require_awslambdaric()
     if handler is None:
@@ -189,6 +203,8 @@ def simulate_warm_starts(
         {"--pool": pool, "--loop": loop, "--database-url": database_url},
         "is for ticketctl's own worker: a handler of your own chooses for itself",
     )
+    if snapstart and runtime is not RuntimeKind.DIRECT:
+        raise typer.BadParameter("takes the direct runtime", param_hint="--snapstart")
     if not event:
         raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
     request = foreign.Request(
@@ -201,6 +217,7 @@ def simulate_warm_starts(
         timeout=timeout or 60.0,
         freeze=None if freeze is None else freeze.value,
         runtime=runtime.value,
+        snapstart=snapstart,
     )
     foreign.simulate(request, Pictures(svg, html), as_json=as_json)
 

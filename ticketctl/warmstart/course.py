@@ -5,7 +5,7 @@ import re
 import signal
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeGuard
 
 from ticketctl.warmstart import sqs
 from ticketctl.warmstart.child.wire import Message
@@ -14,6 +14,7 @@ from ticketctl.warmstart.hosting import Subject
 from ticketctl.warmstart.remains import Remains, remains_of
 from ticketctl.warmstart.report import Invocation, Moment, Outcome, Record
 from ticketctl.warmstart.settle import settled
+from ticketctl.warmstart.snapstart import Snapshot
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
 """A line of faulthandler's dump."""
@@ -48,6 +49,7 @@ class Course:
     holders: for each of the counts, what the last invocation left, in words, and how often.
     backends: the connections that the server said it holds, after each invocation.
     moments: what came and went in each invocation, the import first.
+    snapshot: what lay in the snapshot, where one was asked for.
     """
 
     tries: list[Try] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Course:
     holders: dict[str, dict[str, int]] = field(default_factory=dict)
     backends: list[int] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
+    snapshot: Snapshot = field(default_factory=Snapshot)
 
     @property
     def sockets(self) -> list[int]:
@@ -73,7 +76,7 @@ async def follow(process: Subject, experiment: Experiment, stage: Stage, start: 
     """Take one environment through the experiment. The thaw is for the one without garbage collection."""
     course = Course()
     traveller = _Traveller(process, experiment, course)
-    if not await traveller.start(start):
+    if not await traveller.start(start) or (experiment.snapstart and not await traveller.restore()):
         return course
     for number in range(1, experiment.times + 1):
         tried = await traveller.invoke(number, _event(stage, number))
@@ -126,11 +129,30 @@ class _Traveller:
             self._course.tries.append(answer)
             return False
         self._note(answer, 0)
+        return self._went_well(answer, "import")
+
+    async def restore(self) -> bool:
+        """Take a snapshot and restore it; False where a hook failed, which is told as the first invocation's."""
+        taken = await self._ask({"do": "snapshot"}, 1, "hooks before the snapshot")
+        if not self._went_well(taken):
+            return False
+        self._process.signal(signal.SIGSTOP)
+        self._process.signal(signal.SIGCONT)
+        restored = await self._ask({"do": "restore"}, 1, "hooks after the restore")
+        if not self._went_well(restored):
+            return False
+        self._course.snapshot = Snapshot(taken["held"], taken["values"], restored["values"])
+        return True
+
+    def _went_well(self, answer: Message | Try, end: str | None = None) -> TypeGuard[Message]:
+        """Whether there is an answer without an error; anything else is told as the first invocation's."""
+        if isinstance(answer, Try):
+            self._course.tries.append(answer)
+            return False
         if error := answer["error"]:
             invocation = _failure(1, error["error_type"], error["error"])
-            chain = _chain([error])
             self._course.tries.append(
-                Try(invocation=invocation, chain=chain, where=error["where"], end="import")
+                Try(invocation=invocation, chain=_chain([error]), where=error["where"], end=end)
             )
             return False
         return True

@@ -58,6 +58,8 @@ class Experiment:
     freeze: cut every connection of the process itself instead, "closed" as a far end closes it, or "silent" as one
         that is never heard of again.
     runtime: who calls the handler; "awslambdaric" has to be installed for the interpreter.
+    snapstart: between import and first invocation, run the hooks before a snapshot, lose every connection, and run
+        the hooks after a restore. It takes the direct runtime.
     census: False looks at nothing inside the process; only outcomes and the server's counts are left.
     """
 
@@ -76,10 +78,13 @@ class Experiment:
     freeze: Freeze | None = None
     census: bool = True
     runtime: Runtime = "direct"
+    snapstart: bool = False
 
     def __post_init__(self) -> None:
         if self.times < 1 or not self.events:
             raise ValueError("an experiment needs at least one event and one invocation")
+        if self.snapstart and self.runtime != "direct":
+            raise ValueError("snapstart takes the direct runtime")
 
     @property
     def stages(self) -> tuple[Stage, Stage]:

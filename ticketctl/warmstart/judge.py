@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from ticketctl.warmstart import causes
+from ticketctl.warmstart import causes, snapstart
 from ticketctl.warmstart.course import Course, Try
 from ticketctl.warmstart.experiment import Experiment
 from ticketctl.warmstart.report import Finding, Outcome, Report, Verdict
@@ -20,7 +20,10 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
         zombies=[remains.zombie for remains in off.remains],
         connections=off.connections,
         connections_gc=on.connections,
-        findings=list(_findings(off, silent=experiment.freeze == "silent")),
+        findings=[
+            *snapstart.findings(off.snapshot, on.snapshot),
+            *_findings(off, silent=experiment.freeze == "silent"),
+        ],
         labels=experiment.labels,
         moments=off.moments,
     )

@@ -60,12 +60,14 @@ class Laboratory:
         return report(experiment, off.result(), on.result())
 
     async def _follow(self, experiment: Experiment, stage: Stage, *, gc: bool) -> Course:
-        process, address = await self._process(experiment, stage)
+        process, variables = await self._process(experiment, stage)
+        if experiment.snapstart:
+            variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
         start = {
             "do": "start",
             "handler": experiment.handler,
             "path": str(experiment.path.resolve()) if experiment.path else None,
-            "environment": {**stage.environment, **address},
+            "environment": {**stage.environment, **variables},
             "environment_id": uuid.uuid4().hex,
             "timeout": experiment.timeout,
             "gc": gc,

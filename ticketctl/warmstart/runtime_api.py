@@ -1,7 +1,6 @@
 """A Runtime API on loopback: gives events to AWS's runtime client, and takes what it answers.
 
-Paths, headers and status codes: "Using the Lambda runtime API for custom runtimes" in the AWS Lambda developer guide,
-and for restore/next and restore/error, awslambdaric's own client.
+Paths, headers and status codes: "Using the Lambda runtime API for custom runtimes" in the AWS Lambda developer guide.
 """
 
 import asyncio
@@ -39,8 +38,6 @@ class RuntimeApi:
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._connections: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server
-        self.restore = asyncio.Event()
-        self.waiting_for_restore = asyncio.Event()
 
     async def open(self) -> str:
         """Listen on loopback, and return the address for AWS_LAMBDA_RUNTIME_API."""
@@ -79,10 +76,6 @@ class RuntimeApi:
         what = request.path.removeprefix(VERSION)
         if what == "invocation/next":
             return await self._next()
-        if what == "restore/next":
-            self.waiting_for_restore.set()
-            await self.restore.wait()
-            return HTTPStatus.OK, {}, b""
         _, request_id, kind = [*what.split("/"), "", ""][:3]
         posted = self._answers.pop(request_id, None)
         if posted is not None and not posted.done():

@@ -1,7 +1,7 @@
 """One execution environment: imports a handler once, invokes it as often as it is told to.
 
-Orders: `start` imports the handler, `invoke` calls it, `cut` cuts its connections; each answers what was seen. When
-the channel closes, the process ends.
+Orders: `start` imports the handler, `invoke` calls it, `cut` cuts its connections, `snapshot` and `restore` do what
+SnapStart does; each answers what was seen. When the channel closes, the process ends.
 """
 
 import faulthandler
@@ -79,6 +79,30 @@ class Environment:
         os.environ["_X_AMZN_TRACE_ID"] = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0"
         answer = self._call(order["event"])
         return {**answer, **self._observe()}
+
+    def snapshot(self, order: wire.Message) -> wire.Message:  # noqa: ARG002 as every order's
+        """Run the hooks before a snapshot, tell what lies in it, and cut the connections that it holds."""
+        from . import snapshots  # only where it is asked for: it imports what others do not need
+
+        error = self._hook(snapshots.before_snapshot)
+        held = [_phrase(one.what, one.line) for one in holdings(self._before, self._sites) if one.peer]
+        values = snapshots.values(self._source)
+        self.cut({"silently": False})
+        return {"error": error, "held": held, "values": values}
+
+    def restore(self, order: wire.Message) -> wire.Message:  # noqa: ARG002 as every order's
+        """Run the hooks after a restore, and tell what has changed by them."""
+        from . import snapshots
+
+        error = self._hook(snapshots.after_restore)
+        return {"error": error, "values": snapshots.values(self._source)}
+
+    def _hook(self, run: Callable[[], None]) -> Said | None:
+        try:
+            run()
+        except BaseException as problem:  # noqa: BLE001 whatever a hook raises ends the environment
+            return self._describe(problem)
+        return None
 
     def cut(self, order: wire.Message) -> wire.Message:
         """Cut every connection, as a far end does during a freeze: with a close, or silently."""
