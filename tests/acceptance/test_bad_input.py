@@ -266,6 +266,53 @@ class TestDatabase:
         assert sql("select count(*) from tickets", database_url) == "0"
 
 
+class TestDyingInTheMiddle:
+    """The server ends the connection while it works on a statement."""
+
+    @pytest.fixture
+    def dying(
+        self, ticketctl: Program, database_url: str, sql: Callable[..., str]
+    ) -> Callable[[str], Program]:
+        """The program on a database that kills whoever writes into a table."""
+
+        def kill(table: str) -> Program:
+            sql(
+                "create function die() returns trigger language plpgsql as "
+                "$$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$; "
+                f"create trigger die before insert on {table} for each row execute function die()",
+                database_url,
+            )
+            return ticketctl.having(TICKETCTL_DATABASE_URL=database_url)
+
+        return kill
+
+    @pytest.mark.parametrize("table", ["tickets", "messages"])
+    def test_of_a_new_ticket_nothing_is_written(
+        self, dying: Callable[[str], Program], database_url: str, sql: Callable[..., str], table: str
+    ) -> None:
+        refused(
+            dying(table)("create", "Fire"), DATABASE, "terminating connection due to administrator command"
+        )
+        assert (
+            sql("select (select count(*) from tickets), (select count(*) from messages)", database_url)
+            == "0|0"
+        )
+
+    def test_a_record_fails_and_its_ticket_says_so(
+        self, dying: Callable[[str], Program], database_url: str, sql: Callable[..., str]
+    ) -> None:
+        ticketctl = dying("steps")
+        number = ticketctl("create", "I was charged twice").out.strip()
+        done = ticketctl("process", "-", stdin=ticketctl("event", number).out)
+        assert done.status == FAILED
+        assert TOLD.fullmatch(done.err)
+        assert "terminating connection" in done.out
+        told = sql("select status, category, error from tickets", database_url)
+        assert told.startswith("new||")
+        assert "terminating connection" in told
+        assert sql("select count(*) from steps", database_url) == "0"
+
+
 def test_who_asks_for_it_sees_the_traceback(ticketctl: Program) -> None:
     done = ticketctl("--debug", "show", "7")
     assert (done.status, done.out) == (NOT_FOUND, "")
