@@ -1,11 +1,14 @@
 """The doctor's view of our own settings: pool against loop, and both against being on Lambda."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ticketctl.db.address import Address
 from ticketctl.db.pools import Pool, pool_named
+from ticketctl.lint import lint
 from ticketctl.loops import LoopPolicy, policy_named
+from ticketctl.ports import QueuePolicy
 from ticketctl.runtime import unsafe_pair
 from ticketctl.settings import FILE, PREFIX, Settings
 from ticketctl.warmstart.inspection.advice import Advice
@@ -14,6 +17,14 @@ LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 PROXY = ".proxy-"
 """What every RDS Proxy endpoint has in its name: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html."""
 PGBOUNCER_PORT = ":6432"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What queue and database answered: how the queue delivers, and the connections that the server has to give."""
+
+    policy: QueuePolicy
+    connection_limit: int
 
 
 def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[Advice]:
@@ -26,6 +37,21 @@ def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[Advi
         *(_on_lambda(settings, pool, policy, place) if on_lambda else ()),
         *_pooler(settings, pool, place),
     ]
+
+
+def of_queue(settings: Settings, environment: Mapping[str, str], asked: Asked) -> list[Advice]:
+    """What is known to go wrong between the settings, the queue's own policy, and the server's connections."""
+    place = _Places(environment)
+    return [
+        place.advice(
+            one.setting, one.setting.replace("_", "-"), f"{_sentence(one.cause)}.", f"{_sentence(one.cure)}."
+        )
+        for one in lint(settings, asked.policy, asked.connection_limit)
+    ]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 class _Places:

@@ -74,6 +74,22 @@ def test_our_own_settings(doctor):
     assert done.stdout.startswith("TICKETCTL_POOL\tpool-outlives-loop\tbreaks\t")
 
 
+def test_the_queue_and_the_database_are_asked(doctor, database_url):
+    done = doctor("--ask", TICKETCTL_DATABASE_URL=database_url)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = doctor(
+        "--ask",
+        TICKETCTL_DATABASE_URL=database_url,
+        TICKETCTL_CONCURRENCY="100000",
+        TICKETCTL_FUNCTION_TIMEOUT="900",
+    )
+    assert done.returncode == 8
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [
+        ["TICKETCTL_VISIBILITY_TIMEOUT", "visibility-timeout"],
+        ["TICKETCTL_CONCURRENCY", "concurrency"],
+    ]
+
+
 def test_our_own_worker_is_sound(doctor):
     done = doctor("--handler", "ticketctl.worker:handler", "--path", str(Path(__file__).parents[2]))
     assert (done.returncode, done.stdout) == (0, ""), done.stdout

@@ -15,6 +15,7 @@ from ticketctl.errors import InvalidInputError, UnsafeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ticketctl.settings import Settings
     from ticketctl.warmstart.inspection.advice import Advice
     from ticketctl.warmstart.inspection.inspector import Inspection
 
@@ -40,6 +41,9 @@ def doctor(
             metavar="DIR", exists=True, file_okay=False, help="The handler's folder. Default: this one."
         ),
     ] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask the configured queue and database how they are set up, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is known to go wrong with warm starts, from the source alone; nothing of yours is run.
@@ -53,7 +57,8 @@ def doctor(
 
     folder = path or Path.cwd()
     inspection = _inspect(folder, handler)
-    advice = [*inspection.advice, *of_settings(load_settings(), os.environ)]
+    settings = load_settings()
+    advice = [*inspection.advice, *of_settings(settings, os.environ), *(_ask(settings) if ask else ())]
     if as_json:
         found = [asdict(one) for one in advice]
         output.print_json({"files": inspection.files, "findings": found})
@@ -77,6 +82,21 @@ def _inspect(folder: Path, handler: str | None) -> "Inspection":
         return inspect(folder, handler)
     except HandlerNotFoundError as error:
         raise InvalidInputError(str(error), hint=f"--path names its folder; here it is {folder}") from None
+
+
+def _ask(settings: "Settings") -> "list[Advice]":
+    from ticketctl import loops
+    from ticketctl.runtime import database, open_backstage
+    from ticketctl.settings_advice import Asked, of_queue
+
+    with database(settings) as found:
+
+        async def asked() -> Asked:
+            async with open_backstage(found) as backstage:
+                limit = await backstage.operations.connection_limit()
+                return Asked(await backstage.queue.policy(), limit)
+
+        return of_queue(settings, os.environ, loops.run(asked()))
 
 
 def _show(advice: "Sequence[Advice]", files: int) -> None:

@@ -4,31 +4,20 @@ With `--handler` it is a handler of the user's own that is tried instead.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from ticketctl.cli import foreign, matrix, output
+from ticketctl.cli import foreign, own
 from ticketctl.cli.choices import check_loop, check_pool
-from ticketctl.cli.input import read_event
 from ticketctl.cli.pictures import HtmlOption, Pictures, SvgOption
-from ticketctl.cli.session import load_settings
-from ticketctl.db.pools import ALIASES, POOLS, pool_named
-from ticketctl.errors import ConfigError, UnsafeError
-from ticketctl.loops import LOOPS, policy_named
-
-if TYPE_CHECKING:
-    from ticketctl.db.address import Address
-    from ticketctl.settings import Settings
-    from ticketctl.simulation import Cell
-    from ticketctl.warmstart.experiment import Runtime
+from ticketctl.db.pools import ALIASES, POOLS
+from ticketctl.errors import ConfigError
+from ticketctl.loops import LOOPS
 
 
 class RuntimeKind(StrEnum):
@@ -189,7 +178,7 @@ def simulate_warm_starts(
         _require_awslambdaric()
     if handler is None:
         _refuse(theirs, "is for a handler of your own: name one with --handler")
-        tried = _Tried(
+        tried = own.Request(
             pools=pool,
             loops=loop,
             times=times,
@@ -197,7 +186,7 @@ def simulate_warm_starts(
             database_url=database_url,
             runtime=runtime.value,
         )
-        _simulate_worker(tried, Pictures(svg, html), as_json=as_json)
+        own.simulate(tried, Pictures(svg, html), as_json=as_json)
         return
     _refuse(
         {"--pool": pool, "--loop": loop, "--database-url": database_url},
@@ -233,83 +222,3 @@ def _require_awslambdaric() -> None:
 
     if importlib.util.find_spec("awslambdaric") is None:
         raise ConfigError("awslambdaric is not installed", hint="pip install 'ticketctl[aws]'")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tried:
-    """What of our own worker is to be tried."""
-
-    pools: Sequence[str] | None
-    loops: Sequence[str] | None
-    times: int
-    event_files: Sequence[str]
-    database_url: str | None
-    runtime: "Runtime"
-
-
-def _simulate_worker(tried: _Tried, pictures: Pictures, *, as_json: bool) -> None:
-    from ticketctl import loops
-    from ticketctl.simulation import Plan, simulate
-
-    settings = load_settings()
-    configured = (pool_named(settings.pool).name, policy_named(settings.loop).name)
-    pairs = list(product(dict.fromkeys(tried.pools or POOLS), dict.fromkeys(tried.loops or LOOPS)))
-    batches = [read_event(file)["Records"] for file in tried.event_files]
-    with _server(settings, tried.database_url) as (server, ours), output.progress(len(pairs)) as advance:
-        plan = Plan(
-            settings=settings,
-            server=server,
-            keep_template=ours,
-            pairs=pairs,
-            times=tried.times,
-            batches=batches,
-            runtime=tried.runtime,
-        )
-        cells = loops.run(simulate(plan, advance))
-    pictures.draw_matrix(cells, configured)
-    if as_json:
-        output.print_json(_as_json(cells, configured))
-    else:
-        matrix.show(cells, configured)
-    _judge(cells, configured, chosen=bool(tried.pools or tried.loops))
-
-
-@contextmanager
-def _server(settings: "Settings", database_url: str | None) -> Iterator[tuple["Address", bool]]:
-    """The server to make the throwaway database on, and whether it is the embedded one."""
-    from ticketctl.db.address import Address
-
-    if database_url is not None:
-        yield Address.parse(database_url), False
-        return
-    from ticketctl.db.embedded import EmbeddedServer
-
-    with EmbeddedServer(settings.home_folder).running() as url:
-        yield Address.parse(url), True
-
-
-def _as_json(cells: "list[Cell]", configured: tuple[str, str]) -> dict[str, Any]:
-    pool, loop = configured
-    return {
-        "cells": [cell.to_json() for cell in cells],
-        "configured": {"pool": pool, "loop": loop, "verdict": _verdict(cells, configured)},
-    }
-
-
-def _verdict(cells: "list[Cell]", pair: tuple[str, str]) -> str | None:
-    return next((cell.report.verdict.value for cell in cells if (cell.pool, cell.loop) == pair), None)
-
-
-def _judge(cells: "list[Cell]", configured: tuple[str, str], *, chosen: bool) -> None:
-    asked = [cell for cell in cells if chosen or (cell.pool, cell.loop) == configured]
-    unsafe = [cell for cell in asked if cell.report.verdict != "safe"]
-    if unsafe:
-        named = ", ".join(f"{cell.pool} with {cell.loop} is {cell.report.verdict}" for cell in unsafe)
-        raise UnsafeError(named, hint=_hint(cells))
-
-
-def _hint(cells: "list[Cell]") -> str:
-    safe = [cell for cell in cells if cell.report.verdict == "safe"]
-    if not safe:
-        return "ticketctl simulate-warm-starts, without options, tries every pair"
-    return f"this pair was safe: TICKETCTL_POOL={safe[0].pool} TICKETCTL_LOOP={safe[0].loop}"
