@@ -145,13 +145,14 @@ async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
     from ticketctl.db.operations import PostgresOperations
     from ticketctl.db.outbox import PostgresOutbox
 
-    settings = database.settings
-    async with open_connections(settings) as connections:
-        await _bring_up_to_date(connections, database)
-        telling = Telling(connections, address_of(settings))
+    settings, address = database.settings, address_of(database.settings)
+    async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
+        with told_as_database_errors(address):
+            await _bring_up_to_date(connections, database)
+        telling = Telling(connections, address)
         elsewhere = _sqs(settings)
         yield Backstage(
-            store=PostgresStore(connections),
+            store=PostgresStore(telling),
             operations=PostgresOperations(telling),
             outbox=PostgresOutbox(telling),
             queue=elsewhere or _queue_in_postgres(telling, settings),

@@ -47,6 +47,20 @@ def test_json_is_a_line_per_message(ticketctl: Program) -> None:
     assert (told["outcome"], told["receive_count"], told["error"]) == ("done", 1, None)
 
 
+def test_a_reader_that_leaves_ends_work_without_a_word(ticketctl: Program, ask: Ask) -> None:
+    ask(FILL.format(number=30))
+    done = ticketctl.in_shell("work --drain --batch-size 1 2>errors | head -1; cat errors >&2")
+    assert len(done.out.splitlines()) == 1
+    assert "error" not in [line.partition(":")[0] for line in done.err.splitlines()]
+
+
+def test_on_a_terminal_one_line_tells_how_far_it_is(ticketctl: Program) -> None:
+    ticketctl("create", "Charged twice")
+    done = ticketctl.on_terminal("work", "--drain")
+    assert done.status == 0
+    assert "1 done, 0 returned, 0 given up, 0 in flight" in done.out
+
+
 def test_a_message_that_is_not_ours_dies_and_is_told_of_and_can_be_purged(
     ticketctl: Program, ask: Ask
 ) -> None:

@@ -38,10 +38,10 @@ class Telling:
         self._address = address
 
     @asynccontextmanager
-    async def one(self) -> "AsyncIterator[AsyncConnection]":
-        """A connection for one statement. Raises DatabaseError."""
+    async def one(self, *, apart: bool = False) -> "AsyncIterator[AsyncConnection]":
+        """A connection for one statement, as `Connections.one` lends it. Raises DatabaseError."""
         with told_as_database_errors(self._address):
-            async with self._connections.one() as connection:
+            async with self._connections.one(apart=apart) as connection:
                 yield connection
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, Select, func, select, text, tuple_
 
 from ticketctl.db import cursors, statements
 from ticketctl.db.engine import Connections
+from ticketctl.db.failures import Telling
 from ticketctl.db.schema import attempts, search_vector, steps, tickets
 from ticketctl.domain import Attempt, NewTicket, Step, StepRecord, Ticket, TicketHistory, TicketStatus
 from ticketctl.errors import InvalidInputError
@@ -32,7 +33,7 @@ _TICKET = [column.name for column in tickets.columns]
 class PostgresStore:
     """The store over one event loop's connections; see `ports.TicketStore` for what each call means."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections | Telling) -> None:
         self._connections = connections
 
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:

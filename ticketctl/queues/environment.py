@@ -98,6 +98,7 @@ class Environment:
     async def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
+            self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT)
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-P", "-m", "ticketctl.queues.bootstrap", self._function.handler, str(theirs.fileno())),
@@ -108,7 +109,6 @@ class Environment:
                 env=_variables(self._function),
                 start_new_session=True,
             )
-        self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT)
 
     async def _read(self, seconds: float) -> dict[str, Any]:
         try:

@@ -98,11 +98,13 @@ class EventSourceMapping:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.settings.concurrency):
                     group.create_task(self._serve(Environment(self.function)))
-        except* EnvironmentFailedError as failed:
+        except ExceptionGroup as failed:
+            first = failed.exceptions[0]  # what ended the other environments too
+            if not isinstance(first, EnvironmentFailedError):
+                raise first from None
             raise ConfigError(
-                f"the worker cannot be started: {failed.exceptions[0]}",
-                hint="what it wrote on stderr tells more",
-            ) from failed
+                f"the worker cannot be started: {first}", hint="what it wrote on stderr tells more"
+            ) from first
 
     async def _serve(self, environment: Environment) -> None:
         started = 0
