@@ -21,12 +21,10 @@ from ticketctl.warmstart.report import Report
 HANDLER = "ticketctl.worker:handler"
 PRELOAD = (
     "ticketctl.worker",
-    "ticketctl.ai.taxonomy_file",
+    "ticketctl.ai.providers",
     "ticketctl.ai.offline.provider",
-    "ticketctl.ai.offline.classifier",
-    "ticketctl.ai.offline.extraction",
     "ticketctl.ai.offline.drafting",
-    "ticketctl.ai.offline.library",
+    "ticketctl.ai.offline.warm",
     "sqlalchemy.dialects.postgresql.asyncpg",
 )
 """What an environment imports anyway: imported once, before the environments are forked."""
