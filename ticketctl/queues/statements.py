@@ -76,7 +76,7 @@ GIVE_BACK = text(
 update messages m set visible_at = case
   when t.status = 'processing' and t.lease_until > now() then t.lease_until
   when m.receive_count >= :max_receive_count then now()
-  else now() + least(interval '1 second' * power(2, m.receive_count - 1), cast(:hidden as interval)) end
+  else now() + least(interval '1 second' * power(2, least(m.receive_count - 1, 16)), cast(:hidden as interval)) end
 from latest left join tickets t on t.id = latest.ticket_id
 where m.message_id = latest.message_id
 """  # noqa: S608 - both parts stand in this module

@@ -7,11 +7,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from ticketctl.db.failures import Telling
 from ticketctl.db.store import PostgresStore
 from ticketctl.domain import TicketStatus
 from ticketctl.messages import TicketMessage, parse_event
 from ticketctl.ports import Delivery, Failure
 from ticketctl.queues.embedded import PostgresQueue
+from ticketctl.settings import Settings
 
 Make = Callable[[int], Awaitable[list[int]]]
 Act = Callable[[], Awaitable[None]]
@@ -91,6 +93,18 @@ async def test_what_is_given_back_comes_again_after_a_while(
     assert await queue.receive(1, wait=0) == []
     hidden = await other.fetchval("select visible_at - now() from messages")
     assert timedelta(0) < hidden <= timedelta(seconds=1)
+
+
+async def test_the_pause_grows_with_each_delivery_up_to_the_visibility_timeout(
+    telling: Telling, make: Make, other: asyncpg.Connection
+) -> None:
+    patient = PostgresQueue(telling, Settings(max_receive_count=100_000, visibility_timeout=60))
+    await make(1)
+    for count, seconds in ((6, 32), (7, 60), (50_000, 60)):
+        await other.execute("update messages set receive_count = $1, visible_at = now()", count - 1)
+        await patient.give_back([await receive_one(patient)])
+        hidden = await other.fetchval("select extract(epoch from visible_at - now()) from messages")
+        assert seconds / 2 < hidden <= seconds
 
 
 async def test_what_is_leased_elsewhere_comes_again_when_the_lease_ends(
