@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -40,6 +40,13 @@ select id, format('{{"ticket_id": %s}}', id) from made cross join generate_serie
 
 totals: Counter[str] = Counter()
 """Figures of all runs that were checked."""
+
+
+class Figures(NamedTuple):
+    """How often a point killed, and how many answers were paid for twice."""
+
+    kills: int
+    paid_twice: int
 
 
 @dataclass
@@ -110,8 +117,8 @@ class Run:
         """The environments that were started, the oldest first."""
         return [line["environment"] for line in self.journal if line["what"] == "started"]
 
-    def check(self, *, tickets: int, zombies: int = 0) -> int:
-        """What must be true whatever died; answers how often a point killed.
+    def check(self, *, tickets: int, zombies: int = 0) -> Figures:
+        """What must be true whatever died.
 
         `zombies` are calls that frozen workers may have made in vain.
         """
@@ -121,32 +128,37 @@ class Run:
         assert self.ask(finishes) == f"{tickets}|{tickets}"
         assert self.ask("select count(*) from attempts where ended_at is null") == "0"
         assert self.ask("select count(*) from steps") == str(4 * tickets)
-        repeated, extra = self._repeats()
+        repeated, twice = self._repeats()
         assert repeated <= zombies
         kills = self._count("killed")
         totals.update(
-            {"runs": 1, "tickets": tickets, "kills": kills, "extra calls": extra, "in vain": repeated}
+            {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": twice, "in vain": repeated}
         )
-        return kills
+        return Figures(kills=kills, paid_twice=twice)
 
     def _repeats(self) -> tuple[int, int]:
-        """Questions asked although the answer was saved, and questions asked more than once.
+        """Questions asked although the answer was saved, and those asked again because it was not.
 
         Of the latter each try that was lost or failed may have made one a step.
         """
         saved: set[tuple[int, str]] = set()
+        answered: set[tuple[int, str]] = set()
         asked: Counter[tuple[int, str]] = Counter()
-        repeated = 0
+        repeated = twice = 0
         for line in self.journal:
+            question = (line.get("ticket"), line.get("step"))
             if line["what"] == "saved":
-                saved.add((line["ticket"], line["step"]))
-            if line["what"] == "asked":
-                repeated += (line["ticket"], line["step"]) in saved
-                asked[line["ticket"], line["step"]] += 1
+                saved.add(question)
+            elif line["what"] == "answered":
+                answered.add(question)
+            elif line["what"] == "asked":
+                repeated += question in saved
+                twice += question in answered - saved
+                asked[question] += 1
         unfinished = "select ticket_id, count(*) from attempts where outcome in ('lost', 'failed') group by 1"
         allowed = dict(map(int, row.split("|")) for row in self.ask(unfinished).split())
         assert all(calls <= 1 + allowed.get(ticket, 0) for (ticket, _), calls in asked.items())
-        return repeated, sum(calls - 1 for calls in asked.values())
+        return repeated, twice
 
     def _count(self, what: str) -> int:
         return sum(line["what"] == what for line in self.journal)

@@ -91,6 +91,7 @@ class SlowProvider(FakeProvider):
         if step is Step.RESPOND and ticket.id % 5 == 0 and self._sabotage.once(f"failed-{ticket.id}"):
             raise ProviderError("the provider is overloaded")
         given = await answer()
+        self._sabotage.note("answered", ticket=ticket.id, step=step)
         self._sabotage.at(f"after-{step}", ticket.id)
         return given
 
