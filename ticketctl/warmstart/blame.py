@@ -1,7 +1,7 @@
 """Lines of the user's source, found by reading it: where a name is made, where a task is begun."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,7 +9,8 @@ BEGINNERS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "start_
 """What tasks are begun with, in asyncio and in anyio."""
 
 
-def made_at(file: str, names: Sequence[str]) -> int | None:
+@lru_cache(maxsize=1024)
+def made_at(file: str, names: tuple[str, ...]) -> int | None:
     """Return the line that gives the innermost of the names its value, within the classes that the others name.
 
     Where there are several the first one counts, None aside: that only keeps the place.

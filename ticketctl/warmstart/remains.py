@@ -57,5 +57,5 @@ def _keeper(told: Message) -> str | None:
     if told["kind"] in ("task", "cancelled task"):
         line = blame.begun_at(definition["file"], definition["names"][-1])
     else:
-        line = blame.made_at(definition["file"], definition["names"])
+        line = blame.made_at(definition["file"], tuple(definition["names"]))
     return f"{definition['shown']}:{line}" if line else None

@@ -60,7 +60,7 @@ def file(tmp_path):
     ],
 )
 def test_where_a_name_is_made(file, names, line):
-    assert made_at(file, names) == line
+    assert made_at(file, tuple(names)) == line
 
 
 @pytest.mark.parametrize(("coroutine", "line"), [("audit", 17), ("flush", 18), ("work", None)])
@@ -77,8 +77,8 @@ def test_a_loop_without_a_condition_has_no_end(file):
 def test_what_cannot_be_read_has_no_lines(tmp_path, content):
     path = tmp_path / "other.py"
     path.write_text(content)
-    assert made_at(str(path), ["broken"]) is None
-    assert made_at(str(tmp_path / "gone.py"), ["broken"]) is None
+    assert made_at(str(path), ("broken",)) is None
+    assert made_at(str(tmp_path / "gone.py"), ("broken",)) is None
 
 
 def told(file, kind, name, line):
