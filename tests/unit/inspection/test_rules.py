@@ -43,6 +43,21 @@ FOUND = {
         "    return AsyncOpenAI()\n" + HANDLER,
         [("client-outlives-loop", 5)],
     ),
+    "a connection that is awaited into a global": (
+        "import asyncpg\none = None\nasync def get():\n    global one\n    one = await asyncpg.connect()\n"
+        + HANDLER,
+        [("client-outlives-loop", 5)],
+    ),
+    "streams": (
+        "import asyncio\nasync def get():\n    global reader, writer\n"
+        "    reader, writer = await asyncio.open_connection('x', 1)\n" + HANDLER,
+        [("client-outlives-loop", 4)],
+    ),
+    "what an exit stack keeps": (
+        "from contextlib import AsyncExitStack\nstack = AsyncExitStack()\nasync def get(session):\n    global s3\n"
+        "    s3 = await stack.enter_async_context(session.create_client('s3'))\n" + HANDLER,
+        [("client-outlives-loop", 5)],
+    ),
     "a class attribute": (
         "import httpx\nclass Api:\n    client = httpx.AsyncClient()\n" + HANDLER,
         [("client-outlives-loop", 3)],
@@ -136,6 +151,12 @@ SOUND = {
     "a client that keeps no connection": (
         "import httpx\nclient = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))\n"
         + HANDLER
+    ),
+    "what an exit stack keeps within one call": (
+        "from contextlib import AsyncExitStack\nimport asyncpg\nasync def work(session):\n"
+        "    async with AsyncExitStack() as stack:\n"
+        "        s3 = await stack.enter_async_context(session.create_client('s3'))\n"
+        "        one = await asyncpg.connect()\n" + HANDLER
     ),
     "a synchronous client": "import httpx, redis\nclient = httpx.Client()\nr = redis.Redis()\n" + HANDLER,
     "one loop for the life of the process": (

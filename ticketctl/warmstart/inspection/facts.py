@@ -163,11 +163,8 @@ def _kept_by(function: Function, module: Module) -> Iterator[ast.Call]:
         if isinstance(node, ast.Return) and cached and isinstance(node.value, ast.Call):
             yield node.value
         for target, value in _assignments(node):
-            if (
-                isinstance(target, ast.Name)
-                and isinstance(value, ast.Call)
-                and (cached or target.id in put_away)
-            ):
+            names = {one.id for one in ast.walk(target) if isinstance(one, ast.Name)}
+            if isinstance(value, ast.Call) and names and (cached or names & put_away):
                 yield value
 
 

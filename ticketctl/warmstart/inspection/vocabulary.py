@@ -35,6 +35,9 @@ CLIENTS = frozenset(
         "aiohttp.ClientSession",
         "aiokafka.AIOKafkaConsumer",
         "aiokafka.AIOKafkaProducer",
+        "asyncio.open_connection",
+        "asyncio.open_unix_connection",
+        "asyncpg.connect",
         "asyncpg.create_pool",
         "aiomysql.create_pool",
         "aiopg.create_pool",
@@ -42,8 +45,11 @@ CLIENTS = frozenset(
         "grpc.aio.insecure_channel",
         "grpc.aio.secure_channel",
         "motor.motor_asyncio.AsyncIOMotorClient",
+        "psycopg.AsyncConnection.connect",
     }
 )
+ENTERED = "enter_async_context"
+"""What an exit stack gives is open until the stack is closed, whatever it is."""
 ASYNC_REDIS = "redis.asyncio."
 CLIENT_NAME = re.compile(
     r"Async\w*(Client|Pool|Redis|Connection)|Async(OpenAI|AzureOpenAI|Anthropic|OpenSearch|Elasticsearch)"
@@ -68,4 +74,4 @@ def is_client(name: str) -> bool:
             "BlockingConnectionPool",
             "from_url",
         }
-    return name in CLIENTS or CLIENT_NAME.fullmatch(last) is not None
+    return name in CLIENTS or last == ENTERED or CLIENT_NAME.fullmatch(last) is not None
