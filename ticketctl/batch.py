@@ -50,11 +50,15 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What bounds a batch: `deadline` on the monotonic clock, a lease's length, deliveries before giving up."""
+    """What bounds a batch: `deadline` on the monotonic clock, a lease's length, deliveries before giving up.
+
+    `reserve` are the seconds after the deadline in which failures may still be written on their tickets.
+    """
 
     deadline: float
     lease: timedelta
     max_receive_count: int
+    reserve: float = 2.0
 
     @property
     def remaining(self) -> float:
@@ -138,9 +142,10 @@ class _Batch:
         if not failures:
             return
         try:
-            await self._pipeline.store.give_back(
-                failures, token=self._token, environment_id=self._environment_id
-            )
+            async with asyncio.timeout(self._limits.remaining + self._limits.reserve):
+                await self._pipeline.store.give_back(
+                    failures, token=self._token, environment_id=self._environment_id
+                )
         except Exception:
             log.exception("what failed could not be written on the tickets")
 

@@ -90,6 +90,7 @@ class Worker:
             deadline=time.monotonic() + remaining - settings.shutdown_reserve,
             lease=timedelta(seconds=min(remaining, settings.visibility_timeout)),
             max_receive_count=settings.max_receive_count,
+            reserve=settings.shutdown_reserve,
         )
 
 

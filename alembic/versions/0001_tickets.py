@@ -59,7 +59,11 @@ def create_tickets() -> None:
     op.create_index(
         "tickets_search_idx",
         "tickets",
-        [sa.text("to_tsvector('simple', (subject || ' ') || left(body, 50000))")],
+        [
+            sa.text(
+                "to_tsvector('simple', regexp_replace((subject || ' ') || left(body, 50000), '(\\W|_)+', ' ', 'g'))"
+            )
+        ],
         postgresql_using="gin",
     )
 

@@ -70,7 +70,7 @@ class TestProcess:
         assert facts["requester"] == "ada@example.com"
         assert all(facts[name] for name in ("category", "priority", "team", "draft", "confidence"))
         assert [line[1] for line in lines if line[0] == "step"] == STEPS
-        [attempt] = [line for line in lines if line[0] == "attempt" and len(line) > 2]
+        [attempt] = [line for line in lines if line[0] == "try"]
         assert (attempt[1], attempt[3]) == ("1", "processed")
 
     def test_the_same_event_again_does_nothing_twice(

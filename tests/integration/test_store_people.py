@@ -170,6 +170,8 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("subject", "search"),
         [
+            ("order A-4711 is lost", "4711"),
+            ("who may read /etc/passwd?", "passwd"),
             ("My printer is on fire", "printer"),
             ("My printer is on fire", "FIRE prin"),
             ("My printer, it burns!", "burns"),

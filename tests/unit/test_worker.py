@@ -219,7 +219,8 @@ def message_ids(event: Any) -> set[str]:
 def done_with(event: Any, tickets: set[int]) -> set[str]:
     """The messages whose body names one of these tickets."""
     bodies = {f'{{"ticket_id": {ticket}}}' for ticket in tickets}
-    return {r["messageId"] for r in event["Records"] if isinstance(r, dict) and r.get("body") in bodies}
+    records = [r for r in event["Records"] if isinstance(r, dict) and isinstance(r.get("body"), str)]
+    return {r["messageId"] for r in records if r["body"] in bodies}
 
 
 @given(events)

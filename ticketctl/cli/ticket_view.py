@@ -194,7 +194,7 @@ def _lines(history: "TicketHistory") -> Iterable[Sequence[object]]:
             step.sent,
         )
     for attempt in history.attempts:
-        yield "attempt", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
+        yield "try", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
 
 
 def _compact(value: Any) -> str:

@@ -36,7 +36,10 @@ def make_engine(
         options["poolclass"] = getattr(pools, strategy.pool_class)
     if autocommit:
         options["isolation_level"] = "AUTOCOMMIT"
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
+    # parameters hold what tickets say: they belong into no traceback
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options
+    )
 
 
 class Connections:

@@ -75,7 +75,10 @@ for _column in ("status", "category", "priority", "team"):
     Index(f"tickets_{_column}_idx", tickets.c[_column], tickets.c.created_at, tickets.c.id)
 Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
 Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)
-search_vector = text(f"to_tsvector('simple', (subject || ' ') || left(body, {SEARCHED}))")
+# letters and digits alone: Postgres's own parser makes one word of 4711, another of A-4711
+search_vector = text(
+    f"to_tsvector('simple', regexp_replace((subject || ' ') || left(body, {SEARCHED}), '(\\W|_)+', ' ', 'g'))"
+)
 Index("tickets_search_idx", search_vector, postgresql_using="gin", _table=tickets)
 
 steps = Table(

@@ -172,12 +172,11 @@ def _filtered(wanted: TicketFilter) -> Select[Any]:
 
 
 def _words(search: str) -> str:
-    """Every word must be there, at least as the beginning of one; what stands quoted is read as tickets are."""
-    words = [word for word in search.split() if re.search(r"\w", word)]
+    """Every word must be there, at least as the beginning of one."""
+    words = re.findall(r"[^\W_]+", search)
     if not words:
         raise InvalidInputError("the search has no words", hint="search for letters or digits")
-    quoted = (word.replace("\\", "\\\\").replace("'", "''") for word in words)
-    return " & ".join(f"'{word}':*" for word in quoted)
+    return " & ".join(f"{word}:*" for word in words)
 
 
 def _after(query: Select[Any], sort: str, after: str | None) -> Select[Any]:
