@@ -53,6 +53,11 @@ FOUND = {
         "    reader, writer = await asyncio.open_connection('x', 1)\n" + HANDLER,
         [("client-outlives-loop", 4)],
     ),
+    "what a class method keeps": (
+        "import asyncio\nclass Upstream:\n    @classmethod\n    async def get(cls):\n"
+        "        cls.streams = await asyncio.open_connection('x', 1)\n" + HANDLER,
+        [("client-outlives-loop", 5)],
+    ),
     "what an exit stack keeps": (
         "from contextlib import AsyncExitStack\nstack = AsyncExitStack()\nasync def get(session):\n    global s3\n"
         "    s3 = await stack.enter_async_context(session.create_client('s3'))\n" + HANDLER,

@@ -159,6 +159,7 @@ def _kept_by(function: Function, module: Module) -> Iterator[ast.Call]:
         for one in function.decorator_list
     )
     put_away = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
+    put_away.add("cls")  # what a class method keeps on its class
     for node in ast.walk(function):
         if isinstance(node, ast.Return) and cached and isinstance(node.value, ast.Call):
             yield node.value
