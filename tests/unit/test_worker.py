@@ -219,8 +219,10 @@ def message_ids(event: Any) -> set[str]:
 def done_with(event: Any, tickets: set[int]) -> set[str]:
     """The messages whose body names one of these tickets."""
     bodies = {f'{{"ticket_id": {ticket}}}' for ticket in tickets}
-    records = [r for r in event["Records"] if isinstance(r, dict) and isinstance(r.get("body"), str)]
-    return {r["messageId"] for r in records if r["body"] in bodies}
+    named = [r for r in event["Records"] if isinstance(r, dict) and "messageId" in r]
+    records = [r for r in named if isinstance(r.get("body"), str)]
+    ids = (r["messageId"] for r in records if r["body"] in bodies)
+    return {message_id for message_id in ids if isinstance(message_id, str)}
 
 
 @given(events)
