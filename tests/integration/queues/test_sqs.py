@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from urllib.error import URLError
 from urllib.request import urlopen
 from uuid import uuid4
@@ -34,14 +34,19 @@ Make = Callable[[int], Awaitable[list[int]]]
 SETTINGS = Settings(visibility_timeout=1)
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
+@contextmanager
+def moto(**environment: str) -> Iterator[str]:
     """The URL of a server that speaks SQS."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         try:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline and process.poll() is None:
@@ -51,6 +56,12 @@ def aws() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    with moto() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +244,19 @@ async def test_missing_credentials_are_named(sqs: SqsQueue, monkeypatch: pytest.
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(QueueError, match="no credentials"):
         await sqs.backlog()
+
+
+async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Make) -> None:
+    await make(2)
+    # from the second call on, this server asks who calls, and it knows nobody
+    with moto(INITIAL_NO_AUTH_ACTION_COUNT="1") as server:
+        client = boto3.client("sqs", region_name="us-east-1", endpoint_url=server)
+        queue = SqsQueue(client.create_queue(QueueName="closed")["QueueUrl"], SETTINGS)
+        with pytest.raises(QueueError, match=r"(?s)refused: .*InvalidClientTokenId") as raised:
+            await upkeep.flush(outbox, queue)
+    assert "credentials" in str(raised.value.hint)
+    assert "testing" not in str(raised.value)
+    assert await outbox.waiting() == 2
 
 
 async def test_a_queue_without_dead_letters_says_so(aws: str) -> None:
