@@ -117,6 +117,8 @@ async def throwaway(server: Address, settings: Settings, *, keep_template: bool)
             address = server.with_database(name)
             await _drop_abandoned(administration)
             await _make(administration, address, name, settings, keep_template=keep_template)
+            # what is thrown away need not reach the disk
+            await administration.execute(f'alter database "{name}" set synchronous_commit = off')
             try:
                 connection = await _connect(address, settings)
                 yield Throwaway(address, connection)
@@ -144,9 +146,8 @@ async def _make(
 
     await migrate(address, settings)
     if keep_template:
-        with suppress(
-            asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError
-        ):  # another command was first
+        # another command may have been first
+        with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             await administration.execute(f'create database "{TEMPLATE}" template "{name}"')
 
 
