@@ -20,6 +20,8 @@ from ticketctl.settings import Settings
 
 PREFIX = "ticketctl_simulation_"
 TEMPLATE = f"ticketctl_template_{REVISION}"
+_PATIENCE, _PAUSE = 5.0, 0.003
+"""Seconds to wait for backends to go, and between two looks."""
 _ABANDONED = 3600
 """Seconds after which an unused throwaway database was left behind by a process that was killed."""
 
@@ -64,7 +66,11 @@ class Backend:
 
     async def disconnect(self) -> None:
         """Close them all from the server's side, and wait until they are gone."""
-        await self._watcher.value(f"select count(pg_terminate_backend(pid, 5000)) {_BACKENDS}", self._name)
+        await self._watcher.value(f"select count(pg_terminate_backend(pid)) {_BACKENDS}", self._name)
+        # pg_terminate_backend's own timeout looks every 100 ms, and at one backend after the other
+        async with asyncio.timeout(_PATIENCE):
+            while await self.connections():  # noqa: ASYNC110 - the server tells only who asks
+                await asyncio.sleep(_PAUSE)
 
     async def effects(self, ticket_ids: Sequence[int]) -> Effects:
         """What became of these tickets, as soon as the server has carried out what it was sent."""
