@@ -77,6 +77,7 @@ def test_the_users_own_files_are_known(tmp_path):
     assert source.name(str(tmp_path / "deep" / "module.py")) == "deep/module.py"
     assert source.name(str(tmp_path / "venv" / "site-packages" / "library.py")) is None
     assert source.name("/elsewhere/shared.py") == "/elsewhere/shared.py"
+    assert source.name("library/compiled.pyx") is None
     assert source.name("<frozen importlib._bootstrap>") is None
     assert source.name(socket.__file__) is None
     assert source.line([(socket.__file__, 1), (str(tmp_path / "app.py"), 7)]) == "app.py:7"

@@ -47,6 +47,9 @@ class Source:
         )
         if inside is None and filename.startswith(STANDARD_LIBRARY):
             return None
+        # compiled modules name sources that are not there, such as asyncpg/protocol/protocol.pyx
+        if not filename.startswith(os.sep) and not Path(filename).is_file():
+            return None
         if any(place in (filename if inside is None else inside) for place in INSTALLED):
             return None
         return filename.removeprefix(f"{self._base}{os.sep}")
