@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+from ticketctl.ai.trials import ticket_of
 from ticketctl.domain import (
     Classification,
     Draft,
@@ -32,30 +33,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 def new_ticket(ticket_id: int, subject: str = "My printer is on fire") -> Ticket:
     """A ticket that nobody has touched."""
-    return Ticket(
-        id=ticket_id,
-        subject=subject,
-        body="",
-        requester=None,
-        status=TicketStatus.NEW,
-        category=None,
-        priority=None,
-        sentiment=None,
-        language=None,
-        team=None,
-        confidence=None,
-        extracted=None,
-        draft=None,
-        set_by_human=[],
-        error=None,
-        attempt=0,
-        lease_token=None,
-        lease_until=None,
-        idempotency_key=None,
-        created_at=NOON,
-        updated_at=NOON,
-        processed_at=None,
-    )
+    return replace(ticket_of(subject), id=ticket_id, created_at=NOON, updated_at=NOON)
 
 
 @dataclass
