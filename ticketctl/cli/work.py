@@ -13,7 +13,7 @@ import typer
 from ticketctl.cli import failures, output
 from ticketctl.cli.choices import LoopOption, PoolOption
 from ticketctl.cli.session import load_settings
-from ticketctl.errors import TicketctlError, UnsafeError
+from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -112,10 +112,9 @@ async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
 async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
     from ticketctl.queues.mapping import Trouble
 
-    try:
-        await backstage.flush()
-    except TicketctlError as error:
-        reporter.tell(Trouble(error))
+    unsent = await backstage.try_flush()
+    if unsent is not None:
+        reporter.tell(Trouble(unsent))
 
 
 @contextmanager
