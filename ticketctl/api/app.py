@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 import ticketctl
@@ -31,10 +33,12 @@ def create_app(settings: Settings, resources: Callable[[], AbstractAsyncContextM
         redoc_url=None,
         redirect_slashes=False,
         responses=_ANYWHERE,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.resources = resources
     app.include_router(router)
     problems.handle(app)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _of_method)
     generated = app.openapi
     app.openapi = lambda: _completed(generated())  # type: ignore[method-assign] # as FastAPI documents it
     return Gate(
@@ -44,6 +48,19 @@ def create_app(settings: Settings, resources: Callable[[], AbstractAsyncContextM
         body_limit=settings.api_body_limit,
         open_paths=OPEN_PATHS,
     )
+
+
+async def _of_method(request: Request, _: Exception) -> Response:
+    """Name every method of the path: Starlette would name those of the first route that has it."""
+    routes = (route for route in router.routes if isinstance(route, APIRoute))
+    known = {
+        method
+        for route in routes
+        if route.path_regex.match(request.url.path)
+        for method in route.methods or ()
+    }
+    allowed = {"Allow": ", ".join(sorted(known or {"GET"}))}
+    return problems.problem(HTTPStatus.METHOD_NOT_ALLOWED, None).response(allowed)
 
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.json_schema import SkipJsonSchema
 
 from ticketctl.domain import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, TicketStatus
 from ticketctl.ports import TicketFilter
@@ -28,9 +29,11 @@ class TicketToCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
-    subject: str = _limited(..., "What it is about.", minLength=1, maxLength=SUBJECT_LIMIT)
+    subject: str = _limited(..., "What it is about.", minLength=1, maxLength=SUBJECT_LIMIT, pattern=r"\S")
     body: str = _limited("", "The text.", maxLength=BODY_LIMIT)
-    requester: str | None = _limited(None, "The e-mail address of who asks.", maxLength=REQUESTER_LIMIT)
+    requester: str | None = _limited(
+        None, "The e-mail address of who asks.", maxLength=REQUESTER_LIMIT, pattern="@"
+    )
 
     def ticket(self, idempotency_key: str | None) -> NewTicket:
         """The ticket to be made."""
@@ -44,21 +47,21 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: TicketStatus | None = Field(None, description="Only this status.")
-    category: str | None = _limited(None, "Only this category.", maxLength=FILTER_LIMIT)
-    priority: str | None = _limited(None, "Only this priority.", maxLength=FILTER_LIMIT)
-    team: str | None = _limited(None, "Only this team's.", maxLength=FILTER_LIMIT)
-    search: str | None = _limited(
+    status: TicketStatus | SkipJsonSchema[None] = Field(None, description="Only this status.")
+    category: str | SkipJsonSchema[None] = _limited(None, "Only this category.", maxLength=FILTER_LIMIT)
+    priority: str | SkipJsonSchema[None] = _limited(None, "Only this priority.", maxLength=FILTER_LIMIT)
+    team: str | SkipJsonSchema[None] = _limited(None, "Only this team's.", maxLength=FILTER_LIMIT)
+    search: str | SkipJsonSchema[None] = _limited(
         None, "Every word of it begins one in subject or body.", maxLength=FILTER_LIMIT
     )
-    since: str | None = _limited(
+    since: str | SkipJsonSchema[None] = _limited(
         None, "Created since: 15m, 2h, 3d, or a date or time in ISO 8601.", examples=["2h", "2026-01-31"]
     )
     sort: Literal["-created", "created", "-updated", "updated"] = Field(
         "-created", description="The order; a minus puts the newest first."
     )
     limit: int = _limited(20, "Tickets on the page.", minimum=1, maximum=PAGE_LIMIT)
-    after: str | None = Field(None, description="`next_cursor` of the page before this one.")
+    after: str | SkipJsonSchema[None] = Field(None, description="`next_cursor` of the page before this one.")
 
     def wanted(self) -> TicketFilter:
         """The filter. Raises InvalidInputError for `since`."""
@@ -77,8 +80,9 @@ TicketId = Annotated[
     Path(description="The ticket's number.", json_schema_extra={"minimum": 1, "maximum": LARGEST_ID}),
 ]
 IdempotencyKey = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Header(
+        alias="Idempotency-Key",
         description="The same key again makes no second ticket: the first one is answered.",
         json_schema_extra={"minLength": 1, "maxLength": KEY_LIMIT},
     ),

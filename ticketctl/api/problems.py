@@ -44,6 +44,20 @@ STATUSES: Mapping[type[TicketctlError], HTTPStatus] = MappingProxyType(
 )
 """The status of each error; one that is not named has its nearest ancestor's."""
 _BUG = "this is a bug in ticketctl; its log tells more"
+_DETAILS = {
+    400: "the body is not JSON",
+    401: "a bearer token is needed",
+    403: "the token may only read",
+    404: "there is no ticket 4711",
+    409: "ticket 4711 is processed and cannot be tried again",
+    413: "the body is larger than 2,500,000 bytes",
+    422: "the subject is empty",
+    429: "this client asks too often",
+    500: _BUG,
+    503: DatabaseError.__doc__,
+}
+"""An example for each status."""
+_HEADERS = {401: {"WWW-Authenticate": "string"}, 429: {"Retry-After": "integer"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +72,9 @@ class Invalid:
 class Problem:
     """An error as RFC 9457 has it: what happened in `detail`, what to do next in `hint`."""
 
+    type: str = "about:blank"
     title: str
     status: int
-    type: str = "about:blank"
     detail: str | None = None
     hint: str | None = None
     errors: list[Invalid] | None = None
@@ -127,15 +141,15 @@ async def _of_bug(_: Request, __: Exception) -> Response:
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Responses for an OpenAPI document: a problem for each status."""
-    schema = {"$ref": "#/components/schemas/Problem"}
+    return {status: _documented(status) for status in statuses}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    phrase, detail = HTTPStatus(status).phrase, _DETAILS[status]
+    example = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
+    headers = {name: {"schema": {"type": kind}} for name, kind in _HEADERS.get(status, {}).items()}
     return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": schema, "example": _example(status)}},
-        }
-        for status in statuses
+        "description": phrase,
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
     }
-
-
-def _example(status: int) -> dict[str, Any]:
-    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}

@@ -35,7 +35,7 @@ Opened = Annotated[Backstage, Depends(_backstage)]
     response_description="The ticket; its message is on the way to a worker.",
     responses={
         200: {"description": "The ticket that this Idempotency-Key made before.", "model": Ticket},
-        201: {"model": Ticket},
+        201: {"model": Ticket, "headers": {"Location": {"schema": {"type": "string"}}}},
         **documented(400, 422),
     },
 )
