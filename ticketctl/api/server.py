@@ -32,9 +32,15 @@ class Server:
         self.stopping = False
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Its host and port."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    @property
     def url(self) -> str:
         """Where it is."""
-        host, port = self._socket.getsockname()[:2]
+        host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def stop(self) -> None:
