@@ -21,7 +21,7 @@ def matrices() -> list[dict[tuple[str, str], tuple[list[str], str]]]:
         if words and set(words) <= MODELS.keys():
             models = words
             found.append({})
-        elif words and words[0] in POOLS:
+        elif line.partition(" ")[0] in POOLS:
             pool, *cells = words
             for model, glyphs, verdict in zip(models, cells[::2], cells[1::2], strict=True):
                 outcomes = [GLYPHS[glyph] for glyph in glyphs.partition("|")[0]]
