@@ -42,6 +42,36 @@ def test_where_there_are_no_tokens_none_is_asked_for() -> None:
     Access(None).check({}, writing=True)
 
 
+HERE = ("localhost:8000", "127.0.0.1", "LOCALHOST", "[::1]:80")
+ELSEWHERE = ("tickets.example.com", "localhost.example.com", "127.0.0.1.example.com", "", "192.0.2.1:8000")
+
+
+def local_status(**headers: str) -> int:
+    try:
+        Access(None, local=True).check(headers, writing=True)
+    except HTTPException as refusal:
+        return refusal.status_code
+    return 200
+
+
+@pytest.mark.parametrize("here", HERE)
+def test_who_is_on_this_machine_is_served_without_tokens(here: str) -> None:
+    assert local_status(host=here) == 200
+    assert local_status(host=here, origin=f"http://{here}") == 200
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_a_web_page_from_elsewhere_is_not_though_its_requests_come_from_here(elsewhere: str) -> None:
+    assert local_status(host=elsewhere) == 403
+    assert local_status(host="localhost:8000", origin=f"https://{elsewhere}") == 403
+    assert local_status(host="localhost:8000", origin="null") == 403
+
+
+def test_who_has_a_token_may_come_from_anywhere() -> None:
+    access = Access("rw:a", local=True)
+    access.check({"host": "tickets.example.com", "authorization": "Bearer a"}, writing=True)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1"])
 def test_this_machine_needs_no_tokens(address: str) -> None:
     require_for_host(Settings(), address)
