@@ -24,8 +24,16 @@ _ANYWHERE = problems.documented(401, 403, 413, 429, 500, 503)
 """What every operation may answer."""
 
 
-def create_app(settings: Settings, resources: Callable[[], AbstractAsyncContextManager[Backstage]]) -> Gate:
-    """The application; `resources` is entered for each request, on the event loop that serves it."""
+def create_app(
+    settings: Settings,
+    resources: Callable[[], AbstractAsyncContextManager[Backstage]],
+    *,
+    local: bool = False,
+) -> Gate:
+    """The application; `resources` is entered for each request, on the event loop that serves it.
+
+    `local`: where there are no tokens, only who is on this machine is served.
+    """
     app = FastAPI(
         title="ticketctl",
         version=ticketctl.__version__,
@@ -43,7 +51,7 @@ def create_app(settings: Settings, resources: Callable[[], AbstractAsyncContextM
     app.openapi = lambda: _completed(generated())  # type: ignore[method-assign] # as FastAPI documents it
     return Gate(
         app,
-        access=Access(settings.api_tokens),
+        access=Access(settings.api_tokens, local=local),
         rate=RateLimit(settings.api_rate),
         body_limit=settings.api_body_limit,
         open_paths=OPEN_PATHS,
