@@ -12,8 +12,8 @@ from typing import Any
 class Model(socketserver.ThreadingTCPServer):
     """Speaks the chat-completions format.
 
-    `says` is its answer to each step; `refuses` is a status to answer instead, with a body that repeats the key.
-    `asked` holds the key and the body of each request.
+    `says` is its answer to each step; `refuses` is a status to answer instead, with a body that repeats the key;
+    `counts` is whether it tells its usage. `asked` holds the key and the body of each request.
     """
 
     daemon_threads = True
@@ -23,6 +23,7 @@ class Model(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Reply)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.refuses: int | None = None
+        self.counts = True
         self.says: dict[str, Any] = {
             "category": "billing",
             "priority": "normal",
@@ -59,10 +60,9 @@ class _Reply(BaseHTTPRequestHandler):
         answer: dict[str, Any] = {"error": {"message": f"not with the key {key}"}}
         if model.refuses is None:
             message = {"role": "assistant", "content": json.dumps(model.says)}
-            answer = {
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 1000, "completion_tokens": 500},
-            }
+            answer = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            if model.counts:
+                answer["usage"] = {"prompt_tokens": 1000, "completion_tokens": 500}
         sent = json.dumps(answer).encode()
         self.send_response(model.refuses or 200)
         self.send_header("content-length", str(len(sent)))

@@ -53,10 +53,9 @@ class RefusedError(ProviderError):
 class Transport:
     """Posts to one provider. `client` belongs to the running loop; `retries` are tries after the first."""
 
-    def __init__(self, client: httpx.AsyncClient, *, retries: int, at_once: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, *, retries: int) -> None:
         self._client = client
         self._retries = retries
-        self._free = asyncio.Semaphore(at_once)
 
     async def post(self, url: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
         """The JSON object that the server answers.
@@ -84,7 +83,7 @@ class Transport:
         if left <= 0:
             raise UnavailableError("there is no time left to ask the AI provider")
         try:
-            async with self._free, asyncio.timeout(None if math.isinf(left) else left):
+            async with asyncio.timeout(None if math.isinf(left) else left):
                 response = await self._answered(url, headers, content)
         except TimeoutError:
             raise UnavailableError("the AI provider did not answer in the time that was left") from None

@@ -120,12 +120,14 @@ def _print(ticket: "Ticket", done: str, *, as_json: bool) -> None:
 
 
 def _print_waiting(waiting: "Sequence[TicketHistory]", *, as_json: bool) -> None:
+    from ticketctl.ai.spending import prices_of
     from ticketctl.cli.ticket_view import as_json as as_form
     from ticketctl.cli.times import iso
     from ticketctl.reviews import reasons
 
     if as_json:
-        tickets = [as_form(history) | {"reasons": reasons(history)} for history in waiting]
+        prices = prices_of(load_settings())
+        tickets = [as_form(history, prices) | {"reasons": reasons(history)} for history in waiting]
         output.print_json({"tickets": tickets})
         return
     for history in waiting:

@@ -184,7 +184,7 @@ async def test_two_bad_answers_hand_over_to_the_offline_engine_and_a_human(serve
     offline = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
     assert answer.output == replace(offline, degraded=True, review=answer.output.review)
     assert answer.output.review[-1].startswith("the AI provider could not be used: ")
-    assert answer.model.startswith("offline")
+    assert answer.model == "offline-1 for m-1"
     assert len(server.asked) == 2
 
 
