@@ -20,6 +20,7 @@ from ticketctl.ports import Operations, Outbox, Sender, TicketQueue, TicketStore
 from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
+    from ticketctl.ai.spending import Budget
     from ticketctl.db.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.reviews import Desk
@@ -47,25 +48,27 @@ def address_of(settings: Settings) -> Address:
     return Address.parse(settings.database_url)
 
 
-def worker_loop(settings: Settings) -> Loop[Pipeline]:
+def worker_loop(settings: Settings, budget: "Budget") -> Loop[Pipeline]:
     """The loop of an execution environment, with the pipeline that each of its event loops gets."""
-    return Loop(policy_named(settings.loop), resources(settings))
+    return Loop(policy_named(settings.loop), resources(settings, budget))
 
 
-def resources(settings: Settings) -> Compose:
+def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
     """What is bound to an event loop, as a context manager to be entered once per loop.
 
     What is not bound to one is made here, once: the engine's strategy and how providers are made.
 
     Raises:
         ConfigError: A setting is wrong, or the taxonomy is.
+        ProviderError: The budget has a limit, but a model has no price.
     """
     from ticketctl.ai.providers import Providers, taxonomy_of
 
     one_loop = policy_named(settings.loop).persistent
     engines = Engines(address_of(settings), pool_named(settings.pool), settings, one_loop=one_loop)
     taxonomy = taxonomy_of(settings)
-    providers = Providers(settings, taxonomy)
+    providers = Providers(settings, taxonomy, budget=budget)
+    providers.require_prices()
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:

@@ -17,12 +17,14 @@ from uuid import uuid4
 
 from ticketctl import loops
 from ticketctl import settings as settings_module
+from ticketctl.ai.spending import Budget
 from ticketctl.batch import Limits, RecordResult, all_failed, process
 from ticketctl.db.pools import pool_named
 from ticketctl.errors import InvalidInputError
 from ticketctl.logs import REQUEST_ID, log_json
 from ticketctl.loops import policy_named
 from ticketctl.messages import Message, batch_response, parse_event
+from ticketctl.prices import prices_of
 from ticketctl.runtime import Database, open_backstage, unsafe_pair, worker_loop
 from ticketctl.settings import Settings
 
@@ -30,13 +32,17 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """One execution environment: what one warm process keeps from invocation to invocation."""
+    """One execution environment: what one warm process keeps from invocation to invocation.
 
-    def __init__(self, settings: Settings) -> None:
+    `limit` is what its AI provider may cost; then no more is asked, and the records that need it fail.
+    """
+
+    def __init__(self, settings: Settings, *, limit: float | None = None) -> None:
         self.environment_id = str(uuid4())
+        self.budget = Budget(prices_of(settings), limit)
         self._settings = settings
         self._policy = policy_named(settings.loop)
-        self._loop = worker_loop(settings)
+        self._loop = worker_loop(settings, self.budget)
         warning = unsafe_pair(pool_named(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
@@ -106,6 +112,11 @@ def handler(event: object, context: Any) -> dict[str, Any]:
             log_json()
         _worker = Worker(settings_module.load(os.environ, folder=Path.cwd()))
     return response(_worker.invoke(event, context))
+
+
+def spent() -> float | None:
+    """What the AI provider has cost in this environment so far; None where nobody can know."""
+    return 0.0 if _worker is None else _worker.budget.spent
 
 
 def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - what Lambda passes

@@ -64,7 +64,7 @@ class House:
 def house(monkeypatch: pytest.MonkeyPatch) -> House:
     """The worker composes stand-ins instead of a database and a provider."""
     made = House()
-    monkeypatch.setattr(worker_module, "worker_loop", lambda s: Loop(LOOPS[s.loop], made.resources))
+    monkeypatch.setattr(worker_module, "worker_loop", lambda s, _budget: Loop(LOOPS[s.loop], made.resources))
     monkeypatch.setattr(worker_module, "_worker", None)
     return made
 

@@ -15,6 +15,7 @@ from ticketctl.api.access import Access
 from ticketctl.api.gate import Gate
 from ticketctl.api.rate import RateLimit
 from ticketctl.api.routes import router
+from ticketctl.prices import prices_of
 from ticketctl.runtime import Backstage
 from ticketctl.settings import Settings
 
@@ -44,6 +45,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.resources = resources
+    app.state.prices = prices_of(settings)
     app.include_router(router)
     problems.handle(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _of_method)

@@ -72,9 +72,10 @@ async def list_tickets(query: Annotated[ListQuery, Query()], backstage: Opened) 
     response_description="The ticket with every saved step and every try.",
     responses={200: {"model": TicketForm}, **documented(404, 422)},
 )
-async def show_ticket(ticket_id: TicketId, backstage: Opened) -> Response:
-    """Read a ticket: what the pipeline made of it, step by step, and every try."""
-    return _json(TicketForm.of(await service.show(backstage.store, ticket_id)))
+async def show_ticket(ticket_id: TicketId, backstage: Opened, request: Request) -> Response:
+    """Read a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
+    history = await service.show(backstage.store, ticket_id)
+    return _json(TicketForm.of(history, request.app.state.prices))
 
 
 @router.post(

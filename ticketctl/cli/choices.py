@@ -1,4 +1,4 @@
-"""Options whose choices are data: pools and loops."""
+"""Options that commands share: pools, loops, a budget."""
 
 from typing import Annotated, Any
 
@@ -42,5 +42,11 @@ LoopOption = Annotated[
         autocompletion=lambda: list(LOOPS),
         help=f"One of: {', '.join(LOOPS)}. Default: TICKETCTL_LOOP, else run-per-invocation.",
         show_default=False,
+    ),
+]
+BudgetOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, metavar="AMOUNT", help="Stop when the AI provider has cost that, at TICKETCTL_AI_PRICES."
     ),
 ]

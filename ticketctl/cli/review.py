@@ -124,11 +124,14 @@ def _print_waiting(waiting: "Sequence[TicketHistory]", *, as_json: bool) -> None
 
     from ticketctl.cli.times import iso
     from ticketctl.forms import TicketForm
+    from ticketctl.prices import prices_of
     from ticketctl.reviews import reasons
 
     if as_json:
+        prices = prices_of(load_settings())
         tickets = [
-            msgspec.to_builtins(TicketForm.of(history)) | {"reasons": reasons(history)} for history in waiting
+            msgspec.to_builtins(TicketForm.of(history, prices)) | {"reasons": reasons(history)}
+            for history in waiting
         ]
         output.print_json({"tickets": tickets})
         return

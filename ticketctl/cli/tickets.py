@@ -9,7 +9,7 @@ from ticketctl.cli import editor, failures, output, ticket_view
 from ticketctl.cli.backstage import with_backstage
 from ticketctl.cli.input import is_typed, read_text
 from ticketctl.cli.operate import STUCK_AFTER, OlderThan, show_stuck
-from ticketctl.cli.session import with_store
+from ticketctl.cli.session import load_settings, with_store
 from ticketctl.errors import InvalidInputError
 from ticketctl.times import parse_since
 
@@ -132,18 +132,20 @@ def list_tickets(
 
 
 def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
-    """Show a ticket: what the pipeline made of it, step by step, and every try."""
+    """Show a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
     from ticketctl import service
     from ticketctl.forms import TicketForm
+    from ticketctl.prices import prices_of
 
     async def work(store: "TicketStore") -> "TicketHistory":
         return await service.show(store, ticket_id)
 
     history = with_store(work)
+    prices = prices_of(load_settings())
     if as_json:
-        output.print_json(TicketForm.of(history))
+        output.print_json(TicketForm.of(history, prices))
     else:
-        ticket_view.print_history(history)
+        ticket_view.print_history(history, prices)
 
 
 def close(ticket_id: TicketId, *, as_json: AsJson = False) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import failures, output
-from ticketctl.cli.choices import LoopOption, PoolOption
+from ticketctl.cli.choices import BudgetOption, LoopOption, PoolOption
 from ticketctl.cli.session import load_settings
 from ticketctl.cli.stopping import stopped_by_signals
 from ticketctl.errors import UnsafeError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ticketctl.runtime import Backstage, Database
 
 HANDLER = "ticketctl.worker:handler"
+METER = "ticketctl.worker:spent"
 FLUSH_EVERY = 5.0
 """Seconds between two looks into the outbox, where the queue is elsewhere."""
 
@@ -50,12 +51,15 @@ def work(
     visibility_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long a delivered message is hidden.")
     ] = None,
+    budget: BudgetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per message.")] = False,
 ) -> None:
     """Process tickets as they come, in execution environments that stay warm.
 
     The first Ctrl-C finishes what is in flight, a second one stops. The exit status is 8 where tickets failed
     for good while the queue was drained.
+
+    With a budget, nothing more is received once it is spent; what is in flight is finished, and may pass it.
 
     Piped, the columns are: outcome, message id, ticket id, delivery, error.
     """
@@ -73,9 +77,10 @@ def work(
     )
     with database(settings) as found, _reporter(settings.max_receive_count, as_json=as_json) as reporter:
         try:
-            loops.run(_work(found, reporter, drain=drain))
+            spent = loops.run(_work(found, reporter, drain=drain, budget=budget))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+    _tell_what_is_spent(spent, budget)
     if drain and reporter.dead:
         raise UnsafeError(
             f"{reporter.dead} of {reporter.dead + reporter.done} messages were given up",
@@ -83,17 +88,35 @@ def work(
         )
 
 
-async def _work(found: "Database", reporter: "_Reporter", *, drain: bool) -> None:
+async def _work(
+    found: "Database", reporter: "_Reporter", *, drain: bool, budget: float | None
+) -> float | None:
+    """Work until told to stop, and answer what was spent; None where nobody can know."""
+    from ticketctl.ai.spending import Budget
+    from ticketctl.prices import prices_of
     from ticketctl.queues.environment import Function
     from ticketctl.queues.mapping import EventSourceMapping
     from ticketctl.runtime import open_backstage, resources
     from ticketctl.settings import as_environment
 
-    resources(found.settings)  # what is wrong in the worker's settings is told before it starts
-    function = Function(handler=HANDLER, variables=as_environment(found.settings), quiet=output.on_terminal())
+    settings = found.settings
+    # what is wrong in the worker's settings is told before it starts
+    resources(settings, Budget(prices_of(settings), budget))
+    function = Function(
+        handler=HANDLER, variables=as_environment(settings), quiet=output.on_terminal(), meter=METER
+    )
+
+    def hear(happening: "Happening") -> None:
+        reporter.spent = mapping.spent
+        reporter.tell(happening)
+        if _is_over(mapping.spent, budget):
+            mapping.stop()
+
     async with open_backstage(found) as backstage:
         await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
-        mapping = EventSourceMapping(backstage.queue, function, found.settings, reporter.tell, drain)
+        mapping = EventSourceMapping(backstage.queue, function, settings, hear, drain)
+        if _is_over(0.0, budget):
+            mapping.stop()
         await _flush(backstage, reporter)
         with stopped_by_signals(mapping):
             sending = asyncio.create_task(_keep_flushing(backstage, reporter))
@@ -101,6 +124,22 @@ async def _work(found: "Database", reporter: "_Reporter", *, drain: bool) -> Non
                 await mapping.run()
             finally:
                 sending.cancel()
+    return mapping.spent
+
+
+def _is_over(spent: float | None, budget: float | None) -> bool:
+    """Whether no more may be spent; where nobody knows how much was, neither."""
+    return budget is not None and (spent is None or spent >= budget)
+
+
+def _tell_what_is_spent(spent: float | None, budget: float | None) -> None:
+    from ticketctl.ai.spending import uncounted
+
+    if not _is_over(spent, budget):
+        return
+    if spent is None:
+        raise uncounted()
+    output.say(f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue")
 
 
 async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
@@ -122,6 +161,7 @@ class _Reporter:
 
     def __init__(self, max_receive_count: int, *, as_json: bool, live: "Live | None") -> None:
         self.done = self.returned = self.dead = self.in_flight = 0
+        self.spent: float | None = 0.0
         self._max_receive_count = max_receive_count
         self._as_json = as_json
         self._live = live
@@ -176,7 +216,7 @@ class _Reporter:
         rate = self.done / max(time.monotonic() - self._began, 0.001)
         return (
             f"{self.done} done, {self.returned} returned, {self.dead} given up, "
-            f"{self.in_flight} in flight, {rate:.1f} per second"
+            f"{self.in_flight} in flight, {rate:.1f} per second{_told(self.spent)}"
         )
 
 
@@ -189,6 +229,11 @@ def _reporter(max_receive_count: int, *, as_json: bool) -> Iterator[_Reporter]:
 
     with Live("waiting for messages", console=output.console(stderr=True), refresh_per_second=4) as live:
         yield _Reporter(max_receive_count, as_json=False, live=live)
+
+
+def _told(spent: float | None) -> str:
+    """What was spent, where something was and it is known."""
+    return f", {spent:.4f} spent" if spent else ""
 
 
 def _ticket_id(delivery: "Delivery") -> int | None:

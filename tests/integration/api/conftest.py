@@ -8,8 +8,8 @@ import pytest
 from tests.serving import asked
 from ticketctl.settings import Settings
 
-QUICK = {"api_rate": 1_000_000.0, "pool": "queue-pre-ping", "max_connections": 10}
-"""A client of the tests asks more often than anybody may."""
+QUICK = {"api_rate": 1_000_000.0, "pool": "queue-pre-ping", "max_connections": 10, "store_timeout": 300.0}
+"""A client of the tests asks more often than anybody may, and a thousand at once keep its loop from the answers."""
 
 
 @pytest.fixture
