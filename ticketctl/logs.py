@@ -6,6 +6,9 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
+# json.dumps would make an encoder for each line
+_as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the invocation that is being served."""
 
@@ -43,7 +46,7 @@ class JsonFormatter(logging.Formatter):
                 "error": str(error),
                 "traceback": self.formatException(record.exc_info),
             }
-        text = json.dumps(line, ensure_ascii=False, default=str)
+        text = _as_json(line)
         return text.encode(
             "utf-8", "backslashreplace"
         ).decode()  # what this writes of a surrogate is JSON too
