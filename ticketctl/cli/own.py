@@ -109,13 +109,15 @@ def _judge(cells: "list[Cell]", configured: tuple[str, str], *, chosen: bool) ->
     unsafe = [cell for cell in asked if cell.report.verdict != "safe"]
     if unsafe:
         named = ", ".join(f"{cell.pool} with {cell.loop} is {cell.report.verdict}" for cell in unsafe)
-        raise UnsafeError(named, hint=_hint(cells))
+        raise UnsafeError(named, hint=_hint(cells, configured))
 
 
-def _hint(cells: "list[Cell]") -> str:
-    safe = next((cell for cell in cells if cell.report.verdict == "safe"), None)
-    if safe is None:
+def _hint(cells: "list[Cell]", configured: tuple[str, str]) -> str:
+    """Name a pair that was safe: with the loop that is configured, if there is one."""
+    found = [cell for cell in cells if cell.report.verdict == "safe"]
+    if not found:
         return "ticketctl simulate-warm-starts, without options, tries every pair"
+    safe = next((cell for cell in found if cell.loop == configured[1]), found[0])
     model = MODELS[safe.loop]
     settings = [f"{model.pool}={safe.pool}", *([f"{model.loop}={safe.loop}"] if model.loop else [])]
     return f"this pair was safe: {' '.join(settings)}"
