@@ -47,9 +47,11 @@ def serving() -> Iterator[Model]:
     with Model() as model:
         thread = threading.Thread(target=model.serve_forever, args=(0.05,))
         thread.start()
-        yield model
-        model.shutdown()
-        thread.join()
+        try:
+            yield model
+        finally:
+            model.shutdown()
+            thread.join()
 
 
 class _Reply(BaseHTTPRequestHandler):

@@ -87,7 +87,7 @@ def _field(path: Path, line: int, row: dict[str, Any], column: str) -> str:
     value = row[name]
     if not isinstance(value, str) or not value.strip():
         raise InvalidInputError(f"{path}, line {line}: {column} is empty or no text", hint=_ROW)
-    return value.strip()
+    return value.encode(errors="replace").decode().strip()  # JSON may hold half a pair of surrogates
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:

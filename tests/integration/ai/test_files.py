@@ -139,6 +139,11 @@ def test_labels_may_be_numbers(tmp_path):
     assert read_samples(tmp_path / "a.jsonl") == [Sample("t", "0"), Sample("u", "11")]
 
 
+def test_half_a_character_is_none(tmp_path):
+    (tmp_path / "a.jsonl").write_text(r'{"text": "a \ud800 b", "label": "x"}', "utf-8")
+    assert read_samples(tmp_path / "a.jsonl") == [Sample("a ? b", "x")]
+
+
 def test_a_text_may_be_as_long_as_it_likes(tmp_path):
     long = "word " * 100_000
     (tmp_path / "a.csv").write_text(f"text,label\n{long},x\n")
