@@ -5,8 +5,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -17,12 +17,6 @@ from tests.serving import served
 WRITTEN = {"subject": "Zażółć \x1b[31m\u202e🔥", "body": "a\tb\n\x7f", "requester": "ada@example.com"}
 CHOSEN_BY_THE_DATABASE = {"id", "created_at", "updated_at", "idempotency_key"}
 USAGE, CONFIG = 2, 4
-
-
-@pytest.fixture
-def quiet(ticketctl: Program) -> Program:
-    """The program with two processes' worth of connections: the application's name tells its server's."""
-    return ticketctl.having(TICKETCTL_APPLICATION_NAME="the-server")
 
 
 def test_a_ticket_is_the_same_by_whichever_edge_it_came(ticketctl: Program) -> None:
@@ -58,31 +52,6 @@ def test_a_ticket_is_the_same_by_whichever_edge_it_came(ticketctl: Program) -> N
         assert int(again.out) == sent["id"]
 
 
-@pytest.fixture
-def stuck_request(ticketctl: Program, sql: Callable[..., str], emptied_url: str):
-    """A server with a request that waits for a lock; yields its process, the request, and what lets go."""
-    locker = subprocess.Popen(
-        [sys.executable, "-c", LOCK, emptied_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    command = [*COMMAND, "serve", "--port", "0"]
-    environment = ticketctl.environment | {"TICKETCTL_APPLICATION_NAME": "served"}
-    server = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with locker, server, ThreadPoolExecutor(1) as beside:
-        url = server.stdout.readline().strip()
-        assert locker.stdout.readline() == "locked\n"
-        request = beside.submit(httpx.post, f"{url}/tickets", json={"subject": "late"}, timeout=60)
-        waits = "select count(*) from pg_stat_activity where application_name = 'served' and wait_event_type = 'Lock'"
-        deadline = time.monotonic() + 30
-        while sql(waits, emptied_url) != "1":
-            assert time.monotonic() < deadline, "the request never came to the lock"
-            time.sleep(0.02)
-        yield server, request, locker.stdin.close
-        server.kill()
-        locker.kill()
-
-
 LOCK = """
 import asyncio, sys
 
@@ -99,6 +68,35 @@ async def main():
 
 asyncio.run(main())
 """
+WAITING = """
+select count(*) from pg_stat_activity where application_name = 'served' and wait_event_type = 'Lock'
+"""
+
+
+@pytest.fixture
+def stuck_request(
+    ticketctl: Program, sql: Callable[..., str], emptied_url: str
+) -> Iterator[tuple["subprocess.Popen[str]", "Future[httpx.Response]", Callable[[], None]]]:
+    """A server with a request that waits for a lock: its process, the request, and what lets go of the lock."""
+    environment = ticketctl.environment | {"TICKETCTL_APPLICATION_NAME": "served"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with (
+        ThreadPoolExecutor(1) as beside,
+        subprocess.Popen([sys.executable, "-c", LOCK, emptied_url], **pipes) as locker,
+        subprocess.Popen([*COMMAND, "serve", "--port", "0"], env=environment, **pipes) as server,
+    ):
+        try:
+            url = server.stdout.readline().strip()
+            assert locker.stdout.readline() == "locked\n"
+            request = beside.submit(httpx.post, f"{url}/tickets", json={"subject": "late"}, timeout=60)
+            deadline = time.monotonic() + 30
+            while sql(WAITING, emptied_url) != "1":
+                assert time.monotonic() < deadline, "the request never came to the lock"
+                time.sleep(0.02)
+            yield server, request, locker.stdin.close
+        finally:
+            server.kill()
+            locker.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -83,9 +83,17 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if path in OPEN_PATHS:
-                for status in _ANYWHERE:
-                    operation["responses"].pop(str(status))
-            else:
-                operation["security"] = [{"token": []}]
+            _complete(operation, open_to_all=path in OPEN_PATHS)
     return document
+
+
+def _complete(operation: dict[str, Any], *, open_to_all: bool) -> None:
+    if open_to_all:
+        for status in _ANYWHERE:
+            del operation["responses"][str(status)]
+    else:
+        operation["security"] = [{"token": []}]
+    for parameter in operation.get("parameters", ()):
+        # what is left out is None here, but no query and no header can say null
+        for kind in parameter["schema"].pop("anyOf", ()):
+            parameter["schema"] |= {} if kind == {"type": "null"} else kind
