@@ -57,7 +57,7 @@ _ATTEMPT = Attempt(
 _HISTORY = TicketHistory(ticket=_TICKET, steps=[_STEP], attempts=[_ATTEMPT])
 _PAGE = TicketPage(tickets=[_TICKET], next_cursor="4b0dQmFzZTY0WyItY3JlYXRlZCJd", total=214)
 _EXAMPLES = {
-    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketForm.of(_HISTORY))
+    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketForm.of(_HISTORY, {}))
 }
 
 
