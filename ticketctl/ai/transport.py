@@ -34,6 +34,9 @@ _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 8.0, 60.0  # seconds: backing off, 
 _MONEY = re.compile(r"quota|credit_balance|credit balance|spend_limit|spend limit|billing", re.IGNORECASE)
 _SHOWN = 200  # characters of a server's own words
 
+LONGEST = 600.0
+"""Seconds that one answer may take as a whole, however steadily it comes, unless its first byte may take longer."""
+
 LARGEST = 4_000_000
 """Bytes of an answer at most; one of two thousand tokens has some ten thousand."""
 
@@ -55,6 +58,7 @@ class Transport:
 
     def __init__(self, client: httpx.AsyncClient, *, retries: int) -> None:
         self._client = client
+        self._longest = max(LONGEST, client.timeout.read or 0.0)
         self._retries = retries
 
     async def post(self, url: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
@@ -83,9 +87,13 @@ class Transport:
         if left <= 0:
             raise UnavailableError("there is no time left to ask the AI provider")
         try:
-            async with asyncio.timeout(None if math.isinf(left) else left):
+            async with asyncio.timeout(min(left, self._longest)):
                 response = await self._answered(url, headers, content)
         except TimeoutError:
+            if left > self._longest:
+                raise UnavailableError(
+                    f"the AI provider did not end its answer within {self._longest:g} s"
+                ) from None
             raise UnavailableError("the AI provider did not answer in the time that was left") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise RefusedError(

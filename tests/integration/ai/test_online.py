@@ -392,6 +392,24 @@ async def test_an_answer_without_end_is_given_up_at_once(server, provider, waits
     assert (len(server.asked), waits) == (1, [])
 
 
+async def dripping(writer):
+    """A byte at a time, each soon enough."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def test_an_answer_that_never_ends_is_given_up(server, provider, waits, monkeypatch):
+    monkeypatch.setattr(transport, "LONGEST", 0.2)
+    server.replies = [dripping]
+    said = (await (await provider(timeout=0.1)).classify(TICKET)).output
+    assert said.degraded
+    assert "did not end its answer within 0.2 s" in said.review[-1]
+    assert (len(server.asked), waits) == (1, [])
+
+
 async def test_a_slow_server_is_given_up(server, provider, waits):
     server.replies = [http(200, b"{}", after=5.0)]
     said = (await (await provider(timeout=0.05, retries=1)).classify(TICKET)).output
