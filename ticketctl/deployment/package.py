@@ -23,23 +23,6 @@ from ticketctl.deployment.target import Target
 from ticketctl.errors import ConfigError, InvalidInputError
 
 _COMMAND_LINE = frozenset({"typer", "rich"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A package: the extra that its functions need, and what they do not need of what ticketctl does."""
-
-    name: str
-    extra: str | None = None
-    without: frozenset[str] = _COMMAND_LINE
-
-
-PARTS = (
-    Part(name="worker"),
-    Part(name="api", extra="api", without=_COMMAND_LINE | {"alembic", "uvicorn"}),
-)
-"""The worker's package is the outbox's and the migration's, too."""
-
 _LEFT_OUT = frozenset(
     {
         *("cli", "__main__.py", "deployment"),  # the command line
@@ -52,7 +35,25 @@ _LEFT_OUT = frozenset(
         ),  # the laboratory
     }
 )
-"""What no function calls, of our own."""
+"""What no function calls, of our own, by where it is in the package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A package: the extra that its functions need, and what they do without of others' and of our own."""
+
+    name: str
+    extra: str | None = None
+    without: frozenset[str] = _COMMAND_LINE
+    left_out: frozenset[str] = _LEFT_OUT
+
+
+PARTS = (
+    Part(name="worker", left_out=_LEFT_OUT | {"api"}),
+    Part(name="api", extra="api", without=_COMMAND_LINE | {"alembic", "uvicorn"}),
+)
+"""The worker's package is the outbox's and the migration's, too."""
+
 _NOISE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "sboms", "bin", "include"})
 """What pip leaves beside a package: it tells of this machine, or of files that are left out."""
 _TESTS = frozenset({"tests", "testing"})
@@ -84,7 +85,7 @@ def build(part: Part, target: Target, folder: Path, include: Sequence[Path] = ()
         try:
             contents = {
                 **dict(_read(Path(installed))),
-                **dict(_ours()),
+                **dict(_ours(part.left_out)),
                 **{file.name: file.read_bytes() for file in include},
             }
             archive.write(path, contents)
@@ -142,12 +143,12 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield inside.as_posix(), path.read_bytes()
 
 
-def _ours() -> Iterator[tuple[str, bytes]]:
+def _ours(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
     """This program as it is installed or checked out, its migrations, and what it says of itself."""
     package = Path(str(files("ticketctl")))
     migrations = package / "db" / "_migrations"
     for path in _tree(package):
-        if path.relative_to(package).parts[0] not in _LEFT_OUT and migrations not in path.parents:
+        if left_out.isdisjoint(_prefixes(path.relative_to(package))) and migrations not in path.parents:
             yield _inside("ticketctl", path, package), path.read_bytes()
     for path in _tree(scripts()):
         yield _inside("ticketctl/db/_migrations", path, scripts()), path.read_bytes()
@@ -160,6 +161,12 @@ def _tree(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path
+
+
+def _prefixes(path: Path) -> Iterator[str]:
+    """The path itself, and every folder that it is in."""
+    yield path.as_posix()
+    yield from (folder.as_posix() for folder in path.parents)
 
 
 def _inside(name: str, path: Path, folder: Path) -> str:

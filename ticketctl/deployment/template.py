@@ -60,6 +60,11 @@ def _fitting(settings: Settings) -> Settings:
         raise ConfigError(
             unsafe.partition(" See: ")[0], hint="ticketctl simulate-warm-starts shows which pair is safe"
         )
+    if settings.ai_provider != "offline" and settings.ai_base_url is None:
+        raise ConfigError(
+            f"the AI provider {settings.ai_provider} takes a key, and a template holds no secret",
+            hint="TICKETCTL_AI_BASE_URL names a server of yours that takes none",
+        )
     for name in ("function_timeout", "window"):
         if not float(getattr(settings, name)).is_integer():
             raise ConfigError(

@@ -1,0 +1,109 @@
+"""The packages under AWS's own runtime client, with nothing else installed, against a real Postgres."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from uuid import uuid4
+
+import pytest
+
+from ticketctl.db.address import Address
+from ticketctl.db.revision import REVISION
+from ticketctl.db.throwaway import throwaway
+from ticketctl.messages import TicketMessage, build_event
+from ticketctl.settings import Settings
+from ticketctl.warmstart.experiment import Experiment, Stage
+from ticketctl.warmstart.laboratory import Laboratory
+from ticketctl.warmstart.report import Outcome, Verdict
+
+TIMES, BATCH = 20, 10
+CALLS = TIMES + 1
+"""The last one after a freeze, in which the server closed every connection."""
+PAIRS = [("null", "run-per-invocation", 0), ("queue-pre-ping", "runner", 1)]
+"""And the connections that an environment keeps between its invocations."""
+
+
+@pytest.fixture
+async def database(server):
+    async with throwaway(Address.parse(server), Settings(), keep_template=True) as made:
+        yield made
+
+
+@pytest.fixture
+def examine(database, bare, unpacked):
+    """Examine a package's handler in two environments, each with events of its own."""
+
+    async def run(part, handler, events, **variables):
+        def stage():
+            name = f"packaged-{uuid4().hex[:12]}"
+            shared = {"TICKETCTL_DATABASE_URL": database.address.dsn, "TICKETCTL_APPLICATION_NAME": name}
+            return Stage(events=events(), environment=shared | variables, server=database.backend(name))
+
+        alone, collected = stage(), stage()
+        experiment = Experiment(
+            handler=handler,
+            events=alone.events,
+            environment=alone.environment,
+            server=alone.server,
+            collected=collected,
+            times=TIMES,
+            path=unpacked[part],
+            python=str(bare),
+            runtime="awslambdaric",
+        )
+        async with Laboratory() as laboratory:
+            report = await laboratory.examine(experiment)
+        for one in (alone, collected):
+            assert await gone(one.server) == 0
+        return report
+
+    return run
+
+
+async def gone(server) -> int:
+    """The connections that are left; the server notices a moment later that a process has ended."""
+    deadline = time.monotonic() + 5
+    while (left := await server.connections()) and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    return left
+
+
+def batches(ids: Iterator[int]) -> list[dict]:
+    return [
+        build_event(
+            [TicketMessage(message_id=str(uuid4()), ticket_id=number) for number in islice(ids, BATCH)],
+            sent_at=datetime.now(UTC),
+        )
+        for _ in range(CALLS)
+    ]
+
+
+@pytest.mark.parametrize(("pool", "loop", "kept"), PAIRS, ids=[pair[0] for pair in PAIRS])
+async def test_the_worker(examine, database, pool, loop, kept):
+    ids = iter(await database.make_tickets(2 * CALLS * BATCH - BATCH))
+    report = await examine(
+        "worker",
+        "ticketctl.worker.handler",
+        lambda: batches(ids),
+        TICKETCTL_POOL=pool,
+        TICKETCTL_LOOP=loop,
+    )
+    assert report.verdict is Verdict.SAFE, report.findings
+    assert [one.response for one in report.invocations] == [{"batchItemFailures": []}] * TIMES
+    assert report.connections == report.connections_gc == [kept] * TIMES
+    assert await database.value("select count(*) from tickets where status <> 'processed'") == 0
+    assert await database.value("select count(*) from attempts") == 2 * CALLS * BATCH - BATCH
+
+
+def test_the_workers_package_migrates_a_database(bare, unpacked, empty_database_url):
+    program = (
+        "import asyncio; from ticketctl import runtime, settings; import os; "
+        "made = settings.load(os.environ); "
+        "print(asyncio.run(runtime.upgrade(runtime.Database(made, embedded=False))))"
+    )
+    environment = {"TICKETCTL_DATABASE_URL": empty_database_url, "PYTHONPATH": str(unpacked["worker"])}
+    done = subprocess.run([bare, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (REVISION, "")
