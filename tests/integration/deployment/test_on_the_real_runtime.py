@@ -1,8 +1,6 @@
 """The packages under AWS's own runtime client, with nothing else installed, against a real Postgres."""
 
-import asyncio
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,7 +15,8 @@ from ticketctl.messages import TicketMessage, build_event
 from ticketctl.settings import Settings
 from ticketctl.warmstart.experiment import Experiment, Stage
 from ticketctl.warmstart.laboratory import Laboratory
-from ticketctl.warmstart.report import Outcome, Verdict
+from ticketctl.warmstart.report import Verdict
+from ticketctl.warmstart.settle import settled
 
 TIMES, BATCH = 20, 10
 CALLS = TIMES + 1
@@ -57,18 +56,10 @@ def examine(database, bare, unpacked):
         async with Laboratory() as laboratory:
             report = await laboratory.examine(experiment)
         for one in (alone, collected):
-            assert await gone(one.server) == 0
+            assert await settled(one.server, at_most=0) == 0
         return report
 
     return run
-
-
-async def gone(server) -> int:
-    """The connections that are left; the server notices a moment later that a process has ended."""
-    deadline = time.monotonic() + 5
-    while (left := await server.connections()) and time.monotonic() < deadline:
-        await asyncio.sleep(0.02)
-    return left
 
 
 def batches(ids: Iterator[int]) -> list[dict]:

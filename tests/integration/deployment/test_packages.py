@@ -13,8 +13,8 @@ import pytest
 
 from tests.program import ROOT
 from ticketctl.deployment.package import PARTS, build
-from ticketctl.deployment.template import TEMPLATE, stack
 from ticketctl.deployment.target import Architecture, this_python
+from ticketctl.deployment.template import TEMPLATE, stack
 from ticketctl.settings import Settings
 
 PACKAGED = {part.name: part for part in PARTS}
