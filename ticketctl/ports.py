@@ -314,3 +314,6 @@ class Operations(Protocol):
 
     async def connection_limit(self) -> int:
         """How many connections the database server gives to ordinary users."""
+
+    async def check_schema(self) -> None:
+        """Raise StaleSchemaError where the tables are not those that this program needs."""

@@ -165,8 +165,8 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
     (("list", "--sort", "subject"), "no order subject"),
     (("list", "--limit", "0"), "cannot have 0 tickets"),
     (("list", "--limit", "1001"), "cannot have 1001 tickets"),
-    (("list", "--since", "yesterday"), "--since cannot be 'yesterday'"),
-    (("list", "--since", "0001-01-01T00:00+14:00"), "--since cannot be"),
+    (("list", "--since", "yesterday"), "since cannot be 'yesterday'"),
+    (("list", "--since", "0001-01-01T00:00+14:00"), "since cannot be"),
     (("list", "--after", "nonsense"), "the cursor"),
     (("list", "--search", "!!!"), "no words"),
     (("list", "--search", "x" * 1001), "the search has 1,001 characters"),
@@ -192,7 +192,7 @@ def test_a_cursor_that_was_tampered_with(ticketctl: Program) -> None:
     cursor = ticketctl("list", "--limit", "1", "--json").json["next_cursor"]
     assert ticketctl("list", "--after", cursor).out.endswith("\tone\n")
     refused(ticketctl("list", "--after", cursor[:-1]), USAGE, "cursor")
-    refused(ticketctl("list", "--after", cursor, "--sort", "created"), USAGE, "made for --sort -created")
+    refused(ticketctl("list", "--after", cursor, "--sort", "created"), USAGE, "made for the order -created")
 
 
 @pytest.mark.parametrize(

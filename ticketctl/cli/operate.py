@@ -8,7 +8,8 @@ import typer
 
 from ticketctl.cli import failures, output, times
 from ticketctl.cli.backstage import with_backstage
-from ticketctl.errors import InvalidInputError, QueueError
+from ticketctl.errors import InvalidInputError
+from ticketctl.times import parse_since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def age(text: str) -> timedelta:
     """
     now = datetime.now(UTC)
     try:
-        return max(timedelta(0), now - times.parse_since(text, now=now))
+        return max(timedelta(0), now - parse_since(text, now=now))
     except InvalidInputError:
         raise InvalidInputError(
             f"--older-than cannot be {text!r}", hint="it looks like 90s, 15m, 2h"
@@ -64,10 +65,9 @@ def retry(
         operations = backstage.operations
         wanted = ticket_ids or await upkeep.select_retries(operations, failed=failed, stuck=patience)
         retried = await upkeep.retry(operations, wanted)
-        try:
-            await backstage.flush()
-        except QueueError as error:
-            failures.warn(f"their messages wait in the outbox: {error}")
+        unsent = await backstage.try_flush()
+        if unsent is not None:
+            failures.warn(f"their messages wait in the outbox: {unsent}")
         return retried
 
     retried = with_backstage(work)

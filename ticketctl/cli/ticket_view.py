@@ -83,12 +83,6 @@ def print_ticket(history: "TicketHistory") -> None:
         console.print(Text("\n" * (not number) + "why: ", "bold").append(visible(reason), "magenta"))
 
 
-def as_json(history: "TicketHistory") -> dict[str, Any]:
-    """The ticket's JSON form with `steps` and `attempts`."""
-    ticket: dict[str, Any] = msgspec.to_builtins(history.ticket)
-    return ticket | {"steps": history.steps, "attempts": history.attempts}
-
-
 def _row(ticket: "Ticket") -> list[object]:
     return [
         ticket.id,

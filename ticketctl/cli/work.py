@@ -1,7 +1,6 @@
 """`work`: poll the queue and run the worker, as AWS's event source mapping and Lambda do."""
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,13 +12,14 @@ import typer
 from ticketctl.cli import failures, output
 from ticketctl.cli.choices import LoopOption, PoolOption
 from ticketctl.cli.session import load_settings
-from ticketctl.errors import TicketctlError, UnsafeError
+from ticketctl.cli.stopping import stopped_by_signals
+from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from ticketctl.ports import Delivery
-    from ticketctl.queues.mapping import EventSourceMapping, Happening, Invoked
+    from ticketctl.queues.mapping import Happening, Invoked
     from ticketctl.runtime import Backstage, Database
 
 HANDLER = "ticketctl.worker:handler"
@@ -95,7 +95,7 @@ async def _work(found: "Database", reporter: "_Reporter", *, drain: bool) -> Non
         await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
         mapping = EventSourceMapping(backstage.queue, function, found.settings, reporter.tell, drain)
         await _flush(backstage, reporter)
-        with _stopped_by_signals(mapping):
+        with stopped_by_signals(mapping):
             sending = asyncio.create_task(_keep_flushing(backstage, reporter))
             try:
                 await mapping.run()
@@ -112,32 +112,9 @@ async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
 async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
     from ticketctl.queues.mapping import Trouble
 
-    try:
-        await backstage.flush()
-    except TicketctlError as error:
-        reporter.tell(Trouble(error))
-
-
-@contextmanager
-def _stopped_by_signals(mapping: "EventSourceMapping") -> Iterator[None]:
-    """The first signal lets the mapping finish, the next one does not."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if mapping.stopping and task is not None:
-            task.cancel()
-        else:
-            output.say("finishing what is in flight; once more to stop now")
-            mapping.stop()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+    unsent = await backstage.try_flush()
+    if unsent is not None:
+        reporter.tell(Trouble(unsent))
 
 
 class _Reporter:

@@ -14,6 +14,9 @@ from ticketctl.db.address import Address
 from ticketctl.db.pools import POOLS, Pool
 from ticketctl.settings import Settings
 
+SIZE = 5
+"""Connections that a pool keeps unless it is told otherwise, as SQLAlchemy documents it."""
+
 
 def make_engine(
     address: Address,
@@ -22,8 +25,12 @@ def make_engine(
     application_name: str,
     connect_timeout: float,
     autocommit: bool = True,
+    at_once: int = 1,
 ) -> AsyncEngine:
-    """Make an engine; nothing connects yet. `connect_timeout` is in seconds."""
+    """Make an engine; nothing connects yet. `connect_timeout` is in seconds.
+
+    A pool keeps SQLAlchemy's five connections, or more where more are used `at_once`.
+    """
     connect = partial(
         asyncpg.connect,
         **address.connect_args,
@@ -34,6 +41,8 @@ def make_engine(
     options: dict[str, Any] = dict(strategy.options)
     if strategy.pool_class is not None:
         options["poolclass"] = getattr(pools, strategy.pool_class)
+    if strategy.is_sized:
+        options["pool_size"] = max(SIZE, at_once)
     if autocommit:
         options["isolation_level"] = "AUTOCOMMIT"
     # parameters hold what tickets say: they belong into no traceback
@@ -122,6 +131,7 @@ class Engines:
             address,
             application_name=settings.application_name,
             connect_timeout=settings.connect_timeout,
+            at_once=settings.max_connections,
         )
         self._apart = self._make()
         self._engine: AsyncEngine | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, DateTime, Integer, RowMapping, Uuid, select, text
 from sqlalchemy.dialects.postgresql import BOOLEAN
 
+from ticketctl.db import migrations
 from ticketctl.db.failures import Telling
 from ticketctl.db.schema import tickets
 from ticketctl.domain import Step, Ticket, TicketStatus
@@ -131,6 +132,12 @@ class PostgresOperations:
         (row,) = await self._rows(_CONNECTION_LIMIT)
         limit: int = row["available"]
         return limit
+
+    async def check_schema(self) -> None:
+        """Ask for the revision of the tables."""
+        async with self._connections.one() as connection:
+            revision = await migrations.current(connection)
+        migrations.require(revision, self._connections.address)
 
     async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
         async with self._connections.one() as connection:
