@@ -4,16 +4,19 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 
-_REQUIREMENT = re.compile(r"(?P<what>(?P<name>[\w.-]+)[^;]*)(?:;\s*extra == \"(?P<extra>[\w.-]+)\")?")
+_NAME = re.compile(r"[\w.-]+")
+_EXTRA = re.compile(r"""\s*extra\s*==\s*["'](?P<name>[\w.-]+)["']\s*""")
 
 
 def requirements(extra: str | None, without: frozenset[str]) -> list[str]:
     """What ticketctl itself and one of its extras need, in pip's words, less what is named."""
     needed = []
     for told in metadata.requires("ticketctl") or ():
-        found = _REQUIREMENT.fullmatch(told)
-        if found and found["extra"] in {None, extra} and found["name"] not in without:
-            needed.append(found["what"].strip())
+        what, _, marker = told.partition(";")
+        named, of_extra = _NAME.match(what), _EXTRA.fullmatch(marker)
+        if (named and named[0] in without) or (of_extra and of_extra["name"] != extra):
+            continue
+        needed.append(what.strip() if of_extra else told)
     return needed
 
 

@@ -1,5 +1,6 @@
 """The packages under AWS's own runtime client, with nothing else installed, against a real Postgres."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -87,6 +88,38 @@ async def test_the_worker(examine, database, pool, loop, kept):
     assert report.connections == report.connections_gc == [kept] * TIMES
     assert await database.value("select count(*) from tickets where status <> 'processed'") == 0
     assert await database.value("select count(*) from attempts") == 2 * CALLS * BATCH - BATCH
+
+
+def requests() -> list[dict]:
+    """What an HTTP API sends for `POST /tickets`, payload format 2.0."""
+    return [
+        {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": "/tickets",
+            "rawQueryString": "",
+            "headers": {"content-type": "application/json", "host": "api.example.com"},
+            "requestContext": {
+                "http": {"method": "POST", "path": "/tickets", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+                "stage": "$default",
+            },
+            "body": json.dumps({"subject": f"I was charged twice for order {number}"}),
+            "isBase64Encoded": False,
+        }
+        for number in range(CALLS)
+    ]
+
+
+@pytest.mark.parametrize(("pool", "kept"), [("null", 0), ("dispose", 0)])
+async def test_the_api(examine, database, pool, kept):
+    report = await examine(
+        "api", "ticketctl.api.handler", requests, TICKETCTL_POOL=pool, TICKETCTL_API_AUTH="gateway"
+    )
+    assert report.verdict is Verdict.SAFE, report.findings
+    assert [one.response["statusCode"] for one in report.invocations] == [201] * TIMES
+    assert report.connections == report.connections_gc == [kept] * TIMES
+    made = await database.value("select count(*) from tickets")
+    assert made == await database.value("select count(*) from messages") == CALLS + TIMES
 
 
 def test_the_workers_package_migrates_a_database(bare, unpacked, empty_database_url):
