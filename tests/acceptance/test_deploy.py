@@ -12,6 +12,7 @@ NOWHERE = {
     "PIP_RETRIES": "1",
     "PIP_CONFIG_FILE": "/dev/null",
 }
+EMPTY = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null"}
 TOLD = re.compile(r"error: [^\n]+\nhint: [^\n]+\n")
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -90,11 +91,37 @@ def test_without_an_index_it_says_so(ticketctl: Program) -> None:
 
 
 def test_what_the_index_does_not_have_is_told(ticketctl: Program) -> None:
-    empty = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null"}
-    done = ticketctl.having(**empty)("deploy", "package")
+    done = ticketctl.having(**EMPTY)("deploy", "package")
     assert (done.status, done.out) == (4, "")
     assert TOLD.fullmatch(done.err)
     assert "error: pip cannot get what is packaged: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('ai_api_key = "hunter2"', "holds a secret, ai_api_key"),
+        ('database_url = "postgresql://me:hunter2@db/tickets"', "holds a secret, database_url"),
+        ("not toml", "cannot be read"),
+    ],
+)
+def test_no_secret_is_packaged(ticketctl: Program, text: str, told: str) -> None:
+    (ticketctl.folder / "aws").mkdir()
+    (ticketctl.folder / "aws/ticketctl.toml").write_text(text)
+    done = ticketctl("deploy", "package", "--include", "aws/ticketctl.toml")
+    assert (done.status, done.out) == (2, "")
+    assert TOLD.fullmatch(done.err)
+    assert told in done.err
+    assert "hunter2" not in done.err
+
+
+def test_two_files_of_one_name_are_told(ticketctl: Program) -> None:
+    for folder in ("a", "b"):
+        (ticketctl.folder / folder).mkdir()
+        (ticketctl.folder / folder / "taxonomy.toml").write_text("")
+    done = ticketctl("deploy", "package", "--include", "a/taxonomy.toml", "--include", "b/taxonomy.toml")
+    assert done.status == 2
+    assert "two files are called taxonomy.toml" in done.err
 
 
 def test_without_pip_it_says_how_to_get_it(ticketctl: Program) -> None:
@@ -107,8 +134,8 @@ def test_without_pip_it_says_how_to_get_it(ticketctl: Program) -> None:
 
 def test_a_taxonomy_that_would_stay_behind_is_warned_of(ticketctl: Program) -> None:
     ticketctl("config", "init")
-    done = ticketctl.having(**NOWHERE)("deploy", "package")
+    done = ticketctl.having(**EMPTY)("deploy", "package")
     left = "taxonomy.toml, the setting taxonomy, is not in the packages: --include adds it\n"
     assert [line for line in done.err.splitlines(keepends=True) if line.endswith(left)]
-    there = ticketctl.having(**NOWHERE)("deploy", "package", "--include", "taxonomy.toml")
+    there = ticketctl.having(**EMPTY)("deploy", "package", "--include", "taxonomy.toml")
     assert "warning" not in there.err

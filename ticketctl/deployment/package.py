@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ticketctl.db.migrations import scripts
 from ticketctl.deployment import archive
+from ticketctl.deployment.inclusion import included
 from ticketctl.deployment.requirements import constraints, requirements
 from ticketctl.deployment.target import Target
 from ticketctl.errors import ConfigError, InvalidInputError
@@ -77,22 +78,22 @@ def build(part: Part, target: Target, folder: Path, include: Sequence[Path] = ()
 
     Raises:
         ConfigError: There is no pip, or it does not get what is needed.
-        InvalidInputError: A file cannot be read, or the package cannot be written.
+        InvalidInputError: A file of the user's own cannot be taken, or the package cannot be written.
     """
-    path = folder / target.file_name(part.name)
+    path, own = folder / target.file_name(part.name), included(include)
     with tempfile.TemporaryDirectory(prefix="ticketctl-package-") as installed:
         _install(requirements(part.extra, part.without), target, Path(installed))
         try:
             contents = {
                 **dict(_read(Path(installed))),
                 **dict(_ours(part.left_out)),
-                **{file.name: file.read_bytes() for file in include},
+                **own,
             }
             archive.write(path, contents)
         except OSError as error:
             raise InvalidInputError(
                 f"{error.filename}: {error.strerror}",
-                hint="name files that can be read, and a folder for the packages",
+                hint="name a folder that can be written",
             ) from None
     return _described(part, path, contents)
 
