@@ -50,7 +50,8 @@ def init(
         typer.Option(metavar="SECONDS", min=0, max=300, help="Wait that long for a batch to fill."),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=2, max=1000, help="Execution environments of the worker at most.")
+        int | None,
+        typer.Option(min=2, max=1000, help="Execution environments of the worker at most. AWS's least is 2."),
     ] = None,
     pool: PoolOption = None,
     loop: LoopOption = None,
@@ -115,9 +116,9 @@ def package(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Build the functions' packages, for the Python that runs this, from the versions that are installed here.
+    """Build the functions' packages, the same to the byte each time.
 
-    Built twice, they are the same to the byte: a deployment changes only what has changed.
+    They are for the version of Python that runs this, and hold the versions of what is installed here.
 
     Piped, the columns are: package, file, bytes, bytes unzipped, SHA-256 in base64 as Lambda shows it.
     """

@@ -25,18 +25,10 @@ from ticketctl.errors import ConfigError, InvalidInputError
 
 _COMMAND_LINE = frozenset({"typer", "rich"})
 _LEFT_OUT = frozenset(
-    {
-        *("cli", "__main__.py", "deployment", "api/server.py"),  # the command line
-        *(
-            "warmstart",
-            "simulation.py",
-            "side_effects.py",
-            "settings_advice.py",
-            "pytest_plugin.py",
-        ),  # the laboratory
-    }
+    {"__main__.py", "api/server.py", "cli", "deployment"}
+    | {"pytest_plugin.py", "settings_advice.py", "side_effects.py", "simulation.py", "warmstart"}
 )
-"""What no function calls, of our own, by where it is in the package."""
+"""What no function calls, of our own, by where it is in the package: the command line, and the laboratory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +109,7 @@ def _install(needed: Sequence[str], target: Target, folder: Path) -> None:
             hint=f"{sys.executable} -m ensurepip",
         )
     command = [
-        *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
+        *(sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
         *("--no-compile", "--target", str(folder / "packages")),
         *("--only-binary=:all:", "--implementation", "cp", "--python-version", target.python),
         *(option for platform in target.platforms for option in ("--platform", platform)),
