@@ -28,7 +28,15 @@ _BATCH_WITHOUT_WINDOW = 10
 _ALWAYS = ("loop", "max_connections", "visibility_timeout", "max_receive_count", "shutdown_reserve")
 """Settings that belong to the template's other numbers, whatever a later version's defaults are."""
 _NEVER = SECRETS | {
-    *("database_url", "queue_url", "pool", "cache", "api_auth"),  # the template's own
+    *(
+        "database_url",
+        "database_iam",
+        "database_secret_arn",
+        "queue_url",
+        "pool",
+        "cache",
+        "api_auth",
+    ),  # the template's own
     *("function_timeout", "window", "batch_size", "concurrency"),  # Lambda goes by them, the program does not
     *("home", "taxonomy", "ai_model_file", "application_name"),  # of this machine alone
 }
