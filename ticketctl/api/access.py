@@ -1,6 +1,7 @@
 """Who may use the API: bearer tokens (RFC 6750), each with a scope."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -13,21 +14,30 @@ from ticketctl.settings import Settings
 
 READ, WRITE = "r", "rw"
 """Scopes: `rw` may do what `r` may."""
+_LOCAL = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _TOKENS_HINT = (
     "set TICKETCTL_API_TOKENS=rw:TOKEN; python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
 )
 
 
 class Access:
-    """The tokens that are known; where there are none, everybody may do everything."""
+    """The tokens that are known; where there are none, everybody may do everything.
 
-    def __init__(self, tokens: str | None) -> None:
+    `local`: everybody is who is on this machine. A web page that somebody on it looks at is not, though its requests
+    come from there: it names another host, or another origin.
+    """
+
+    def __init__(self, tokens: str | None, *, local: bool = False) -> None:
+        self._local = local
         pairs = (one.strip().partition(":") for one in (tokens or "").split(",") if one.strip())
         self._scopes = [(_digest(token), scope) for scope, _, token in pairs]
 
     def check(self, headers: Mapping[str, str], *, writing: bool) -> None:
         """Refuse a request without a token that may do it. Raises HTTPException: 401, or 403 for the scope."""
         if not self._scopes:
+            if self._local and not _is_local(headers):
+                detail = "without tokens the API is served to this machine alone"
+                raise HTTPException(HTTPStatus.FORBIDDEN, detail)
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
@@ -60,6 +70,11 @@ def require_for_lambda(settings: Settings) -> None:
             "the API has no tokens",
             hint=f"{_TOKENS_HINT}; or TICKETCTL_API_AUTH=gateway, where the gateway in front of it asks for them",
         )
+
+
+def _is_local(headers: Mapping[str, str]) -> bool:
+    origin = headers.get("origin", "http://localhost")
+    return all(_LOCAL.fullmatch(name) for name in (headers.get("host", ""), origin.partition("://")[2]))
 
 
 def _digest(token: str) -> bytes:

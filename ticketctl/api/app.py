@@ -24,8 +24,16 @@ _ANYWHERE = problems.documented(401, 403, 413, 429, 500, 503)
 """What every operation may answer."""
 
 
-def create_app(settings: Settings, resources: Callable[[], AbstractAsyncContextManager[Backstage]]) -> Gate:
-    """The application; `resources` is entered for each request, on the event loop that serves it."""
+def create_app(
+    settings: Settings,
+    resources: Callable[[], AbstractAsyncContextManager[Backstage]],
+    *,
+    local: bool = False,
+) -> Gate:
+    """The application; `resources` is entered for each request, on the event loop that serves it.
+
+    `local`: where there are no tokens, only who is on this machine is served.
+    """
     app = FastAPI(
         title="ticketctl",
         version=ticketctl.__version__,
@@ -43,7 +51,7 @@ def create_app(settings: Settings, resources: Callable[[], AbstractAsyncContextM
     app.openapi = lambda: _completed(generated())  # type: ignore[method-assign] # as FastAPI documents it
     return Gate(
         app,
-        access=Access(settings.api_tokens),
+        access=Access(settings.api_tokens, local=local),
         rate=RateLimit(settings.api_rate),
         body_limit=settings.api_body_limit,
         open_paths=OPEN_PATHS,
@@ -73,9 +81,17 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if path in OPEN_PATHS:
-                for status in _ANYWHERE:
-                    operation["responses"].pop(str(status))
-            else:
-                operation["security"] = [{"token": []}]
+            _complete(operation, open_to_all=path in OPEN_PATHS)
     return document
+
+
+def _complete(operation: dict[str, Any], *, open_to_all: bool) -> None:
+    if open_to_all:
+        for status in _ANYWHERE:
+            del operation["responses"][str(status)]
+    else:
+        operation["security"] = [{"token": []}]
+    for parameter in operation.get("parameters", ()):
+        # what is left out is None here, but no query and no header can say null
+        for kind in parameter["schema"].pop("anyOf", ()):
+            parameter["schema"] |= {} if kind == {"type": "null"} else kind

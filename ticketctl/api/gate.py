@@ -1,5 +1,6 @@
 """What every request must pass before the application sees it: rate, token, size."""
 
+import asyncio
 import math
 import re
 from collections.abc import Collection
@@ -48,7 +49,22 @@ class Gate:
         except ClientDisconnect:
             return
         else:
-            await self._app(scope, _Replay(body, receive), send)
+            await self._pass_on(scope, _Replay(body, receive), send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except asyncio.CancelledError:  # so a server ends that was told not to wait
+            if not begun:
+                ending = problems.problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is ending")
+                await ending.response()(scope, receive, send)
 
     def _admit(self, request: Request) -> None:
         wait = self._rate.wait(request.client.host if request.client is not None else "")

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from pydantic.json_schema import SkipJsonSchema
 
 from ticketctl.domain import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, TicketStatus
 from ticketctl.ports import TicketFilter
@@ -47,21 +46,21 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: TicketStatus | SkipJsonSchema[None] = Field(None, description="Only this status.")
-    category: str | SkipJsonSchema[None] = _limited(None, "Only this category.", maxLength=FILTER_LIMIT)
-    priority: str | SkipJsonSchema[None] = _limited(None, "Only this priority.", maxLength=FILTER_LIMIT)
-    team: str | SkipJsonSchema[None] = _limited(None, "Only this team's.", maxLength=FILTER_LIMIT)
-    search: str | SkipJsonSchema[None] = _limited(
+    status: TicketStatus | None = Field(None, description="Only this status.")
+    category: str | None = _limited(None, "Only this category.", maxLength=FILTER_LIMIT)
+    priority: str | None = _limited(None, "Only this priority.", maxLength=FILTER_LIMIT)
+    team: str | None = _limited(None, "Only this team's.", maxLength=FILTER_LIMIT)
+    search: str | None = _limited(
         None, "Every word of it begins one in subject or body.", maxLength=FILTER_LIMIT
     )
-    since: str | SkipJsonSchema[None] = _limited(
+    since: str | None = _limited(
         None, "Created since: 15m, 2h, 3d, or a date or time in ISO 8601.", examples=["2h", "2026-01-31"]
     )
     sort: Literal["-created", "created", "-updated", "updated"] = Field(
         "-created", description="The order; a minus puts the newest first."
     )
     limit: int = _limited(20, "Tickets on the page.", minimum=1, maximum=PAGE_LIMIT)
-    after: str | SkipJsonSchema[None] = Field(None, description="`next_cursor` of the page before this one.")
+    after: str | None = Field(None, description="`next_cursor` of the page before this one.")
 
     def wanted(self) -> TicketFilter:
         """The filter. Raises InvalidInputError for `since`."""
@@ -80,7 +79,7 @@ TicketId = Annotated[
     Path(description="The ticket's number.", json_schema_extra={"minimum": 1, "maximum": LARGEST_ID}),
 ]
 IdempotencyKey = Annotated[
-    str | SkipJsonSchema[None],
+    str | None,
     Header(
         alias="Idempotency-Key",
         description="The same key again makes no second ticket: the first one is answered.",

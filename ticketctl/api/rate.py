@@ -6,6 +6,9 @@ from collections.abc import Callable
 _CLIENTS = 10_000
 """Clients that are remembered before those that may ask anyway are forgotten."""
 
+_ROUNDING = 1e-6
+"""Seconds that sums of intervals may be off."""
+
 
 class RateLimit:
     """So many requests a second for each client, and as many at once: the generic cell rate algorithm.
@@ -15,7 +18,7 @@ class RateLimit:
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = 1 / per_second
-        self._burst = max(0.0, 1 - self._interval)
+        self._burst = max(0.0, 1 - self._interval) + _ROUNDING
         self._clock = clock
         self._done_at: dict[str, float] = {}
 

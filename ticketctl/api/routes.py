@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ticketctl import service
+from ticketctl.api.examples import answering
 from ticketctl.api.models import IdempotencyKey, ListQuery, TicketId, TicketToCreate
 from ticketctl.api.problems import documented
 from ticketctl.domain import Ticket
@@ -34,8 +35,8 @@ Opened = Annotated[Backstage, Depends(_backstage)]
     summary="Create a ticket",
     response_description="The ticket; its message is on the way to a worker.",
     responses={
-        200: {"description": "The ticket that this Idempotency-Key made before.", "model": Ticket},
-        201: {"model": Ticket, "headers": {"Location": {"schema": {"type": "string"}}}},
+        200: answering(Ticket, description="The ticket that this Idempotency-Key made before."),
+        201: answering(Ticket, headers={"Location": {"schema": {"type": "string"}}}),
         **documented(400, 422),
     },
 )
@@ -56,7 +57,7 @@ async def create_ticket(
     "/tickets",
     summary="List tickets",
     response_description="One page; `next_cursor` is null on the last one.",
-    responses={200: {"model": TicketPage}, **documented(422)},
+    responses={200: answering(TicketPage), **documented(422)},
 )
 async def list_tickets(query: Annotated[ListQuery, Query()], backstage: Opened) -> Response:
     """Read a page of tickets, the newest first unless another order is asked for."""
@@ -70,7 +71,7 @@ async def list_tickets(query: Annotated[ListQuery, Query()], backstage: Opened) 
     "/tickets/{ticket_id}",
     summary="Show a ticket",
     response_description="The ticket with every saved step and every try.",
-    responses={200: {"model": TicketForm}, **documented(404, 422)},
+    responses={200: answering(TicketForm), **documented(404, 422)},
 )
 async def show_ticket(ticket_id: TicketId, backstage: Opened) -> Response:
     """Read a ticket: what the pipeline made of it, step by step, and every try."""
@@ -81,7 +82,7 @@ async def show_ticket(ticket_id: TicketId, backstage: Opened) -> Response:
     "/tickets/{ticket_id}/retry",
     summary="Try a ticket again",
     response_description="The ticket, new again.",
-    responses={200: {"model": Ticket}, **documented(404, 409, 422)},
+    responses={200: answering(Ticket), **documented(404, 409, 422)},
 )
 async def retry_ticket(ticket_id: TicketId, backstage: Opened) -> Response:
     """Give a ticket another try; a step that is saved is not asked for again."""

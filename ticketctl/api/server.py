@@ -1,6 +1,7 @@
 """`ticketctl serve`: the API on one machine, by uvicorn, on one event loop that lives on."""
 
 import errno
+import math
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -54,12 +55,14 @@ class Server:
         pooled = replace(settings, pool=settings.server_pool, max_connections=settings.server_connections)
         async with api_resources(pooled, one_loop=True)() as backstage:
             config = uvicorn.Config(
-                create_app(pooled, lambda: nullcontext(backstage)),
+                create_app(pooled, lambda: nullcontext(backstage), local=True),
                 lifespan="off",
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # no call of the database takes longer
+                timeout_graceful_shutdown=math.ceil(settings.store_timeout),
             )
             self._serving = _Uvicorn(config, started)
             self._serving.should_exit = self.stopping

@@ -168,6 +168,14 @@ async def test_who_asks_too_often_is_told_when_to_come_back(emptied_url: str) ->
     assert answers[1].headers["retry-after"] in {"1", "2"}
 
 
+async def test_where_a_request_is_wrong_is_told_without_what_was_sent(api: httpx.AsyncClient) -> None:
+    listed = await api.get("/tickets", params={"status": "hunter2", "limit": "hunter2"}, headers=WRITER)
+    made = await api.post("/tickets", json={"subject": 1, "hunter2": 2}, headers=WRITER)
+    places = [[one["at"] for one in answer.json()["errors"]] for answer in (listed, made)]
+    assert places == [["query.status", "query.limit"], ["body.subject", "body.hunter2"]]
+    assert "hunter2" not in listed.text
+
+
 def refused(answer: httpx.Response, status: int) -> None:
     """Whether this is a problem of that status, which tells nothing of the inside."""
     assert answer.status_code == status, answer.text
