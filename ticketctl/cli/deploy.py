@@ -90,7 +90,8 @@ def _write(written: "Mapping[Path, str]") -> None:
     try:
         for path, text in written.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
     except OSError as error:
         raise InvalidInputError(
             f"{error.filename} cannot be written: {error.strerror}", hint="name a folder that can be written"

@@ -147,7 +147,7 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _ours(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    """This program as it is installed or checked out, its migrations, and what it says of itself."""
+    """This program as it is installed or checked out, its migrations, and its version."""
     package = Path(str(files("ticketctl")))
     migrations = package / "db" / "_migrations"
     for path in _tree(package):
@@ -155,9 +155,9 @@ def _ours(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
             yield _inside("ticketctl", path, package), path.read_bytes()
     for path in _tree(scripts()):
         yield _inside("ticketctl/db/_migrations", path, scripts()), path.read_bytes()
-    distribution = metadata.distribution("ticketctl")
-    told = distribution.read_text("METADATA") or ""
-    yield f"ticketctl-{distribution.version}.dist-info/METADATA", told.encode()
+    version = metadata.version("ticketctl")
+    told = f"Metadata-Version: 2.1\nName: ticketctl\nVersion: {version}\n"
+    yield f"ticketctl-{version}.dist-info/METADATA", told.encode()
 
 
 def _tree(folder: Path) -> Iterator[Path]:

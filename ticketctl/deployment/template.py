@@ -27,7 +27,15 @@ _LIMITS = {"function_timeout": 900, "batch_size": 10_000, "concurrency": 1000}
 _BATCH_WITHOUT_WINDOW = 10
 _ALWAYS = ("loop", "max_connections", "visibility_timeout", "max_receive_count", "shutdown_reserve")
 """Settings that belong to the template's other numbers, whatever a later version's defaults are."""
-_OF_THE_TEMPLATE = {"database_url", "database_iam", "database_secret_arn", "queue_url", "pool", "cache", "api_auth"}
+_OF_THE_TEMPLATE = {
+    "database_url",
+    "database_iam",
+    "database_secret_arn",
+    "queue_url",
+    "pool",
+    "cache",
+    "api_auth",
+}
 _OF_LAMBDA = {"function_timeout", "window", "batch_size", "concurrency"}
 _OF_THIS_MACHINE = {"home", "taxonomy", "ai_model_file", "application_name"}
 _NEVER = SECRETS | _OF_THE_TEMPLATE | _OF_LAMBDA | _OF_THIS_MACHINE
