@@ -25,10 +25,13 @@ async def asked(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @contextmanager
-def served(environment: Mapping[str, str], *options: str) -> Iterator[str]:
-    """Run `ticketctl serve` on a free port; yields its URL, and asks it to stop at the end."""
-    command = [*COMMAND, "serve", "--port", "0", *options]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+def served(environment: Mapping[str, str], *, log: int | None = None) -> Iterator[str]:
+    """Run `ticketctl serve` on a free port; yields its URL, and asks it to stop at the end.
+
+    `log` is the descriptor of a file for what it tells meanwhile.
+    """
+    command = [*COMMAND, "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         assert process.stdout
         try:
             yield process.stdout.readline().strip()

@@ -1,6 +1,6 @@
 """What a person does with tickets: the command line and the API both come through here."""
 
-from ticketctl.domain import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket, TicketHistory
+from ticketctl.domain import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketHistory
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.ports import Operations, TicketFilter, TicketPage, TicketStore
 
@@ -12,8 +12,6 @@ FILTER_LIMIT = 1000
 """Characters that a list may be asked for: tens of thousands of words exhaust the server's stack."""
 PAGE_LIMIT = 1000
 """Tickets on one page at most."""
-LARGEST_ID = 2**63 - 1
-"""The largest number that a bigint holds."""
 
 
 async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:

@@ -155,6 +155,11 @@ def test_a_ticket_that_there_is_not(
     refused(ticketctl(command, "--", number), status, text)
 
 
+@pytest.mark.parametrize("number", ["7", "0", "-1", str(2**63)])
+def test_no_ticket_is_tried_again(ticketctl: Program, number: str) -> None:
+    refused(ticketctl("retry", "--", number), NOT_FOUND, f"nothing to try again: {number} is")
+
+
 CALLS: list[tuple[tuple[str, ...], str]] = [
     (("event",), "name tickets, or a status"),
     (("event", "1", "--status", "new"), "name tickets, or a status"),

@@ -1,5 +1,6 @@
 """`ticketctl serve`: beside the command line, and how it ends."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -119,6 +122,23 @@ def test_a_second_signal_does_not_wait(stuck_request) -> None:
     assert server.wait(timeout=30) == 130
     assert request.result().status_code == 503
     assert server.stderr.read() == "interrupted\n"
+
+
+def test_a_database_that_goes_away_is_told_in_the_log_and_not_to_who_asks(
+    ticketctl: Program, database_url: str, sql: Callable[..., str], tmp_path: Path
+) -> None:
+    environment = ticketctl.having(TICKETCTL_DATABASE_URL=database_url).environment
+    name = urlsplit(database_url).path.lstrip("/")
+    log = tmp_path / "log"
+    with log.open("w") as file, served(environment, log=file.fileno()) as url:
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        sql(f"drop database {name} with (force)")
+        answers = [httpx.get(f"{url}{path}") for path in ("/readyz", "/tickets", "/healthz")]
+    assert [answer.status_code for answer in answers] == [503, 503, 200]
+    assert not [answer for answer in answers if name in answer.text]
+    told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert [line["error_type"] for line in told] == ["DatabaseError"] * 2
+    assert all(name in line["error"] and "Traceback" in line["traceback"] for line in told)
 
 
 def refused(ticketctl: Program, *options: str, status: int, said: str) -> None:

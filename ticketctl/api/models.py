@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from ticketctl.domain import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, TicketStatus
+from ticketctl.domain import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, TicketStatus
 from ticketctl.ports import TicketFilter
-from ticketctl.service import FILTER_LIMIT, KEY_LIMIT, LARGEST_ID, PAGE_LIMIT, REQUESTER_LIMIT
+from ticketctl.service import FILTER_LIMIT, KEY_LIMIT, PAGE_LIMIT, REQUESTER_LIMIT
 from ticketctl.times import parse_since
 
 EXAMPLE: dict[str, JsonValue] = {

@@ -18,6 +18,9 @@ from ticketctl.settings import Settings
 
 _HOST_HINT = "--host takes an address of this machine, like 127.0.0.1, and --port one that you may use"
 
+BACKLOG = 2048
+"""Connections that may wait to be taken."""
+
 
 class Server:
     """A server on an address that it holds from the beginning, so that nobody else takes it meanwhile.
@@ -91,16 +94,22 @@ class _Uvicorn(uvicorn.Server):
 
 def _listen(settings: Settings, host: str, port: int) -> socket.socket:
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no name"
         raise InvalidInputError(f"there is no host {host}: {reason}", hint=_HOST_HINT) from None
     require_for_host(settings, str(address[0]))
+    # it says that it is TCP's: of no other does asyncio send what is written at once
+    listener = socket.socket(family, kind, protocol)
     try:
-        return socket.create_server(address[:2], family=family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
     except OSError as error:
-        reason = os.strerror(error.errno or 0).lower()  # its own strerror has the address in it once more
+        listener.close()
+        reason = os.strerror(error.errno or 0).lower()
         hint = "--port 0 takes one that is free" if error.errno == errno.EADDRINUSE else _HOST_HINT
         raise InvalidInputError(f"port {port} of {host} cannot be had: {reason}", hint=hint) from None
+    return listener

@@ -68,9 +68,11 @@ async def _serve(server: "Server", found: "Database") -> None:
 
 
 def _log() -> None:
-    """Tell of what fails: a person a line each, a program in JSON with its traceback."""
+    """Tell of what fails: a person a line each, a program in JSON with its traceback; --debug tells all anyway."""
     from ticketctl.logs import JsonFormatter
 
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        return
     handler = logging.StreamHandler()
     handler.setFormatter(_Line() if sys.stderr.isatty() else JsonFormatter())
     handler.setLevel(logging.WARNING)
@@ -81,4 +83,7 @@ class _Line(logging.Formatter):
     """A record as the command line tells of failures."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return failures.line(record.levelname.lower(), record.getMessage())
+        text, error = record.getMessage(), record.exc_info and record.exc_info[1]
+        if error and str(error) not in text:
+            text = f"{text}: {type(error).__name__}: {error}"
+        return failures.line(record.levelname.lower(), text)

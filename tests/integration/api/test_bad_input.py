@@ -11,7 +11,7 @@ from tests.integration.api.conftest import QUICK
 from tests.serving import JSON, asked
 from ticketctl.settings import Settings
 
-LIMIT = 2000
+LIMIT = 6000
 TOKENS = "r:reader, rw:writer"
 WRITER = {"Authorization": "Bearer writer"}
 
@@ -43,6 +43,8 @@ BODIES = {
     "no JSON": (400, {"content": b"{", "headers": JSON}),
     "no UTF-8": (400, {"content": b'{"subject": "\xff"}', "headers": JSON}),
     "too deep": (400, {"content": b"[" * LIMIT, "headers": JSON}),
+    "a number without an end": (400, {"content": b'{"subject": ' + b"9" * 5000 + b"}", "headers": JSON}),
+    "not a number": (422, {"content": b'{"subject": NaN}', "headers": JSON}),
     "not called JSON": (422, {"content": b'{"subject": "a"}', "headers": {"content-type": "text/plain"}}),
     "a form": (422, {"data": {"subject": "a"}}),
     "nothing": (422, {}),
@@ -174,6 +176,12 @@ async def test_where_a_request_is_wrong_is_told_without_what_was_sent(api: httpx
     places = [[one["at"] for one in answer.json()["errors"]] for answer in (listed, made)]
     assert places == [["query.status", "query.limit"], ["body.subject", "body.hunter2"]]
     assert "hunter2" not in listed.text
+
+
+async def test_of_many_mistakes_some_are_told(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/tickets", json={str(number): 0 for number in range(500)}, headers=WRITER)
+    refused(answer, 422)
+    assert len(answer.json()["errors"]) == 20
 
 
 def refused(answer: httpx.Response, status: int) -> None:
