@@ -7,13 +7,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 
 from ticketctl.db.address import Address
+from ticketctl.db.connector import Connector
 from ticketctl.db.failures import told_as_database_errors
 from ticketctl.db.revision import REVISION
 from ticketctl.settings import Settings
@@ -171,8 +172,6 @@ async def _drop_abandoned(administration: "asyncpg.Connection") -> None:
 
 
 async def _connect(address: Address, settings: Settings) -> "asyncpg.Connection":
-    return await asyncpg.connect(
-        **address.connect_args,
-        timeout=settings.connect_timeout,
-        server_settings={"application_name": f"{settings.application_name}-laboratory"},
-    )
+    name = f"{settings.application_name}-laboratory"
+    # a pooler may stand in front of any server
+    return await Connector(address, replace(settings, application_name=name))(statement_cache_size=0)
