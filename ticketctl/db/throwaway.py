@@ -4,6 +4,7 @@ It speaks asyncpg alone: SQLAlchemy would cost more time than the experiments of
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -35,10 +36,10 @@ _BACKENDS = "from pg_stat_activity where application_name = $1 and pid <> pg_bac
 
 
 _CHANGED = """
-select array(
-  select t.id from tickets t join attempts a on a.ticket_id = t.id and a.attempt = t.attempt
-  where t.id = any($1) and (t.status not in ('new', 'failed') or a.started_at < t.updated_at)
-  order by t.id)
+select coalesce(jsonb_agg(t.id), '[]')
+from tickets t join attempts a on a.ticket_id = t.id and a.attempt = t.attempt
+where t.id in (select cast(value as bigint) from jsonb_array_elements_text($1))
+  and (t.status not in ('new', 'failed') or a.started_at < t.updated_at)
 """
 """Tickets that somebody claimed, or more: a try that giving back alone wrote began when the ticket was updated."""
 _BUSY_PAUSE = 0.01
@@ -80,7 +81,7 @@ class Backend:
             if not await self._watcher.value(busy, self._name):
                 break
             await asyncio.sleep(_BUSY_PAUSE)
-        claimed = await self._watcher.value(_CHANGED, ticket_ids)
+        claimed = json.loads(await self._watcher.value(_CHANGED, json.dumps(list(ticket_ids))))
         idle = f"select count(*) {_BACKENDS} and state like 'idle in transaction%'"
         return Effects(frozenset(claimed), await self._watcher.value(idle, self._name))
 
