@@ -6,9 +6,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -18,10 +19,13 @@ POOL_SIZE = 20
 
 
 @contextmanager
-def pgbouncer(server: str, **options: object) -> Iterator[int]:
+def pgbouncer(
+    server: str, *, files: Mapping[str, str] = MappingProxyType({}), **options: object
+) -> Iterator[int]:
     """Answers the port of a PgBouncer in transaction mode; it runs under the account that owns the server's socket.
 
-    Skips the test where the program is not installed. `options` are PgBouncer's own.
+    Skips the test where the program is not installed. `options` are PgBouncer's own; `files` are put in its folder,
+    `{folder}` in an option.
     """
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
@@ -41,19 +45,22 @@ def pgbouncer(server: str, **options: object) -> Iterator[int]:
         "default_pool_size": POOL_SIZE,
         "max_client_conn": 500,
     } | options
-    lines = [
-        "[databases]",
-        f"* = host={sockets} user=postgres",
-        "[pgbouncer]",
-        *(f"{name} = {value}" for name, value in settings.items()),
-    ]
-    config = folder / "pgbouncer.ini"
-    config.write_text("\n".join(lines) + "\n")
+    lines = ["[databases]", f"* = host={sockets} user=postgres", "[pgbouncer]"]
+    lines += [f"{name} = {value}".format(folder=folder) for name, value in settings.items()]
+    for name, content in {**files, "pgbouncer.ini": "\n".join(lines)}.items():
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o600)
+        os.chown(folder / name, owner.st_uid, owner.st_gid)
     root = os.geteuid() == 0
     account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if root else {}
     log = (folder / "log").open("w+")
     try:
-        with log, subprocess.Popen([program, config], stdout=log, stderr=log, **account) as process:
+        with (
+            log,
+            subprocess.Popen(
+                [program, folder / "pgbouncer.ini"], stdout=log, stderr=log, **account
+            ) as process,
+        ):
             try:
                 _wait(port, process, folder / "log")
                 yield port

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.pgbouncer import pgbouncer, through
-from tests.program import Forks, Program
+from tests.program import Program
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,9 @@ def test_without_the_pool_for_it_the_error_names_it(pooled: Program) -> None:
     assert "hint: a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer" in failed.err
 
 
-def test_a_parameter_that_the_pooler_does_not_know_is_named(pooled: Program, emptied_url: str, port: int) -> None:
+def test_a_parameter_that_the_pooler_does_not_know_is_named(
+    pooled: Program, emptied_url: str, port: int
+) -> None:
     url = f"{through(port, emptied_url)}?search_path=public"
     done = pooled.having(TICKETCTL_DATABASE_URL=url)("list")
     assert done.status == 5

@@ -40,9 +40,12 @@ class Connector:
         return await asyncpg.connect(**self._options, **options, user=login.user, password=login.password)
 
 
-def refuses_login(error: BaseException) -> bool:
+def refuses_login(error: BaseException | None) -> bool:
     """Whether the server did not take user and password."""
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return True
-    # PgBouncer up to 1.18 has no code for it
-    return isinstance(error, asyncpg.ProtocolViolationError) and "authentication failed" in str(error)
+    # PgBouncer has no code of its own for it
+    if isinstance(error, asyncpg.ProtocolViolationError) and "authentication failed" in str(error):
+        return True
+    # for sslmode=prefer the driver tries again without TLS, and tells of that
+    return isinstance(error, asyncpg.PostgresError) and refuses_login(error.__cause__)
