@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +76,7 @@ def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Sec
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account
     ) as process:
         try:
-            _wait(folder / f".s.PGSQL.{port}")
+            _wait([programs / "pg_isready", "-h", str(folder), "-p", str(port)])
             sql(f"create role ada superuser login password '{PASSWORD}'", admin)
             loops.run(upgrade(Database(Settings(database_url=admin), embedded=False)))
             yield Secured(port, certificates, lambda statement: sql(statement, admin))
@@ -86,11 +85,8 @@ def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Sec
     shutil.rmtree(folder)
 
 
-def _wait(door: Path) -> None:
+def _wait(ready: list[str | Path]) -> None:
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(door))
-            return
+    while subprocess.run(ready, capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline, "the secured server did not start"
         time.sleep(0.02)
-    raise AssertionError("the secured server did not start")
