@@ -116,7 +116,7 @@ _PATHS = ("home", "cache", "taxonomy", "ai_model_file")
 _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SHAPES = {
     "database_secret_arn": (
-        r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+",
+        r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
         "it looks like arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-AbCdEf",
     ),
     "ai_api_key": (r"[!-~]+", "a key has no spaces and nothing beyond ASCII"),

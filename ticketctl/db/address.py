@@ -18,7 +18,6 @@ _ESCAPES = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, 
 _SECRETS = frozenset({"password", "sslpassword"})
 _PORT = 5432
 _TLS = (
-    "sslrootcert",
     "sslcert",
     "sslkey",
     "sslpassword",
@@ -26,7 +25,7 @@ _TLS = (
     "ssl_min_protocol_version",
     "ssl_max_protocol_version",
 )
-"""Parameters that a TLS context is built from."""
+"""Parameters that a TLS context is built from, beside sslmode and sslrootcert."""
 
 _HOST = r"(?:\[[0-9A-Fa-f:.]+(?:%[^\]]+)?\]|[^\[\]:,@]*)(?::\d{1,5})?"
 _USER_AND_HOSTS = re.compile(rf"(?:[^@]*@)?{_HOST}(?:,{_HOST})*")
@@ -112,8 +111,9 @@ class Address:
         if not self.demands_tls:
             return {"dsn": self.dsn}
         query = dict(parse_qsl(urlsplit(self.dsn).query))
+        root = query.get("sslrootcert") or _authority_at_hand(self._sslmode)
         parameters = tuple((name, query[name]) for name in _TLS if name in query)
-        return {"dsn": self.dsn, "ssl": _tls_context(self._sslmode, parameters)}
+        return {"dsn": self.dsn, "ssl": _tls_context(self._sslmode, root, parameters)}
 
 
 def _split(url: str) -> SplitResult:
@@ -151,8 +151,14 @@ def _joined(parts: SplitResult) -> str:
     return f"postgresql://{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
+def _authority_at_hand(mode: str) -> str | None:
+    """Libpq's default for sslrootcert; where the file is there, it takes `require` for verify-ca."""
+    default = Path.home() / ".postgresql" / "root.crt"
+    return str(default) if mode != "require" or default.exists() else None
+
+
 @cache
-def _tls_context(mode: str, parameters: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
+def _tls_context(mode: str, root: str | None, parameters: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     """Libpq's meaning of sslmode: https://www.postgresql.org/docs/current/libpq-ssl.html."""
     chosen = dict(parameters)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -160,7 +166,7 @@ def _tls_context(mode: str, parameters: tuple[tuple[str, str], ...]) -> ssl.SSLC
     # direct negotiation asks for it: https://www.postgresql.org/docs/current/protocol-flow.html
     context.set_alpn_protocols(["postgresql"])
     try:
-        _trust(context, mode, chosen)
+        _trust(context, root, chosen.get("sslcrl"))
         if "sslcert" in chosen:
             context.load_cert_chain(
                 chosen["sslcert"], chosen.get("sslkey"), lambda: chosen.get("sslpassword", "")
@@ -177,18 +183,15 @@ def _tls_context(mode: str, parameters: tuple[tuple[str, str], ...]) -> ssl.SSLC
     return context
 
 
-def _trust(context: ssl.SSLContext, mode: str, chosen: dict[str, str]) -> None:
-    """Load whom to trust. With an authority at hand, libpq takes `require` for verify-ca."""
-    default = Path.home() / ".postgresql" / "root.crt"
-    root = chosen.get("sslrootcert")
-    if root == "system":
-        context.load_default_certs()
-    elif root or mode != "require" or default.exists():
-        context.load_verify_locations(cafile=root or default)
-    else:
+def _trust(context: ssl.SSLContext, root: str | None, revoked: str | None) -> None:
+    if root is None:
         context.verify_mode = ssl.CERT_NONE
-    if "sslcrl" in chosen:
-        context.load_verify_locations(cafile=chosen["sslcrl"])
+    elif root == "system":
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=root)
+    if revoked is not None:
+        context.load_verify_locations(cafile=revoked)
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 

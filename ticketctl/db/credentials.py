@@ -5,6 +5,7 @@ Both are for a database across the network; over a Unix socket the URL alone cou
 
 import asyncio
 import json
+import logging
 import math
 import re
 import time
@@ -170,8 +171,11 @@ def _read(secret: str | None) -> Login:
 
 
 def _asked(failure: str, ask: Callable[[], Any]) -> Any:
+    """Ask AWS. Raises DatabaseError, which begins with `failure`."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    # at DEBUG it writes down what it was answered, and what it signs
+    logging.getLogger("botocore").setLevel(logging.INFO)
     try:
         return ask()
     except (BotoCoreError, ClientError) as error:

@@ -29,10 +29,7 @@ from ticketctl.settings import Settings
 Make = Callable[[int], Awaitable[list[int]]]
 SETTINGS = Settings(visibility_timeout=1)
 
-
-@pytest.fixture(autouse=True)
-def credentials(aws_credentials: None) -> None:
-    """Every test has them."""
+pytestmark = pytest.mark.usefixtures("aws_credentials")
 
 
 @pytest.fixture(params=["standard", "fifo"])
