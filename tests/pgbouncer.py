@@ -4,36 +4,35 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
+from tests.postgres import account_of
 
 POOL_SIZE = 20
 """Connections to the server for each database."""
+
+
+def installed() -> str | None:
+    """The program, if it is there; Debian keeps it where only root looks."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
 @contextmanager
 def pgbouncer(
     server: str, *, files: Mapping[str, str] = MappingProxyType({}), **options: object
 ) -> Iterator[int]:
-    """Answers the port of a PgBouncer in transaction mode; it runs under the account that owns the server's socket.
+    """Answers the port of a PgBouncer in transaction mode, under the account that owns the server's socket.
 
-    Skips the test where the program is not installed. `options` are PgBouncer's own; `files` are put in its folder,
-    `{folder}` in an option.
+    `options` are PgBouncer's own; `files` are put in its folder, `{folder}` in an option.
     """
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("pgbouncer is not installed")
-    sockets = Path(parse_qs(urlsplit(server).query)["host"][0])
-    owner = sockets.stat()
-    folder = Path(tempfile.mkdtemp(prefix="ticketctl-pgbouncer-"))
-    folder.chmod(0o755)
+    query = parse_qs(urlsplit(server).query)
+    sockets, server_port = Path(query["host"][0]), query.get("port", ["5432"])[0]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     settings = {
@@ -45,29 +44,26 @@ def pgbouncer(
         "default_pool_size": POOL_SIZE,
         "max_client_conn": 500,
     } | options
-    lines = ["[databases]", f"* = host={sockets} user=postgres", "[pgbouncer]"]
-    lines += [f"{name} = {value}".format(folder=folder) for name, value in settings.items()]
-    for name, content in {**files, "pgbouncer.ini": "\n".join(lines)}.items():
-        (folder / name).write_text(content)
-        (folder / name).chmod(0o600)
-        os.chown(folder / name, owner.st_uid, owner.st_gid)
-    root = os.geteuid() == 0
-    account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if root else {}
-    log = (folder / "log").open("w+")
-    try:
+    with TemporaryDirectory(prefix="ticketctl-pgbouncer-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        lines = ["[databases]", f"* = host={sockets} port={server_port} user=postgres", "[pgbouncer]"]
+        lines += [f"{name} = {value}".format(folder=folder) for name, value in settings.items()]
+        for file, content in {**files, "pgbouncer.ini": "\n".join(lines)}.items():
+            (folder / file).write_text(content)
+            (folder / file).chmod(0o600)
+            os.chown(folder / file, sockets.stat().st_uid, sockets.stat().st_gid)
+        config, log = folder / "pgbouncer.ini", folder / "log"
+        command = [installed() or "pgbouncer", config]
         with (
-            log,
-            subprocess.Popen(
-                [program, folder / "pgbouncer.ini"], stdout=log, stderr=log, **account
-            ) as process,
+            log.open("w") as written,
+            subprocess.Popen(command, stdout=written, stderr=written, **account_of(config)) as process,
         ):
             try:
-                _wait(port, process, folder / "log")
+                _wait(port, process, log)
                 yield port
             finally:
                 process.terminate()
-    finally:
-        shutil.rmtree(folder)
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.pgbouncer import pgbouncer, through
+from tests.pgbouncer import installed, pgbouncer, through
 from tests.program import Program
+
+pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 
 
 @pytest.fixture(scope="module")

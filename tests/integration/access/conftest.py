@@ -2,20 +2,18 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import pytest
 
 from tests.certificates import Certificates, make
+from tests.postgres import account_of, postgres
 from ticketctl import loops
 from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
@@ -54,39 +52,20 @@ def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Sec
     if not installed:
         pytest.skip("no Postgres with TLS is installed")
     programs = installed[-1].parent
-    folder = Path(tempfile.mkdtemp(prefix="ticketctl-secured-"))
-    account: dict[str, Any] = {"cwd": folder, "env": {}}
-    if os.geteuid() == 0:
-        account |= {"user": "postgres", "group": "postgres", "extra_groups": []}
-        shutil.chown(folder, "postgres", "postgres")
-    data = folder / "data"
-    access = ("--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256")
-    subprocess.run(
-        [programs / "initdb", "-D", data, *access, "--no-sync"], check=True, capture_output=True, **account
-    )
-    for name, source in {"server.crt": certificates.certificate, "server.key": certificates.key}.items():
-        shutil.copy(source, data / name)
-        os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    options = (f"port={port}", f"unix_socket_directories={folder}", "ssl=on", "fsync=off")
-    command = [programs / "postgres", "-D", data, *(part for one in options for part in ("-c", one))]
-    admin = f"postgresql://postgres@/postgres?host={folder}&port={port}"
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account
-    ) as process:
-        try:
-            _wait([programs / "pg_isready", "-h", str(folder), "-p", str(port)])
+    with TemporaryDirectory(prefix="ticketctl-secured-") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        data = folder / "data"
+        access = ("--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync")
+        command = [programs / "initdb", "-D", data, *access]
+        subprocess.run(command, check=True, capture_output=True, **account_of(folder) | {"cwd": folder})
+        for file, source in {"server.crt": certificates.certificate, "server.key": certificates.key}.items():
+            shutil.copy(source, data / file)
+            os.chown(data / file, data.stat().st_uid, data.stat().st_gid)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        with postgres(programs, data, port=port, ssl="on") as admin:
             sql(f"create role ada superuser login password '{PASSWORD}'", admin)
             loops.run(upgrade(Database(Settings(database_url=admin), embedded=False)))
             yield Secured(port, certificates, lambda statement: sql(statement, admin))
-        finally:
-            process.send_signal(signal.SIGINT)
-    shutil.rmtree(folder)
-
-
-def _wait(ready: list[str | Path]) -> None:
-    deadline = time.monotonic() + 30
-    while subprocess.run(ready, capture_output=True, check=False).returncode:
-        assert time.monotonic() < deadline, "the secured server did not start"
-        time.sleep(0.02)

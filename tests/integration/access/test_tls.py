@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests import certificates as certificates_module
 from tests.certificates import Certificates
 from tests.integration.access.conftest import PASSWORD, Secured
-from tests.pgbouncer import pgbouncer
+from tests.pgbouncer import installed, pgbouncer
 from tests.proxy import tcp_proxy
 from ticketctl import loops
 from ticketctl.db.address import Address
@@ -110,6 +110,7 @@ def pooler_url(server: str, certificates: Certificates, template: str) -> Iterat
         yield f"postgresql://ada:{{password}}@localhost:{port}/{template}"
 
 
+@pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 class TestPooler:
     def test_tls_and_scram(self, pooler_url: str, certificates: Certificates) -> None:
         query = f"?sslmode=verify-full&sslrootcert={certificates.authority}"

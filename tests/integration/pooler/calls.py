@@ -21,8 +21,8 @@ from ticketctl.db.engine import make_engine
 from ticketctl.db.pools import POOLS
 from ticketctl.settings import Settings
 
-TASKS = 8
-QUESTIONS = 4
+TASKS = 16
+QUESTIONS = 3
 
 
 def engine_of(url: str, pool: str, *, autocommit: bool) -> AsyncEngine:

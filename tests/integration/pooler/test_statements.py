@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import TextClause
 from sqlalchemy.sql.expression import TextualSelect
 
-from tests.pgbouncer import pgbouncer, through
+from tests.pgbouncer import installed, pgbouncer, through
 from ticketctl.db import operations, outbox, reviews, statements
 from ticketctl.db.address import Address
 from ticketctl.db.engine import Engines
@@ -172,6 +172,7 @@ async def test_no_statement_needs_the_session_of_another(
     assert [statement for _, statement in told if SESSION.search(statement)] == []
 
 
+@pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 async def test_every_statement_passes_a_pooler_with_one_connection(
     server: str, empty_database_url: str
 ) -> None:
