@@ -12,15 +12,16 @@ from typing import Any
 
 @contextmanager
 def postgres(programs: Path, data: Path, **options: object) -> Iterator[str]:
-    """Start a server on a data folder, under the account that owns it, with a unix socket beside it.
+    """Start a server on a data folder, under the account that owns it.
 
-    Answers the URL of its superuser over that socket. `options` are the server's; `port` must be among them.
+    Answers the URL of its superuser over its unix socket. `options` are the server's, among them `port` and
+    `unix_socket_directories`, which is one.
     """
-    folder = data.parent
-    chosen = {"unix_socket_directories": folder, "fsync": "off"} | options
+    folder = options["unix_socket_directories"]
+    chosen = {"fsync": "off"} | options
     command = [programs / "postgres", "-D", data]
     command += [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
-    ready = [programs / "pg_isready", "-h", folder, "-p", str(options["port"])]
+    ready = [programs / "pg_isready", "-h", str(folder), "-p", str(options["port"])]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account_of(data)
     ) as process:

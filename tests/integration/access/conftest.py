@@ -65,7 +65,7 @@ def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Sec
             os.chown(data / file, data.stat().st_uid, data.stat().st_gid)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]
-        with postgres(programs, data, port=port, ssl="on") as admin:
+        with postgres(programs, data, port=port, unix_socket_directories=folder, ssl="on") as admin:
             sql(f"create role ada superuser login password '{PASSWORD}'", admin)
             loops.run(upgrade(Database(Settings(database_url=admin), embedded=False)))
             yield Secured(port, certificates, lambda statement: sql(statement, admin))
