@@ -125,6 +125,17 @@ def test_the_region_is_the_hosts_or_the_environments(
     assert f"%2F{region}%2Frds-db%2F" in token
 
 
+def test_no_such_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    address = Address.parse("postgresql://ada@profile.example.com/db?sslmode=require")
+    logins = logins_of(address, Settings(database_iam=True))
+    assert logins is not None
+    with pytest.raises(ConfigError, match=r"TICKETCTL_DATABASE_IAM needs AWS: .*nobody") as raised:
+        loops.run(logins.current())
+    assert "AWS_PROFILE" in str(raised.value.hint)
+
+
 def test_no_region_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     logins = logins_of(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import boto3
@@ -73,6 +74,19 @@ async def who(connections: Connections, *, apart: bool = False) -> str:
         return await connection.scalar(text("select current_user"))
 
 
+def program(folder: Path, url: str, arn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program in a folder without settings."""
+    chosen = {"TICKETCTL_DATABASE_URL": url, "TICKETCTL_DATABASE_SECRET_ARN": arn}
+    return subprocess.run(
+        [sys.executable, "-m", "ticketctl", *arguments],
+        env=os.environ | chosen,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 class TestSecrets:
     async def test_the_form_of_rds_says_who_logs_in(self, secured: Secured, store: Store, role: str) -> None:
         async with environment(settings(secured, store(rds_form(role, FIRST)))) as connections:
@@ -104,25 +118,22 @@ class TestSecrets:
             secrets.put_secret_value(SecretId=arn, SecretString=rds_form(role, SECOND))
             assert await who(connections) == role
 
-    def test_a_wrong_one_is_never_shown(self, secured: Secured, store: Store, role: str, tmp_path) -> None:
+    def test_a_wrong_one_is_never_shown(
+        self, secured: Secured, store: Store, role: str, tmp_path: Path
+    ) -> None:
         chosen = settings(secured, store(rds_form(role, SECOND)))
-        told = subprocess.run(
-            [sys.executable, "-m", "ticketctl", "--debug", "list"],
-            env=os.environ
-            | {
-                "TICKETCTL_DATABASE_URL": chosen.database_url,
-                "TICKETCTL_DATABASE_SECRET_ARN": chosen.database_secret_arn,
-            },
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        told = program(tmp_path, chosen.database_url, chosen.database_secret_arn, "--debug", "list")
         assert told.returncode == 5
         assert "refused: password authentication failed" in told.stderr
         assert "hint: are the user and the password right?" in told.stderr
         assert "Traceback" in told.stderr
         assert SECOND not in told.stderr + told.stdout
+
+    def test_psql_gets_it_too(self, secured: Secured, store: Store, role: str, tmp_path: Path) -> None:
+        url = f"postgresql://localhost:{secured.port}/postgres?{secured.verified}"
+        arn = store(rds_form(role, FIRST))
+        told = program(tmp_path, url, arn, "db", "shell", "-Atc", "select current_user")
+        assert (told.stdout, told.stderr) == (f"{role}\n", "")
 
     def test_one_that_is_not_there(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
         arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none-AbCdEf"
