@@ -29,12 +29,7 @@ async def connect_and_migrate() -> None:
         raise ConfigError(
             "no database is named", hint="set TICKETCTL_DATABASE_URL; ticketctl db url prints one"
         )
-    engine = make_engine(
-        Address.parse(chosen.database_url),
-        application_name=chosen.application_name,
-        connect_timeout=chosen.connect_timeout,
-        autocommit=False,
-    )
+    engine = make_engine(Address.parse(chosen.database_url), chosen, autocommit=False)
     async with engine.begin() as connection:
         await connection.run_sync(migrate)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ticketctl import upkeep
 from ticketctl.db import migrations
 from ticketctl.db.address import Address
+from ticketctl.db.credentials import Login, logins_of
 from ticketctl.db.engine import Connections, Engines
 from ticketctl.db.failures import Telling, told_as_database_errors
 from ticketctl.db.pools import POOLS, Pool, pool_named
@@ -226,6 +227,13 @@ async def open_desk(database: Database) -> AsyncIterator["Desk"]:
                 team=tuple(team.name for team in taxonomy.teams),
             ),
         )
+
+
+async def login(database: Database) -> Login:
+    """What logs in to the database now, beside the URL without its password. Raises ConfigError, DatabaseError."""
+    address = address_of(database.settings)
+    logins = logins_of(address, database.settings)
+    return Login(None, address.password or "") if logins is None else await logins.current()
 
 
 async def prepare(database: Database) -> None:

@@ -30,6 +30,12 @@ class Settings:
     """Every setting with its default. Times are seconds."""
 
     database_url: str | None = _setting(None, "a postgresql:// URL; without it the embedded server is used")
+    database_iam: bool = _setting(
+        default=False, meaning="whether a token of RDS's IAM authentication is the database's password"
+    )
+    database_secret_arn: str | None = _setting(
+        None, "the ARN of the secret of AWS Secrets Manager that holds the database's password"
+    )
     home: str | None = _setting(None, "the folder of the embedded server's data")
     pool: str = _setting("null", "the pool strategy of the worker")
     loop: str = _setting("run-per-invocation", "the loop policy of the worker")
@@ -125,6 +131,10 @@ _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SCOPED = r"rw?:[A-Za-z0-9._~+/-]+=*"
 """A scope, and a token as RFC 6750 allows it."""
 _SHAPES = {
+    "database_secret_arn": (
+        r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
+        "it looks like arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-AbCdEf",
+    ),
     "ai_api_key": (r"[!-~]+", "a key has no spaces and nothing beyond ASCII"),
     "ai_base_url": (
         r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",

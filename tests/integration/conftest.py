@@ -1,11 +1,13 @@
 """What the tests with a real database share."""
 
+import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import asyncpg
 import pytest
 
+from tests.moto_server import moto
 from ticketctl.db.address import Address
 from ticketctl.db.engine import Connections, Engines
 from ticketctl.db.pools import POOLS
@@ -50,3 +52,20 @@ def settled(ask: Callable[[str], str]) -> Callable[[str, int], int]:
         return found
 
     return count
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """The URL of AWS's services, as moto's server speaks them."""
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that nobody checks, and no others."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

@@ -11,12 +11,12 @@ from ticketctl.db.address import Address
 from ticketctl.db.engine import make_engine
 from ticketctl.db.revision import REVISION
 from ticketctl.db.schema import metadata
+from ticketctl.settings import Settings
 
 
 @pytest.fixture
 def engine(empty_database_url: str) -> AsyncEngine:
-    address = Address.parse(empty_database_url)
-    return make_engine(address, application_name="tests", connect_timeout=5, autocommit=False)
+    return make_engine(Address.parse(empty_database_url), Settings(), autocommit=False)
 
 
 def differences(connection: Connection) -> list[object]:

@@ -1,8 +1,10 @@
+import shutil
 import ssl
 from pathlib import Path
 
 import pytest
 
+from tests import certificates
 from ticketctl.db.address import Address
 from ticketctl.errors import ConfigError
 
@@ -93,6 +95,26 @@ def test_the_password_for_who_needs_it(url: str, password: str | None) -> None:
     assert Address.parse(url).password == password
 
 
+@pytest.mark.parametrize(
+    ("url", "endpoints", "user"),
+    [
+        ("postgresql://ada@host/db", [("host", 5432)], "ada"),
+        ("postgresql://a%40b:pw@one:5433,[::1]/db", [("one", 5433), ("::1", 5432)], "a@b"),
+        ("postgresql://[::1]:6543/db?user=ada", [("::1", 6543)], "ada"),
+        ("postgresql:///db?host=one&port=6432", [("one", 6432)], None),
+        ("postgresql://ada@/db?host=/run/postgresql", [], "ada"),
+        ("postgresql://%2Frun%2Fpostgresql/db", [], None),
+        ("postgresql:///db", [], None),
+    ],
+)
+def test_what_is_reached_across_the_network_and_as_whom(
+    url: str, endpoints: list[tuple[str, int]], user: str | None
+) -> None:
+    address = Address.parse(url)
+    assert address.endpoints == endpoints
+    assert address.user == user
+
+
 def test_another_database_of_the_same_server() -> None:
     address = Address.parse("postgresql://ada:pw@host/db?host=/run").with_database("other")
     assert address.dsn == "postgresql://ada:pw@host/other?host=/run"
@@ -125,6 +147,33 @@ def test_where_tls_is_demanded_one_context_is_shared(
     context = Address.parse(url).connect_args["ssl"]
     assert (context.check_hostname, context.verify_mode) == (checks_host, verifies)
     assert Address.parse(url).connect_args["ssl"] is context
+
+
+def test_an_authority_at_hand_is_asked_for_by_require_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".postgresql").mkdir()
+    authority = certificates.make(tmp_path).authority
+    shutil.copy(authority, tmp_path / ".postgresql" / "root.crt")
+    context = Address.parse("postgresql://host/db?sslmode=require").connect_args["ssl"]
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.cert_store_stats()["x509_ca"] == 1
+
+
+def test_a_range_of_versions_is_kept() -> None:
+    query = "sslmode=require&ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.3"
+    context = Address.parse(f"postgresql://host/db?{query}").connect_args["ssl"]
+    assert (context.minimum_version, context.maximum_version) == (ssl.TLSVersion.TLSv1_3,) * 2
+
+
+@pytest.mark.parametrize(
+    "parameter", ["sslcrl=/nowhere", "sslcert=/nowhere", "ssl_min_protocol_version=TLSv9"]
+)
+def test_what_cannot_be_used_is_never_left_out_in_silence(parameter: str) -> None:
+    address = Address.parse(f"postgresql://host/db?sslmode=require&{parameter}")
+    with pytest.raises(ConfigError, match="TLS"):
+        _ = address.connect_args
 
 
 def test_a_missing_certificate_is_a_setting_that_is_wrong(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from ticketctl.errors import ConfigError
 from ticketctl.settings import NAMES, Settings
 
 SECRET = "hunter2"  # noqa: S105 - the tests look for it where it must not be
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1-AbCdEf"
 
 
 def write(folder: Path, content: str) -> Path:
@@ -31,9 +32,11 @@ def test_every_setting_can_be_in_the_environment() -> None:
         "redact": "false",
         "api_tokens": "r:abc, rw:d-._~+/9==",
         "api_auth": "gateway",
+        "database_iam": "true",
+        "database_secret_arn": ARN,
     }
     loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in said.items()})
-    meant = {"redact": False}
+    meant = {"redact": False, "database_iam": True}
     for name, value in dataclasses.asdict(loaded).items():
         assert value == (meant.get(name, said[name]) if said[name] != "3" else type(value)(3)), name
 

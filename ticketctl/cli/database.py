@@ -97,13 +97,16 @@ def _psql(found: "Database", arguments: list[str]) -> None:
     import shutil
     import subprocess
 
-    from ticketctl.runtime import address_of, embedded_server
+    from ticketctl import loops
+    from ticketctl.runtime import address_of, embedded_server, login
 
     address = address_of(found.settings)
     program = str(embedded_server(load_settings()).psql) if found.embedded else shutil.which("psql")
     if program is None:
         raise ConfigError("psql is not installed", hint="install PostgreSQL's client programs")
-    environment = os.environ | ({"PGPASSWORD": address.password} if address.password else {})
+    now = loops.run(login(found))
+    given = {"PGUSER": now.user, "PGPASSWORD": now.password}
+    environment = os.environ | {name: value for name, value in given.items() if value}
     command = [program, address.without_password, *arguments]
     status = subprocess.run(command, check=False, env=environment).returncode  # noqa: S603 - the user asked for psql
     raise typer.Exit(status)

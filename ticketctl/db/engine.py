@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import asyncpg
 from sqlalchemy import pool as pools
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ticketctl.db.address import Address
-from ticketctl.db.pools import POOLS, Pool
+from ticketctl.db.connector import Connector
+from ticketctl.db.pools import POOLS, Pool, pool_named
 from ticketctl.settings import Settings
 
 SIZE = 5
@@ -19,30 +19,21 @@ SIZE = 5
 
 
 def make_engine(
-    address: Address,
-    strategy: Pool = POOLS["null"],
-    *,
-    application_name: str,
-    connect_timeout: float,
-    autocommit: bool = True,
-    at_once: int = 1,
+    address: Address, settings: Settings, strategy: Pool = POOLS["null"], *, autocommit: bool = True
 ) -> AsyncEngine:
-    """Make an engine; nothing connects yet. `connect_timeout` is in seconds.
+    """Make an engine; nothing connects yet.
 
-    A pool keeps SQLAlchemy's five connections, or more where more are used `at_once`.
+    A pool keeps SQLAlchemy's five connections, or as many as the settings allow at a time, if these are more.
+    What the configured pool tells the driver holds for every strategy: a pooler is in the way of all connections.
+    Raises ConfigError where the settings contradict the address.
     """
-    connect = partial(
-        asyncpg.connect,
-        **address.connect_args,
-        timeout=connect_timeout,
-        server_settings={"application_name": application_name},
-        **strategy.connect_args,
-    )
+    told = {**pool_named(settings.pool).connect_args, **strategy.connect_args}
+    connect = partial(Connector(address, settings), **told)
     options: dict[str, Any] = dict(strategy.options)
     if strategy.pool_class is not None:
         options["poolclass"] = getattr(pools, strategy.pool_class)
     if strategy.is_sized:
-        options["pool_size"] = max(SIZE, at_once)
+        options["pool_size"] = max(SIZE, settings.max_connections)
     if autocommit:
         options["isolation_level"] = "AUTOCOMMIT"
     # parameters hold what tickets say: they belong into no traceback
@@ -126,13 +117,7 @@ class Engines:
         self._strategy = strategy
         self._dispose_at_end = strategy.dispose_at_end or one_loop
         self._settings = settings
-        self._make = partial(
-            make_engine,
-            address,
-            application_name=settings.application_name,
-            connect_timeout=settings.connect_timeout,
-            at_once=settings.max_connections,
-        )
+        self._make = partial(make_engine, address, settings)
         self._apart = self._make()
         self._engine: AsyncEngine | None = None
 

@@ -1,12 +1,14 @@
 """What a failure of the database means to a person. The worker does not use this: it logs what happened."""
 
-from collections.abc import AsyncIterator, Iterator
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
 from ticketctl.db.address import Address
+from ticketctl.db.connector import refuses_login
 from ticketctl.errors import DatabaseError, StaleSchemaError
 
 if TYPE_CHECKING:
@@ -14,8 +16,62 @@ if TYPE_CHECKING:
 
     from ticketctl.db.engine import Connections
 
-_STALE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
-_REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+class _Kind(NamedTuple):
+    """A kind of failure, and how it is told after the database's name."""
+
+    meets: Callable[[BaseException], bool]
+    error: type[DatabaseError]
+    told: str
+    hint: str
+
+
+def _is(*types: type[BaseException]) -> Callable[[BaseException], bool]:
+    return lambda cause: isinstance(cause, types)
+
+
+_REFUSED = _Kind(
+    _is(asyncpg.PostgresError, asyncpg.InterfaceError),
+    DatabaseError,
+    "refused: {text}",
+    "the server's log tells more; --debug shows the traceback",
+)
+_KINDS = (
+    _Kind(
+        _is(asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError),
+        StaleSchemaError,
+        "lacks what this version needs: {text}",
+        "bring it up to date: ticketctl db upgrade",
+    ),
+    _Kind(
+        _is(ssl.SSLCertVerificationError),
+        DatabaseError,
+        "cannot be trusted: {text}",
+        "sslrootcert must name the authority that signed the server's certificate; sslmode=verify-full needs the host "
+        "by the name in it",
+    ),
+    _Kind(
+        lambda cause: isinstance(cause, ConnectionError) and "rejected SSL upgrade" in str(cause),
+        DatabaseError,
+        "has no TLS, and its URL demands it: {text}",
+        "switch TLS on at the server; where the network itself is trusted, sslmode=prefer does without",
+    ),
+    _Kind(
+        _is(OSError, UnicodeError),  # a TimeoutError too, and a name that no host can have
+        DatabaseError,
+        "cannot be reached: {text}",
+        "is the server running, and does TICKETCTL_DATABASE_URL name it?",
+    ),
+    _Kind(
+        _is(asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError),
+        DatabaseError,
+        "handed a statement to another backend: {text}",
+        "a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer",
+    ),
+    _Kind(refuses_login, DatabaseError, "refused: {text}", "are the user and the password right?"),
+    _REFUSED,
+)
+"""The first that meets a failure tells it."""
 
 
 @contextmanager
@@ -49,20 +105,10 @@ def as_database_error(error: Exception, address: Address) -> DatabaseError | Non
     """The DatabaseError for a failure, None where it is none of the database's."""
     wrapped = getattr(error, "orig", None)  # SQLAlchemy's DBAPIError, which need not be imported to be known
     cause = error if wrapped is None else wrapped.__cause__ or wrapped
+    kind = next((kind for kind in _KINDS if kind.meets(cause)), None)
+    if kind is None and type(error).__module__.startswith("sqlalchemy."):
+        kind = _REFUSED
+    if kind is None:
+        return None
     text = " ".join(str(cause).split()) or type(cause).__name__
-    if isinstance(cause, _STALE):
-        return StaleSchemaError(
-            f"the database {address.shown} lacks what this version needs: {text}",
-            hint="bring it up to date: ticketctl db upgrade",
-        )
-    if isinstance(cause, OSError | UnicodeError):  # a TimeoutError too, and a name that no host can have
-        return DatabaseError(
-            f"the database {address.shown} cannot be reached: {text}",
-            hint="is the server running, and does TICKETCTL_DATABASE_URL name it?",
-        )
-    if isinstance(cause, _REFUSED) or type(error).__module__.startswith("sqlalchemy."):
-        return DatabaseError(
-            f"the database {address.shown} refused: {text}",
-            hint="the server's log tells more; --debug shows the traceback",
-        )
-    return None
+    return kind.error(f"the database {address.shown} {kind.told.format(text=text)}", hint=kind.hint)

@@ -43,12 +43,7 @@ def require(revision: str | None, address: Address) -> None:
 
 async def migrate(address: Address, settings: Settings) -> None:
     """Bring a database up to date, in one transaction; two at once take turns."""
-    engine = make_engine(
-        address,
-        application_name=settings.application_name,
-        connect_timeout=settings.connect_timeout,
-        autocommit=False,
-    )
+    engine = make_engine(address, settings, autocommit=False)
     async with engine.begin() as connection:
         await connection.run_sync(upgrade)
 

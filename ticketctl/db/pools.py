@@ -106,6 +106,7 @@ _ALL = (
         purpose="null, without prepared statements that outlive a transaction",
         right_when="PgBouncer in transaction mode or RDS Proxy stands in front of Postgres",
         pool_class="NullPool",
+        # then statements have no name; those that SQLAlchemy keeps are parsed anew whenever they are executed
         connect_args={"statement_cache_size": 0},
     ),
 )

@@ -4,16 +4,18 @@ It speaks asyncpg alone: SQLAlchemy would cost more time than the experiments of
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 
 from ticketctl.db.address import Address
+from ticketctl.db.connector import Connector
 from ticketctl.db.failures import told_as_database_errors
 from ticketctl.db.revision import REVISION
 from ticketctl.settings import Settings
@@ -34,10 +36,10 @@ _BACKENDS = "from pg_stat_activity where application_name = $1 and pid <> pg_bac
 
 
 _CHANGED = """
-select array(
-  select t.id from tickets t join attempts a on a.ticket_id = t.id and a.attempt = t.attempt
-  where t.id = any($1) and (t.status not in ('new', 'failed') or a.started_at < t.updated_at)
-  order by t.id)
+select coalesce(jsonb_agg(t.id), '[]')
+from tickets t join attempts a on a.ticket_id = t.id and a.attempt = t.attempt
+where t.id in (select cast(value as bigint) from jsonb_array_elements_text($1))
+  and (t.status not in ('new', 'failed') or a.started_at < t.updated_at)
 """
 """Tickets that somebody claimed, or more: a try that giving back alone wrote began when the ticket was updated."""
 _BUSY_PAUSE = 0.01
@@ -79,7 +81,7 @@ class Backend:
             if not await self._watcher.value(busy, self._name):
                 break
             await asyncio.sleep(_BUSY_PAUSE)
-        claimed = await self._watcher.value(_CHANGED, ticket_ids)
+        claimed = json.loads(await self._watcher.value(_CHANGED, json.dumps(list(ticket_ids))))
         idle = f"select count(*) {_BACKENDS} and state like 'idle in transaction%'"
         return Effects(frozenset(claimed), await self._watcher.value(idle, self._name))
 
@@ -171,8 +173,6 @@ async def _drop_abandoned(administration: "asyncpg.Connection") -> None:
 
 
 async def _connect(address: Address, settings: Settings) -> "asyncpg.Connection":
-    return await asyncpg.connect(
-        **address.connect_args,
-        timeout=settings.connect_timeout,
-        server_settings={"application_name": f"{settings.application_name}-laboratory"},
-    )
+    name = f"{settings.application_name}-laboratory"
+    # a pooler may stand in front of any server
+    return await Connector(address, replace(settings, application_name=name))(statement_cache_size=0)

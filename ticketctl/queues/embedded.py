@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
 
 import msgspec
 from sqlalchemy import RowMapping, TextClause
@@ -120,5 +119,5 @@ def _delivery(row: RowMapping) -> Delivery:
     )
 
 
-def _ids(letters: Sequence[DeadLetter]) -> list[UUID]:
-    return [UUID(letter.message_id) for letter in letters]
+def _ids(letters: Sequence[DeadLetter]) -> str:
+    return msgspec.json.encode([letter.message_id for letter in letters]).decode()

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from ticketctl import aws
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.messages import REGION, MalformedMessage, TicketMessage, parse_event
 from ticketctl.ports import DeadLetter, Delivery, QueuePolicy, Unsent
@@ -239,20 +240,15 @@ def _checked(url: str) -> str:
 
 def _client(url: str) -> Any:
     """A client for the queue's host and region; anything but AWS is taken at its word (a local stand-in)."""
-    try:
-        import boto3
-        from botocore.config import Config
-    except ImportError:
-        raise ConfigError(
-            "TICKETCTL_QUEUE_URL needs boto3, which is not installed", hint="pip install 'ticketctl[aws]'"
-        ) from None
+    session = aws.session("TICKETCTL_QUEUE_URL")
+    from botocore.config import Config
+
     parts = urlsplit(url)
-    aws = _HOST.match(parts.hostname or "")
-    session = boto3.Session()
+    host = _HOST.match(parts.hostname or "")
     return session.client(
         "sqs",
-        region_name=aws[1] if aws else session.region_name or REGION,
-        endpoint_url=None if aws else f"{parts.scheme}://{parts.netloc}",
+        region_name=host[1] if host else session.region_name or REGION,
+        endpoint_url=None if host else f"{parts.scheme}://{parts.netloc}",
         config=Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 2}),
     )
 

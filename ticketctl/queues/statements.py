@@ -92,10 +92,12 @@ where m.dead_at is not null order by m.dead_at, m.message_id limit :limit
 """
 )
 
+# JSON, because for an array's type asyncpg asks the catalogue, and switches the session's jit off and on meanwhile
 _DEAD = """
 with dead as (
   select message_id from messages
-  where dead_at is not null and message_id = any(cast(:message_ids as uuid[]))
+  where dead_at is not null
+    and message_id in (select cast(value as uuid) from jsonb_array_elements_text(cast(:message_ids as jsonb)))
   order by message_id for update
 ), gone as (
   delete from messages m using dead where m.message_id = dead.message_id returning m.ticket_id, m.body

@@ -3,21 +3,17 @@
 import asyncio
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from urllib.error import URLError
-from urllib.request import urlopen
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import asyncpg
 import boto3
 import pytest
 
+from tests.moto_server import moto
 from tests.serving import asked
 from ticketctl import upkeep, worker
 from ticketctl.db.failures import Telling
@@ -34,44 +30,7 @@ from ticketctl.settings import Settings
 Make = Callable[[int], Awaitable[list[int]]]
 SETTINGS = Settings(visibility_timeout=1)
 
-
-@contextmanager
-def moto(**environment: str) -> Iterator[str]:
-    """The URL of a server that speaks SQS."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline and process.poll() is None:
-                with suppress(URLError, OSError), urlopen(f"http://127.0.0.1:{port}/moto-api/"):
-                    break
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with moto() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+pytestmark = pytest.mark.usefixtures("aws_credentials")
 
 
 @pytest.fixture(params=["standard", "fifo"])

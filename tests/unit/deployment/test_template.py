@@ -108,7 +108,7 @@ def test_settings_of_ones_own_go_with_it():
 def test_its_variables_are_settings():
     everything = stack(Settings(), TARGET)[TEMPLATE]
     named = set(re.findall(r"TICKETCTL_([A-Z_]+):", everything))
-    assert named <= {name.upper() for name in NAMES} | {"DATABASE_IAM", "DATABASE_SECRET_ARN"}
+    assert named <= {name.upper() for name in NAMES}
 
 
 def test_the_packages_are_those_of_its_python_and_processor():

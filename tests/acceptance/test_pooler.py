@@ -1,0 +1,62 @@
+"""The program behind PgBouncer, whose one connection to the server all commands share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.pgbouncer import installed, pgbouncer, through
+from tests.program import Program
+
+pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
+
+
+@pytest.fixture(scope="module")
+def port(server: str) -> Iterator[int]:
+    with pgbouncer(server, default_pool_size=1) as made:
+        yield made
+
+
+@pytest.fixture
+def pooled(ticketctl: Program, emptied_url: str, port: int) -> Program:
+    return ticketctl.having(TICKETCTL_DATABASE_URL=through(port, emptied_url), TICKETCTL_POOL="pgbouncer")
+
+
+def test_a_ticket_from_the_tables_to_its_reply(
+    ticketctl: Program, empty_database_url: str, port: int
+) -> None:
+    url = through(port, empty_database_url)
+    pooled = ticketctl.having(TICKETCTL_DATABASE_URL=url, TICKETCTL_POOL="pgbouncer")
+    for _ in range(2):
+        assert pooled("db", "upgrade").out == "0001\n"
+    number = pooled("create", "I was charged twice for order 4711").out.strip()
+    assert pooled("process", "-", "--times", "2", stdin=pooled("event", number).out).status == 0
+    assert pooled("show", number, "--json").json["status"] == "processed"
+
+
+def test_without_the_pool_for_it_the_error_names_it(pooled: Program) -> None:
+    told = {pooled.having(TICKETCTL_POOL="null")("list") for _ in range(3)}
+    (failed,) = {done for done in told if done.status}
+    assert failed.status == 5
+    assert 'prepared statement "__asyncpg_' in failed.err
+    assert "already exists" in failed.err
+    assert "hint: a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer" in failed.err
+
+
+def test_a_parameter_that_the_pooler_does_not_know_is_named(
+    pooled: Program, emptied_url: str, port: int
+) -> None:
+    url = f"{through(port, emptied_url)}?search_path=public"
+    done = pooled.having(TICKETCTL_DATABASE_URL=url)("list")
+    assert done.status == 5
+    assert "unsupported startup parameter: search_path" in done.err
+
+
+def test_the_simulation_tells_the_pool_for_it_from_another(
+    ticketctl: Program, emptied_url: str, port: int
+) -> None:
+    server = ("--database-url", through(port, emptied_url))
+    pairs = ("--pool", "pgbouncer", "--pool", "null", "--loop", "run-per-invocation", "--times", "2")
+    right, wrong = ticketctl("simulate-warm-starts", "--json", *server, *pairs).json["cells"]
+    assert right["verdict"] == "safe"
+    assert wrong["verdict"] == "broken"
+    assert "already exists" in wrong["invocations"][0]["error"]

@@ -1,0 +1,168 @@
+"""Passwords that AWS hands out: tokens of IAM's and secrets, against a real Postgres with SCRAM and TLS."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pytest
+from sqlalchemy import text
+
+from tests.integration.access.conftest import Secured
+from ticketctl import loops
+from ticketctl.db.address import Address
+from ticketctl.db.credentials import logins_of
+from ticketctl.db.engine import Connections, Engines
+from ticketctl.db.pools import pool_named
+from ticketctl.db.revision import REVISION
+from ticketctl.errors import ConfigError, DatabaseError
+from ticketctl.runtime import Database, current_revision
+from ticketctl.settings import Settings
+
+REGION = "eu-central-1"
+FIRST, SECOND = "first/word", "second@word"
+
+pytestmark = pytest.mark.usefixtures("aws_credentials")
+Store = Callable[[str], str]
+
+
+@pytest.fixture
+def secrets(aws: str, monkeypatch: pytest.MonkeyPatch):
+    """A client of Secrets Manager, which the program finds at the same place."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", aws)
+    return boto3.client("secretsmanager", region_name=REGION, endpoint_url=aws)
+
+
+@pytest.fixture
+def store(secrets) -> Store:
+    """Keep a secret; answers its ARN."""
+    return lambda secret: secrets.create_secret(Name=uuid4().hex, SecretString=secret)["ARN"]
+
+
+@pytest.fixture
+def role(secured: Secured):
+    """A role that may log in with the first word."""
+    name = f"role_{uuid4().hex[:8]}"
+    secured.sql(f"create role {name} superuser login password '{FIRST}'")
+    yield name
+    secured.sql(f"drop role {name}")
+
+
+def rds_form(role: str, password: str) -> str:
+    """What RDS writes, as far as it says who logs in."""
+    return json.dumps({"username": role, "password": password, "engine": "postgres", "port": 5432})
+
+
+def settings(secured: Secured, arn: str, *, user: str = "nobody", **chosen: object) -> Settings:
+    return Settings(database_url=secured.url(secured.verified, user=user), database_secret_arn=arn, **chosen)
+
+
+@asynccontextmanager
+async def environment(settings: Settings) -> AsyncIterator[Connections]:
+    engines = Engines(Address.parse(settings.database_url or ""), pool_named(settings.pool), settings)
+    async with engines.per_loop() as connections:
+        yield connections
+
+
+async def who(connections: Connections, *, apart: bool = False) -> str:
+    async with connections.one(apart=apart) as connection:
+        return await connection.scalar(text("select current_user"))
+
+
+def program(folder: Path, url: str, arn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program in a folder without settings."""
+    chosen = {"TICKETCTL_DATABASE_URL": url, "TICKETCTL_DATABASE_SECRET_ARN": arn}
+    return subprocess.run(
+        [sys.executable, "-m", "ticketctl", *arguments],
+        env=os.environ | chosen,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class TestSecrets:
+    async def test_the_form_of_rds_says_who_logs_in(self, secured: Secured, store: Store, role: str) -> None:
+        async with environment(settings(secured, store(rds_form(role, FIRST)))) as connections:
+            assert await who(connections) == role
+            assert await who(connections, apart=True) == role
+
+    async def test_a_plain_text_is_the_password_of_the_urls_user(
+        self, secured: Secured, store: Store, role: str
+    ) -> None:
+        async with environment(settings(secured, store(FIRST), user=role)) as connections:
+            assert await who(connections) == role
+
+    async def test_it_is_asked_for_once(self, secured: Secured, secrets, store: Store, role: str) -> None:
+        arn = store(rds_form(role, FIRST))
+        async with environment(settings(secured, arn)) as connections:
+            await who(connections)
+            secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+            assert await who(connections) == role
+
+    @pytest.mark.parametrize("query", ["sslmode=prefer", None], ids=["prefer", "verify-full"])
+    async def test_the_next_connection_after_a_rotation_works(
+        self, secured: Secured, secrets, store: Store, role: str, query: str | None
+    ) -> None:
+        arn = store(rds_form(role, FIRST))
+        url = secured.url(query or secured.verified, user="nobody")
+        async with environment(Settings(database_url=url, database_secret_arn=arn)) as connections:
+            await who(connections)
+            secured.sql(f"alter role {role} password '{SECOND}'")
+            secrets.put_secret_value(SecretId=arn, SecretString=rds_form(role, SECOND))
+            assert await who(connections) == role
+
+    def test_a_wrong_one_is_never_shown(
+        self, secured: Secured, store: Store, role: str, tmp_path: Path
+    ) -> None:
+        chosen = settings(secured, store(rds_form(role, SECOND)))
+        told = program(tmp_path, chosen.database_url, chosen.database_secret_arn, "--debug", "list")
+        assert told.returncode == 5
+        assert "refused: password authentication failed" in told.stderr
+        assert "hint: are the user and the password right?" in told.stderr
+        assert "Traceback" in told.stderr
+        assert SECOND not in told.stderr + told.stdout
+
+    def test_psql_gets_it_too(self, secured: Secured, store: Store, role: str, tmp_path: Path) -> None:
+        url = f"postgresql://localhost:{secured.port}/postgres?{secured.verified}"
+        arn = store(rds_form(role, FIRST))
+        told = program(tmp_path, url, arn, "db", "shell", "-Atc", "select current_user")
+        assert (told.stdout, told.stderr) == (f"{role}\n", "")
+
+    def test_one_that_is_not_there(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
+        arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none-AbCdEf"
+        with pytest.raises(DatabaseError, match=r"Secrets Manager gave no password .*ResourceNotFound"):
+            loops.run(current_revision(Database(settings(secured, arn), embedded=False)))
+
+    @pytest.mark.parametrize("secret", ['{"username": "ada"}', '{"password": 5}', '{"password": ""}'])
+    def test_one_without_a_password(self, secured: Secured, store: Store, secret: str) -> None:
+        with pytest.raises(ConfigError, match="the secret holds no password"):
+            loops.run(current_revision(Database(settings(secured, store(secret)), embedded=False)))
+
+
+class TestIam:
+    def test_the_token_is_the_password(self, secured: Secured, role: str, monkeypatch) -> None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        chosen = Settings(database_url=secured.url(secured.verified, user=role), database_iam=True)
+        logins = logins_of(Address.parse(chosen.database_url), chosen)
+        token = loops.run(logins.current()).password
+        assert token.startswith(f"localhost:{secured.port}/?Action=connect&DBUser={role}&")
+        assert f"%2F{REGION}%2Frds-db%2F" in token
+        secured.sql(f"alter role {role} password '{token}'")
+        assert loops.run(current_revision(Database(chosen, embedded=False))) == REVISION
+
+    def test_without_credentials_to_sign_with(self, secured: Secured, monkeypatch) -> None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        chosen = Settings(database_url=secured.url(secured.verified, user="unsigned"), database_iam=True)
+        with pytest.raises(
+            DatabaseError, match=r"IAM gave no token for the database: .*credentials"
+        ) as raised:
+            loops.run(current_revision(Database(chosen, embedded=False)))
+        assert "credentials of AWS" in str(raised.value.hint)

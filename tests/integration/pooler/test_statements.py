@@ -1,0 +1,180 @@
+"""Every statement of ours leaves nothing behind in the session, as the server's own log tells, and passes a pooler."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import TextClause
+from sqlalchemy.sql.expression import TextualSelect
+
+from tests.pgbouncer import installed, pgbouncer, through
+from ticketctl.db import operations, outbox, reviews, statements
+from ticketctl.db.address import Address
+from ticketctl.db.engine import Engines
+from ticketctl.db.failures import Telling
+from ticketctl.db.pools import POOLS
+from ticketctl.db.store import PostgresStore
+from ticketctl.domain import (
+    Classification,
+    Draft,
+    Extraction,
+    NewTicket,
+    Route,
+    Step,
+    StepRecord,
+    TicketStatus,
+)
+from ticketctl.messages import TicketMessage
+from ticketctl.ports import Failure, Outcome, TicketFilter
+from ticketctl.queues import statements as queue_statements
+from ticketctl.queues.embedded import PostgresQueue
+from ticketctl.runtime import Database, upgrade
+from ticketctl.settings import Settings
+
+MODULES = (statements, operations, outbox, reviews, queue_statements)
+LOGGED = re.compile(
+    r"^\S+ \S+ \S+ \[\d+\] LOG:  (?:statement|execute ([^:]+)): (.*?)(?=^\S+ \S+ \S+ \[\d+\] |\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+SESSION = re.compile(
+    r"^\s*(?:set|reset|discard|listen|unlisten|prepare|deallocate|declare|load|lock)\b"
+    r"|\bcreate\s+(?:local\s+|global\s+)?temp"
+    r"|\bpg_(?:try_)?advisory_lock|\bset_config\b|\bwith\s+hold\b|\bpg_temp\b",
+    re.IGNORECASE,
+)
+"""What a pooler in transaction mode forgets, or gives to somebody else: https://www.pgbouncer.org/features.html."""
+
+
+async def every_statement(database: Database) -> None:
+    """Make the tables, and let everything that speaks SQL say all that it knows."""
+    settings = database.settings
+    await upgrade(database)
+    address = Address.parse(settings.database_url or "")
+    async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
+        telling = Telling(connections, address)
+        store, queue = PostgresStore(telling), PostgresQueue(telling, replace(settings, max_receive_count=1))
+        first, second, third = [
+            (await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(3)
+        ]
+        await people(store, reviews.PostgresReviews(connections), third)
+        await worker(store, first, second)
+        await watching(operations.PostgresOperations(telling), first)
+        await messages(queue, outbox.PostgresOutbox(telling))
+
+
+async def people(store: PostgresStore, desk: reviews.PostgresReviews, ticket_id: int) -> None:
+    wanted = TicketFilter(status=TicketStatus.NEW, search="ticket")
+    page = await store.list(wanted, sort="created", limit=1, after=None, count=True)
+    await store.list(wanted, sort="created", limit=1, after=page.next_cursor, count=False)
+    await store.history(ticket_id)
+    await desk.set(ticket_id, {"team": "sales"}, routed=None)
+    await desk.approve(ticket_id)
+    await desk.reject(ticket_id, None)
+    await store.close(ticket_id)
+
+
+async def worker(store: PostgresStore, first: int, second: int) -> None:
+    token, environment = uuid4(), "here"
+    delivered = [TicketMessage(message_id=str(n), ticket_id=n) for n in (first, second)]
+    claims = await store.claim(delivered, token=token, lease=timedelta(minutes=1), environment_id=environment)
+    assert claims.keys() == {first, second}
+    step = StepRecord(step=Step.CLASSIFY, output={}, provider="p", model="m", prompt_hash="h")
+    assert await store.save_step(first, token, step)
+    outcome = Outcome(
+        status=TicketStatus.PROCESSED,
+        classification=Classification(
+            category="billing",
+            priority="normal",
+            sentiment="neutral",
+            language="en",
+            confidence=0.9,
+            method="model",
+        ),
+        extraction=Extraction(),
+        route=Route(team="sales", rule="r", reason="so"),
+        draft=Draft(text="Dear Ada", method="model"),
+    )
+    assert await store.finish(first, token, outcome, [step])
+    failure = Failure(message=delivered[1], error="x", final=True)
+    await store.give_back([failure], token=token, environment_id=environment)
+    assert (await store.history(second)).ticket.status == "failed"
+
+
+async def watching(watched: operations.PostgresOperations, ticket_id: int) -> None:
+    await watched.stuck(timedelta(0), limit=10)
+    await watched.ids_of(TicketStatus.NEW, limit=10)
+    await watched.reopen([ticket_id])
+    await watched.retry([ticket_id])
+    await watched.statistics()
+    await watched.connection_limit()
+
+
+async def messages(queue: PostgresQueue, sender: outbox.PostgresOutbox) -> None:
+    assert await queue.backlog() == await sender.waiting()
+    taken = await sender.take(1)
+    await sender.release([one.message_id for one in taken])
+    delivered = await queue.receive(1, wait=0)
+    await queue.give_back(delivered)
+    await queue.delete(await queue.receive(1, wait=0))
+    await queue.receive(10, wait=0)
+    await queue.redrive(await queue.dead_letters(10))
+    await queue.purge(await queue.dead_letters(10))
+    await sender.forget([one.message_id for one in await sender.take(10)])
+
+
+def database(url: str) -> Database:
+    return Database(Settings(database_url=url, pool="pgbouncer"), embedded=False)
+
+
+@pytest.fixture
+def logged(
+    empty_database_url: str, server_home: Path, sql: Callable[..., str]
+) -> Callable[[], list[tuple[str, str]]]:
+    """What the server was told since: (name of the prepared statement, SQL)."""
+    name = Address.parse(empty_database_url).shown.rpartition("/")[2]
+    sql(f"alter database {name} set log_statement = 'all'")
+    log = server_home / "postgres.log"
+    start = log.stat().st_size
+
+    def since() -> list[tuple[str, str]]:
+        with log.open() as lines:
+            lines.seek(start)
+            return [(found[1], found[2]) for found in LOGGED.finditer(lines.read())]
+
+    return since
+
+
+def ours() -> Iterator[tuple[ModuleType, str, str]]:
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if isinstance(value, TextClause | TextualSelect):
+                yield module, name, str(getattr(value, "element", value))
+
+
+def shape(sql: str) -> str:
+    """The same for a statement and for what the driver makes of it."""
+    return " ".join(re.sub(r"(?<![:\w]):\w+|\$\d+(?:::[\w ]+(?:\[\])?)?", "?", sql).split())
+
+
+async def test_no_statement_needs_the_session_of_another(
+    empty_database_url: str, logged: Callable[[], list[tuple[str, str]]]
+) -> None:
+    await every_statement(database(empty_database_url))
+    told = logged()
+    seen = {shape(statement) for _, statement in told}
+    assert [f"{module.__name__}.{name}" for module, name, sql in ours() if shape(sql) not in seen] == []
+    assert {name for name, _ in told} <= {None, "<unnamed>"}
+    assert [statement for _, statement in told if SESSION.search(statement)] == []
+
+
+@pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
+async def test_every_statement_passes_a_pooler_with_one_connection(
+    server: str, empty_database_url: str
+) -> None:
+    with pgbouncer(server, default_pool_size=1) as port:
+        await every_statement(database(through(port, empty_database_url)))
