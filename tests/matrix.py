@@ -39,6 +39,28 @@ EXPECTED = {
 }
 """Outcomes of five invocations, and the verdict."""
 
+API = {
+    ("null", "server"): "safe",
+    ("queue", "server"): "fragile",
+    ("queue-pre-ping", "server"): "safe",
+    ("queue-recycle", "server"): "safe",
+    ("static", "server"): "fragile",
+    ("dispose", "server"): "fragile",
+    ("dispose-no-close", "server"): "fragile",
+    ("fresh-engine", "server"): "fragile",
+    ("pgbouncer", "server"): "safe",
+    ("null", "mangum"): "safe",
+    ("queue", "mangum"): "fragile",
+    ("queue-pre-ping", "mangum"): "safe",
+    ("queue-recycle", "mangum"): "safe",
+    ("static", "mangum"): "fragile",
+    ("dispose", "mangum"): "safe",
+    ("dispose-no-close", "mangum"): "leaking",
+    ("fresh-engine", "mangum"): "leaking",
+    ("pgbouncer", "mangum"): "safe",
+}
+"""Verdicts where one loop serves every request: `server` holds one engine for all, `mangum` asks its pool anew for each."""
+
 ERRORS = {
     ("queue", "run-per-invocation"): [None, A, B, B, B],
     ("static", "run-per-invocation"): [None, A, B, B, B],

@@ -3,6 +3,7 @@
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -12,17 +13,20 @@ from typing import Any
 class Model(socketserver.ThreadingTCPServer):
     """Speaks the chat-completions format.
 
-    `says` is its answer to each step; `refuses` is a status to answer instead, with a body that repeats the key.
-    `asked` holds the key and the body of each request.
+    `says` is its answer to each step; `refuses` is a status to answer instead, with a body that repeats the key;
+    `counts` is whether it tells its usage, `takes` the seconds before each answer. `asked` holds the key and the body of each request.
     """
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Reply)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.refuses: int | None = None
+        self.counts = True
+        self.takes = 0.0
         self.says: dict[str, Any] = {
             "category": "billing",
             "priority": "normal",
@@ -43,9 +47,11 @@ def serving() -> Iterator[Model]:
     with Model() as model:
         thread = threading.Thread(target=model.serve_forever, args=(0.05,))
         thread.start()
-        yield model
-        model.shutdown()
-        thread.join()
+        try:
+            yield model
+        finally:
+            model.shutdown()
+            thread.join()
 
 
 class _Reply(BaseHTTPRequestHandler):
@@ -56,13 +62,13 @@ class _Reply(BaseHTTPRequestHandler):
         assert isinstance(model, Model)
         key = self.headers["authorization"]
         model.asked.append((key, json.loads(self.rfile.read(int(self.headers["content-length"])))))
+        time.sleep(model.takes)
         answer: dict[str, Any] = {"error": {"message": f"not with the key {key}"}}
         if model.refuses is None:
             message = {"role": "assistant", "content": json.dumps(model.says)}
-            answer = {
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 1000, "completion_tokens": 500},
-            }
+            answer = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            if model.counts:
+                answer["usage"] = {"prompt_tokens": 1000, "completion_tokens": 500}
         sent = json.dumps(answer).encode()
         self.send_response(model.refuses or 200)
         self.send_header("content-length", str(len(sent)))

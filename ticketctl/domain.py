@@ -10,6 +10,8 @@ SUBJECT_LIMIT = 500
 """Characters that a subject may have at most."""
 BODY_LIMIT = 200_000
 """Characters that a body may have at most."""
+LARGEST_ID = 2**63 - 1
+"""The largest number of a ticket: the largest that a bigint holds."""
 
 
 class TicketStatus(StrEnum):

@@ -2,6 +2,7 @@
 
 TicketctlError            1  a bug: nothing should raise it bare
 ├── InvalidInputError     2  what was typed or sent cannot be used as it is
+│   └── ConflictError     2  it does not fit the state that a ticket is in
 ├── NotFoundError         3  no such ticket or message
 ├── ConfigError           4  a setting is wrong, missing, or needs an extra that is not installed
 ├── DatabaseError         5  the database cannot be reached, refuses, or answers late
@@ -28,6 +29,10 @@ class InvalidInputError(TicketctlError):
     """What was typed or sent cannot be used as it is."""
 
     exit_status = 2
+
+
+class ConflictError(InvalidInputError):
+    """What was asked for does not fit the state that the ticket is in."""
 
 
 class NotFoundError(TicketctlError):

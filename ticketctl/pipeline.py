@@ -144,15 +144,12 @@ async def _both(
     first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]
 ) -> tuple[First, Second]:
     """Run two steps at once; where one fails the other still ends, so that its answer is saved."""
-    one, other = asyncio.create_task(first), asyncio.create_task(second)
-    try:
-        await asyncio.wait([one, other])
-    except asyncio.CancelledError:
-        one.cancel()
-        other.cancel()
-        await asyncio.wait([one, other])
-        raise
-    return one.result(), other.result()
+    one, other = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(one, BaseException):
+        raise one
+    if isinstance(other, BaseException):
+        raise other
+    return one, other
 
 
 def as_set_by_human(said: Classification, ticket: Ticket) -> Classification:

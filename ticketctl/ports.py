@@ -273,8 +273,18 @@ class StuckTicket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUse:
+    """What one model read and wrote in the outputs of one step that are saved."""
+
+    model: str
+    runs: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStatistics:
-    """What one step cost over all saved outputs; durations in milliseconds."""
+    """What one step took over all saved outputs, in all and by model; durations in milliseconds."""
 
     step: Step
     provider: str
@@ -283,11 +293,12 @@ class StepStatistics:
     p95_ms: float
     input_tokens: int
     output_tokens: int
+    models: Sequence[ModelUse]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """All tickets by their status, the oldest that is new, and what the steps cost."""
+    """All tickets by their status, the oldest that is new, and what the steps took."""
 
     tickets: Mapping[TicketStatus, int]
     oldest_new: datetime | None
@@ -314,3 +325,6 @@ class Operations(Protocol):
 
     async def connection_limit(self) -> int:
         """How many connections the database server gives to ordinary users."""
+
+    async def check_schema(self) -> None:
+        """Raise StaleSchemaError where the tables are not those that this program needs."""

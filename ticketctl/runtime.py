@@ -14,13 +14,14 @@ from ticketctl.db.failures import Telling, told_as_database_errors
 from ticketctl.db.pools import POOLS, Pool, pool_named
 from ticketctl.db.revision import REVISION
 from ticketctl.db.store import PostgresStore
-from ticketctl.errors import ConfigError
+from ticketctl.errors import ConfigError, TicketctlError
 from ticketctl.loops import Loop, LoopPolicy, policy_named
 from ticketctl.pipeline import Pipeline
 from ticketctl.ports import Operations, Outbox, Sender, TicketQueue, TicketStore
 from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
+    from ticketctl.ai.spending import Budget
     from ticketctl.db.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.reviews import Desk
@@ -48,25 +49,27 @@ def address_of(settings: Settings) -> Address:
     return Address.parse(settings.database_url)
 
 
-def worker_loop(settings: Settings) -> Loop[Pipeline]:
+def worker_loop(settings: Settings, budget: "Budget") -> Loop[Pipeline]:
     """The loop of an execution environment, with the pipeline that each of its event loops gets."""
-    return Loop(policy_named(settings.loop), resources(settings))
+    return Loop(policy_named(settings.loop), resources(settings, budget))
 
 
-def resources(settings: Settings) -> Compose:
+def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
     """What is bound to an event loop, as a context manager to be entered once per loop.
 
     What is not bound to one is made here, once: the engine's strategy and how providers are made.
 
     Raises:
         ConfigError: A setting is wrong, or the taxonomy is.
+        ProviderError: The budget has a limit, but a model has no price.
     """
     from ticketctl.ai.providers import Providers, taxonomy_of
 
     one_loop = policy_named(settings.loop).persistent
     engines = Engines(address_of(settings), pool_named(settings.pool), settings, one_loop=one_loop)
     taxonomy = taxonomy_of(settings)
-    providers = Providers(settings, taxonomy)
+    providers = Providers(settings, taxonomy, budget=budget)
+    providers.require_prices()
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:
@@ -139,32 +142,59 @@ class Backstage:
         """
         return 0 if self.sender is None else await upkeep.flush(self.outbox, self.sender, ticket_id=ticket_id)
 
+    async def try_flush(self, ticket_id: int | None = None) -> TicketctlError | None:
+        """The same for who must not fail with it: answers why not all was sent. What stays is sent later."""
+        try:
+            await self.flush(ticket_id)
+        except TicketctlError as error:
+            return error
+        return None
+
 
 @asynccontextmanager
 async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
     """As `open_store`, with everything that is behind it; raises the same, and ConfigError."""
-    from ticketctl.db.operations import PostgresOperations
-    from ticketctl.db.outbox import PostgresOutbox
-
     settings, address = database.settings, address_of(database.settings)
     async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
         with told_as_database_errors(address):
             await _bring_up_to_date(connections, database)
-        telling = Telling(connections, address)
-        elsewhere = _sqs(settings)
-        yield Backstage(
-            store=PostgresStore(telling),
-            operations=PostgresOperations(telling),
-            outbox=PostgresOutbox(telling),
-            queue=elsewhere or _queue_in_postgres(telling, settings),
-            sender=elsewhere,
-        )
+        yield _backstage(Telling(connections, address), settings, _sqs(settings))
 
 
-def _queue_in_postgres(connections: Telling, settings: Settings) -> TicketQueue:
+def api_resources(
+    settings: Settings, *, one_loop: bool
+) -> "Callable[[], AbstractAsyncContextManager[Backstage]]":
+    """What the API holds of an event loop, as `resources` is for the worker; the tables are taken as they are.
+
+    `one_loop`: it is entered once in the life of the process. Else it may be entered for every request, and the
+    pool says what stays in between.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    address, elsewhere = address_of(settings), _sqs(settings)
+    engines = Engines(address, pool_named(settings.pool), settings, one_loop=one_loop)
+
+    @asynccontextmanager
+    async def compose() -> AsyncIterator[Backstage]:
+        async with engines.per_loop() as connections:
+            yield _backstage(Telling(connections, address), settings, elsewhere)
+
+    return compose
+
+
+def _backstage(telling: Telling, settings: Settings, elsewhere: "SqsQueue | None") -> Backstage:
+    from ticketctl.db.operations import PostgresOperations
+    from ticketctl.db.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
 
-    return PostgresQueue(connections, settings)
+    return Backstage(
+        store=PostgresStore(telling),
+        operations=PostgresOperations(telling),
+        outbox=PostgresOutbox(telling),
+        queue=elsewhere or PostgresQueue(telling, settings),
+        sender=elsewhere,
+    )
 
 
 def _sqs(settings: Settings) -> "SqsQueue | None":

@@ -1,8 +1,8 @@
 """What a person does with tickets: the command line and the API both come through here."""
 
-from ticketctl.domain import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket, TicketHistory
-from ticketctl.errors import InvalidInputError, NotFoundError
-from ticketctl.ports import TicketFilter, TicketPage, TicketStore
+from ticketctl.domain import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketHistory
+from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
+from ticketctl.ports import Operations, TicketFilter, TicketPage, TicketStore
 
 REQUESTER_LIMIT = 320
 """Characters of an e-mail address, after RFC 3696's erratum 1690 rounded up."""
@@ -12,8 +12,6 @@ FILTER_LIMIT = 1000
 """Characters that a list may be asked for: tens of thousands of words exhaust the server's stack."""
 PAGE_LIMIT = 1000
 """Tickets on one page at most."""
-LARGEST_ID = 2**63 - 1
-"""The largest number that a bigint holds."""
 
 
 async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
@@ -72,6 +70,23 @@ async def close(store: TicketStore, ticket_id: int) -> Ticket:
     ticket = await store.close(known(ticket_id))
     if ticket is None:
         raise _no_ticket(ticket_id)
+    return ticket
+
+
+async def retry(store: TicketStore, operations: Operations, ticket_id: int) -> Ticket:
+    """Give a ticket another try, and answer it as it is then.
+
+    Raises:
+        NotFoundError: There is none.
+        ConflictError: It is settled, or being worked on.
+    """
+    retried = await operations.retry([known(ticket_id)])
+    ticket = (await show(store, ticket_id)).ticket
+    if not retried:
+        raise ConflictError(
+            f"ticket {ticket_id} is {ticket.status} and cannot be tried again",
+            hint="what failed, needs review, or waits for a worker can be",
+        )
     return ticket
 
 

@@ -82,6 +82,20 @@ class Settings:
     redact: bool = _setting(
         default=True, meaning="whether e-mail addresses and phone numbers are kept from the AI provider"
     )
+    api_tokens: str | None = _setting(
+        None, "who may use the API: scope:token, scope:token; a scope is r (read) or rw", secret=True
+    )
+    api_auth: Literal["tokens", "gateway"] = _setting(
+        "tokens", "who asks for tokens on Lambda: the API itself, or the gateway in front of it"
+    )
+    api_body_limit: Count = _setting(
+        2_500_000, "bytes that one request to the API may have; the largest ticket fits, all its text escaped"
+    )
+    api_rate: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = _setting(
+        100.0, "requests per second that one client may make to the API, and as many at once"
+    )
+    server_pool: str = _setting("queue-pre-ping", "the pool strategy of ticketctl serve")
+    server_connections: Count = _setting(10, "database connections that ticketctl serve holds at a time")
     application_name: str = _setting("ticketctl", "the name that the database server shows for connections")
 
     @property
@@ -114,6 +128,8 @@ SECRETS = frozenset(f.name for f in fields(Settings) if f.metadata["secret"])
 _PATHS = ("home", "cache", "taxonomy", "ai_model_file")
 """Settings that name files; what the file says of them is meant from its own folder."""
 _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
+_SCOPED = r"rw?:[A-Za-z0-9._~+/-]+=*"
+"""A scope, and a token as RFC 6750 allows it."""
 _SHAPES = {
     "database_secret_arn": (
         r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
@@ -123,6 +139,10 @@ _SHAPES = {
     "ai_base_url": (
         r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",
         "it looks like https://host/v1, without a password in it",
+    ),
+    "api_tokens": (
+        rf"{_SCOPED}(?:\s*,\s*{_SCOPED})*",
+        "they look like r:TOKEN, rw:TOKEN; a token is of letters, digits and -._~+/, with = at its end",
     ),
     "ai_prices": (
         rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?",

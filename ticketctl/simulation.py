@@ -1,4 +1,7 @@
-"""Our worker in the laboratory: pools and loops, each pair in processes of its own, on a throwaway database."""
+"""Our worker and API in the laboratory: pools and execution models, each pair in processes of its own.
+
+They work on a throwaway database.
+"""
 
 import asyncio
 import os
@@ -11,6 +14,7 @@ from uuid import uuid4
 
 from ticketctl.db.address import Address
 from ticketctl.db.throwaway import Throwaway, throwaway
+from ticketctl.execution_models import MODELS, request_event
 from ticketctl.messages import TicketMessage, build_event, message_body, parse_event
 from ticketctl.settings import Settings
 from ticketctl.side_effects import SideEffects
@@ -18,26 +22,21 @@ from ticketctl.warmstart.experiment import Experiment, Runtime, Stage
 from ticketctl.warmstart.laboratory import Laboratory
 from ticketctl.warmstart.report import Report
 
-HANDLER = "ticketctl.worker:handler"
-PRELOAD = (
-    "ticketctl.worker",
-    "ticketctl.ai.providers",
-    "ticketctl.ai.offline.provider",
-    "ticketctl.ai.offline.drafting",
-    "ticketctl.ai.offline.warm",
-    "sqlalchemy.dialects.postgresql.asyncpg",
-)
-"""What an environment imports anyway: imported once, before the environments are forked."""
 BATCH = 3
 """Records of the default event."""
+REQUEST = {
+    "subject": "I was charged twice for order 4711",
+    "body": "Please refund the second payment of 12.50 EUR.",
+}
+"""What a request to the API creates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to be simulated.
 
-    `pairs` are (pool, loop); `batches` the records of the events that take turns, replayed with new tickets (none:
-    the default batch); `server` is where the throwaway database is made, `keep_template` whether its tables
+    `pairs` are (pool, execution model); `batches` the records of the worker's events that take turns, replayed with
+    new tickets (none: the default batch); `server` is where the throwaway database is made, `keep_template` whether its tables
     may stay there as a template. `runtime` is who calls the handler, "direct" or "awslambdaric".
     """
 
@@ -76,7 +75,7 @@ async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
     """
     # the template process imports while the database is being made
     async with (
-        Laboratory(preload=PRELOAD) as laboratory,
+        Laboratory(preload=_imports(plan)) as laboratory,
         throwaway(plan.server, plan.settings, keep_template=plan.keep_template) as database,
     ):
         ids = iter(await database.make_tickets(_tickets_needed(plan)))
@@ -102,7 +101,7 @@ class _Bench:
         self._plan = plan
         self._database = database
         self._pool = pool
-        self._loop = loop
+        self._model = MODELS[loop]
         self._ids = ids
         self.ticket_ids: dict[str, int] = {}
         self._name = f"ticketctl-{uuid4().hex[:12]}"
@@ -112,7 +111,7 @@ class _Bench:
         alone = self._stage(self._plan.times + 1, self._name)
         collected = self._stage(self._plan.times, f"{self._name}-gc")
         return Experiment(
-            handler=HANDLER,
+            handler=self._model.handler,
             events=alone.events,
             times=self._plan.times,
             environment=alone.environment,
@@ -120,22 +119,26 @@ class _Bench:
             witness=self.side_effects.look,
             collected=collected,
             runtime=self._plan.runtime,
-            labels={"pool": self._pool, "loop": self._loop},
+            labels={"pool": self._pool, "loop": self._model.name},
         )
 
     def _stage(self, events: int, name: str) -> Stage:
         environment = {
             "TICKETCTL_DATABASE_URL": self._database.address.dsn,
-            "TICKETCTL_POOL": self._pool,
-            "TICKETCTL_LOOP": self._loop,
+            self._model.pool: self._pool,
             "TICKETCTL_APPLICATION_NAME": name,
             "TICKETCTL_AI_PROVIDER": "offline",
+            "TICKETCTL_API_AUTH": "gateway",
         }
+        if self._model.loop is not None:
+            environment[self._model.loop] = self._model.name
         made = [self._event(number) for number in range(events)]
         return Stage(events=made, environment=environment, server=self._database.backend(name))
 
     def _event(self, number: int) -> dict[str, Any]:
         batches = self._plan.batches
+        if not self._model.takes_records:
+            return request_event("POST", "/tickets", REQUEST)
         if not batches:
             messages = [
                 TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id)
@@ -152,6 +155,11 @@ class _Bench:
         message_id, ticket_id = str(uuid4()), next(self._ids)
         self.ticket_ids[message_id] = ticket_id
         return {**record, "messageId": message_id, "body": message_body(ticket_id)}
+
+
+def _imports(plan: Plan) -> list[str]:
+    """What the environments import, each module once."""
+    return list(dict.fromkeys(module for _, model in plan.pairs for module in MODELS[model].imports))
 
 
 def _tickets_needed(plan: Plan) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from ticketctl.domain import TicketStatus
+from ticketctl.domain import LARGEST_ID, TicketStatus
 from ticketctl.errors import NotFoundError, QueueError
 from ticketctl.ports import DeadLetter, Operations, Outbox, Sender, StuckTicket, TicketQueue
 
@@ -55,7 +55,7 @@ async def retry(operations: Operations, ticket_ids: Sequence[int]) -> Sequence[i
     Raises:
         NotFoundError: None of them does.
     """
-    retried = await operations.retry(ticket_ids)
+    retried = await operations.retry([number for number in ticket_ids if 0 < number <= LARGEST_ID])
     if ticket_ids and not retried:
         named = ", ".join(str(ticket_id) for ticket_id in ticket_ids[:5])
         raise NotFoundError(

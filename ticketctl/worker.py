@@ -5,12 +5,10 @@ lives with the process is made once, by the first invocation; what is bound to a
 in each loop.
 """
 
-import json
 import logging
 import os
 import time
 from collections.abc import Sequence
-from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,27 +17,32 @@ from uuid import uuid4
 
 from ticketctl import loops
 from ticketctl import settings as settings_module
+from ticketctl.ai.spending import Budget
 from ticketctl.batch import Limits, RecordResult, all_failed, process
 from ticketctl.db.pools import pool_named
 from ticketctl.errors import InvalidInputError
+from ticketctl.logs import REQUEST_ID, log_json
 from ticketctl.loops import policy_named
 from ticketctl.messages import Message, batch_response, parse_event
+from ticketctl.prices import prices_of
 from ticketctl.runtime import Database, open_backstage, unsafe_pair, worker_loop
 from ticketctl.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-
 
 class Worker:
-    """One execution environment: what one warm process keeps from invocation to invocation."""
+    """One execution environment: what one warm process keeps from invocation to invocation.
 
-    def __init__(self, settings: Settings) -> None:
+    `limit` is what its AI provider may cost; then no more is asked, and the records that need it fail.
+    """
+
+    def __init__(self, settings: Settings, *, limit: float | None = None) -> None:
         self.environment_id = str(uuid4())
+        self.budget = Budget(prices_of(settings), limit)
         self._settings = settings
         self._policy = policy_named(settings.loop)
-        self._loop = worker_loop(settings)
+        self._loop = worker_loop(settings, self.budget)
         warning = unsafe_pair(pool_named(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
@@ -49,7 +52,7 @@ class Worker:
 
         `context` is Lambda's, or None: then the visibility timeout bounds the invocation.
         """
-        _request_id.set(getattr(context, "aws_request_id", None))
+        REQUEST_ID.set(getattr(context, "aws_request_id", None))
         try:
             messages = parse_event(event)
         except InvalidInputError as error:
@@ -111,6 +114,11 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     return response(_worker.invoke(event, context))
 
 
+def spent() -> float | None:
+    """What the AI provider has cost in this environment so far; None where nobody can know."""
+    return 0.0 if _worker is None else _worker.budget.spent
+
+
 def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - what Lambda passes
     """Entry point of the scheduled function: send what could not be sent when its ticket was made.
 
@@ -130,45 +138,6 @@ def response(results: Sequence[RecordResult]) -> dict[str, Any]:
     """The partial batch response for these results."""
     failed = [result.message.message_id for result in results if result.error is not None]
     return batch_response(message_id for message_id in failed if message_id is not None)
-
-
-def log_json() -> None:
-    """Write what this package logs as JSON, a line an event, on Lambda's handlers or on stderr."""
-    root = logging.getLogger()
-    if not root.handlers:
-        root.addHandler(logging.StreamHandler())
-    for log_handler in root.handlers:
-        log_handler.setFormatter(JsonFormatter())
-    logging.getLogger("ticketctl").setLevel(logging.INFO)
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, message, request, and what `extra` names."""
-
-    EXTRA = ("message_id", "ticket_id", "step", "status", "duration_ms")
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format one record; its exception becomes `error_type`, `error` and `traceback`."""
-        line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{record.msecs:03.0f}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": _request_id.get(),
-        }
-        line |= {name: getattr(record, name) for name in self.EXTRA if hasattr(record, name)}
-        if record.exc_info and record.exc_info[1] is not None:
-            error = record.exc_info[1]
-            line |= {
-                "error_type": type(error).__name__,
-                "error": str(error),
-                "traceback": self.formatException(record.exc_info),
-            }
-        text = json.dumps(line, ensure_ascii=False, default=str)
-        return text.encode(
-            "utf-8", "backslashreplace"
-        ).decode()  # what this writes of a surrogate is JSON too
 
 
 def _batches(messages: Sequence[Message], *, per_record: bool) -> list[Sequence[Message]]:

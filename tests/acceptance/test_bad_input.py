@@ -155,6 +155,11 @@ def test_a_ticket_that_there_is_not(
     refused(ticketctl(command, "--", number), status, text)
 
 
+@pytest.mark.parametrize("number", ["7", "0", "-1", str(2**63)])
+def test_no_ticket_is_tried_again(ticketctl: Program, number: str) -> None:
+    refused(ticketctl("retry", "--", number), NOT_FOUND, f"nothing to try again: {number} is")
+
+
 CALLS: list[tuple[tuple[str, ...], str]] = [
     (("event",), "name tickets, or a status"),
     (("event", "1", "--status", "new"), "name tickets, or a status"),
@@ -165,8 +170,8 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
     (("list", "--sort", "subject"), "no order subject"),
     (("list", "--limit", "0"), "cannot have 0 tickets"),
     (("list", "--limit", "1001"), "cannot have 1001 tickets"),
-    (("list", "--since", "yesterday"), "--since cannot be 'yesterday'"),
-    (("list", "--since", "0001-01-01T00:00+14:00"), "--since cannot be"),
+    (("list", "--since", "yesterday"), "since cannot be 'yesterday'"),
+    (("list", "--since", "0001-01-01T00:00+14:00"), "since cannot be"),
     (("list", "--after", "nonsense"), "the cursor"),
     (("list", "--search", "!!!"), "no words"),
     (("list", "--search", "x" * 1001), "the search has 1,001 characters"),
@@ -192,7 +197,7 @@ def test_a_cursor_that_was_tampered_with(ticketctl: Program) -> None:
     cursor = ticketctl("list", "--limit", "1", "--json").json["next_cursor"]
     assert ticketctl("list", "--after", cursor).out.endswith("\tone\n")
     refused(ticketctl("list", "--after", cursor[:-1]), USAGE, "cursor")
-    refused(ticketctl("list", "--after", cursor, "--sort", "created"), USAGE, "made for --sort -created")
+    refused(ticketctl("list", "--after", cursor, "--sort", "created"), USAGE, "made for the order -created")
 
 
 @pytest.mark.parametrize(

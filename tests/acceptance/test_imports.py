@@ -12,7 +12,18 @@ from tests.fakes import NOON
 from tests.program import ROOT
 from ticketctl.messages import TicketMessage, build_event
 
-KEPT_OFF = {"typer", "rich", "alembic", "mangum", "fastapi", "boto3", "botocore", "httpx", "pydantic"}
+KEPT_OFF = {
+    "typer",
+    "rich",
+    "alembic",
+    "mangum",
+    "fastapi",
+    "boto3",
+    "botocore",
+    "httpx",
+    "pydantic",
+    "uvicorn",
+}
 """What a cold start must not pay for."""
 INVOKE = """
 import json, sys

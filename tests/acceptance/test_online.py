@@ -9,6 +9,8 @@ from tests.program import Program
 from ticketctl.loops import LOOPS
 
 KEY = "sk-hunter2"
+PRICES = {"TICKETCTL_AI_PRICES": "small=10/20, large=30/60"}
+"""A step of the small model costs 0.02, a draft of the large one 0.06, a ticket 0.10."""
 
 
 @pytest.fixture
@@ -32,8 +34,9 @@ def test_a_warm_environment_asks_again_under_every_loop(
     online: Program, model: Model, ask: Callable[[str], str], loop: str
 ) -> None:
     event(online, 3)
-    done = online("work", "--drain", "--batch-size", "1", "--loop", loop)
+    done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--loop", loop, "--budget", "1")
     assert [line.partition("\t")[0] for line in done.out.splitlines()] == ["done"] * 3, done.err
+    assert "budget" not in done.err
     assert ask("select distinct status, category, draft from tickets") == (
         "processed|billing|We are looking into it."
     )
@@ -72,6 +75,93 @@ def test_a_key_that_is_refused_fails_the_record_and_is_not_shown(
     assert "check TICKETCTL_AI_API_KEY" not in done.out
     assert "answers 401" in done.json["invocations"][0]["records"][0]["error"]
     assert KEY not in done.out + done.err + rows()
+
+
+def test_what_the_steps_cost_is_shown_or_not_known(online: Program) -> None:
+    online("process", "-", stdin=event(online, 2))
+    number = str(online("list", "--json").json["tickets"][0]["id"])
+    half_priced = online.having(TICKETCTL_AI_PRICES="small=10/20")
+    for priced, draft, whole, of_all in (
+        (online.having(**PRICES), 0.06, 0.10, 0.20),
+        (half_priced, None, None, None),
+    ):
+        shown, stats = priced("show", number, "--json").json, priced("stats", "--json").json
+        assert [step["cost"] for step in shown["steps"]] == [0.02, 0.02, 0.0, draft]
+        assert shown["cost"] == pytest.approx(whole)
+        assert [step["cost"] for step in stats["steps"]] == pytest.approx([0.04, 0.04, 0.0, draft and 0.12])
+        assert stats["cost"] == pytest.approx(of_all)
+    assert stats["steps"][3]["models"] == [
+        {"model": "large", "runs": 2, "input_tokens": 2000, "output_tokens": 1000, "cost": None}
+    ]
+    piped = [line.split("\t") for line in half_priced("show", number).out.splitlines()]
+    assert [line[-1] for line in piped if line[0] in {"step", "cost"}] == [
+        *("0.020000", "0.020000", "0", "unknown"),
+        "unknown",
+    ]
+    assert [line.split("\t")[-1] for line in half_priced("stats").out.splitlines()[-2:]] == ["unknown"] * 2
+    assert "COST" in half_priced.on_terminal("show", number).out
+
+
+def test_a_budget_ends_work_and_leaves_the_rest_in_the_queue(
+    online: Program, model: Model, ask: Callable[[str], str]
+) -> None:
+    event(online, 5)
+    done = online.having(**PRICES)("work", "--batch-size", "1", "--budget", "0.15")
+    assert (done.status, len(done.out.splitlines())) == (0, 2)
+    assert "the budget of 0.15 is spent (0.2000): what was not begun waits in the queue" in done.err
+    assert ask("select status, count(*), max(attempt) from tickets group by 1 order by 1") == (
+        "new|3|0\nprocessed|2|1"
+    )
+    assert ask("select count(*), max(receive_count) from messages") == "3|0"
+    assert len(model.asked) == 6
+
+
+def test_without_anything_to_spend_nothing_begins(online: Program, model: Model) -> None:
+    content = event(online, 1)
+    priced = online.having(**PRICES)
+    for command in (("work", "--drain"), ("process", "-")):
+        done = priced(*command, "--budget", "0", stdin=content)
+        assert (done.status, done.out) == (0, "")
+        assert "the budget of 0 is spent" in done.err
+    assert model.asked == []
+
+
+def test_a_budget_ends_a_replay_after_what_was_paid_for_is_saved(
+    online: Program, model: Model, ask: Callable[[str], str]
+) -> None:
+    content = event(online, 1)
+    priced = online.having(**PRICES)
+    done = priced("process", "-", "--json", "--times", "3", "--budget", "0.04", stdin=content)
+    (invocation,) = done.json["invocations"]
+    assert (done.status, done.json["cost"]) == (8, 0.04)
+    assert "the budget of 0.04 is spent" in invocation["records"][0]["error"]
+    assert "1 of 3 invocations were made" in done.err
+    assert ask("select string_agg(step, ' ' order by step) from steps") == "classify extract"
+    again = priced("process", "-", "--json", "--budget", "1", stdin=content)
+    assert (again.status, again.json["cost"]) == (0, 0.06)
+    assert len(model.asked) == 3
+
+
+@pytest.mark.parametrize("command", [("work", "--drain"), ("process", "-")])
+def test_a_budget_needs_the_price_of_every_model(
+    online: Program, model: Model, rows: Callable[[], str], command: tuple[str, ...]
+) -> None:
+    content = event(online, 1)
+    before = rows()
+    half_priced = online.having(TICKETCTL_AI_PRICES="small=1/2")
+    done = half_priced(*command, "--budget", "1", stdin=content)
+    assert (done.status, done.out) == (7, "")
+    assert "no price is known for the model large" in done.err
+    assert "\nhint: set TICKETCTL_AI_PRICES" in done.err
+    assert (rows(), model.asked) == (before, [])
+
+
+def test_a_server_that_counts_no_tokens_keeps_no_budget(online: Program, model: Model) -> None:
+    model.counts = False
+    event(online, 3)
+    done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--budget", "1")
+    assert (done.status, len(done.out.splitlines())) == (7, 1)
+    assert "does not tell how many tokens" in done.err
 
 
 def test_a_simulation_asks_nobody(online: Program, model: Model) -> None:

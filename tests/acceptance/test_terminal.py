@@ -1,5 +1,6 @@
 """What a person sees on a terminal, and what a terminal never gets."""
 
+import json
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.program import STYLE, Done, Program
+from tests.unit.ai.hostile import ORDERS, SMUGGLERS
 from tests.unit.test_output import HOSTILE
 from tests.unit.test_text import BIDI, C0, C1
 
@@ -18,6 +20,7 @@ MARKUP = "[bold red]urgent[/] :smile: [link=https://example.org]x[/link] [/nonse
 TITLE = "\x1b]0;owned\x07"
 ATTACK = f"{TITLE} \x1b]52;c;b3duZWQ=\x1b\\ \x9b2J\x9b31m exe.\u202etxt\u2066 {HOSTILE}".replace("\0", "")
 """A window's title, the clipboard, C1 sequences, reversed text, and every other kind."""
+HOSTILE_TICKETS = (*ORDERS, *SMUGGLERS)
 
 
 def plain(shown: str) -> str:
@@ -59,6 +62,41 @@ class TestUntrustedText:
         (ticketctl.folder / "event.json").write_text(event)
         assert sent_raw(ticketctl.on_terminal("process", "event.json").out) == set()
         assert sent_raw(ticketctl.on_terminal("show", number).out) == set()
+
+    def test_nor_of_the_tickets_that_try_to_steer_the_machine(
+        self, ticketctl: Program, ask: Callable[[str], str]
+    ) -> None:
+        texts = [text.replace("\0", "")[:400].encode("utf-8", "replace").decode() for text in HOSTILE_TICKETS]
+        ask("insert into tickets (subject, body) values " + ", ".join(f"('x', $q${t}$q$)" for t in texts))  # noqa: S608 - the tests' own
+        event = ticketctl("event", "--status", "new").out
+        assert ticketctl("process", "-", stdin=event).status == 0
+        smuggled = ask("select id from tickets order by id desc").split()[: len(SMUGGLERS)]
+        for command in (
+            ("list", "--limit", "100"),
+            ("review", "--limit", "100"),
+            *(("show", n) for n in smuggled),
+        ):
+            assert sent_raw(ticketctl(*command).out) <= {"\t"}, command
+        for command in (("list", "--limit", "100"), *(("show", number) for number in smuggled)):
+            assert sent_raw(ticketctl.on_terminal(*command).out) == set(), command
+
+    def test_nor_of_labelled_texts(self, ticketctl: Program) -> None:
+        rows = [
+            {"text": f"{label} {number} {ATTACK}", "label": f"{label} {ATTACK}"}
+            for label in "ab"
+            for number in range(8)
+        ]
+        (ticketctl.folder / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        done = ticketctl("eval", "x.jsonl", "--train", "x.jsonl", "--json")
+        form = done.json
+        form["predictions"][0]["predicted"] = f"c {ATTACK}"
+        (ticketctl.folder / "before.json").write_text(json.dumps(form))
+        command = ("eval", "x.jsonl", "--train", "x.jsonl", "--compare", "before.json")
+        shown = ticketctl.on_terminal(*command).out
+        assert "1 changed" in plain(shown)
+        assert sent_raw(shown) <= {"\r", "\x1b"}  # a bar that tells how far the training is
+        assert "\x1b]" not in shown
+        assert sent_raw(ticketctl(*command).out) <= {"\t"}
 
     def test_a_hostile_event_is_shown_as_safely(self, ticketctl: Program) -> None:
         hostile = r'"\u001b]0;owned\u0007\u009b2J\u202e"'

@@ -68,6 +68,14 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
 
 
+def test_without_the_extra_the_api_says_what_to_install(installed: Path) -> None:
+    done = subprocess.run([installed / "ticketctl", "serve"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (4, "")
+    error, hint = done.stderr.splitlines()
+    assert "which is not installed" in error
+    assert hint == "hint: pip install 'ticketctl[api]'"
+
+
 def test_it_makes_a_ticket_far_from_the_checkout(folder: Path, installed: Path) -> None:
     where = run(installed / "python", "-c", "import ticketctl; print(ticketctl.__file__)")
     assert where.startswith(str(folder))

@@ -141,7 +141,7 @@ def test_while_a_ticket_is_worked_on(
         async with engines.per_loop() as connections:
             yield Pipeline(store=PostgresStore(connections), provider=provider, router=FakeRouter())
 
-    monkeypatch.setattr(worker_module, "worker_loop", lambda _: Loop(LOOPS[loop], compose))
+    monkeypatch.setattr(worker_module, "worker_loop", lambda _, __: Loop(LOOPS[loop], compose))
     worker = Worker(settings)
     ticket_id = mortal.make_ticket()
     try:

@@ -36,6 +36,20 @@ async def backend(connections: Connections, *, apart: bool = False) -> int:
     return pid
 
 
+async def test_a_pool_keeps_as_many_connections_as_are_used_at_once(
+    open_connections: Open, settled: Callable[[str, int], int]
+) -> None:
+    all_at_once = asyncio.Barrier(8)
+
+    async def use(connections: Connections) -> None:
+        async with connections.one():
+            await all_at_once.wait()
+
+    async with open_connections("queue", max_connections=8, application_name="eight") as connections:
+        await asyncio.gather(*(use(connections) for _ in range(8)))
+        assert settled("eight", 8) == 8
+
+
 @pytest.mark.parametrize("limit", [1, 3])
 async def test_no_more_connections_at_a_time_than_the_settings_allow(
     open_connections: Open, limit: int

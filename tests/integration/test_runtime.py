@@ -17,10 +17,13 @@ PAIRS = [(pool, "run-per-invocation") for pool in POOLS] + [
     (pool, "runner") for pool in ("null", "queue", "queue-pre-ping", "dispose")
 ]
 CHANGING = re.compile(r"0x[0-9a-f]+|Task-\d+|\[parameters: .*\]|[0-9a-f]{8}-[0-9a-f-]{27}", re.DOTALL)
+LAST_WORDS = ": terminating connection due to administrator command"
+"""What a backend says before it goes. A client that writes to it hears them if the socket is not closed yet when it
+does: the server takes its leave of pg_stat_activity a moment before that."""
 
 
 def steady(text):
-    return text and CHANGING.sub("...", text)
+    return text and CHANGING.sub("...", text.replace(LAST_WORDS, ""))
 
 
 def seen(cell: Cell):

@@ -1,15 +1,17 @@
 """The matrix that the program shows, against what was measured with nothing but SQLAlchemy and asyncpg."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.matrix import ERRORS, EXPECTED, RECORD_ERRORS
+from tests.matrix import API, ERRORS, EXPECTED, RECORD_ERRORS, SOUND
 from tests.proxy import tcp_proxy
 from ticketctl.db.address import Address
 from ticketctl.db.pools import POOLS
+from ticketctl.execution_models import MODELS
 from ticketctl.loops import LOOPS
 from ticketctl.settings import Settings
 from ticketctl.simulation import Cell, Plan, simulate
@@ -57,6 +59,17 @@ async def test_the_matrix_over_tcp(server: str) -> None:
     zombies = [zombie for cell in cells for zombie in cell.report.zombies]
     assert zombies
     assert {zombie.peer for zombie in zombies} == {f"127.0.0.1:{port}"}
+
+
+async def test_the_api_behind_a_server_and_behind_mangum(server: str) -> None:
+    assert {(pool, model) for pool in POOLS for model in ("server", "mangum")} == API.keys()
+    cells = await simulate(plan(server, list(API), times=3), lambda: None)
+    for cell in cells:
+        report = cell.report
+        assert [str(invocation.outcome) for invocation in report.invocations] == SOUND[:3]
+        assert {invocation.response["statusCode"] for invocation in report.invocations} == {201}
+        assert report.verdict == API[cell.pool, cell.loop], (cell.pool, cell.loop, report.findings)
+        assert report.zombies == []
 
 
 async def test_connections_after_twenty_invocations(server: str) -> None:
@@ -113,7 +126,8 @@ from ticketctl.worker import handler
 """
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("ticketctl.simulation.HANDLER", "renamed_worker:handler")
+    renamed = {name: replace(model, handler="renamed_worker:handler") for name, model in MODELS.items()}
+    monkeypatch.setattr("ticketctl.simulation.MODELS", renamed)
     return names
 
 

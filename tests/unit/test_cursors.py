@@ -79,5 +79,5 @@ def test_a_forged_cursor_brings_nothing_that_the_database_cannot_take(content: s
 
 
 def test_a_cursor_of_another_order_is_refused_by_name() -> None:
-    with pytest.raises(InvalidInputError, match="made for --sort -created"):
+    with pytest.raises(InvalidInputError, match="made for the order -created"):
         cursors.decode(CURSOR, "created")

@@ -17,6 +17,7 @@ ADDRESS = Address.parse("postgresql://ada:hunter2@host/db?password=hunter2")
 STATUSES = {
     "TicketctlError": 1,
     "InvalidInputError": 2,
+    "ConflictError": 2,
     "NotFoundError": 3,
     "ConfigError": 4,
     "DatabaseError": 5,

@@ -1,3 +1,4 @@
+import gc
 from datetime import timedelta
 from uuid import uuid4
 
@@ -170,6 +171,13 @@ async def test_who_lost_the_lease_writes_nothing(*, local: bool) -> None:
     assert store.steps == {}
     assert store.tickets[1].status is TicketStatus.PROCESSING
     assert store.tickets[1].draft is None
+
+
+async def test_no_failure_is_left_for_the_garbage_collector_to_tell(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(LeaseLostError):
+        await run(FakeStore.of(1), FakeProvider(local=False), lost=True)
+    gc.collect()
+    assert caplog.messages == []
 
 
 async def test_who_lost_the_lease_pays_for_nothing_more() -> None:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tests.matrix import EXPECTED
+from tests.matrix import API, EXPECTED, SOUND
 from ticketctl.db.pools import POOLS
+from ticketctl.execution_models import MODELS
 from ticketctl.settings import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -11,15 +12,29 @@ README = (ROOT / "README.md").read_text("utf-8")
 GLYPHS = {"✓": "ok", "◐": "partial", "✗": "error"}
 
 
-def test_its_matrix_is_the_one_that_is_proved() -> None:
-    rows = [line.split() for line in README.splitlines() if line.partition(" ")[0] in POOLS]
-    shown = {}
-    for pool, *cells in rows:
-        words = [word for word in cells if word != "◀"]
-        loops = ("run-per-record", "run-per-invocation", "runner")
-        for loop, glyphs, verdict in zip(loops, words[::2], words[1::2], strict=True):
-            shown[pool, loop] = ([GLYPHS[glyph] for glyph in glyphs.partition("|")[0]], verdict)
-    assert shown == EXPECTED
+def matrices() -> list[dict[tuple[str, str], tuple[list[str], str]]]:
+    """Every matrix: outcomes and verdict by pool and execution model."""
+    found: list[dict[tuple[str, str], tuple[list[str], str]]] = []
+    models: list[str] = []
+    for line in README.splitlines():
+        words = [word for word in line.split() if word != "◀"]
+        if words and set(words) <= MODELS.keys():
+            models = words
+            found.append({})
+        elif line.partition(" ")[0] in POOLS:
+            pool, *cells = words
+            for model, glyphs, verdict in zip(models, cells[::2], cells[1::2], strict=True):
+                outcomes = [GLYPHS[glyph] for glyph in glyphs.partition("|")[0]]
+                found[-1][pool, model] = (outcomes, verdict)
+    return found
+
+
+def test_its_matrices_are_what_is_proved() -> None:
+    whole, situations = matrices()
+    assert whole == EXPECTED
+    proved = EXPECTED | {pair: (SOUND, verdict) for pair, verdict in API.items()}
+    assert situations == {pair: proved[pair] for pair in situations}
+    assert {model for _, model in situations} == {"server", "mangum", "run-per-invocation", "run-per-record"}
 
 
 def test_ci_installs_and_tests_as_it_says() -> None:

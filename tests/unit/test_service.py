@@ -5,7 +5,7 @@ import pytest
 from tests.fakes import FakeStore
 from ticketctl import service
 from ticketctl.domain import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, TicketStatus
-from ticketctl.errors import InvalidInputError, NotFoundError
+from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.ports import TicketFilter
 
 
@@ -137,3 +137,39 @@ async def test_a_number_that_no_ticket_can_have_is_not_asked_for() -> None:
     with pytest.raises(NotFoundError):
         await service.show(store, 2**63)
     assert store.calls == []
+
+
+class FakeOperations:
+    """Takes what failed for another try."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def retry(self, ticket_ids: list[int]) -> list[int]:
+        known = [self._store.tickets[number] for number in ticket_ids if number in self._store.tickets]
+        taken = [ticket.id for ticket in known if ticket.status is TicketStatus.FAILED]
+        for number in taken:
+            self._store.change(number, status=TicketStatus.NEW)
+        return taken
+
+
+async def test_another_try_answers_the_ticket_as_it_is_then() -> None:
+    store = FakeStore.of(1)
+    store.change(1, status=TicketStatus.FAILED)
+    assert (await service.retry(store, FakeOperations(store), 1)).status is TicketStatus.NEW
+
+
+@pytest.mark.parametrize("status", [TicketStatus.PROCESSED, TicketStatus.CLOSED, TicketStatus.PROCESSING])
+async def test_what_is_settled_or_worked_on_is_left_alone(status: TicketStatus) -> None:
+    store = FakeStore.of(1)
+    store.change(1, status=status)
+    with pytest.raises(ConflictError, match=f"ticket 1 is {status} and cannot be tried again"):
+        await service.retry(store, FakeOperations(store), 1)
+    assert store.tickets[1].status is status
+
+
+@pytest.mark.parametrize("number", [2, 0, -1, 2**63])
+async def test_there_is_no_other_try_without_a_ticket(number: int) -> None:
+    store = FakeStore.of(1)
+    with pytest.raises(NotFoundError):
+        await service.retry(store, FakeOperations(store), number)

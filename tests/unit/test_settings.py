@@ -32,6 +32,8 @@ def test_every_setting_can_be_in_the_environment() -> None:
         "redact": "false",
         "database_iam": "true",
         "database_secret_arn": ARN,
+        "api_tokens": "r:abc, rw:d-._~+/9==",
+        "api_auth": "gateway",
     }
     loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in said.items()})
     meant = {"redact": False, "database_iam": True}
@@ -47,8 +49,8 @@ def test_a_process_hands_its_settings_on() -> None:
 
 
 def test_a_secret_is_not_part_of_what_settings_look_like() -> None:
-    assert SECRET not in repr(Settings(ai_api_key=SECRET))
-    assert {"ai_api_key"} == settings.SECRETS
+    assert SECRET not in repr(Settings(ai_api_key=SECRET, api_tokens=f"rw:{SECRET}"))
+    assert {"ai_api_key", "api_tokens"} == settings.SECRETS
 
 
 @pytest.mark.parametrize(
@@ -72,9 +74,17 @@ def test_a_secret_is_not_part_of_what_settings_look_like() -> None:
         ("AI_CONCURRENCY", "0"),
         ("AI_MAX_TOKENS", "0"),
         ("REDACT", "perhaps"),
+        ("API_TOKENS", SECRET),
+        ("API_TOKENS", f"w:{SECRET}"),
+        ("API_TOKENS", "rw:"),
+        ("API_TOKENS", f"rw:{SECRET},"),
+        ("API_TOKENS", f"rw:{SECRET} {SECRET}"),
+        ("API_AUTH", "nobody"),
+        ("API_RATE", "0"),
+        ("API_BODY_LIMIT", "0"),
     ],
 )
-def test_what_cannot_reach_a_provider_is_refused_with_a_hint(name: str, value: str) -> None:
+def test_what_cannot_be_used_is_refused_with_a_hint(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name.lower()) as raised:
         settings.load({f"TICKETCTL_{name}": value})
     assert raised.value.hint

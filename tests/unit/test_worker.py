@@ -15,11 +15,12 @@ from tests.unit.test_messages import events
 from ticketctl import worker as worker_module
 from ticketctl.domain import Step, TicketStatus
 from ticketctl.errors import ConfigError, ProviderError
+from ticketctl.logs import JsonFormatter
 from ticketctl.loops import LOOPS, Loop
 from ticketctl.messages import message_body
 from ticketctl.pipeline import Pipeline
 from ticketctl.settings import Settings
-from ticketctl.worker import JsonFormatter, Worker, handler, response
+from ticketctl.worker import Worker, handler, response
 
 DOWN = ProviderError("the provider is down")
 
@@ -63,7 +64,7 @@ class House:
 def house(monkeypatch: pytest.MonkeyPatch) -> House:
     """The worker composes stand-ins instead of a database and a provider."""
     made = House()
-    monkeypatch.setattr(worker_module, "worker_loop", lambda s: Loop(LOOPS[s.loop], made.resources))
+    monkeypatch.setattr(worker_module, "worker_loop", lambda s, _budget: Loop(LOOPS[s.loop], made.resources))
     monkeypatch.setattr(worker_module, "_worker", None)
     return made
 

@@ -1,5 +1,6 @@
 """The provider behind HTTP: asks a model, believes nothing it says, and lets the offline engine stand in."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
@@ -21,6 +22,7 @@ from ticketctl.ai.untrusted import LIMIT, fenced, visible
 from ticketctl.domain import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.errors import ConfigError
 from ticketctl.ports import Answer
+from ticketctl.prices import INSTEAD_OF
 
 Output = TypeVar("Output", Classification, Extraction, Draft)
 
@@ -57,6 +59,10 @@ class OnlineSettings:
                 hint="set TICKETCTL_AI_API_KEY, or TICKETCTL_AI_BASE_URL to a server that needs none",
             )
 
+    def model_for(self, step: Step) -> str:
+        """The model that is asked for a step."""
+        return self.models.get(step, self.model)
+
 
 class OnlineProvider:
     """Asks a model for each step. Made once per event loop, for `client` belongs to one.
@@ -80,12 +86,14 @@ class OnlineProvider:
         self._taxonomy = taxonomy
         self._offline = offline
         self._budget = budget
+        self._free = asyncio.Semaphore(settings.at_once)
         self._chat = _chat(settings, client)
 
     def fingerprint(self, step: Step) -> str:
         """A text that changes whenever the answers to this step may change."""
         settings = self._settings
-        asked = [prompts.VERSION, settings.base_url, self._model(step), settings.redact, settings.max_tokens]
+        model = settings.model_for(step)
+        asked = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
         return digest([self.name, asked, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> Answer[Classification]:
@@ -130,12 +138,14 @@ class OnlineProvider:
         self, step: Step, prompt: Prompt, sent: Redacted, read: _Read[Output], stand_in: _StandIn[Output]
     ) -> Answer[Output]:
         said: list[Completion] = []
-        model = self._model(step)
+        model = self._settings.model_for(step)
         try:
             output = await self._conversed(model, prompt, sent, read, said)
             answer = Answer(output=output, model=model)
         except (BadAnswerError, UnavailableError) as failed:
             answer = _degraded(await stand_in(), failed)
+            if said:
+                answer = replace(answer, model=f"{answer.model}{INSTEAD_OF}{model}")
         return replace(
             answer,
             input_tokens=sum(completion.input_tokens for completion in said),
@@ -162,8 +172,9 @@ class OnlineProvider:
     async def _completed(
         self, model: str, prompt: Prompt, turns: list[Turn], said: list[Completion]
     ) -> Completion:
-        self._budget.check(model)
-        completion = await self._chat.complete(model, prompt, turns)
+        async with self._free:
+            self._budget.check(model)
+            completion = await self._chat.complete(model, prompt, turns)
         self._budget.add(model, completion.input_tokens, completion.output_tokens)
         said.append(completion)
         return completion
@@ -171,9 +182,6 @@ class OnlineProvider:
     def _redacted(self, ticket: Ticket) -> Redacted:
         """What leaves the machine of a ticket."""
         return redacted(ticket.text, PERSONAL if self._settings.redact else MASKED)
-
-    def _model(self, step: Step) -> str:
-        return self._settings.models.get(step, self._settings.model)
 
 
 def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
@@ -183,7 +191,7 @@ def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
     }
     kind, base_url = kinds[settings.provider]
     return kind(
-        Transport(client, retries=settings.retries, at_once=settings.at_once),
+        Transport(client, retries=settings.retries),
         base_url=settings.base_url or base_url,
         api_key=settings.api_key,
         max_tokens=settings.max_tokens,

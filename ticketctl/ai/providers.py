@@ -1,17 +1,18 @@
 """From the settings to a provider. What lives with the process is made once, what belongs to a loop in each."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ticketctl.ai.offline.provider import OfflineProvider
-from ticketctl.ai.spending import Budget, Price
+from ticketctl.ai.spending import Budget
 from ticketctl.ai.taxonomy import Taxonomy
 from ticketctl.ai.taxonomy_file import default_taxonomy, read
 from ticketctl.domain import Step
 from ticketctl.errors import ConfigError
 from ticketctl.ports import Provider
+from ticketctl.prices import prices_of
 from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,16 +33,10 @@ def taxonomy_of(settings: Settings) -> Taxonomy:
     return read(path)
 
 
-def prices_of(settings: Settings) -> Mapping[str, Price]:
-    """What each model costs, by its name."""
-    entries = (entry.rpartition("=") for entry in settings.ai_prices.split(",") if entry.strip())
-    return {model.strip(): Price(*map(float, price.split("/"))) for model, _, price in entries}
-
-
 class Providers:
     """Who reads tickets, as the settings say.
 
-    `trained` is a model in place of the settings' own; `limit` is what may be spent, in the currency of the prices.
+    `trained` is a model in place of the settings' own; `budget` counts what is spent, and may limit it.
     """
 
     def __init__(
@@ -50,14 +45,14 @@ class Providers:
         taxonomy: Taxonomy,
         *,
         trained: "Path | Model | None" = None,
-        limit: float | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Raise ConfigError where a setting is missing that the provider needs, or names what cannot be used."""
         if trained is None and settings.ai_model_file is not None:
             trained = _model_file(settings.ai_model_file)
         # the models of the built-in taxonomy are shipped: nobody need look for another folder
         cache = None if settings.taxonomy is None else settings.cache_folder
-        self.budget = Budget(prices_of(settings), limit)
+        self.budget = budget or Budget(prices_of(settings))
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
         self._offline = OfflineProvider(taxonomy, cache, trained)
@@ -65,6 +60,11 @@ class Providers:
             self._offline.load()
         kind = settings.ai_provider
         self._online = None if kind == "offline" else _online(settings, kind)
+
+    def require_prices(self) -> None:
+        """Raise ProviderError where the budget has a limit, but a model that a ticket needs has no price."""
+        if self._online is not None:
+            self.budget.require(self._online.model_for(step) for step in Step if step is not Step.ROUTE)
 
     @asynccontextmanager
     async def per_loop(self) -> AsyncIterator[Provider]:

@@ -1,4 +1,4 @@
-"""Labelled texts from a file: CSV with a header, or JSON Lines."""
+"""Labelled texts from a file: CSV with a header (by commas, semicolons or tabs), or JSON Lines."""
 
 import csv
 import json
@@ -9,6 +9,8 @@ from typing import IO, Any, NamedTuple
 from ticketctl.errors import InvalidInputError, NotFoundError
 
 _ROW = "every row needs a text and its label"
+_DELIMITERS = ",;\t"
+_LONGEST = 1 << 30  # characters of a field: the library's own limit is shorter than a ticket may be
 _QUOTES = "a text with a comma in it stands in double quotes"
 
 
@@ -20,19 +22,23 @@ class Sample(NamedTuple):
 
 
 def read_samples(path: Path, text_column: str = "text", label_column: str = "label") -> list[Sample]:
-    """The labelled texts of a .csv, .jsonl or .ndjson file, in its order; UTF-8, with or without a byte order mark.
+    """The labelled texts of a .csv, .tsv, .jsonl or .ndjson file, in its order.
+
+    It is UTF-8, with or without a byte order mark. Spaces around a column's name do not count, nor does its case;
+    labels may be whole numbers.
 
     Raises:
         NotFoundError: There is no such file.
         InvalidInputError: It is no such file, a column is missing, or a row lacks its text or label.
     """
-    rows = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
+    kinds = {".csv": _csv, ".tsv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}
+    rows = kinds.get(path.suffix.lower())
     if rows is None:
         raise InvalidInputError(f"{path} is neither .csv nor .jsonl", hint="name it after what it is")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             samples = [
-                Sample(_field(path, line, row, text_column), _field(path, line, row, label_column))
+                Sample(_field(path, line, row, text_column), _field(path, line, _named(row), label_column))
                 for line, row in rows(path, file)
             ]
     except FileNotFoundError:
@@ -45,7 +51,10 @@ def read_samples(path: Path, text_column: str = "text", label_column: str = "lab
 
 
 def _csv(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(file)
+    csv.field_size_limit(_LONGEST)
+    header = file.readline()
+    file.seek(0)
+    reader = csv.DictReader(file, delimiter=max(_DELIMITERS, key=header.count))
     for row in reader:
         if None in row:
             raise InvalidInputError(
@@ -60,7 +69,7 @@ def _json_lines(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]
             continue
         try:
             row = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInputError(f"{path}, line {line}: no JSON: {error}", hint=_ROW) from None
         if not isinstance(row, dict):
             raise InvalidInputError(f"{path}, line {line}: no JSON object", hint=_ROW)
@@ -68,13 +77,23 @@ def _json_lines(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]
 
 
 def _field(path: Path, line: int, row: dict[str, Any], column: str) -> str:
-    if column not in row:
+    name = column if column in row else next((name for name in row if _same(name, column)), None)
+    if name is None:
         columns = ", ".join(map(str, row))
         raise InvalidInputError(
             f"{path}, line {line}: no column {column!r}: there are {columns}",
             hint="--text-column and --label-column name the columns",
         )
-    value = row[column]
+    value = row[name]
     if not isinstance(value, str) or not value.strip():
         raise InvalidInputError(f"{path}, line {line}: {column} is empty or no text", hint=_ROW)
-    return value.strip()
+    return value.encode(errors="replace").decode().strip()  # JSON may hold half a pair of surrogates
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with whole numbers as the names that they are, should one be the label."""
+    return {name: str(value) if type(value) is int else value for name, value in row.items()}
+
+
+def _same(name: str, column: str) -> bool:
+    return name.strip().casefold() == column.strip().casefold()

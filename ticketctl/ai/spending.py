@@ -1,23 +1,9 @@
-"""What answers cost, and how much may be spent."""
+"""How much may be spent on answers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from ticketctl.errors import ProviderError
-
-_MILLION = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model costs: in any one currency, for a million tokens read and a million written."""
-
-    input: float
-    output: float
-
-    def of(self, input_tokens: int, output_tokens: int) -> float:
-        """The price of one answer."""
-        return (self.input * input_tokens + self.output * output_tokens) / _MILLION
+from ticketctl.prices import Prices, cost, total
 
 
 class Budget:
@@ -26,28 +12,45 @@ class Budget:
     Requests that are under way when the limit is reached still end, so that it may be passed by their price.
     """
 
-    def __init__(self, prices: Mapping[str, Price], limit: float | None = None) -> None:
+    def __init__(self, prices: Prices, limit: float | None = None) -> None:
         self._prices = prices
         self._limit = limit
-        self.spent = 0.0
+        self.spent: float | None = 0.0
+        """None once an answer came whose price nobody can know."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the limit is reached."""
+        return self._limit is not None and self.spent is not None and self.spent >= self._limit
+
+    def require(self, models: Iterable[str]) -> None:
+        """Raise ProviderError where there is a limit, and a model whose price is not known."""
+        for model in models:
+            if self._limit is not None and model not in self._prices:
+                raise ProviderError(
+                    f"the budget cannot be kept: no price is known for the model {model}",
+                    hint="set TICKETCTL_AI_PRICES, like model=0.25/2",
+                )
 
     def check(self, model: str) -> None:
         """Raise ProviderError where nothing more may be spent, or where nobody could know how much it is."""
-        if self._limit is None:
-            return
-        if model not in self._prices:
-            raise ProviderError(
-                f"the budget cannot be kept: no price is known for the model {model}",
-                hint="set TICKETCTL_AI_PRICES, like model=0.25/2",
-            )
-        if self.spent >= self._limit:
+        self.require([model])
+        if self._limit is not None and self.spent is None:
+            raise uncounted()
+        if self.is_spent:
             raise ProviderError(
                 f"the budget of {self._limit:g} is spent",
                 hint="raise the budget, or continue later with retry",
             )
 
     def add(self, model: str, input_tokens: int, output_tokens: int) -> None:
-        """Count one answer; one whose model has no price counts nothing."""
-        price = self._prices.get(model)
-        if price is not None:
-            self.spent += price.of(input_tokens, output_tokens)
+        """Count one answer."""
+        self.spent = total([self.spent, cost(self._prices, model, input_tokens, output_tokens)])
+
+
+def uncounted() -> ProviderError:
+    """A server that does not say what it read and wrote."""
+    return ProviderError(
+        "the budget cannot be kept: the AI provider does not tell how many tokens its answers cost",
+        hint="go on without a budget, or with a server that tells its usage",
+    )

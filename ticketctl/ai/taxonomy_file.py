@@ -18,6 +18,7 @@ DEFAULT = Path(__file__).with_name("software_support.toml")
 _SHOWN = 5
 _HEADER = re.compile(r"\s*\[\[?\s*(?:taxonomy\.)?([\w.-]+)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([\w.-]+)\s*=")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _PROBLEM = re.compile(r"(.*) - at `(?:(?:key|\.\.\.)` in `)?\$\.?(.*)`", re.DOTALL)
 
 
@@ -81,7 +82,8 @@ def _tables(text: str, where: str) -> dict[str, Any]:
 
 
 def _located(text: str, place: str, problem: str) -> str:
-    line = _line(text, place)
+    unknown = _UNKNOWN.fullmatch(problem)
+    line = _line(text, f"{place}.{unknown[1]}".lstrip(".") if unknown else place)
     return ": ".join(part for part in (f"line {line}" if line else "", place, problem) if part)
 
 

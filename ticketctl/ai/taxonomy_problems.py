@@ -55,6 +55,9 @@ def _bad_routes(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
                     yield f"routes[{number}].when.{field}", _unknown(field, name, names)
         for kind in rule.when.entities.keys() - taxonomy.kinds():
             yield f"routes[{number}].when.entities", _unknown("kind", kind, sorted(taxonomy.kinds()))
+        lowest, end = rule.when.confidence_from, rule.when.confidence_below
+        if lowest is not None and end is not None and lowest >= end:
+            yield f"routes[{number}].when", f"no confidence is below {end:g} and at least {lowest:g}"
         if rule.when == Conditions() and number + 1 < len(taxonomy.routes):
             yield f"routes[{number}].when", "has no condition, so that no rule after it can ever match"
 

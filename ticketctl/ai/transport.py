@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import msgspec
@@ -34,6 +34,12 @@ _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 8.0, 60.0  # seconds: backing off, 
 _MONEY = re.compile(r"quota|credit_balance|credit balance|spend_limit|spend limit|billing", re.IGNORECASE)
 _SHOWN = 200  # characters of a server's own words
 
+LONGEST = 600.0
+"""Seconds that one answer may take as a whole, however steadily it comes, unless its first byte may take longer."""
+
+LARGEST = 4_000_000
+"""Bytes of an answer at most; one of two thousand tokens has some ten thousand."""
+
 
 class UnavailableError(ProviderError):
     """The AI provider cannot be reached, or keeps failing: it may work again later."""
@@ -50,10 +56,10 @@ class RefusedError(ProviderError):
 class Transport:
     """Posts to one provider. `client` belongs to the running loop; `retries` are tries after the first."""
 
-    def __init__(self, client: httpx.AsyncClient, *, retries: int, at_once: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, *, retries: int) -> None:
         self._client = client
+        self._longest = max(LONGEST, client.timeout.read or 0.0)
         self._retries = retries
-        self._free = asyncio.Semaphore(at_once)
 
     async def post(self, url: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
         """The JSON object that the server answers.
@@ -81,9 +87,13 @@ class Transport:
         if left <= 0:
             raise UnavailableError("there is no time left to ask the AI provider")
         try:
-            async with self._free, asyncio.timeout(None if math.isinf(left) else left):
-                response = await self._client.post(url, headers=dict(headers), content=content)
+            async with asyncio.timeout(min(left, self._longest)):
+                response = await self._answered(url, headers, content)
         except TimeoutError:
+            if left > self._longest:
+                raise UnavailableError(
+                    f"the AI provider did not end its answer within {self._longest:g} s"
+                ) from None
             raise UnavailableError("the AI provider did not answer in the time that was left") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise RefusedError(
@@ -98,6 +108,29 @@ class Transport:
                 f"the AI provider cannot be reached: {str(error) or type(error).__name__}"
             ) from error
         return _object(response)
+
+    async def _answered(self, url: str, headers: Mapping[str, str], content: bytes) -> "_Response":
+        """The whole response, read as it comes, for a server may send without end."""
+        body = bytearray()
+        async with self._client.stream("POST", url, headers=dict(headers), content=content) as response:
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > LARGEST:
+                    raise UnavailableError(f"the AI provider's answer is longer than {LARGEST:,} bytes")
+        return _Response(response.status_code, response.headers, bytes(body), response.request.headers)
+
+
+class _Response(NamedTuple):
+    """What a server said, with the headers that it was sent."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    asked_with: httpx.Headers
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
 
 
 class _AgainError(Exception):
@@ -121,12 +154,12 @@ def _tls() -> "SSLContext":
     return httpx.create_ssl_context()
 
 
-def _object(response: httpx.Response) -> dict[str, Any]:
+def _object(response: _Response) -> dict[str, Any]:
     """The JSON object in a response, or the error that its status and words amount to."""
-    status = response.status_code
+    status = response.status
     if status == HTTPStatus.OK:
         try:
-            return msgspec.json.decode(response.content, type=dict[str, Any])
+            return msgspec.json.decode(response.body, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _AgainError(f"the AI provider did not answer in JSON: {error}") from error
     said = f"the AI provider answers {status}: {_words(response)}"
@@ -148,10 +181,10 @@ _HINTS = {
 }
 
 
-def _words(response: httpx.Response) -> str:
+def _words(response: _Response) -> str:
     """What the server says went wrong, in one line: an object, a text or a page of HTML."""
     try:
-        body = msgspec.json.decode(response.content)
+        body = msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = re.sub(r"<(script|style)\b.*?</\1>|<[^>]{0,500}>", " ", response.text, flags=re.DOTALL)
     for key in ("error", "message", "detail"):
@@ -161,9 +194,9 @@ def _words(response: httpx.Response) -> str:
     return " ".join(visible(_without_key(said, response)).split())[:_SHOWN] or "(nothing)"
 
 
-def _without_key(said: str, response: httpx.Response) -> str:
+def _without_key(said: str, response: _Response) -> str:
     """A server's words, should it repeat the key that it was sent."""
-    sent = (response.request.headers.get(name, "") for name in ("authorization", "x-api-key"))
+    sent = (response.asked_with.get(name, "") for name in ("authorization", "x-api-key"))
     for key in filter(None, (header.removeprefix("Bearer ") for header in sent)):
         said = said.replace(key, "********")
     return said

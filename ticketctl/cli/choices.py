@@ -1,6 +1,6 @@
-"""Options whose choices are data: pools and loops."""
+"""Options that commands share: pools, loops, a budget."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,16 +22,18 @@ def check_loop(name: str | None) -> str | None:
     return name
 
 
-PoolOption = Annotated[
-    str | None,
-    typer.Option(
+def _pool_option(default: str) -> Any:
+    return typer.Option(
         "--pool",
         callback=check_pool,
         autocompletion=lambda: [*POOLS, *ALIASES],
-        help=f"One of: {', '.join(POOLS)}. Default: TICKETCTL_POOL, else null.",
+        help=f"One of: {', '.join(POOLS)}. Default: {default}.",
         show_default=False,
-    ),
-]
+    )
+
+
+PoolOption = Annotated[str | None, _pool_option("TICKETCTL_POOL, else null")]
+ServerPoolOption = Annotated[str | None, _pool_option("TICKETCTL_SERVER_POOL, else queue-pre-ping")]
 LoopOption = Annotated[
     str | None,
     typer.Option(
@@ -40,5 +42,11 @@ LoopOption = Annotated[
         autocompletion=lambda: list(LOOPS),
         help=f"One of: {', '.join(LOOPS)}. Default: TICKETCTL_LOOP, else run-per-invocation.",
         show_default=False,
+    ),
+]
+BudgetOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, metavar="AMOUNT", help="Stop when the AI provider has cost that, at TICKETCTL_AI_PRICES."
     ),
 ]

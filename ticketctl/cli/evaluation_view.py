@@ -25,12 +25,11 @@ def report(
     trials: "Trials",
     settings: "Settings",
     taxonomy: "Taxonomy",
-    spent: float,
+    cost: float | None,
     before: "Sequence[Prediction] | None",
 ) -> dict[str, Any]:
     """The JSON form: shares are 0 to 1, latencies milliseconds; `cost` is None where no price is known."""
     from ticketctl.ai.evaluation import changes, evaluated
-    from ticketctl.ai.providers import prices_of
 
     form: dict[str, Any] = msgspec.to_builtins(evaluated(trials.predictions, taxonomy.thresholds.category))
     offline = settings.ai_provider == "offline"
@@ -46,7 +45,7 @@ def report(
         },
         "input_tokens": trials.input_tokens,
         "output_tokens": trials.output_tokens,
-        "cost": spent if offline or model in prices_of(settings) else None,
+        "cost": cost,
         "degraded": trials.degraded,
         "stopped": None if trials.stopped is None else str(trials.stopped),
         "predictions": trials.predictions,

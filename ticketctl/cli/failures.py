@@ -47,5 +47,10 @@ def warn(message: str) -> None:
     _print("warning", message)
 
 
+def line(kind: str, message: str) -> str:
+    """A message on one line, safe for a terminal."""
+    return f"{kind}: {visible(' '.join(message.split()))}"
+
+
 def _print(kind: str, message: str) -> None:
-    sys.stderr.write(f"{kind}: {visible(' '.join(message.split()))}\n")
+    sys.stderr.write(line(kind, message) + "\n")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import failures, output
+from ticketctl.cli.choices import BudgetOption
 from ticketctl.cli.session import load_settings
 from ticketctl.errors import InvalidInputError, NotFoundError, UnsafeError
 
@@ -97,9 +98,7 @@ def evaluate(
         Path | None, typer.Option(metavar="JSON", help="Show what changed since an earlier eval --json.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first texts of the file.")] = None,
-    budget: Annotated[
-        float | None, typer.Option(min=0, help="Stop when this much is spent, at TICKETCTL_AI_PRICES.")
-    ] = None,
+    budget: BudgetOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a provider for the category of labelled texts, and tell how good and how honest it is.
@@ -182,8 +181,10 @@ def _providers(
     settings: "Settings", taxonomy: "Taxonomy", trained: "Model | None", budget: float | None
 ) -> "Providers":
     from ticketctl.ai.providers import Providers
+    from ticketctl.ai.spending import Budget
+    from ticketctl.prices import prices_of
 
-    return Providers(settings, taxonomy, trained=trained, limit=budget)
+    return Providers(settings, taxonomy, trained=trained, budget=Budget(prices_of(settings), budget))
 
 
 def _tried(providers: "Providers", samples: "Sequence[Sample]", settings: "Settings") -> "Trials":

@@ -6,12 +6,16 @@ from ticketctl.cli import output
 from ticketctl.cli.verdicts import STYLES, glyphs, mark, print_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from rich.table import Table
     from rich.text import Text
 
     from ticketctl.simulation import Cell
     from ticketctl.warmstart.report import Finding, Report
+
+_GAP = 3
+"""Columns of the terminal between two of the matrix."""
 
 
 def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
@@ -39,19 +43,11 @@ def summary(report: "Report") -> list[object]:
 
 
 def _print_matrix(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     by_pair = {(cell.pool, cell.loop): cell for cell in cells}
-    pools, loops = (list(dict.fromkeys(pair[i] for pair in by_pair)) for i in (0, 1))
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for heading in ("", *loops):
-        table.add_column(heading, no_wrap=True)
-    for pool in pools:
-        shown = [_cell(by_pair[pool, loop].report, marked=(pool, loop) == configured) for loop in loops]
-        table.add_row(Text(pool, "bold"), *shown)
+    shown = {pair: _cell(cell.report, marked=pair == configured) for pair, cell in by_pair.items()}
     console = output.console()
-    console.print(table)
+    for number, table in enumerate(_tables(shown, console.width)):
+        console.print(*([""] if number else []), table, sep="\n")
     glyph = glyphs()
     legend = (
         f"\n{glyph['ok']} ok   {glyph['partial']} some records returned   {glyph['error']} all failed   "
@@ -60,6 +56,24 @@ def _print_matrix(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
     console.print(legend, style="dim")
     if configured in by_pair:
         console.print(f"{mark()} configured: {configured[0]} with {configured[1]}", style="dim")
+
+
+def _tables(shown: "Mapping[tuple[str, str], Text]", width: int) -> "Iterator[Table]":
+    """The matrix, cut between execution models where one table would be wider than `width`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    pools, loops = (list(dict.fromkeys(pair[i] for pair in shown)) for i in (0, 1))
+    column = _GAP + max(*map(len, loops), *(text.cell_len for text in shown.values()))
+    at_once = max(1, (width - _GAP - max(map(len, pools))) // column)
+    for start in range(0, len(loops), at_once):
+        part = loops[start : start + at_once]
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        for heading in ("", *part):
+            table.add_column(heading, no_wrap=True)
+        for pool in pools:
+            table.add_row(Text(pool, "bold"), *(shown[pool, loop] for loop in part))
+        yield table
 
 
 def _cell(report: "Report", *, marked: bool) -> "Text":

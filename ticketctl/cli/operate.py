@@ -8,7 +8,9 @@ import typer
 
 from ticketctl.cli import failures, output, times
 from ticketctl.cli.backstage import with_backstage
-from ticketctl.errors import InvalidInputError, QueueError
+from ticketctl.cli.session import load_settings
+from ticketctl.errors import InvalidInputError
+from ticketctl.times import parse_since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +38,7 @@ def age(text: str) -> timedelta:
     """
     now = datetime.now(UTC)
     try:
-        return max(timedelta(0), now - times.parse_since(text, now=now))
+        return max(timedelta(0), now - parse_since(text, now=now))
     except InvalidInputError:
         raise InvalidInputError(
             f"--older-than cannot be {text!r}", hint="it looks like 90s, 15m, 2h"
@@ -64,10 +66,9 @@ def retry(
         operations = backstage.operations
         wanted = ticket_ids or await upkeep.select_retries(operations, failed=failed, stuck=patience)
         retried = await upkeep.retry(operations, wanted)
-        try:
-            await backstage.flush()
-        except QueueError as error:
-            failures.warn(f"their messages wait in the outbox: {error}")
+        unsent = await backstage.try_flush()
+        if unsent is not None:
+            failures.warn(f"their messages wait in the outbox: {unsent}")
         return retried
 
     retried = with_backstage(work)
@@ -128,7 +129,8 @@ def stats(*, as_json: AsJson = False) -> None:
     """Count tickets by status, and tell what each step cost.
 
     Piped, the lines are: tickets, status, number; oldest_new, time; queue, messages, dead letters; step, name,
-    provider, runs, mean ms, 95th percentile ms, input tokens, output tokens.
+    provider, runs, mean ms, 95th percentile ms, input tokens, output tokens, cost; cost, in all. It is what the
+    saved outputs cost, at TICKETCTL_AI_PRICES.
     """
 
     async def work(backstage: "Backstage") -> "tuple[Statistics, int, int]":
@@ -140,8 +142,8 @@ def stats(*, as_json: AsJson = False) -> None:
         )
 
     statistics, backlog, dead = with_backstage(work)
+    form = _with_costs(msgspec.to_builtins(statistics))
     if as_json:
-        form: dict[str, Any] = msgspec.to_builtins(statistics)
         output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}})
         return
     output.print_rows(("tickets", status.value, number) for status, number in statistics.tickets.items())
@@ -149,16 +151,30 @@ def stats(*, as_json: AsJson = False) -> None:
     output.print_rows(
         (
             "step",
-            step.step.value,
-            step.provider,
-            step.runs,
-            f"{step.mean_ms:.1f}",
-            f"{step.p95_ms:.1f}",
-            step.input_tokens,
-            step.output_tokens,
+            step["step"],
+            step["provider"],
+            step["runs"],
+            f"{step['mean_ms']:.1f}",
+            f"{step['p95_ms']:.1f}",
+            step["input_tokens"],
+            step["output_tokens"],
+            output.amount(step["cost"]),
         )
-        for step in statistics.steps
+        for step in form["steps"]
     )
+    output.print_rows([("cost", output.amount(form["cost"]))])
+
+
+def _with_costs(form: dict[str, Any]) -> dict[str, Any]:
+    """The JSON form with what each model, each step and all steps cost; None where nobody can know."""
+    from ticketctl.prices import cost, prices_of, total
+
+    prices = prices_of(load_settings())
+    for step in form["steps"]:
+        for used in step["models"]:
+            used["cost"] = cost(prices, used["model"], used["input_tokens"], used["output_tokens"])
+        step["cost"] = total(used["cost"] for used in step["models"])
+    return form | {"cost": total(step["cost"] for step in form["steps"])}
 
 
 def _stuck_form(one: "StuckTicket", reason: str) -> dict[str, Any]:

@@ -62,6 +62,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
     shown.print(table, width=sum(widths) + _GAP * len(columns), crop=False)
 
 
+def amount(cost: float | None) -> str:
+    """A sum of money in the currency of the prices."""
+    return "unknown" if cost is None else f"{cost:.6f}" if cost else "0"
+
+
 def say(message: str) -> None:
     """Tell a person something that is no data: on stderr."""
     sys.stderr.write(visible(message, multiline=True) + "\n")

@@ -1,4 +1,4 @@
-"""`simulate-warm-starts` without `--handler`: our own worker, on a throwaway database."""
+"""`simulate-warm-starts` without `--handler`: our own worker and API, on a throwaway database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ticketctl.cli import matrix, output
 from ticketctl.cli.input import read_event
 from ticketctl.cli.pictures import Pictures
 from ticketctl.cli.session import load_settings
 from ticketctl.db.pools import POOLS, pool_named
 from ticketctl.errors import UnsafeError
+from ticketctl.execution_models import MODELS
 from ticketctl.loops import LOOPS, policy_named
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What of our own worker is to be tried; pools and loops that are not named are all of them."""
+    """What of our own is to be tried; where none are named, all pools, and all loops of the worker."""
 
     pools: Sequence[str] | None
     loops: Sequence[str] | None
@@ -43,6 +46,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     """
     from ticketctl import loops, simulation
 
+    _refuse_events(request)
     settings = load_settings()
     configured = (pool_named(settings.pool).name, policy_named(settings.loop).name)
     pairs = list(product(dict.fromkeys(request.pools or POOLS), dict.fromkeys(request.loops or LOOPS)))
@@ -64,6 +68,14 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     else:
         matrix.show(cells, configured)
     _judge(cells, configured, chosen=bool(request.pools or request.loops))
+
+
+def _refuse_events(request: Request) -> None:
+    asked = [loop for loop in request.loops or () if not MODELS[loop].takes_records]
+    if asked and request.event_files:
+        raise typer.BadParameter(
+            f"is for the worker: {asked[0]} gets a request of its own", param_hint="--event"
+        )
 
 
 @contextmanager
@@ -97,11 +109,15 @@ def _judge(cells: "list[Cell]", configured: tuple[str, str], *, chosen: bool) ->
     unsafe = [cell for cell in asked if cell.report.verdict != "safe"]
     if unsafe:
         named = ", ".join(f"{cell.pool} with {cell.loop} is {cell.report.verdict}" for cell in unsafe)
-        raise UnsafeError(named, hint=_hint(cells))
+        raise UnsafeError(named, hint=_hint(cells, configured))
 
 
-def _hint(cells: "list[Cell]") -> str:
-    safe = [cell for cell in cells if cell.report.verdict == "safe"]
-    if not safe:
+def _hint(cells: "list[Cell]", configured: tuple[str, str]) -> str:
+    """Name a pair that was safe: with the loop that is configured, if there is one."""
+    found = [cell for cell in cells if cell.report.verdict == "safe"]
+    if not found:
         return "ticketctl simulate-warm-starts, without options, tries every pair"
-    return f"this pair was safe: TICKETCTL_POOL={safe[0].pool} TICKETCTL_LOOP={safe[0].loop}"
+    safe = next((cell for cell in found if cell.loop == configured[1]), found[0])
+    model = MODELS[safe.loop]
+    settings = [f"{model.pool}={safe.pool}", *([f"{model.loop}={safe.loop}"] if model.loop else [])]
+    return f"this pair was safe: {' '.join(settings)}"

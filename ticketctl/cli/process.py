@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ticketctl.cli import failures, output
-from ticketctl.cli.choices import LoopOption, PoolOption
+from ticketctl.cli.choices import BudgetOption, LoopOption, PoolOption
 from ticketctl.cli.input import read_event
 from ticketctl.cli.session import load_settings
 from ticketctl.errors import UnsafeError
@@ -31,9 +31,13 @@ def process(
     times: Annotated[int, typer.Option(min=1, max=10_000, help="Invocations, one after the other.")] = 1,
     pool: PoolOption = None,
     loop: LoopOption = None,
+    budget: BudgetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay an SQS event through the worker handler, as one warm execution environment.
+
+    Once a budget is spent the AI provider is asked nothing more: records that need it fail, and no further
+    invocation is made. What was paid for is saved, and the next try goes on from there.
 
     Piped, the columns are: invocation, message id, ticket id, outcome, error type, error.
     """
@@ -46,12 +50,17 @@ def process(
     settings = load_settings(pool=pool, loop=loop)
     with database(settings) as found:
         loops.run(prepare(found))
-        invocations = _replay(found.settings, event, times)
+        invocations, spent = _replay(found.settings, event, times, budget)
     failed = sum(record["outcome"] == "failed" for i in invocations for record in i["records"])
     if as_json:
-        output.print_json({"pool": settings.pool, "loop": settings.loop, "invocations": invocations})
+        form = {"pool": settings.pool, "loop": settings.loop, "invocations": invocations, "cost": spent}
+        output.print_json(form)
     else:
         _print(invocations)
+    if len(invocations) < times:
+        failures.warn(
+            f"the budget of {budget:g} is spent: {len(invocations)} of {times} invocations were made"
+        )
     if failed:
         raise UnsafeError(
             f"{failed} of {sum(len(i['records']) for i in invocations)} records failed",
@@ -59,7 +68,10 @@ def process(
         )
 
 
-def _replay(settings: "Settings", event: object, times: int) -> list[dict[str, Any]]:
+def _replay(
+    settings: "Settings", event: object, times: int, budget: float | None
+) -> tuple[list[dict[str, Any]], float | None]:
+    """The invocations that the budget allowed, and what they cost; None where nobody can know."""
     from ticketctl.db.pools import pool_named
     from ticketctl.loops import policy_named
     from ticketctl.runtime import unsafe_pair
@@ -68,11 +80,14 @@ def _replay(settings: "Settings", event: object, times: int) -> list[dict[str, A
     warning = unsafe_pair(pool_named(settings.pool), policy_named(settings.loop))
     if warning is not None:
         failures.warn(warning)
-    worker = Worker(settings)
+    worker = Worker(settings, limit=budget)
+    invocations: list[dict[str, Any]] = []
     try:
-        return [_invoke(worker, event, number) for number in range(1, times + 1)]
+        while len(invocations) < times and not worker.budget.is_spent:
+            invocations.append(_invoke(worker, event, len(invocations) + 1))
     finally:
         worker.close()
+    return invocations, worker.budget.spent
 
 
 def _invoke(worker: "Worker", event: object, number: int) -> dict[str, Any]:

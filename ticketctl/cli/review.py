@@ -120,12 +120,19 @@ def _print(ticket: "Ticket", done: str, *, as_json: bool) -> None:
 
 
 def _print_waiting(waiting: "Sequence[TicketHistory]", *, as_json: bool) -> None:
-    from ticketctl.cli.ticket_view import as_json as as_form
+    import msgspec
+
     from ticketctl.cli.times import iso
+    from ticketctl.forms import TicketForm
+    from ticketctl.prices import prices_of
     from ticketctl.reviews import reasons
 
     if as_json:
-        tickets = [as_form(history) | {"reasons": reasons(history)} for history in waiting]
+        prices = prices_of(load_settings())
+        tickets = [
+            msgspec.to_builtins(TicketForm.of(history, prices)) | {"reasons": reasons(history)}
+            for history in waiting
+        ]
         output.print_json({"tickets": tickets})
         return
     for history in waiting:

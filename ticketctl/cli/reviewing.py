@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ticketctl.reviews import Desk
     from ticketctl.runtime import Database
 
-_QUESTION = "\n[a]pprove  [e]dit the draft  [r]eject the draft  [c]ategory  [t]eam  [s]kip  [q]uit"
+_QUESTION = "\n[a]pprove  [e]dit draft  [r]eject draft  [c]ategory  [t]eam  [s]kip  [q]uit"
 
 
 def go_through(found: "Database", limit: int) -> None:

@@ -3,7 +3,7 @@
 With `--handler` it is a handler of the user's own that is tried instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ from ticketctl.cli.simulation_options import (
 )
 from ticketctl.errors import ConfigError
 
+_OURS = ("pool", "loop", "database_url")
+_THEIRS = ("path", "env", "python", "timeout", "freeze", "snapstart")
+"""Options for what is ours alone, and for a handler of the user's own alone."""
+
 
 class _Command(TyperCommand):
     """Takes `--freeze` with or without a value, which Typer's options cannot."""
@@ -45,6 +49,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate_warm_starts(
+    ctx: typer.Context,
     *,
     pool: PoolsOption = None,
     loop: LoopsOption = None,
@@ -77,17 +82,7 @@ def simulate_warm_starts(
     if runtime is RuntimeKind.AWSLAMBDARIC and python is None:
         _require_awslambdaric()
     if handler is None:
-        _refuse(
-            {
-                "--path": path,
-                "--env": env,
-                "--python": python,
-                "--timeout": timeout,
-                "--freeze": freeze,
-                "--snapstart": snapstart or None,
-            },
-            "is for a handler of your own: name one with --handler",
-        )
+        _refuse(ctx, _THEIRS, "is for a handler of your own: name one with --handler")
         worker = own.Request(
             pools=pool,
             loops=loop,
@@ -98,10 +93,7 @@ def simulate_warm_starts(
         )
         own.simulate(worker, pictures, as_json=as_json)
         return
-    _refuse(
-        {"--pool": pool, "--loop": loop, "--database-url": database_url},
-        "is for ticketctl's own worker: a handler of your own chooses for itself",
-    )
+    _refuse(ctx, _OURS, "is for ticketctl's own worker and API: a handler of your own chooses for itself")
     if snapstart and runtime is not RuntimeKind.DIRECT:
         raise typer.BadParameter("takes the direct runtime", param_hint="--snapstart")
     if not event:
@@ -121,10 +113,11 @@ def simulate_warm_starts(
     foreign.simulate(theirs, pictures, as_json=as_json)
 
 
-def _refuse(options: Mapping[str, object], reason: str) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise typer.BadParameter(reason, param_hint=name)
+def _refuse(ctx: typer.Context, names: Sequence[str], reason: str) -> None:
+    for name in names:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(reason, param_hint=f"--{name.replace('_', '-')}")
 
 
 def _require_awslambdaric() -> None:

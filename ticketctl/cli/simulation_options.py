@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ticketctl.cli import foreign
-from ticketctl.cli.choices import check_loop, check_pool
+from ticketctl.cli.choices import check_pool
 from ticketctl.db.pools import ALIASES, POOLS
+from ticketctl.execution_models import MODELS, require
 from ticketctl.loops import LOOPS
 
 
@@ -31,8 +32,12 @@ def _check_pools(names: list[str] | None) -> list[str] | None:
     return None if names is None else [ALIASES.get(name, name) for name in names if check_pool(name)]
 
 
-def _check_loops(names: list[str] | None) -> list[str] | None:
-    return None if names is None else [name for name in names if check_loop(name)]
+def _check_models(names: list[str] | None) -> list[str] | None:
+    for name in names or ():
+        if name not in MODELS:
+            raise typer.BadParameter(f"there is no loop {name!r}; it can be {', '.join(MODELS)}")
+        require(name)
+    return names
 
 
 def _check_python(name: str | None) -> str | None:
@@ -59,9 +64,11 @@ PoolsOption = Annotated[
 LoopsOption = Annotated[
     list[str] | None,
     typer.Option(
-        callback=_check_loops,
-        autocompletion=lambda: list(LOOPS),
-        help=f"Only this loop; may be repeated. One of: {', '.join(LOOPS)}.",
+        callback=_check_models,
+        autocompletion=lambda: list(MODELS),
+        help=f"Only this execution model; may be repeated. The worker's: {', '.join(LOOPS)}. The API's: "
+        f"{', '.join(name for name in MODELS if name not in LOOPS)}. Default: the worker's.",
+        show_default=False,
     ),
 ]
 TimesOption = Annotated[int, typer.Option(min=1, max=100, help="Invocations of each environment.")]

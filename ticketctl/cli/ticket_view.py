@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ticketctl.domain import Ticket, TicketHistory
+    from ticketctl.prices import Prices
 
 STYLES = {
     "new": "cyan",
@@ -50,13 +51,13 @@ def print_list(tickets: "Sequence[Ticket]") -> None:
     )
 
 
-def print_history(history: "TicketHistory") -> None:
+def print_history(history: "TicketHistory", prices: "Prices") -> None:
     """Print everything about one ticket."""
     if not output.on_terminal():
-        output.print_rows(_lines(history))
+        output.print_rows(_lines(history, prices))
         return
     print_ticket(history)
-    _print_steps(history)
+    _print_steps(history, prices)
     _print_attempts(history)
 
 
@@ -83,10 +84,11 @@ def print_ticket(history: "TicketHistory") -> None:
         console.print(Text("\n" * (not number) + "why: ", "bold").append(visible(reason), "magenta"))
 
 
-def as_json(history: "TicketHistory") -> dict[str, Any]:
-    """The ticket's JSON form with `steps` and `attempts`."""
-    ticket: dict[str, Any] = msgspec.to_builtins(history.ticket)
-    return ticket | {"steps": history.steps, "attempts": history.attempts}
+def _costs(history: "TicketHistory", prices: "Prices") -> list[float | None]:
+    """What each of the steps cost."""
+    from ticketctl.forms import StepForm
+
+    return [StepForm.of(step, prices).cost for step in history.steps]
 
 
 def _row(ticket: "Ticket") -> list[object]:
@@ -135,12 +137,13 @@ def _category(ticket: "Ticket") -> str | None:
     return f"{ticket.category or 'unknown'} (confidence {ticket.confidence:.2f})"
 
 
-def _print_steps(history: "TicketHistory") -> None:
+def _print_steps(history: "TicketHistory", prices: "Prices") -> None:
     if not history.steps:
         return
+    costs = _costs(history, prices)
     output.console().print("\nsteps", style="bold")
     output.print_table(
-        ("STEP", "PROVIDER", "MODEL", "TOOK", "TOKENS", "OUTPUT"),
+        ("STEP", "PROVIDER", "MODEL", "TOOK", "TOKENS", "COST", "OUTPUT"),
         (
             (
                 step.step.value,
@@ -148,9 +151,10 @@ def _print_steps(history: "TicketHistory") -> None:
                 step.model,
                 f"{step.duration_ms:.1f} ms",
                 str(step.input_tokens + step.output_tokens),
+                output.amount(price),
                 _compact(step.output),
             )
-            for step in history.steps
+            for step, price in zip(history.steps, costs, strict=True)
         ),
     )
     for step in history.steps:
@@ -179,11 +183,14 @@ def _print_attempts(history: "TicketHistory") -> None:
     )
 
 
-def _lines(history: "TicketHistory") -> Iterable[Sequence[object]]:
-    """One `name<TAB>value` line per column, then one per step and per try."""
+def _lines(history: "TicketHistory", prices: "Prices") -> Iterable[Sequence[object]]:
+    """One `name<TAB>value` line per column, then one per step and per try, and what the steps cost in all."""
+    from ticketctl.prices import total
+
     for name, value in msgspec.to_builtins(history.ticket).items():
         yield name, value if value is None or isinstance(value, str | int | float) else _compact(value)
-    for step in history.steps:
+    costs = _costs(history, prices)
+    for step, price in zip(history.steps, costs, strict=True):
         yield (
             "step",
             step.step.value,
@@ -192,9 +199,12 @@ def _lines(history: "TicketHistory") -> Iterable[Sequence[object]]:
             f"{step.duration_ms:.3f}",
             _compact(step.output),
             step.sent,
+            output.amount(price),
         )
     for attempt in history.attempts:
         yield "try", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
+    if costs:
+        yield "cost", output.amount(total(costs))
 
 
 def _compact(value: Any) -> str:

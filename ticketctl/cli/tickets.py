@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticketctl.cli import editor, failures, output, ticket_view, times
+from ticketctl.cli import editor, failures, output, ticket_view
 from ticketctl.cli.backstage import with_backstage
 from ticketctl.cli.input import is_typed, read_text
 from ticketctl.cli.operate import STUCK_AFTER, OlderThan, show_stuck
-from ticketctl.cli.session import with_store
-from ticketctl.errors import InvalidInputError, QueueError
+from ticketctl.cli.session import load_settings, with_store
+from ticketctl.errors import InvalidInputError
+from ticketctl.times import parse_since
 
 if TYPE_CHECKING:
     from ticketctl.domain import NewTicket, Ticket, TicketHistory
@@ -54,10 +55,9 @@ def create(
 
     async def work(backstage: "Backstage") -> "tuple[Ticket, bool]":
         made, new = await service.create(backstage.store, ticket)
-        try:
-            await backstage.flush(made.id)
-        except QueueError as error:
-            failures.warn(f"ticket {made.id} is accepted, but its message waits in the outbox: {error}")
+        unsent = await backstage.try_flush(made.id)
+        if unsent is not None:
+            failures.warn(f"ticket {made.id} is accepted, but its message waits in the outbox: {unsent}")
         return made, new
 
     made, new = with_backstage(work)
@@ -114,7 +114,7 @@ def list_tickets(
         priority=priority,
         team=team,
         search=search,
-        since=None if since is None else times.parse_since(since, now=datetime.now(UTC)),
+        since=None if since is None else parse_since(since, now=datetime.now(UTC)),
     )
 
     async def work(store: "TicketStore") -> "TicketPage":
@@ -132,17 +132,20 @@ def list_tickets(
 
 
 def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
-    """Show a ticket: what the pipeline made of it, step by step, and every try."""
+    """Show a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
     from ticketctl import service
+    from ticketctl.forms import TicketForm
+    from ticketctl.prices import prices_of
 
     async def work(store: "TicketStore") -> "TicketHistory":
         return await service.show(store, ticket_id)
 
     history = with_store(work)
+    prices = prices_of(load_settings())
     if as_json:
-        output.print_json(ticket_view.as_json(history))
+        output.print_json(TicketForm.of(history, prices))
     else:
-        ticket_view.print_history(history)
+        ticket_view.print_history(history, prices)
 
 
 def close(ticket_id: TicketId, *, as_json: AsJson = False) -> None:

@@ -1,7 +1,6 @@
 """`work`: poll the queue and run the worker, as AWS's event source mapping and Lambda do."""
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -11,18 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import failures, output
-from ticketctl.cli.choices import LoopOption, PoolOption
+from ticketctl.cli.choices import BudgetOption, LoopOption, PoolOption
 from ticketctl.cli.session import load_settings
-from ticketctl.errors import TicketctlError, UnsafeError
+from ticketctl.cli.stopping import stopped_by_signals
+from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from ticketctl.ports import Delivery
-    from ticketctl.queues.mapping import EventSourceMapping, Happening, Invoked
+    from ticketctl.queues.mapping import Happening, Invoked
     from ticketctl.runtime import Backstage, Database
 
 HANDLER = "ticketctl.worker:handler"
+METER = "ticketctl.worker:spent"
 FLUSH_EVERY = 5.0
 """Seconds between two looks into the outbox, where the queue is elsewhere."""
 
@@ -50,12 +51,15 @@ def work(
     visibility_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long a delivered message is hidden.")
     ] = None,
+    budget: BudgetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per message.")] = False,
 ) -> None:
     """Process tickets as they come, in execution environments that stay warm.
 
     The first Ctrl-C finishes what is in flight, a second one stops. The exit status is 8 where tickets failed
     for good while the queue was drained.
+
+    With a budget, nothing more is received once it is spent; what is in flight is finished, and may pass it.
 
     Piped, the columns are: outcome, message id, ticket id, delivery, error.
     """
@@ -73,9 +77,10 @@ def work(
     )
     with database(settings) as found, _reporter(settings.max_receive_count, as_json=as_json) as reporter:
         try:
-            loops.run(_work(found, reporter, drain=drain))
+            spent = loops.run(_work(found, reporter, drain=drain, budget=budget))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+    _tell_what_is_spent(spent, budget)
     if drain and reporter.dead:
         raise UnsafeError(
             f"{reporter.dead} of {reporter.dead + reporter.done} messages were given up",
@@ -83,24 +88,58 @@ def work(
         )
 
 
-async def _work(found: "Database", reporter: "_Reporter", *, drain: bool) -> None:
+async def _work(
+    found: "Database", reporter: "_Reporter", *, drain: bool, budget: float | None
+) -> float | None:
+    """Work until told to stop, and answer what was spent; None where nobody can know."""
+    from ticketctl.ai.spending import Budget
+    from ticketctl.prices import prices_of
     from ticketctl.queues.environment import Function
     from ticketctl.queues.mapping import EventSourceMapping
     from ticketctl.runtime import open_backstage, resources
     from ticketctl.settings import as_environment
 
-    resources(found.settings)  # what is wrong in the worker's settings is told before it starts
-    function = Function(handler=HANDLER, variables=as_environment(found.settings), quiet=output.on_terminal())
+    settings = found.settings
+    # what is wrong in the worker's settings is told before it starts
+    resources(settings, Budget(prices_of(settings), budget))
+    function = Function(
+        handler=HANDLER, variables=as_environment(settings), quiet=output.on_terminal(), meter=METER
+    )
+
+    def hear(happening: "Happening") -> None:
+        reporter.spent = mapping.spent
+        reporter.tell(happening)
+        if _is_over(mapping.spent, budget):
+            mapping.stop()
+
     async with open_backstage(found) as backstage:
         await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
-        mapping = EventSourceMapping(backstage.queue, function, found.settings, reporter.tell, drain)
+        mapping = EventSourceMapping(backstage.queue, function, settings, hear, drain)
+        if _is_over(0.0, budget):
+            mapping.stop()
         await _flush(backstage, reporter)
-        with _stopped_by_signals(mapping):
+        with stopped_by_signals(mapping):
             sending = asyncio.create_task(_keep_flushing(backstage, reporter))
             try:
                 await mapping.run()
             finally:
                 sending.cancel()
+    return mapping.spent
+
+
+def _is_over(spent: float | None, budget: float | None) -> bool:
+    """Whether no more may be spent; where nobody knows how much was, neither."""
+    return budget is not None and (spent is None or spent >= budget)
+
+
+def _tell_what_is_spent(spent: float | None, budget: float | None) -> None:
+    from ticketctl.ai.spending import uncounted
+
+    if not _is_over(spent, budget):
+        return
+    if spent is None:
+        raise uncounted()
+    output.say(f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue")
 
 
 async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
@@ -112,32 +151,9 @@ async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
 async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
     from ticketctl.queues.mapping import Trouble
 
-    try:
-        await backstage.flush()
-    except TicketctlError as error:
-        reporter.tell(Trouble(error))
-
-
-@contextmanager
-def _stopped_by_signals(mapping: "EventSourceMapping") -> Iterator[None]:
-    """The first signal lets the mapping finish, the next one does not."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if mapping.stopping and task is not None:
-            task.cancel()
-        else:
-            output.say("finishing what is in flight; once more to stop now")
-            mapping.stop()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+    unsent = await backstage.try_flush()
+    if unsent is not None:
+        reporter.tell(Trouble(unsent))
 
 
 class _Reporter:
@@ -145,6 +161,7 @@ class _Reporter:
 
     def __init__(self, max_receive_count: int, *, as_json: bool, live: "Live | None") -> None:
         self.done = self.returned = self.dead = self.in_flight = 0
+        self.spent: float | None = 0.0
         self._max_receive_count = max_receive_count
         self._as_json = as_json
         self._live = live
@@ -199,7 +216,7 @@ class _Reporter:
         rate = self.done / max(time.monotonic() - self._began, 0.001)
         return (
             f"{self.done} done, {self.returned} returned, {self.dead} given up, "
-            f"{self.in_flight} in flight, {rate:.1f} per second"
+            f"{self.in_flight} in flight, {rate:.1f} per second{_told(self.spent)}"
         )
 
 
@@ -212,6 +229,11 @@ def _reporter(max_receive_count: int, *, as_json: bool) -> Iterator[_Reporter]:
 
     with Live("waiting for messages", console=output.console(stderr=True), refresh_per_second=4) as live:
         yield _Reporter(max_receive_count, as_json=False, live=live)
+
+
+def _told(spent: float | None) -> str:
+    """What was spent, where something was and it is known."""
+    return f", {spent:.4f} spent" if spent else ""
 
 
 def _ticket_id(delivery: "Delivery") -> int | None:

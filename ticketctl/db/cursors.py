@@ -37,7 +37,7 @@ def decode(cursor: str, sort: str) -> Place:
     Raises:
         InvalidInputError: It was changed, cut, or made for another order.
     """
-    hint = "take next_cursor as the page before printed it, with the same --sort"
+    hint = "take next_cursor as the page before gave it, with the same order"
     try:
         raw = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
         place = _decoder.decode(raw[_CHECKSUM:])
@@ -47,5 +47,5 @@ def decode(cursor: str, sort: str) -> Place:
     if not unchanged:
         raise InvalidInputError("the cursor was changed", hint=hint)
     if place.sort != sort:
-        raise InvalidInputError(f"the cursor was made for --sort {place.sort}", hint=hint)
+        raise InvalidInputError(f"the cursor was made for the order {place.sort}", hint=hint)
     return place

@@ -14,20 +14,28 @@ from ticketctl.db.connector import Connector
 from ticketctl.db.pools import POOLS, Pool, pool_named
 from ticketctl.settings import Settings
 
+SIZE = 5
+"""Connections that a pool keeps unless it is told otherwise, as SQLAlchemy documents it."""
+
 
 def make_engine(
     address: Address, settings: Settings, strategy: Pool = POOLS["null"], *, autocommit: bool = True
 ) -> AsyncEngine:
     """Make an engine; nothing connects yet.
 
-    What the configured pool tells the driver holds for every strategy: a pooler is in the way of all connections.
-    Raises ConfigError where the settings contradict the address.
+    A pool keeps SQLAlchemy's five connections, or more where the settings allow more at a time. What the configured
+    pool tells the driver holds for every strategy: a pooler is in the way of all connections.
+
+    Raises:
+        ConfigError: The settings contradict the address.
     """
     told = {**pool_named(settings.pool).connect_args, **strategy.connect_args}
     connect = partial(Connector(address, settings), **told)
     options: dict[str, Any] = dict(strategy.options)
     if strategy.pool_class is not None:
         options["poolclass"] = getattr(pools, strategy.pool_class)
+    if strategy.is_sized:
+        options["pool_size"] = max(SIZE, settings.max_connections)
     if autocommit:
         options["isolation_level"] = "AUTOCOMMIT"
     # parameters hold what tickets say: they belong into no traceback

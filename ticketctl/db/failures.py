@@ -91,12 +91,12 @@ class Telling:
 
     def __init__(self, connections: "Connections", address: Address) -> None:
         self._connections = connections
-        self._address = address
+        self.address = address
 
     @asynccontextmanager
     async def one(self, *, apart: bool = False) -> "AsyncIterator[AsyncConnection]":
         """A connection for one statement, as `Connections.one` lends it. Raises DatabaseError."""
-        with told_as_database_errors(self._address):
+        with told_as_database_errors(self.address):
             async with self._connections.one(apart=apart) as connection:
                 yield connection
 

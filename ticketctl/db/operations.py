@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, DateTime, Integer, RowMapping, Uuid, select, text
-from sqlalchemy.dialects.postgresql import BOOLEAN
+from sqlalchemy import BigInteger, Column, DateTime, Float, Integer, RowMapping, Text, Uuid, select, text
+from sqlalchemy.dialects.postgresql import BOOLEAN, JSONB
 
+from ticketctl.db import migrations
 from ticketctl.db.failures import Telling
 from ticketctl.db.schema import tickets
 from ticketctl.domain import Step, Ticket, TicketStatus
-from ticketctl.ports import Statistics, StepStatistics, StuckTicket
+from ticketctl.ports import ModelUse, Statistics, StepStatistics, StuckTicket
 
 _COLUMNS = ", ".join(f"t.{column.name}" for column in tickets.columns)
 
@@ -79,11 +80,27 @@ select id from opened order by id
 _COUNTS = text("select status, count(*) as number, min(created_at) as oldest from tickets group by status")
 _STEPS = text(
     """
+with used as (
+  select step, provider, model, count(*) as runs, sum(input_tokens) as input_tokens,
+    sum(output_tokens) as output_tokens
+  from steps group by step, provider, model
+)
 select step, provider, count(*) as runs, avg(duration_ms) as mean_ms,
   percentile_cont(0.95) within group (order by duration_ms) as p95_ms,
-  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens
+  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+  (select jsonb_agg(to_jsonb(used) - 'step' - 'provider' order by model)
+   from used where used.step = steps.step and used.provider = steps.provider) as models
 from steps group by step, provider
 """
+).columns(
+    Column("step", Text),
+    Column("provider", Text),
+    Column("runs", BigInteger),
+    Column("mean_ms", Float),
+    Column("p95_ms", Float),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("models", JSONB),
 )
 
 _CONNECTION_LIMIT = text(
@@ -136,6 +153,12 @@ class PostgresOperations:
         limit: int = row["available"]
         return limit
 
+    async def check_schema(self) -> None:
+        """Ask for the revision of the tables."""
+        async with self._connections.one() as connection:
+            revision = await migrations.current(connection)
+        migrations.require(revision, self._connections.address)
+
     async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
         async with self._connections.one() as connection:
             return (await connection.execute(statement, parameters)).mappings().all()
@@ -159,4 +182,5 @@ def _stuck(row: RowMapping) -> StuckTicket:
 
 
 def _measured(row: RowMapping) -> StepStatistics:
-    return StepStatistics(**{**row, "step": Step(row["step"])})
+    models = [ModelUse(**used) for used in row["models"]]
+    return StepStatistics(**{**row, "step": Step(row["step"]), "models": models})

@@ -41,6 +41,11 @@ class Pool:
         """Whether a connection stays open when nobody uses it or waits for it."""
         return self.pool_class != "NullPool"
 
+    @property
+    def is_sized(self) -> bool:
+        """Whether it keeps up to a number of connections."""
+        return self.pool_class == "AsyncAdaptedQueuePool"
+
 
 _ALL = (
     Pool(
@@ -120,5 +125,5 @@ def pool_named(name: str) -> Pool:
     pool = find_pool(name)
     if pool is None:
         choices = ", ".join([*POOLS, *ALIASES])
-        raise ConfigError(f"there is no pool {name}", hint=f"TICKETCTL_POOL can be {choices}")
+        raise ConfigError(f"there is no pool {name}", hint=f"a pool can be {choices}")
     return pool

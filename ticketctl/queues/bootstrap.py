@@ -1,8 +1,9 @@
-"""The inside of an execution environment's process: `python -m ticketctl.queues.bootstrap HANDLER DESCRIPTOR`.
+"""The inside of an execution environment's process: `... ticketctl.queues.bootstrap HANDLER DESCRIPTOR [METER]`.
 
 HANDLER is `module:function`. DESCRIPTOR is a socket on which each line is one JSON object. The process first
 answers `{"ready": true}`, then each `{"event", "seconds", "request_id"}` with `{"response"}` or `{"error_type",
-"error"}`, as Lambda's runtime interface client does over HTTP. It ends when the socket does.
+"error"}`, as Lambda's runtime interface client does over HTTP; with a METER, which is `module:function` too, also
+with `"spent"`, what that answers then. It ends when the socket does.
 """
 
 import importlib
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-Handler = Callable[[Any, Any], Any]
+Function = Callable[..., Any]
 
 
 class Context:
@@ -35,7 +36,7 @@ class Context:
 
 def main() -> None:
     """Serve invocations until the other side is gone."""
-    name, descriptor = sys.argv[1:]
+    name, descriptor, *metered = sys.argv[1:]
     # who started this process ends it; a Ctrl-C in the terminal is not meant for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # whoever started this process may be killed: then nobody waits for the answer
@@ -50,22 +51,23 @@ def main() -> None:
             lines.flush()
 
         try:
-            handler = _find(name)
+            handler, meter = _find(name), _find(metered[0]) if metered else None
         except Exception as error:  # noqa: BLE001 - told to whoever started this process
             answer(_failure(error))
             return
         answer({"ready": True})
         for line in lines:
-            answer(_invoke(handler, json.loads(line)))
+            told = _invoke(handler, json.loads(line))
+            answer(told if meter is None else told | {"spent": meter()})
 
 
-def _find(name: str) -> Handler:
+def _find(name: str) -> Function:
     module, _, function = name.partition(":")
-    handler: Handler = getattr(importlib.import_module(module), function)
-    return handler
+    found: Function = getattr(importlib.import_module(module), function)
+    return found
 
 
-def _invoke(handler: Handler, order: dict[str, Any]) -> dict[str, Any]:
+def _invoke(handler: Function, order: dict[str, Any]) -> dict[str, Any]:
     context = Context(order["request_id"], order["seconds"])
     try:
         response = handler(order["event"], context)

@@ -27,11 +27,15 @@ class EnvironmentFailedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """What runs in an environment: `handler` is `module:function`, `variables` are set for it alone."""
+    """What runs in an environment: `handler` is `module:function`, `variables` are set for it alone.
+
+    `meter` is `module:function` too: it answers what the process has spent so far, None where nobody can know.
+    """
 
     handler: str
     variables: Mapping[str, str]
     quiet: bool = False
+    meter: str | None = None
 
 
 class Environment:
@@ -40,6 +44,8 @@ class Environment:
     def __init__(self, function: Function) -> None:
         self._function = function
         self._process: asyncio.subprocess.Process | None = None
+        self._spent_before: float | None = 0.0
+        self._spent: float | None = 0.0
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
@@ -47,6 +53,13 @@ class Environment:
     def pid(self) -> int | None:
         """The number of the process, None while there is none."""
         return None if self._process is None else self._process.pid
+
+    @property
+    def spent(self) -> float | None:
+        """What its processes said that they spent; None where one of them could not tell."""
+        if self._spent_before is None or self._spent is None:
+            return None
+        return self._spent_before + self._spent
 
     async def start(self) -> bool:
         """Have a process that is ready; True where it is a new one.
@@ -81,6 +94,7 @@ class Environment:
         except EnvironmentFailedError:
             await self.stop()
             raise
+        self._spent = answer.get("spent", 0.0)
         if "response" not in answer:
             raise EnvironmentFailedError(f"the handler raised {_told(answer)}")
         return answer["response"]
@@ -94,6 +108,7 @@ class Environment:
             self._process.kill()
         await self._process.wait()
         self._process = None
+        self._spent_before, self._spent = self.spent, 0.0
 
     async def _launch(self) -> None:
         ours, theirs = socket.socketpair()
@@ -102,6 +117,7 @@ class Environment:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-P", "-m", "ticketctl.queues.bootstrap", self._function.handler, str(theirs.fileno())),
+                *filter(None, [self._function.meter]),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if self._function.quiet else sys.stderr.fileno(),

@@ -78,11 +78,18 @@ class EventSourceMapping:
     tell: Callable[[Happening], None]
     drain: bool = False
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _environments: list[Environment] = field(default_factory=list)
 
     @property
     def stopping(self) -> bool:
         """Whether it was told to stop."""
         return self._stopping.is_set()
+
+    @property
+    def spent(self) -> float | None:
+        """What the environments have spent, as the function's meter says; None where it could not tell."""
+        spent = [environment.spent for environment in self._environments]
+        return None if None in spent else sum(filter(None, spent))
 
     def stop(self) -> None:
         """Finish what is in flight and receive nothing more."""
@@ -94,10 +101,11 @@ class EventSourceMapping:
         Raises:
             ConfigError: An environment cannot be started.
         """
+        self._environments = [Environment(self.function) for _ in range(self.settings.concurrency)]
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self.settings.concurrency):
-                    group.create_task(self._serve(Environment(self.function)))
+                for environment in self._environments:
+                    group.create_task(self._serve(environment))
         except ExceptionGroup as failed:
             first = failed.exceptions[0]  # what ended the other environments too
             if not isinstance(first, EnvironmentFailedError):

@@ -73,11 +73,12 @@ RECYCLING = Finding(
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """An error text that is known to come from a dead loop, and why it comes."""
+    """An error text that is known to come from a dead loop, why it comes, and what ends it."""
 
     kind: str
     pattern: re.Pattern[str]
     cause: str
+    cure: str = f"{PER_LOOP} {NO_CURES}"
 
 
 SYMPTOMS = (
@@ -96,6 +97,15 @@ SYMPTOMS = (
         "closed-loop",
         re.compile("Event loop is closed|the handler is closed"),
         "something that was opened on an earlier loop (L1) was used, or closed, after L1 had been closed",
+    ),
+    Symptom(
+        "no-current-loop",
+        re.compile("no current event loop"),
+        "the handler runs on its thread's current event loop (L1), as Mangum does, and something else in the process "
+        "took that away: asyncio.run() and asyncio.Runner make a loop of their own current, close it, and leave none",
+        "Leave the current loop alone in a process whose handler keeps it: call asyncio.run() and asyncio.Runner "
+        "neither in it nor beside it. Await the work inside the application that Mangum serves, or give it a function "
+        "of its own.",
     ),
 )
 ENDS = {
@@ -151,7 +161,7 @@ def _failure(kind: str, members: Sequence[Try]) -> Finding:
             cure='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
         )
     if symptom is not None:
-        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=f"{PER_LOOP} {NO_CURES}")
+        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=symptom.cure)
     return Finding(
         kind="failure", cause=f"{said}.", cure="Mend what raised it; no loop or connection is to blame."
     )

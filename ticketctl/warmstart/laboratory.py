@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from ticketctl.warmstart.child.wire import Look
 from ticketctl.warmstart.course import Course, follow
 from ticketctl.warmstart.experiment import Experiment, Stage
 from ticketctl.warmstart.hosting import Hosting, Subject
@@ -71,7 +72,7 @@ class Laboratory:
             "environment_id": uuid.uuid4().hex,
             "timeout": experiment.timeout,
             "gc": gc,
-            "census": experiment.census,
+            "look": _look(experiment, gc=gc),
         }
         with contextlib.closing(process):
             try:
@@ -96,3 +97,10 @@ class Laboratory:
         if self._template and not experiment.path and not experiment.python:
             return await self._template.fork(kind)
         return fresh(experiment.python or self._python, stage.environment, experiment.path, kind)
+
+
+def _look(experiment: Experiment, *, gc: bool) -> Look:
+    """Where to look in an environment: of the one that collects garbage only the connections are reported."""
+    if not experiment.census:
+        return "nowhere"
+    return "connections" if gc else "everywhere"

@@ -1,32 +1,23 @@
-"""A batch of tickets whose provider takes its time, on a real database and a real server."""
+"""A batch of tickets whose provider takes its time: the worker's handler, a real database, a real server."""
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
+from tests.fakes import FakeContext
 from tests.integration.ai.provider_server import chat, provider_server
-from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.online import OnlineProvider, OnlineSettings
-from ticketctl.ai.spending import Budget
-from ticketctl.ai.taxonomy_file import default_taxonomy
-from ticketctl.ai.transport import open_client
-from ticketctl.batch import Limits, process
-from ticketctl.db.address import Address
-from ticketctl.db.engine import Engines
-from ticketctl.db.pools import pool_named
-from ticketctl.db.store import PostgresStore
+from ticketctl import worker as worker_module
 from ticketctl.domain import NewTicket, Step, TicketStatus
-from ticketctl.messages import TicketMessage
-from ticketctl.pipeline import Pipeline
-from ticketctl.settings import Settings
+from ticketctl.messages import TicketMessage, build_event
 
-TAXONOMY = default_taxonomy()
 RECORDS = 10
-HELD = "select count(*) from pg_stat_activity where application_name = 'waiting-for-ai'"
+CALL = 1.0
+"""Seconds after which each call is answered."""
+APPLICATION = "waiting-for-ai"
+HELD = "select count(*) from pg_stat_activity where application_name = $1"
 ANSWERS = {
     "category": "billing",
     "priority": "normal",
@@ -38,56 +29,78 @@ ANSWERS = {
 }
 
 
-@pytest.fixture
-async def model_server():
-    async with provider_server() as server:
-        yield server
+class SlowModel:
+    """Answers each call after a second, and not before all that can wait at once do.
 
+    `held` is what the worker's connections come down to meanwhile: two calls a ticket, then the third.
+    """
 
-async def test_ten_tickets_wait_at_once_and_hold_no_connection(model_server, database_url):
-    settings = Settings(database_url=database_url, application_name="waiting-for-ai")
-    waiting, held = 0, []
-    watcher = await asyncpg.connect(Address.parse(database_url).dsn)
-    answer = chat(ANSWERS)
-    watched = asyncio.Event()
+    def __init__(self, watcher):
+        self._watcher = watcher
+        self._answer = chat(ANSWERS)
+        self._calls = 0
+        self._looked = {2 * RECORDS: asyncio.Event(), 3 * RECORDS: asyncio.Event()}
+        self.held = []
 
-    async def watch():
-        """Count what is open; a backend needs a moment to notice that its client has left."""
+    async def __call__(self, writer):
+        self._calls += 1
+        all_waiting = self._looked[2 * RECORDS if self._calls <= 2 * RECORDS else 3 * RECORDS]
+        second = asyncio.create_task(asyncio.sleep(CALL))
+        if self._calls in self._looked:
+            self.held.append(await self._least_held())
+            all_waiting.set()
+        await all_waiting.wait()
+        await second
+        return await self._answer(writer)
+
+    async def _least_held(self):
+        """What is open; a backend needs a moment to notice that its client has left."""
         for _ in range(100):
-            held.append(await watcher.fetchval(HELD))
-            if held[-1] == 0:
+            if not (held := await self._watcher.fetchval(HELD, APPLICATION)):
                 break
             await asyncio.sleep(0.02)
-        watched.set()
+        return held
 
-    async def slow(writer):
-        nonlocal waiting
-        waiting += 1
-        if waiting == 2 * RECORDS:
-            await watch()
-        await watched.wait()
-        return await answer(writer)
 
-    model_server.replies = [slow]
-    engines = Engines(Address.parse(database_url), pool_named("null"), settings)
-    online = OnlineSettings(provider="openai", model="m", base_url=model_server.url)
-    async with engines.per_loop() as connections, open_client(30.0) as client:
-        store = PostgresStore(connections)
-        new = [NewTicket(subject="Charged twice", body=f"Invoice INV-2024-001, {n}") for n in range(RECORDS)]
-        tickets = [(await store.create(ticket))[0] for ticket in new]
-        provider = OnlineProvider(online, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}))
-        pipeline = Pipeline(store=store, provider=provider, router=TAXONOMY)
-        messages = [
-            TicketMessage(message_id=str(ticket.id), receive_count=1, group=None, ticket_id=ticket.id)
-            for ticket in tickets
-        ]
-        limits = Limits(deadline=time.monotonic() + 60, lease=timedelta(seconds=60), max_receive_count=5)
-        results = await process(messages, pipeline, limits, environment_id=str(uuid4()))
-        done = [await store.history(ticket.id) for ticket in tickets]
-    await watcher.close()
-    assert [result.error for result in results] == [None] * RECORDS
-    assert held[-1] == 0
-    for history in done:
+@pytest.fixture
+async def model(other):
+    async with provider_server() as server:
+        slow = SlowModel(other)
+        server.replies = [slow]
+        slow.url = server.url
+        yield slow
+
+
+@pytest.fixture
+def handler(monkeypatch, emptied_url, model):
+    """The worker Lambda's, in an environment of its own."""
+    for name, value in {
+        "DATABASE_URL": emptied_url,
+        "APPLICATION_NAME": APPLICATION,
+        "AI_PROVIDER": "openai",
+        "AI_BASE_URL": model.url,
+        "AI_MODEL": "slow",
+    }.items():
+        monkeypatch.setenv(f"TICKETCTL_{name}", value)
+    monkeypatch.setattr(worker_module, "_worker", None)
+    return worker_module.handler
+
+
+async def test_ten_tickets_wait_at_once_and_hold_no_connection(handler, model, store):
+    new = [NewTicket(subject="Charged twice", body=f"Invoice INV-2024-001, {n}") for n in range(RECORDS)]
+    tickets = [(await store.create(ticket))[0] for ticket in new]
+    messages = [TicketMessage(message_id=str(uuid4()), ticket_id=ticket.id) for ticket in tickets]
+    event = build_event(messages, sent_at=datetime.now(UTC))
+    started = time.monotonic()
+    answer = await asyncio.to_thread(handler, event, FakeContext(60_000))
+    took = time.monotonic() - started
+    assert answer == {"batchItemFailures": []}
+    assert model.held == [0, 0]
+    assert (
+        took < RECORDS * CALL
+    )  # one after the other, they would take thrice that; the benchmarks measure it
+    for ticket in tickets:
+        history = await store.history(ticket.id)
         assert (history.ticket.status, history.ticket.category) == (TicketStatus.PROCESSED, "billing")
         assert history.ticket.draft == "We are looking into INV-2024-001.\n"
         assert {step.step: step.provider for step in history.steps}[Step.CLASSIFY] == "openai"

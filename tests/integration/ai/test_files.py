@@ -113,9 +113,48 @@ def test_samples_from_csv_and_json_lines(tmp_path):
     assert read_samples(tmp_path / "a.jsonl", "body", "kind") == [Sample("t", "x"), Sample("u", "y")]
 
 
+ODD = {
+    "a byte order mark": ("a.csv", b"\xef\xbb\xbftext,label\nt,x\nu,y\n"),
+    "columns in capitals, with spaces": ("a.csv", b" Text , LABEL\nt,x\nu,y\n"),
+    "semicolons": ("a.csv", b"id;text;label\n1;t;x\n2;u;y\n"),
+    "tabs": ("a.csv", b"text\tlabel\nt\tx\nu\ty\n"),
+    "tabs by name": ("a.tsv", b"text\tlabel\nt\tx\nu\ty\n"),
+    "line ends of old": ("a.csv", b"text,label\rt,x\ru,y\r"),
+    "empty lines": ("A.CSV", b"text,label\n\n\nt,x\n\nu,y\n\n"),
+    "JSON with a mark, and line ends of Windows": (
+        "a.jsonl",
+        b'\xef\xbb\xbf{"text": "t", "label": "x"}\r\n{"Text": "u", "label": "y", "more": {}}\r\n',
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), ODD.values(), ids=ODD)
+def test_samples_from_odd_files(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert read_samples(tmp_path / name) == [Sample("t", "x"), Sample("u", "y")]
+
+
+def test_labels_may_be_numbers(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "t", "label": 0}\n{"text": "u", "label": 11}', "utf-8")
+    assert read_samples(tmp_path / "a.jsonl") == [Sample("t", "0"), Sample("u", "11")]
+
+
+def test_half_a_character_is_none(tmp_path):
+    (tmp_path / "a.jsonl").write_text(r'{"text": "a \ud800 b", "label": "x"}', "utf-8")
+    assert read_samples(tmp_path / "a.jsonl") == [Sample("a ? b", "x")]
+
+
+def test_a_text_may_be_as_long_as_it_likes(tmp_path):
+    long = "word " * 100_000
+    (tmp_path / "a.csv").write_text(f"text,label\n{long},x\n")
+    assert read_samples(tmp_path / "a.csv") == [Sample(long.strip(), "x")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
+        ("a.jsonl", b"[" * 100_000, "line 1: no JSON"),
+        ("a.jsonl", b'{"text": "a", "label": true}', "line 1: label is empty or no text"),
         ("a.txt", b"", "neither .csv nor .jsonl"),
         ("a.csv", b"", "has no rows"),
         ("a.csv", b"text,label\n", "has no rows"),

@@ -1,6 +1,7 @@
 """The online providers against a real server that misbehaves in every way that is known of servers."""
 
 import asyncio
+import gzip
 import json
 import time
 from dataclasses import replace
@@ -12,13 +13,14 @@ from tests.integration.ai.provider_server import chat, claude, failing, http, pr
 from ticketctl.ai import transport
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.online import OnlineProvider, OnlineSettings
-from ticketctl.ai.spending import Budget, Price
+from ticketctl.ai.spending import Budget
 from ticketctl.ai.taxonomy_file import default_taxonomy
 from ticketctl.ai.transport import RefusedError, open_client
 from ticketctl.ai.trials import ticket_of
 from ticketctl.deadline import DEADLINE
 from ticketctl.domain import Step
 from ticketctl.errors import ConfigError, ProviderError
+from ticketctl.prices import Price
 
 TAXONOMY = default_taxonomy()
 TICKET = replace(
@@ -183,7 +185,7 @@ async def test_two_bad_answers_hand_over_to_the_offline_engine_and_a_human(serve
     offline = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
     assert answer.output == replace(offline, degraded=True, review=answer.output.review)
     assert answer.output.review[-1].startswith("the AI provider could not be used: ")
-    assert answer.model.startswith("offline")
+    assert answer.model == "offline-1 for m-1"
     assert len(server.asked) == 2
 
 
@@ -363,6 +365,49 @@ async def test_an_address_that_is_none(provider, waits, url):
     with pytest.raises(RefusedError, match="address cannot be used") as error:
         await (await provider(base_url=url)).classify(TICKET)
     assert (error.value.exit_status, waits) == (7, [])
+
+
+async def endless(writer):
+    """Answers for ever, unless nobody listens any more."""
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
+        await writer.drain()
+
+
+LONG = {
+    "without end": endless,
+    "too long": http(200, b" " * (transport.LARGEST + 1)),
+    "an error of that length": http(500, b"x" * (transport.LARGEST + 1)),
+    "blown up": http(200, gzip.compress(b" " * 20 * transport.LARGEST), "content-encoding: gzip\r\n"),
+}
+
+
+@pytest.mark.parametrize("reply", LONG.values(), ids=LONG)
+async def test_an_answer_without_end_is_given_up_at_once(server, provider, waits, reply):
+    server.replies = [reply]
+    said = (await (await provider()).classify(TICKET)).output
+    assert said.degraded
+    assert "answer is longer than 4,000,000 bytes" in said.review[-1]
+    assert (len(server.asked), waits) == (1, [])
+
+
+async def dripping(writer):
+    """A byte at a time, each soon enough."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def test_an_answer_that_never_ends_is_given_up(server, provider, waits, monkeypatch):
+    monkeypatch.setattr(transport, "LONGEST", 0.2)
+    server.replies = [dripping]
+    said = (await (await provider(timeout=0.1)).classify(TICKET)).output
+    assert said.degraded
+    assert "did not end its answer within 0.2 s" in said.review[-1]
+    assert (len(server.asked), waits) == (1, [])
 
 
 async def test_a_slow_server_is_given_up(server, provider, waits):

@@ -38,9 +38,6 @@ insert into messages (ticket_id, body)
 select id, format('{{"ticket_id": %s}}', id) from made cross join generate_series(1, {copies}) order by random()
 """
 
-totals: Counter[str] = Counter()
-"""Figures of all runs that were checked."""
-
 
 class Figures(NamedTuple):
     """How often a point killed, and how many answers were paid for twice."""
@@ -56,6 +53,7 @@ class Run:
     url: str
     folder: Path
     sql: Callable[..., str]
+    record: Callable[[str, object], None]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def plan(self, *, seed: int, latency: float = 0.02, **plan: Any) -> None:
@@ -131,8 +129,8 @@ class Run:
         repeated, twice = self._repeats()
         assert repeated <= zombies
         kills = self._count("killed")
-        totals.update(
-            {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": twice, "in vain": repeated}
+        self.record(
+            "chaos", {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": twice, "in vain": repeated}
         )
         return Figures(kills=kills, paid_twice=twice)
 
@@ -174,16 +172,14 @@ class Run:
                 os.kill(pid, signal.SIGKILL)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures of all runs together."""
-    if totals:
-        figures = ", ".join(f"{number} {what}" for what, number in totals.items())
-        terminalreporter.write_line(f"chaos: {figures}; nothing lost, nothing done twice")
-
-
 @pytest.fixture
-def run(database_url: str, sql: Callable[..., str], tmp_path: Path) -> Iterator[Run]:
-    made = Run(database_url, tmp_path, sql)
+def run(
+    database_url: str,
+    sql: Callable[..., str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> Iterator[Run]:
+    made = Run(database_url, tmp_path, sql, record_property)
     yield made
     made.close()
 

@@ -21,6 +21,11 @@ def works(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": []}
 
 
+def spent() -> float | None:
+    """A meter: each call of `works` costs a quarter, and nobody knows what a fourth one costs."""
+    return 0.25 * _calls if _calls < 4 else None
+
+
 def fails_the_first(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": _ids(event)[0]}]}
 

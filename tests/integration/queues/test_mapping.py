@@ -182,6 +182,38 @@ async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_ba
     assert sorted(queue.deleted) == [str(n) for n in range(6)]
 
 
+def metered(seen: Path) -> Function:
+    module = "tests.integration.queues.handlers"
+    return Function(
+        handler=f"{module}:works", variables={"SEEN": str(seen)}, quiet=True, meter=f"{module}:spent"
+    )
+
+
+@pytest.mark.parametrize(("messages", "spent"), [(7, 0.75), (12, None)])
+async def test_what_is_spent_is_counted_while_it_can_be_known(
+    seen: Path, messages: int, spent: float | None
+) -> None:
+    told: list[float | None] = []
+    queue = QueueInMemory(messages)
+    mapping = EventSourceMapping(
+        queue, metered(seen), SETTINGS, lambda _: told.append(mapping.spent), drain=True
+    )
+    await mapping.run()
+    assert (told[0], mapping.spent) == (0, spent)
+
+
+async def test_what_is_spent_is_not_forgotten_with_a_process(seen: Path) -> None:
+    def tell(happening: Happening) -> None:
+        if isinstance(happening, Invoked) and happening.error is None:
+            os.kill(int(calls_in(seen)[-1][0]), signal.SIGKILL)
+
+    mapping = EventSourceMapping(QueueInMemory(7), metered(seen), SETTINGS, tell, drain=True)
+    await mapping.run()
+    calls = calls_in(seen)
+    assert len({pid for pid, *_ in calls}) > 1
+    assert mapping.spent == 0.25 * len(calls)
+
+
 async def test_a_window_waits_for_the_batch_to_fill(seen: Path) -> None:
     queue = QueueInMemory(0)
     trickle = iter([["0"], [], ["1"], [], ["2"]])

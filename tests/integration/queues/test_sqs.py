@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from tests.moto_server import moto
+from tests.serving import asked
 from ticketctl import upkeep, worker
 from ticketctl.db.failures import Telling
 from ticketctl.db.operations import PostgresOperations
@@ -177,6 +178,23 @@ async def test_what_the_queue_refuses_stays_in_the_outbox(
         await upkeep.flush(outbox, gone)
     assert await outbox.waiting() == 3
     assert len(await outbox.take(10)) == 3
+
+
+@pytest.mark.parametrize("url", ["standard"], indirect=True)
+async def test_the_api_sends_what_it_made_and_fails_with_no_queue(
+    url: str, sqs: SqsQueue, outbox: PostgresOutbox, emptied_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = []
+    for queue_url in (url, url + "x"):
+        async with asked(Settings(database_url=emptied_url, queue_url=queue_url)) as client:
+            answer = await client.post("/tickets", json={"subject": "My printer is on fire"})
+        assert answer.status_code == 201
+        ids.append(answer.json()["id"])
+    sent, kept = ids
+    assert ticket_ids(await all_of(sqs)) == [sent]
+    assert [json.loads(message.body) for message in await outbox.take(10)] == [{"ticket_id": kept}]
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "waits in the outbox" in warning.message
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)

@@ -3,11 +3,11 @@ import pytest
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.artifact import packed
 from ticketctl.ai.offline.training import train
-from ticketctl.ai.providers import Providers, prices_of, taxonomy_of
-from ticketctl.ai.spending import Price
+from ticketctl.ai.providers import Providers, taxonomy_of
 from ticketctl.ai.taxonomy_file import DEFAULT, default_taxonomy, taxonomy_for
 from ticketctl.domain import Step
 from ticketctl.errors import ConfigError
+from ticketctl.prices import Price, prices_of
 from ticketctl.settings import Settings
 
 KEY = "sk-hunter2"

@@ -133,6 +133,16 @@ def test_an_unknown_category_matches_no_rule_about_categories():
             '["tea"], weather = "fine"',
             "line 20: routes[0].when: Object contains unknown field `weather`",
         ),
+        (
+            '["tea"]',
+            '["tea"], confidence_from = 0.9, confidence_below = 0.5',
+            "line 20: routes[0].when: no confidence is below 0.5 and at least 0.9",
+        ),
+        (
+            'default_team = "desk"',
+            'default_team = "desk"\n[thresholds]\n# how sure\ncategori = 0.5',
+            "line 6: thresholds: Object contains unknown field",
+        ),
         ('"coffee"', '"tea"', "line 8: categories[1]: 'tea' stands there twice"),
         ('"coffee"', '"none"', "line 9: categories[1].name: 'none' is what models answer"),
         ('"coffee"', "5", "line 9: categories[1].name: Expected `str`, got `int`"),

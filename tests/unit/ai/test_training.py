@@ -115,3 +115,14 @@ def test_nothing_right_is_nothing_trusted():
     calibration = fitted([Trial(0.9, 0.5, right=False)] * 20, 2)
     assert calibration.confidence(0.9, 0.5) < 0.1
     assert calibration.scope > 0.9
+
+
+def test_texts_that_are_much_alike_are_no_strangers():
+    alike = {"refund": "I want my money back for order", "bug": "The page does not load"}
+    rows = [
+        (f"{text} {number}\nand a second line", label)
+        for number in range(12)
+        for label, text in alike.items()
+    ]
+    model = train(rows)
+    assert all(model.judge(text).in_scope for text, _ in rows)

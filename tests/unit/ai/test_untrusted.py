@@ -52,10 +52,11 @@ def obedient(turn):
     """A model that answers as an attacker would wish, the tricks in turn."""
 
     def answer(request):
-        body = json.loads(request.content)
-        tricks = TRICKS[body["response_format"]["json_schema"]["name"]]
-        message = {"content": json.dumps(tricks[turn % len(tricks)])}
-        return httpx.Response(200, json={"choices": [{"message": message, "finish_reason": "stop"}]})
+        asked = request.content.decode()
+        step = "classify" if '"sentiment"' in asked else "extract" if '"entities"' in asked else "respond"
+        said = json.dumps(TRICKS[step][turn % len(TRICKS[step])])
+        chat = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}
+        return httpx.Response(200, json=chat | {"content": [{"type": "text", "text": said}]})
 
     return answer
 
@@ -88,8 +89,9 @@ async def test_the_offline_engine_stays_within_its_vocabulary(text):
 
 
 @pytest.mark.parametrize("turn", range(6))
-async def test_an_obedient_model_stays_within_the_vocabulary(turn):
-    settings = OnlineSettings(provider="openai", model="m", api_key="k")
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+async def test_an_obedient_model_stays_within_the_vocabulary(kind, turn):
+    settings = OnlineSettings(provider=kind, model="m", api_key="k")
     async with httpx.AsyncClient(transport=httpx.MockTransport(obedient(turn))) as client:
         provider = OnlineProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}))
         for text in HOSTILE:
@@ -100,6 +102,10 @@ async def test_an_obedient_model_stays_within_the_vocabulary(turn):
             )
             if text in ORDERS:
                 assert classification.review
+
+
+def test_there_are_enough_of_them():
+    assert len(set(ORDERS)) >= 40
 
 
 @pytest.mark.parametrize("text", ORDERS)

@@ -47,6 +47,15 @@ def test_the_closed_loop_is_known_by_both_texts():
     ) == ["closed-loop"]
 
 
+def test_a_loop_that_was_taken_away_is_no_leftover():
+    (failed,) = tries("There is no current event loop in thread 'MainThread'.")
+    (finding,) = causes.of_failures([failed])
+    assert finding.kind == "no-current-loop"
+    assert "asyncio.run() and asyncio.Runner make a loop of their own current, close it" in finding.cause
+    assert "Mangum" in finding.cure
+    assert "pool_pre_ping" not in finding.cure
+
+
 def false_cures(*errors):
     every = tries(*errors)
     return [one.cause for one in causes.of_false_cures(every, [one for one in every if one.invocation.error])]

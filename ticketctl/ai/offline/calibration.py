@@ -69,8 +69,11 @@ def _fitted(trials: Sequence[Trial], labels: int, use_score: float, use_lead: fl
 
 
 def _scope(trials: Sequence[Trial]) -> float:
+    """What few rightly recognised texts score less than; where all score alike, half of that."""
     scores = sorted(trial.score for trial in trials if trial.right)
-    return round(scores[int(len(scores) * _STRANGER_THAN)], 6) if scores else math.inf
+    if not scores:
+        return math.inf
+    return round(min(scores[int(len(scores) * _STRANGER_THAN)], scores[len(scores) // 2] / 2), 6)
 
 
 def _nearer(rows: _Rows, weights: list[float]) -> tuple[list[float], float]:

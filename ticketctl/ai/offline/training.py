@@ -13,6 +13,7 @@ FOLDS = 4
 STEPS = EPOCHS * (FOLDS + 1)
 """How often `train` reports progress."""
 
+_STRANGE = 20  # one text in so many is taken for one whose label is not known
 _MOST = MIDDLE - 1  # the largest weight in steps: a byte holds -127 to 127 around its middle
 
 
@@ -44,7 +45,10 @@ def train(rows: Iterable[tuple[str, str]], step: Callable[[], None] = lambda: No
 def _cross_validated(
     examples: Sequence[Example], features: int, lanes: Lanes, step: Callable[[], None]
 ) -> list[Trial]:
-    """Each example judged by a model that has not seen it; a label's examples are dealt to the folds in turn."""
+    """Each example judged by a model that has not seen it; a label's examples are dealt to the folds in turn.
+
+    A few are judged once more as if their label were not known, for texts will come whose label is not.
+    """
     dealt: dict[int, int] = {}
     fold = []
     for example in examples:
@@ -54,18 +58,18 @@ def _cross_validated(
     for held in range(FOLDS):
         seen = [example for example, its in zip(examples, fold, strict=True) if its != held]
         weights, one = trained(seen, features, lanes, step)
-        trials += [
-            _tried(example, weights, lanes, one)
-            for example, its in zip(examples, fold, strict=True)
-            if its == held
-        ]
+        unseen = [example for example, its in zip(examples, fold, strict=True) if its == held]
+        scored = [[score / one for score in scores(lanes, weights, example.vector)] for example in unseen]
+        trials += [_tried(known, example.label) for known, example in zip(scored, unseen, strict=True)]
+        for others, example in zip(scored[::_STRANGE], unseen[::_STRANGE], strict=True):
+            del others[example.label]
+            trials.append(_tried(others, label=None))
     return trials
 
 
-def _tried(example: Example, weights: Sequence[int], lanes: Lanes, one: int) -> Trial:
-    scored = [score / one for score in scores(lanes, weights, example.vector)]
+def _tried(scored: Sequence[float], label: int | None) -> Trial:
     best = max(range(len(scored)), key=scored.__getitem__)
-    return Trial(scored[best], lead_of(scored, best), best == example.label)
+    return Trial(scored[best], lead_of(scored, best), best == label)
 
 
 def _quantised(weights: Sequence[Sequence[int]], one: int) -> tuple[bytes, float]:

@@ -59,7 +59,8 @@ class Environment:
         self._source = Source(module, path)
         self._sites = Sites(self._source)
         self._ears = Ears(self._locate)
-        self._census = Census(self._sites) if order["census"] else None
+        self._look: wire.Look = order["look"]
+        self._census = Census(self._sites) if self._look == "everywhere" else None
         self._moments = Moments(self._sites)
         self._cutter = Cutter()
         self._handler: Handler
@@ -123,7 +124,7 @@ class Environment:
     def _observe(self) -> wire.Message:
         heard = self._ears.take()
         if self._census is None:
-            return {**heard, "zombies": [], "counts": {}, "holders": {}, "moment": None}
+            return {**heard, "zombies": [], "counts": self._connections(), "holders": {}, "moment": None}
         zombies = self._census.take()
         opened = holdings(self._before, self._sites)
         loops = self._census.unclosed()
@@ -143,6 +144,11 @@ class Environment:
         }
         moment = self._moments.take(opened)
         return {**heard, "zombies": zombies, "counts": counts, "holders": holders, "moment": moment}
+
+    def _connections(self) -> dict[str, int]:
+        if self._look == "nowhere":
+            return {}
+        return {"connections": sum(one.peer is not None for one in holdings(self._before, self._sites))}
 
     def _describe(self, error: BaseException) -> Said:
         return describe(error, self._locate(error))

@@ -2,12 +2,14 @@
 
 import json
 import socket
-from typing import Any
+from typing import Any, Literal
 
 HEADER = 4
 """Bytes that tell a message's length."""
 
 Message = dict[str, Any]
+Look = Literal["nowhere", "connections", "everywhere"]
+"""What an environment tells of itself after each invocation: nothing, its connections, or all that a census finds."""
 
 
 def pack(message: Message) -> bytes:

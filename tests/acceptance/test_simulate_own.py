@@ -1,0 +1,37 @@
+"""`simulate-warm-starts` for what is our own."""
+
+import pytest
+
+from tests.program import Program
+
+
+@pytest.fixture
+def simulate(ticketctl: Program, server: str):
+    """The program, whose throwaway database is made on the tests' server."""
+
+    def simulate(*options: str):
+        return ticketctl("simulate-warm-starts", "--database-url", server, "--times", "2", *options)
+
+    return simulate
+
+
+def test_the_api_stands_beside_the_worker(simulate) -> None:
+    models = ("run-per-invocation", "mangum", "server")
+    done = simulate("--pool", "null", *(part for model in models for part in ("--loop", model)))
+    assert done.status == 0
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert rows == [["null", model, "safe", "ok,ok", "0,0", ""] for model in models]
+
+
+def test_the_hint_names_settings_that_can_be_set(simulate) -> None:
+    done = simulate("--pool", "queue", "--pool", "queue-pre-ping", "--loop", "server")
+    assert done.status == 8
+    assert "hint: this pair was safe: TICKETCTL_SERVER_POOL=queue-pre-ping\n" in done.err
+
+
+def test_the_api_takes_no_sqs_event(simulate) -> None:
+    done = simulate("--loop", "mangum", "--event", "event.json")
+    assert done.status == 2
+    assert done.err.startswith(
+        "error: invalid value for --event: is for the worker: mangum gets a request of its own"
+    )
