@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.pgbouncer import installed, pgbouncer, through
 from tests.program import Program
+from tests.serving import served
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 
@@ -33,12 +35,22 @@ def test_a_ticket_from_the_tables_to_its_reply(
     assert pooled("show", number, "--json").json["status"] == "processed"
 
 
+def test_a_server_with_a_pool_of_its_own_behind_it(pooled: Program) -> None:
+    other = pooled.having(TICKETCTL_API_TOKENS="rw:other")
+    with served(pooled.environment) as url, served(other.environment) as other_url:
+        for number in range(4):
+            made = httpx.post(f"{url}/tickets", json={"subject": f"Ticket {number}"})
+            assert made.status_code == 201
+            listed = httpx.get(f"{other_url}/tickets", headers={"Authorization": "Bearer other"})
+            assert listed.json()["total"] == number + 1
+
+
 def test_without_the_pool_for_it_the_error_names_it(pooled: Program) -> None:
     told = {pooled.having(TICKETCTL_POOL="null")("list") for _ in range(3)}
     (failed,) = {done for done in told if done.status}
     assert failed.status == 5
     assert 'prepared statement "__asyncpg_' in failed.err
-    assert "already exists" in failed.err
+    assert "already exists\nhint: " in failed.err
     assert "hint: a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer" in failed.err
 
 
