@@ -162,18 +162,18 @@ async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
 
 
 def api_resources(
-    settings: Settings, *, one_loop: bool
+    settings: Settings, *, one_loop: bool, pool: str | None = None
 ) -> "Callable[[], AbstractAsyncContextManager[Backstage]]":
     """What the API holds of an event loop, as `resources` is for the worker; the tables are taken as they are.
 
     `one_loop`: it is entered once in the life of the process. Else it may be entered for every request, and the
-    pool says what stays in between.
+    pool says what stays in between: the settings' own, unless another is named.
 
     Raises:
         ConfigError: A setting is wrong.
     """
     address, elsewhere = address_of(settings), _sqs(settings)
-    engines = Engines(address, pool_named(settings.pool), settings, one_loop=one_loop)
+    engines = Engines(address, pool_named(pool or settings.pool), settings, one_loop=one_loop)
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Backstage]:

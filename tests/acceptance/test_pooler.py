@@ -1,11 +1,13 @@
 """The program behind PgBouncer, whose one connection to the server all commands share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from tests.pgbouncer import installed, pgbouncer, through
 from tests.program import Program
+from tests.serving import served
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 
@@ -33,12 +35,22 @@ def test_a_ticket_from_the_tables_to_its_reply(
     assert pooled("show", number, "--json").json["status"] == "processed"
 
 
+def test_a_server_with_a_pool_of_its_own(pooled: Program, sql: Callable[..., str]) -> None:
+    """Somebody else, who prepares statements, was there before."""
+    theirs = "; ".join(f"prepare __asyncpg_stmt_{number}__ as select {number}" for number in range(1, 4))
+    sql(theirs, pooled.environment["TICKETCTL_DATABASE_URL"])
+    with served(pooled.environment) as url:
+        for number in range(1, 4):
+            assert httpx.post(f"{url}/tickets", json={"subject": "My printer is on fire"}).status_code == 201
+            assert httpx.get(f"{url}/tickets").json()["total"] == number
+
+
 def test_without_the_pool_for_it_the_error_names_it(pooled: Program) -> None:
     told = {pooled.having(TICKETCTL_POOL="null")("list") for _ in range(3)}
     (failed,) = {done for done in told if done.status}
     assert failed.status == 5
     assert 'prepared statement "__asyncpg_' in failed.err
-    assert "already exists" in failed.err
+    assert "already exists\nhint: " in failed.err
     assert "hint: a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer" in failed.err
 
 

@@ -61,8 +61,8 @@ class Server:
         """
         await prepare(database)
         settings = database.settings
-        pooled = replace(settings, pool=settings.server_pool, max_connections=settings.server_connections)
-        async with api_resources(pooled, one_loop=True)() as backstage:
+        pooled = replace(settings, max_connections=settings.server_connections)
+        async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as backstage:
             config = uvicorn.Config(
                 create_app(pooled, lambda: nullcontext(backstage), local=True),
                 lifespan="off",

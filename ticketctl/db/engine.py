@@ -23,9 +23,11 @@ def make_engine(
 ) -> AsyncEngine:
     """Make an engine; nothing connects yet.
 
-    A pool keeps SQLAlchemy's five connections, or as many as the settings allow at a time, if these are more.
-    What the configured pool tells the driver holds for every strategy: a pooler is in the way of all connections.
-    Raises ConfigError where the settings contradict the address.
+    A pool keeps SQLAlchemy's five connections, or more where the settings allow more at a time. What the configured
+    pool tells the driver holds for every strategy: a pooler is in the way of all connections.
+
+    Raises:
+        ConfigError: The settings contradict the address.
     """
     told = {**pool_named(settings.pool).connect_args, **strategy.connect_args}
     connect = partial(Connector(address, settings), **told)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Kind(NamedTuple):
-    """A kind of failure, and how it is told after the database's name."""
+    """A kind of failure, and how it is told after the database's name: with its text, or the first line of it."""
 
     meets: Callable[[BaseException], bool]
     error: type[DatabaseError]
@@ -65,7 +65,7 @@ _KINDS = (
     _Kind(
         _is(asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError),
         DatabaseError,
-        "handed a statement to another backend: {text}",
+        "handed a statement to another backend: {line}",  # the driver's own hint speaks for its pool
         "a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer",
     ),
     _Kind(refuses_login, DatabaseError, "refused: {text}", "are the user and the password right?"),
@@ -111,4 +111,5 @@ def as_database_error(error: Exception, address: Address) -> DatabaseError | Non
     if kind is None:
         return None
     text = " ".join(str(cause).split()) or type(cause).__name__
-    return kind.error(f"the database {address.shown} {kind.told.format(text=text)}", hint=kind.hint)
+    told = kind.told.format(text=text, line=str(cause).partition("\n")[0])
+    return kind.error(f"the database {address.shown} {told}", hint=kind.hint)
