@@ -18,9 +18,15 @@ PAIRS = [(pool, "run-per-invocation") for pool in POOLS] + [
 ]
 CHANGING = re.compile(r"0x[0-9a-f]+|Task-\d+|\[parameters: .*\]|[0-9a-f]{8}-[0-9a-f-]{27}", re.DOTALL)
 
+CUT = re.compile(
+    r"(<class 'asyncpg[.\w]*'>: )?(connection was closed in the middle of operation"
+    r"|terminating connection due to administrator command)(: terminating .* command)?"
+)
+"""A cut connection: whether its client reads the server's last words first is the kernel's race."""
+
 
 def steady(text):
-    return text and CHANGING.sub("...", text)
+    return text and CUT.sub("cut", CHANGING.sub("...", text))
 
 
 def seen(cell: Cell):
