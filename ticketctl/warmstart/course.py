@@ -30,7 +30,7 @@ class Try:
 
     chain: (class, text) of every exception that it raised or logged, and of those behind them.
     where: the user's line that the first of them came through.
-    misread: why AWS takes the whole batch as failed, if it does.
+    misread: what AWS makes of an SQS response that does not say what it means.
     end: how the process ended, if it did: "import", "exit", "crash", "hang".
     """
 

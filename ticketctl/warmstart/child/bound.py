@@ -126,7 +126,7 @@ def _is_open(one: Any) -> bool:
         try:
             answer = getattr(one, question, None)
             answer = answer() if callable(answer) else answer
-        except Exception:  # noqa: BLE001, S112 whatever a stranger's object raises is no answer
+        except BaseException:  # noqa: BLE001, S112 whatever a stranger's object raises is no answer
             continue
         if isinstance(answer, bool):
             return not answer
@@ -153,12 +153,12 @@ def _sockets(sockets: list[Any], sites: Sites, of_transports: set[int]) -> Itera
 
 
 def socket_of(one: Any) -> Any | None:
-    """Return the socket of a socket or transport, as far as it has one."""
+    """Return the socket of a socket, transport or server, as far as it has one."""
     if isinstance(one, socket.socket):
         return one
     try:
-        return one.get_extra_info("socket")
-    except Exception:  # noqa: BLE001 not a transport, or one that cannot tell any more
+        return one.sockets[0] if hasattr(type(one), "is_serving") else one.get_extra_info("socket")
+    except Exception:  # noqa: BLE001 none of them, or one that cannot tell any more
         return None
 
 

@@ -132,7 +132,7 @@ class Environment:
             "descriptors": Counter(_phrase(one.what, one.line) for one in opened if not one.peer),
             "loops": Counter(_phrase("a loop", line) for line in loops),
             "threads": Counter(
-                {_phrase("a thread", line): count for line, count in self._sites.threads.items()}
+                {_phrase("a thread", line): count for line, count in self._sites.threads().items()}
             ),
         }
         counts = {
@@ -196,9 +196,13 @@ def _as_json(response: Any) -> Any:
             "the handler is a coroutine function: Lambda calls it, gets a coroutine and awaits nothing"
         )
     try:
-        return json.loads(json.dumps(response, default=_decimal))
+        text = json.dumps(response, default=_decimal, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as problem:
         raise NotSerializableError(f"the response cannot be sent as JSON: {problem}") from None
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > aws.RESPONSE_BYTES:
+        raise NotSerializableError(aws.TOO_LARGE.format(size=size))
+    return json.loads(text)
 
 
 def _decimal(value: Any) -> Any:

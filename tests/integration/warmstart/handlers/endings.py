@@ -11,6 +11,11 @@ from pathlib import Path
 calls = 0
 
 
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError("this has no text")
+
+
 def second_time(act):
     """Do it in the second invocation: the first one is sound."""
 
@@ -47,6 +52,8 @@ hangs = second_time(lambda: time.sleep(60))
 waits_for_ever = second_time(lambda: threading.Event().wait())
 closes_everything = second_time(close_everything)
 returns_a_set = second_time(lambda: {1, 2})
+returns_too_much = second_time(lambda: "x" * 7_000_000)
+raises_the_unspeakable = second_time(lambda: (_ for _ in ()).throw(UnspeakableError))
 interrupts = second_time(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
 not_callable = "a text"
 
