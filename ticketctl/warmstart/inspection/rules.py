@@ -47,7 +47,9 @@ class Scene:
     @property
     def runs(self) -> list[Use]:
         """What makes a loop each time that it is called."""
-        return [use for facts in self.modules for use in facts.runs if _again_and_again(facts, use)]
+        found = [use for facts in self.modules for use in facts.runs if _again_and_again(facts, use)]
+        persistent = [use for use in self.kept(found) if use.name.rpartition(".")[2] in vocabulary.LOOPS]
+        return [use for use in found if use not in persistent]
 
     def kept(self, uses: Iterable[Use]) -> list[Use]:
         """Of some uses, those whose results are there for the next loop to find."""
@@ -65,8 +67,9 @@ def clients(scene: Scene) -> Iterator[Advice]:
     """A client or pool that outlives the loop that its connections belong to."""
     if not scene.runs:
         return
+    closed = {name for facts in scene.modules for name in facts.closed}
     for use in scene.kept(use for facts in scene.modules for use in facts.clients):
-        if not _keeps_nothing_alive(use):
+        if not _keeps_nothing_alive(use) and use.target not in closed:
             yield _advice(
                 use,
                 "client-outlives-loop",
