@@ -52,7 +52,7 @@ def is_endless(file: str, line: int) -> bool:
 def _parsed(file: str) -> ast.AST | None:
     try:
         return ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError):  # gone, or written for another Python
+    except (OSError, SyntaxError, ValueError, RecursionError):  # gone, or written for another Python
         return None
 
 

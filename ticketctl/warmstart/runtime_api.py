@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from ticketctl.warmstart.child import aws
+from ticketctl.warmstart.child import aws, wire
 
 VERSION = "/2018-06-01/runtime/"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:warm-start-laboratory"
@@ -98,11 +98,11 @@ class RuntimeApi:
 
 def _posted(kind: str, body: bytes) -> Answer:
     if kind == "error":
-        return Answer(error=json.loads(body))
+        return Answer(error=wire.written(body))
     if len(body) > aws.RESPONSE_BYTES:
         said = aws.TOO_LARGE.format(size=len(body))
         return Answer(error={"errorType": "Function.ResponseSizeTooLarge", "errorMessage": said})
-    return Answer(response=json.loads(body or b"null"))
+    return Answer(response=wire.written(body or b"null"))
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Request | None:

@@ -298,6 +298,13 @@ def test_what_goes_wrong_is_found_at_its_line(tmp_path, name):
     assert sorted(found_in(tmp_path, source)) == sorted(expected)
 
 
+@pytest.mark.parametrize("terms", [600, 20_000])
+def test_what_is_nested_too_deeply_is_said_to_be(tmp_path, terms):
+    (tmp_path / "app.py").write_text(f"x = {'+'.join(['1'] * terms)}\n")
+    (advice,) = inspect(tmp_path).advice
+    assert (advice.rule, advice.breaks) == ("unreadable", False)
+
+
 @pytest.mark.parametrize("name", SOUND)
 def test_what_is_sound_raises_no_alarm(tmp_path, name):
     assert found_in(tmp_path, SOUND[name]) == []
