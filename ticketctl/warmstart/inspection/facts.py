@@ -91,6 +91,7 @@ class _Reader(ast.NodeVisitor):
         self._classes: list[str] = []
         self._kept: set[int] = set()
         self._owners: dict[int, str] = {}
+        self._at_top = keeping.names_at_top(self._module)
         self._targets = keeping.names_of(self._module.tree) if self._module.tree else {}
 
     def visit_If(self, node: ast.If) -> None:
@@ -123,7 +124,7 @@ class _Reader(ast.NodeVisitor):
             if self._module.dotted(decorator) in vocabulary.CONVERTERS:
                 call = ast.copy_location(ast.Call(decorator, [], []), decorator)
                 self._facts.runs.append(self._use(self._module.dotted(decorator), call, kept=False))
-        self._kept |= set(map(id, keeping.kept_by(node, self._module)))
+        self._kept |= set(map(id, keeping.kept_by(node, self._module, self._at_top)))
         self._owners |= {id(call): owner for call, owner in self._owned(node)}
         self._inside(node, node.body)
 

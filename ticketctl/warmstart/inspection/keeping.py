@@ -1,7 +1,8 @@
 """Where the results of a function's calls go: which of them outlive it, and with what."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from ticketctl.warmstart.inspection import vocabulary
@@ -10,20 +11,29 @@ from ticketctl.warmstart.inspection.project import Module
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def kept_by(function: Function, module: Module) -> Iterator[ast.Call]:
-    """Yield the calls whose results a function puts away for later: by being cached, or where others find them."""
+def kept_by(function: Function, module: Module, at_top: set[str]) -> Iterator[ast.Call]:
+    """Yield the calls whose results a function puts away for later: by being cached, or where others find them.
+
+    `at_top`: the names of the module's top level.
+    """
     cached = any(
         module.dotted(one.func if isinstance(one, ast.Call) else one) in vocabulary.CACHES
         for one in function.decorator_list
     )
-    declared = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
-    outside = declared | {"cls"} | (_names_at_top(module) - _locals(function)) | _shared_defaults(function)
-    for node in ast.walk(function):
+    declared = {name for node in _nodes(function) if isinstance(node, ast.Global) for name in node.names}
+    outside = declared | {"cls"} | (at_top - _locals(function)) | _shared_defaults(function)
+    for node in _nodes(function):
         if isinstance(node, ast.Return) and cached and isinstance(node.value, ast.Call):
             yield node.value
         for target, value in _assignments(node):
             if isinstance(value, ast.Call) and (cached or _is_put_away(target, declared, outside)):
                 yield value
+
+
+@lru_cache(maxsize=8)
+def _nodes(tree: ast.AST) -> Sequence[ast.AST]:
+    """Return a tree's nodes, which several questions in turn are asked of."""
+    return tuple(ast.walk(tree))
 
 
 def _is_put_away(target: ast.expr, declared: set[str], outside: set[str]) -> bool:
@@ -43,7 +53,7 @@ def _root(target: ast.expr) -> str | None:
     return target.id if isinstance(target, ast.Name) else None
 
 
-def _names_at_top(module: Module) -> set[str]:
+def names_at_top(module: Module) -> set[str]:
     """Return the names that the module's top level gives to something, imports included."""
     found = set(module.names)
     waiting: list[ast.AST] = [module.tree] if module.tree else []
@@ -60,9 +70,9 @@ def _names_at_top(module: Module) -> set[str]:
 
 
 def _locals(function: Function) -> set[str]:
-    arguments = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}
+    arguments = {one.arg for one in _nodes(function) if isinstance(one, ast.arg)}
     return arguments | {
-        one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+        one.id for one in _nodes(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
     }
 
 
@@ -76,7 +86,7 @@ def _shared_defaults(function: Function) -> set[str]:
 def held_by_instance(function: Function) -> Iterator[ast.Call]:
     """Yield the calls whose results a method keeps on its instance."""
     first = next(iter(function.args.args), None)
-    for node in ast.walk(function):
+    for node in _nodes(function):
         for target, value in _assignments(node):
             parts = target.elts if isinstance(target, ast.Tuple) else [target]
             on_self = first and any(
@@ -88,8 +98,8 @@ def held_by_instance(function: Function) -> Iterator[ast.Call]:
 
 def held_by_closure(function: Function) -> Iterator[ast.Call]:
     """Yield the calls whose results an inner function keeps in variables of the function around it."""
-    shared = {name for node in ast.walk(function) if isinstance(node, ast.Nonlocal) for name in node.names}
-    for node in ast.walk(function) if shared else ():
+    shared = {name for node in _nodes(function) if isinstance(node, ast.Nonlocal) for name in node.names}
+    for node in _nodes(function) if shared else ():
         for target, value in _assignments(node):
             if isinstance(target, ast.Name) and target.id in shared and isinstance(value, ast.Call):
                 yield value
@@ -97,10 +107,10 @@ def held_by_closure(function: Function) -> Iterator[ast.Call]:
 
 def handed_out(function: Function) -> Iterator[ast.Call]:
     """Yield the calls whose results a function returns."""
-    returned = [_awaited(node.value) for node in ast.walk(function) if isinstance(node, ast.Return)]
+    returned = [_awaited(node.value) for node in _nodes(function) if isinstance(node, ast.Return)]
     names = {one.id for one in returned if isinstance(one, ast.Name)}
     yield from (one for one in returned if isinstance(one, ast.Call))
-    for node in ast.walk(function):
+    for node in _nodes(function):
         for target, value in _assignments(node):
             if isinstance(target, ast.Name) and target.id in names and isinstance(value, ast.Call):
                 yield value
@@ -110,7 +120,7 @@ def names_of(tree: ast.Module) -> dict[int, str]:
     """Return the last part of the name that each call's result is given, by the call's id."""
     return {
         id(value): name
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         for target, value in _assignments(node)
         if isinstance(value, ast.Call) and (name := _last(target))
     }
@@ -118,7 +128,7 @@ def names_of(tree: ast.Module) -> dict[int, str]:
 
 def closed_at_the_end(tree: ast.Module) -> Iterator[str]:
     """Yield the last part of the name of whatever is closed in a `finally`, or where a context ends."""
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         ending: list[ast.stmt] = []
         if isinstance(node, ast.Try):
             ending = node.finalbody
@@ -141,7 +151,7 @@ def makes_singleton(function: Function) -> bool:
     """Whether a method keeps the instance that it makes on its own class."""
     return any(
         isinstance(target, ast.Attribute) and _root(target) == "cls" and _makes_instance(value)
-        for node in ast.walk(function)
+        for node in _nodes(function)
         for target, value in _assignments(node)
     )
 
