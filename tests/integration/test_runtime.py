@@ -99,6 +99,13 @@ def batch(event, context):
 def unspeakable(event, context):
     return object()
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("this has no text")
+
+def unspeakable_error(event, context):
+    raise Unspeakable
+
 kept = []
 
 def leaks(event, context):
@@ -151,6 +158,12 @@ async def test_every_end_is_told_as_without_it(examine, handler) -> None:
 async def test_a_process_that_dies(examine) -> None:
     report = await examine("dies")
     assert [finding.kind for finding in report.findings] == ["crash"]
+
+
+async def test_an_exception_that_ends_aws_code(examine) -> None:
+    """Its text raises, which awslambdaric does not expect of an exception."""
+    report = await examine("unspeakable_error")
+    assert [finding.kind for finding in report.findings] == ["exit"]
 
 
 async def test_a_handler_that_hangs(examine) -> None:

@@ -51,8 +51,8 @@ UVLOOP = Finding(
     cure="uvloop makes loops faster, not longer-lived. " + PER_LOOP,
 )
 PRE_PINGING = (
-    "On a loop that persists, let the pool look before it hands a connection out (pool_pre_ping=True), or connect anew "
-    "and try again; a connection for each invocation has nothing to lose."
+    "Let the pool look before it hands a connection out (pool_pre_ping=True, which takes a loop that persists; check= in "
+    "psycopg_pool), or connect anew and try again; a connection for each invocation has nothing to lose."
 )
 SILENCE = (
     "Bound every call from outside (asyncio.timeout, or the client's own timeout), connecting and waiting for the pool "
@@ -88,7 +88,7 @@ ENDS = {
     "hang": (
         "hang",
         "The handler hung",
-        "Bound what it waits for (asyncio.timeout) inside the loop it runs on.",
+        "Bound what it waits for: with asyncio.timeout in a coroutine, with the call's own timeout elsewhere.",
     ),
 }
 
