@@ -1,6 +1,7 @@
 """Whatever a handler does to its process is told as what it is, and the laboratory goes on."""
 
 import os
+import shutil
 
 import pytest
 
@@ -125,6 +126,11 @@ async def test_a_child_looks_like_lambda(examine, handlers):
 async def test_an_interpreter_that_is_not_there(examine):
     with pytest.raises(LaboratoryError, match="cannot be started"):
         await examine("endings.noisy", python="/no/such/python")
+
+
+async def test_an_interpreter_that_is_none(examine):
+    with pytest.raises(LaboratoryError, match=r"cat is no Python of 3\.11 or newer"):
+        await examine("endings.noisy", python=shutil.which("cat"))
 
 
 async def test_a_template_forks_as_well_as_a_fresh_process_serves():
