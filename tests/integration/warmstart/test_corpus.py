@@ -112,6 +112,7 @@ CASES = [
     Case("psycopg_pool_shared", "masked", needs=("psycopg_pool", "postgres")),
     Case("redis_per_loop", "safe", needs=("redis",)),
     Case("redis_shared", "broken", CLOSED, needs=("redis",)),
+    Case("response_kept", "safe", needs=("http",)),
     Case("run_until_complete", "safe", needs=("http",)),
     Case("runner", "safe", needs=("postgres",)),
     Case("server_left", "leaking"),

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, TypedDict
 from weakref import ref
 
-from .bound import Bound, candidates, peer, socket_of, tasks, unclosed
+from .bound import Bound, candidates, is_known_closed, peer, socket_of, tasks, unclosed
 from .endings import Endings, Lost
 from .owners import Owners, Path
 from .sites import Sites
@@ -181,7 +181,11 @@ def _foremost(found: list[Found]) -> list[Found]:
     outer = {id(one.object) for one, _ in connections}
     return [
         *(pair for pair in connections if not _passes(pair, outer)),
-        *(pair for pair in others if not _passes(pair, every) and not _is_internal(*pair)),
+        *(
+            pair
+            for pair in others
+            if not _passes(pair, every) and not _is_internal(*pair) and not _is_of_the_closed(*pair)
+        ),
     ]
 
 
@@ -189,6 +193,11 @@ def _is_internal(one: Bound, path: Path) -> bool:
     """Whether it is a future that asyncio keeps for itself: what holds it is told, if anything is wrong with it."""
     holders = [step.object for step in path[:-1] if type(step.object) is not dict]
     return one.kind == "future" and bool(holders) and _module(holders[-1]) == "asyncio"
+
+
+def _is_of_the_closed(one: Bound, path: Path) -> bool:
+    """Whether it is a part of something that was closed, as of the connection of a response that is kept."""
+    return one.kind in ("primitive", "future") and any(is_known_closed(step.object) for step in path[1:-1])
 
 
 def _passes(pair: Found, others: set[int]) -> bool:
