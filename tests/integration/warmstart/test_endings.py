@@ -50,6 +50,14 @@ async def test_a_hang_is_ended_and_its_line_told(examine, handler):
     assert "at endings.py:" in finding.cause
 
 
+@pytest.mark.parametrize("runtime", ["direct", "awslambdaric"])
+async def test_a_hang_of_a_task_is_told_by_the_line_that_waits(examine, handlers, runtime):
+    report = await examine("endings.awaits_for_ever", timeout=1.0, runtime=runtime)
+    lines = (handlers / "endings.py").read_text().splitlines()
+    (waiting,) = [number for number, line in enumerate(lines, 1) if line.endswith("# the line to blame")]
+    assert f"at endings.py:{waiting}." in report.findings[0].cause
+
+
 async def test_a_crash_tells_the_line(examine):
     report = await examine("endings.segfaults")
     assert "at endings.py:" in report.findings[0].cause

@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from . import aws, wire
+from . import aws, hangs, wire
 from .census import Census
 from .errors import Said, describe, frames
 from .hearing import Ears
@@ -34,6 +34,7 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 templ
     """Serve one environment until the channel closes, then leave without a word to whatever is still open."""
     # a crash, or a hang that is ended by SIGABRT, leaves every thread's stack in the captured output
     faulthandler.enable(2)
+    hangs.listen()
     channel = socket.socket(fileno=descriptor)
     order = wire.receive(channel)
     if order is not None:
