@@ -1,10 +1,15 @@
 """Server connections against time: `python -m tests.benchmarks.connections`, from the root of the checkout.
 
-Two hundred execution environments get a ticket each within eight seconds, and wait for an AI provider twice: classify
-and extract at once, then respond. Afterwards they stay, warm and idle. Prints a table: what the server held at each
-moment, by pool. It needs the extra `embedded`, and for `pgbouncer` the program of that name.
+Two hundred execution environments get a ticket each, and wait for an AI provider twice: classify and extract at once,
+then respond. Afterwards they stay, warm and idle. Prints a table: what the server held at each moment, by pool.
+
+    python -m tests.benchmarks.connections                        they start within 8 s, a call takes 8 s
+    python -m tests.benchmarks.connections --within 2 --call 3    a burst
+
+It needs the extra `embedded`, and for `pgbouncer` the program of that name.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -16,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from tests.benchmarks.bench import Bench, query
 from tests.pgbouncer import installed, pgbouncer, through
@@ -29,10 +35,8 @@ from ticketctl.settings import Settings
 
 ENVIRONMENTS = 200
 PROCESSES = 4
-CALL = 8.0
-"""Seconds that a call of the provider takes."""
-SPREAD = 8.0
 IDLE = 2.0
+"""Seconds that they are watched for after the last answer."""
 STEP = 1.0
 """Seconds between two rows of the table."""
 PORT = 5432
@@ -51,6 +55,7 @@ POOLS: Mapping[str, str] = MappingProxyType(
 
 def main() -> None:
     """Measure one pool after the other, and print them side by side."""
+    load = _load()
     with tempfile.TemporaryDirectory(prefix="ticketctl-connections-") as name, ExitStack() as servers:
         folder = Path(name)
         folder.chmod(0o755)
@@ -59,8 +64,22 @@ def main() -> None:
         if installed():
             port = servers.enter_context(pgbouncer(server))
             urls["pgbouncer"] = lambda url: through(port, url)
-        measured = {pool: _measured(server, pool, front) for pool, front in urls.items()}
+        measured = {pool: _measured(server, pool, front, load) for pool, front in urls.items()}
     _print(measured)
+
+
+class _Load(NamedTuple):
+    """Seconds within which all environments start, and that a call of the provider takes."""
+
+    within: float
+    call: float
+
+
+def _load() -> _Load:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.connections")
+    parser.add_argument("--within", type=float, default=8, help="seconds in which all start (default: 8)")
+    parser.add_argument("--call", type=float, default=8, help="seconds of an AI call (default: 8)")
+    return _Load(**vars(parser.parse_args()))
 
 
 @contextmanager
@@ -74,7 +93,9 @@ def _server(home: Path) -> Iterator[str]:
         yield url
 
 
-def _measured(server: str, pool: str, front: Callable[[str], str]) -> tuple[list[int], Counter[str]]:
+def _measured(
+    server: str, pool: str, front: Callable[[str], str], load: _Load
+) -> tuple[list[int], Counter[str]]:
     """Connections at each step, and what became of the environments."""
     name = f"connections_{pool.replace('-', '_')}"
     query(server, f"create database {name}")
@@ -82,7 +103,7 @@ def _measured(server: str, pool: str, front: Callable[[str], str]) -> tuple[list
     loops.run(upgrade(Database(Settings(database_url=url), embedded=False)))
     tickets = list(islice(Bench({}, url).tickets(), ENVIRONMENTS))
     command = [sys.executable, "-m", "tests.benchmarks.children.slow_provider"]
-    arguments = [pool, front(url), APPLICATION, str(CALL), str(SPREAD)]
+    arguments = [pool, front(url), APPLICATION, str(load.call), str(load.within)]
     outcomes: Counter[str] = Counter()
     with ExitStack() as children:
         started = [
@@ -96,19 +117,19 @@ def _measured(server: str, pool: str, front: Callable[[str], str]) -> tuple[list
         for number, child in enumerate(started):
             child.stdin.write(json.dumps(tickets[number::PROCESSES]) + "\n")
             child.stdin.flush()
-        held = _sampled(url, name)
+        held = _sampled(url, name, load.within + 2 * load.call + IDLE)
         for child in started:
             outcomes += Counter(json.loads(child.stdout.readline()))
             child.stdin.close()
     return held, outcomes
 
 
-def _sampled(url: str, name: str) -> list[int]:
+def _sampled(url: str, name: str, seconds: float) -> list[int]:
     """The most that was held within each step; time begins with the first connection."""
     while not _held(url, name):
         time.sleep(0.01)
     started, held = time.monotonic(), []
-    while (elapsed := time.monotonic() - started) < SPREAD + 2 * CALL + IDLE:
+    while (elapsed := time.monotonic() - started) < seconds:
         step = int(elapsed / STEP)
         held += [0] * (step + 1 - len(held))
         held[step] = max(held[step], _held(url, name))
