@@ -47,7 +47,8 @@ def _start() -> tuple[str, int]:
 def _ask(address: tuple[str, int], event: dict[str, Any]) -> dict[str, Any]:
     """Send the request, and read until the server has closed: then it holds no connection of ours any more."""
     http, body = event["requestContext"]["http"], event["body"].encode()
-    headers = {**event["headers"], "content-length": len(body), "connection": "close"}
+    told = {"host": "{}:{}".format(*address), "content-length": len(body), "connection": "close"}
+    headers = {**event["headers"], **told}
     lines = [f"{http['method']} {http['path']} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
     with socket.create_connection(address, timeout=_PATIENCE) as connection:
         connection.sendall("\r\n".join(lines).encode() + body)
