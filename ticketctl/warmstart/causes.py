@@ -73,7 +73,7 @@ RECYCLING = Finding(
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """An error text that is known to come from a dead loop, why it comes, and what ends it."""
+    """An error text that is known, most often from a dead loop: why it comes, and what ends it."""
 
     kind: str
     pattern: re.Pattern[str]
@@ -106,6 +106,18 @@ SYMPTOMS = (
         "Leave the current loop alone in a process whose handler keeps it: call asyncio.run() and asyncio.Runner "
         "neither in it nor beside it. Await the work inside the application that Mangum serves, or give it a function "
         "of its own.",
+    ),
+)
+"""Those of event loops."""
+KNOWN = (
+    *SYMPTOMS,
+    Symptom(
+        "other-backend",
+        re.compile('prepared statement (".*?" )?(already exists|does not exist)'),
+        "a pooler in transaction mode (PgBouncer, RDS Proxy) gives each transaction a backend of its choice, with the "
+        "statements that others prepared there, and without those that were prepared elsewhere",
+        'Prepare none: poolclass=NullPool and connect_args={"statement_cache_size": 0}. Unique names for them do not '
+        "mend it: outside a transaction a statement is prepared on one backend and executed on another.",
     ),
 )
 ENDS = {
@@ -144,12 +156,12 @@ def _kinds(tried: Try) -> list[str]:
     if tried.misread:
         return ["response"]
     text = "\n".join([tried.invocation.error or "", *(error for _, error in tried.chain)])
-    return [symptom.kind for symptom in SYMPTOMS if symptom.pattern.search(text)] or ["failure"]
+    return [symptom.kind for symptom in KNOWN if symptom.pattern.search(text)] or ["failure"]
 
 
 def _failure(kind: str, members: Sequence[Try]) -> Finding:
     first = members[0]
-    symptom = next((symptom for symptom in SYMPTOMS if symptom.kind == kind), None)
+    symptom = next((symptom for symptom in KNOWN if symptom.kind == kind), None)
     said = f"{_numbers(members)}{_said(first, symptom)}"
     if kind in ENDS:
         name, text, cure = ENDS[kind]
