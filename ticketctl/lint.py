@@ -25,14 +25,22 @@ class Finding:
     cure: str
 
 
-def lint(settings: Settings, policy: QueuePolicy, connection_limit: int) -> list[Finding]:
-    """Compare the settings with the queue's own policy, and with the connections that the server has to give."""
+def lint(settings: Settings, policy: QueuePolicy, connection_limit: int | None) -> list[Finding]:
+    """Compare the settings with the queue's own policy, and with the connections that the server has to give.
+
+    `connection_limit` is None where no server was asked.
+    """
     return [
         *_reserve(settings),
         *_visibility(settings, policy.visibility_timeout),
         *_deliveries(policy.max_receive_count),
-        *_connections(settings, connection_limit),
+        *(() if connection_limit is None else _connections(settings, connection_limit)),
     ]
+
+
+def least_visibility_timeout(settings: Settings) -> float:
+    """The seconds that a queue has to hide messages for, so that a batch that waits for its turn is not sent twice."""
+    return VISIBILITY_FACTOR * settings.function_timeout + settings.window
 
 
 def _reserve(settings: Settings) -> Iterator[Finding]:
@@ -46,7 +54,7 @@ def _reserve(settings: Settings) -> Iterator[Finding]:
 
 
 def _visibility(settings: Settings, visibility_timeout: float) -> Iterator[Finding]:
-    least = VISIBILITY_FACTOR * settings.function_timeout + settings.window
+    least = least_visibility_timeout(settings)
     if visibility_timeout < least:
         yield Finding(
             setting="visibility_timeout",

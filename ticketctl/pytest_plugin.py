@@ -4,9 +4,11 @@ Ordinary tests call a handler once, or wrap it in one asyncio.run(), and so neve
 this module through its entry point in every run; everything but pytest is imported where the fixture is used.
 """
 
+import json
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ticketctl.warmstart.report import Report
 
 Handler = str | Callable[..., Any]
+TEST = re.compile(r"(^|\.)(test_\w+|\w+_test|conftest):")
+"""Names in modules of tests, which only import what is under test."""
 
 
 @pytest.fixture
@@ -47,7 +51,8 @@ class WarmStarts:
         the test patched in memory. An invocation that takes longer than `timeout` seconds hangs.
 
         Args:
-            handler: "module:function", "module.function", or the function itself, if it can be imported by name.
+            handler: "module:function", "module.function", or the function or object itself, if it can be imported by
+                name.
             event: what the handler gets: anything that JSON can say.
             times: invocations, at least 1.
             environment: variables for the handler alone.
@@ -58,8 +63,9 @@ class WarmStarts:
             The report; its `assert_safe()` fails with the findings, its `verdict` and `invocations` tell more.
 
         Raises:
-            ValueError: The function cannot be imported by its name, or `times` is below 1.
+            ValueError: The function cannot be imported by its name, the event is not JSON, or `times` is below 1.
         """
+        _check(event)
         from ticketctl.warmstart.experiment import Experiment
 
         found_as = {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
@@ -76,19 +82,39 @@ class WarmStarts:
         )
 
 
+def _check(event: object) -> None:
+    try:
+        json.dumps(event)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"the event cannot be sent as JSON, as Lambda would: {problem}") from None
+
+
 def dotted(handler: Callable[..., Any]) -> str:
-    """The function as "module:name". Raises ValueError where that name does not lead back to it."""
+    """The handler as "module:name". Raises ValueError where no such name leads back to it."""
     module: str = getattr(handler, "__module__", "")
     name: str = getattr(handler, "__qualname__", "")
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    if module == "__main__" or found is not handler:
+    if module != "__main__" and found is handler:
+        return f"{module}:{name}"
+    names = sorted(_names(handler), key=lambda one: TEST.search(one) is not None)
+    if not names:
         raise ValueError(
             f"{handler!r} cannot be imported by name, which another process has to do: "
             'define it at the top of a module, or pass "module:function"'
         )
-    return f"{module}:{name}"
+    return names[0]
+
+
+def _names(handler: Callable[..., Any]) -> Iterator[str]:
+    """Yield the names under which modules hold an object, such as Mangum(app), or the one whose method this is."""
+    owner = getattr(handler, "__self__", handler)
+    method = "" if owner is handler else f".{getattr(handler, '__name__', '')}"
+    for module, one in list(sys.modules.items()):
+        for name, value in list(getattr(one, "__dict__", {}).items()):
+            if value is owner and module != "__main__":
+                yield f"{module}:{name}{method}"
 
 
 def _in_a_thread(experiment: "Experiment") -> "Report":

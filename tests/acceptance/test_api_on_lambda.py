@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.test_imports import MANGUM
 from tests.program import ROOT, Program
 
 STRAY = """
@@ -62,7 +63,7 @@ def call(environment: dict[str, str], emptied_url: str) -> Callable[..., Any]:
 
     def called(*events: object, **variables: str) -> Any:
         chosen = {"TICKETCTL_DATABASE_URL": emptied_url, "TICKETCTL_API_AUTH": "gateway"} | variables
-        command = [sys.executable, "-c", CALL]
+        command = [sys.executable, "-W", "error", "-W", MANGUM, "-c", CALL]
         done = subprocess.run(
             command,
             input=json.dumps(events),

@@ -25,6 +25,24 @@ KEPT_OFF = {
     "uvicorn",
 }
 """What a cold start must not pay for."""
+KEPT_OFF_THE_API = {"typer", "rich", "alembic", "boto3", "botocore", "httpx", "uvicorn"}
+"""The same for the API's function, whose framework is its own."""
+MANGUM = "ignore:There is no current event loop"
+"""It asks for the current loop, and makes one where Python 3.12 and 3.13 warn that they just did."""
+REQUEST = """
+import json, sys
+from ticketctl.api import handler
+http = {"method": "POST", "path": "/tickets", "sourceIp": "192.0.2.1"}
+event = {
+    "version": "2.0",
+    "requestContext": {"http": http},
+    "headers": {"content-type": "application/json"},
+    "body": json.dumps({"subject": "My printer is on fire"}),
+}
+answer = handler(event, None)
+modules = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"status": answer["statusCode"], "modules": modules}))
+"""
 INVOKE = """
 import json, sys
 from ticketctl.worker import handler
@@ -32,8 +50,8 @@ answer = handler(json.load(sys.stdin), None)
 print(json.dumps({"answer": answer, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
 LOOK = """
-import asyncio, gc, json, socket, threading
-import ticketctl.worker
+import asyncio, gc, importlib, json, socket, sys, threading
+importlib.import_module(sys.argv[1])
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 kinds = (AsyncEngine, asyncio.AbstractEventLoop, socket.socket)
@@ -42,8 +60,8 @@ print(json.dumps({"made": made, "threads": threading.active_count()}))
 """
 
 
-def run(program: str, environment: dict[str, str], stdin: str = "") -> Any:
-    command = [sys.executable, "-W", "error", "-c", program]
+def run(program: str, environment: dict[str, str], *arguments: str, stdin: str = "") -> Any:
+    command = [sys.executable, "-W", "error", "-W", MANGUM, "-c", program, *arguments]
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, env=environment, cwd=ROOT, check=True
     )
@@ -58,15 +76,28 @@ def test_one_invocation_brings_in_nothing_that_it_does_not_need(
     event = build_event([TicketMessage(message_id="m", ticket_id=int(made))], sent_at=NOON)
     pool, loop = pair
     chosen = {"TICKETCTL_DATABASE_URL": emptied_url, "TICKETCTL_POOL": pool, "TICKETCTL_LOOP": loop}
-    told = run(INVOKE, environment | chosen, json.dumps(event))
+    told = run(INVOKE, environment | chosen, stdin=json.dumps(event))
     assert told["answer"] == {"batchItemFailures": []}
     assert ask("select status from tickets") == "processed"
     assert KEPT_OFF.isdisjoint(told["modules"])
     assert {"sqlalchemy", "asyncpg", "msgspec"} <= set(told["modules"])
 
 
-def test_importing_the_worker_makes_no_engine_loop_socket_or_thread(environment: dict[str, str]) -> None:
-    assert run(LOOK, environment) == {"made": [], "threads": 1}
+def test_one_request_brings_in_nothing_that_it_does_not_need(
+    emptied_url: str, ask: Callable[[str], str], environment: dict[str, str]
+) -> None:
+    chosen = {"TICKETCTL_DATABASE_URL": emptied_url, "TICKETCTL_API_AUTH": "gateway"}
+    told = run(REQUEST, environment | chosen)
+    assert told["status"] == 201
+    assert ask("select count(*) from tickets") == "1"
+    assert KEPT_OFF_THE_API.isdisjoint(told["modules"])
+
+
+@pytest.mark.parametrize("module", ["ticketctl.worker", "ticketctl.api"])
+def test_importing_a_function_makes_no_engine_loop_socket_or_thread(
+    environment: dict[str, str], module: str
+) -> None:
+    assert run(LOOK, environment, module) == {"made": [], "threads": 1}
 
 
 def test_the_package_itself_imports_nothing(environment: dict[str, str]) -> None:

@@ -118,6 +118,32 @@ def test_it(warm_starts):
     assert status == 0, told
 
 
+def test_an_object_is_found_by_the_name_that_a_module_gives_it(run, project):
+    (project / "src" / "app.py").write_text("""
+class App:
+    def __call__(self, event, context):
+        return "called"
+    def handle(self, event, context):
+        return "handled"
+
+handler = App()
+""")
+    status, told = run("""
+import pytest
+from app import handler
+
+@pytest.mark.parametrize(("one", "name"), [(handler, "handler"), (handler.handle, "handler.handle")])
+def test_object(warm_starts, one, name):
+    report = warm_starts(one, {}, times=1)
+    assert (report.handler, report.verdict) == (f"app:{name}", "safe")
+
+def test_event(warm_starts):
+    with pytest.raises(ValueError, match="cannot be sent as JSON"):
+        warm_starts(handler, {1, 2})
+""")
+    assert status == 0, told
+
+
 def test_what_cannot_be_imported_is_refused(run):
     status, told = run("""
 import pytest

@@ -30,10 +30,10 @@ def test_every_setting_can_be_in_the_environment() -> None:
         "ai_base_url": "http://127.0.0.1:8000/v1",
         "ai_prices": "small=0.25/2, large:70b=1/5.5",
         "redact": "false",
-        "database_iam": "true",
-        "database_secret_arn": ARN,
         "api_tokens": "r:abc, rw:d-._~+/9==",
         "api_auth": "gateway",
+        "database_iam": "true",
+        "database_secret_arn": ARN,
     }
     loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in said.items()})
     meant = {"redact": False, "database_iam": True}

@@ -40,6 +40,7 @@ def create_app(
         version=ticketctl.__version__,
         summary="Tickets, and what an AI pipeline makes of them.",
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         responses=_ANYWHERE,
         generate_unique_id_function=lambda route: route.name,

@@ -1,7 +1,7 @@
 """What a client is told of an error: problem details (RFC 9457), made of the error tree in this one place."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -57,6 +57,8 @@ _DETAILS = {
     503: DatabaseError.__doc__,
 }
 """An example for each status."""
+_TOLD = 20
+"""Things wrong with one request that are told: it may have thousands of unknown fields."""
 _HEADERS = {401: {"WWW-Authenticate": "string"}, 429: {"Retry-After": "integer"}}
 
 
@@ -86,16 +88,11 @@ class Problem:
 
 
 def problem(
-    status: int, detail: str | None, *, hint: str | None = None, errors: Sequence[Invalid] | None = None
+    status: int, detail: str | None, *, hint: str | None = None, errors: list[Invalid] | None = None
 ) -> Problem:
     """The problem of a status, with its standard title."""
-    return Problem(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        hint=hint,
-        errors=None if errors is None else list(errors),
-    )
+    title = HTTPStatus(status).phrase
+    return Problem(title=title, status=status, detail=detail, hint=hint, errors=errors)
 
 
 def handle(app: FastAPI) -> None:
@@ -128,7 +125,7 @@ async def _of_validation(_: Request, error: Exception) -> Response:
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
         return problem(HTTPStatus.BAD_REQUEST, "the body is not JSON").response()
-    errors = [Invalid(at=".".join(map(str, one["loc"])), detail=one["msg"]) for one in found]
+    errors = [Invalid(at=".".join(map(str, one["loc"])), detail=one["msg"]) for one in found[:_TOLD]]
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY, "the request does not fit its description", errors=errors
     ).response()

@@ -12,6 +12,7 @@ from ticketctl.cli import (
     config,
     database,
     dead_letters,
+    deploy,
     doctor,
     event,
     failures,
@@ -91,6 +92,7 @@ for group in (
     doctor,
     database,
     config,
+    deploy,
 ):
     group.register(app)
 

@@ -13,20 +13,26 @@ BEGINNERS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "start_
 def made_at(file: str, names: tuple[str, ...]) -> int | None:
     """Return the line that gives the innermost of the names its value, within the classes that the others name.
 
-    Where there are several the first one counts, None aside: that only keeps the place.
+    Where there are several the first one counts, None aside: that only keeps the place. A function that has the name
+    keeps things in its cache, its defaults or its closure.
     """
     scope: ast.AST | None = _parsed(file)
     for name in names[:-1]:
         scope = _class(scope, name)
-    return min(_assignments(scope, names[-1]), default=None) if scope and names else None
+    if scope is None or not names:
+        return None
+    return min(_assignments(scope, names[-1]), default=None) or _function(scope, names[-1])
 
 
 def begun_at(file: str, coroutine: str) -> int | None:
     """Return the line that begins a task of the coroutine function with this name."""
-    for node in _walk(_parsed(file)):
+    tree = _parsed(file)
+    named = {coroutine, *_names_given(tree, coroutine)}
+    for node in _walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in BEGINNERS:
-            called = [argument.func if isinstance(argument, ast.Call) else argument for argument in node.args]
-            if any(_name(one) == coroutine for one in called):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            called = [argument.func if isinstance(argument, ast.Call) else argument for argument in given]
+            if not named.isdisjoint(map(_name, called)):
                 return node.lineno
     return None
 
@@ -46,8 +52,26 @@ def is_endless(file: str, line: int) -> bool:
 def _parsed(file: str) -> ast.AST | None:
     try:
         return ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError):  # gone, or written for another Python
+    except (OSError, SyntaxError, ValueError, RecursionError):  # gone, or written for another Python
         return None
+
+
+def _names_given(tree: ast.AST | None, coroutine: str) -> Iterator[str]:
+    """Yield the variables that hold the coroutine on its way to a task."""
+    for node in _walk(tree):
+        if isinstance(node, ast.Assign) and _called(node.value) == coroutine:
+            yield from filter(None, map(_name, node.targets))
+
+
+def _called(node: ast.AST) -> str | None:
+    return _name(node.func) if isinstance(node, ast.Call) else None
+
+
+def _function(scope: ast.AST, name: str) -> int | None:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return next(
+        (node.lineno for node in ast.walk(scope) if isinstance(node, functions) and node.name == name), None
+    )
 
 
 def _walk(tree: ast.AST | None) -> Iterator[ast.AST]:

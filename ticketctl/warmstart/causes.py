@@ -2,18 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from ticketctl.warmstart.course import Try
-from ticketctl.warmstart.remains import Remains
+from ticketctl.warmstart.remains import TASKS, Remains
 from ticketctl.warmstart.report import Finding, Outcome
+from ticketctl.warmstart.symptoms import OF_CONNECTIONS, PER_LOOP, PRIMITIVE, SYMPTOMS, Symptom
 
-PER_LOOP = (
-    "Make it inside the coroutine that asyncio.run() runs and close it there in a finally (for an SQLAlchemy engine: "
-    "poolclass=NullPool, or await engine.dispose() before the loop ends); or keep one loop for the life of the "
-    "process, an asyncio.Runner that every invocation uses."
-)
 SHORT = 160
 """Characters of an error's text that a finding quotes."""
 LONG = 500
@@ -23,7 +18,7 @@ NO_CURES = "pool_pre_ping, pool_recycle, a bigger pool and uvloop do not mend it
 
 CONNECTIONS = ("transport", "socket")
 """The kinds of remains that are connections."""
-DROPPED = "What an invocation opens is dropped, not closed; nothing closes it but the garbage collector."
+DROPPED = "What an invocation opens is not closed; what is not kept, the garbage collector closes some time."
 LEAKS = {
     "threads": "Each invocation starts threads that do not end.",
     "loops": "Each invocation makes an event loop and does not close it; a loop holds three descriptors.",
@@ -56,8 +51,8 @@ UVLOOP = Finding(
     cure="uvloop makes loops faster, not longer-lived. " + PER_LOOP,
 )
 PRE_PINGING = (
-    "On a loop that persists, let the pool look before it hands a connection out (pool_pre_ping=True), or connect anew "
-    "and try again; a connection for each invocation has nothing to lose."
+    "Let the pool look before it hands a connection out (pool_pre_ping=True, which takes a loop that persists; check= in "
+    "psycopg_pool), or connect anew and try again; a connection for each invocation has nothing to lose."
 )
 SILENCE = (
     "Bound every call from outside (asyncio.timeout, or the client's own timeout), connecting and waiting for the pool "
@@ -71,55 +66,13 @@ RECYCLING = Finding(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
-    """An error text that is known, most often from a dead loop: why it comes, and what ends it."""
-
-    kind: str
-    pattern: re.Pattern[str]
-    cause: str
-    cure: str = f"{PER_LOOP} {NO_CURES}"
-
-
-SYMPTOMS = (
-    Symptom(
-        "different-loop",
-        re.compile("different (event )?loop"),
-        "something that was bound to an earlier loop (L1) was used on a later one (L2)",
-    ),
-    Symptom(
-        "busy-connection",
-        re.compile("another operation is in progress"),
-        "a connection was handed out although its last operation never ended: L1, on which the answer would have "
-        "been read, is closed",
-    ),
-    Symptom(
-        "closed-loop",
-        re.compile("Event loop is closed|the handler is closed"),
-        "something that was opened on an earlier loop (L1) was used, or closed, after L1 had been closed",
-    ),
-    Symptom(
-        "no-current-loop",
-        re.compile("no current event loop"),
-        "the handler runs on its thread's current event loop (L1), as Mangum does, and something else in the process "
-        "took that away: asyncio.run() and asyncio.Runner make a loop of their own current, close it, and leave none",
-        "Leave the current loop alone in a process whose handler keeps it: call asyncio.run() and asyncio.Runner "
-        "neither in it nor beside it. Await the work inside the application that Mangum serves, or give it a function "
-        "of its own.",
-    ),
+COLD = "Mend what raised it; no loop or connection is to blame."
+WARM = (
+    "Mend what raised it. It is no known symptom of a loop or a connection, but the first invocation went well: look at "
+    "what is kept from one invocation to the next, and at what differs between their events."
 )
-"""Those of event loops."""
-KNOWN = (
-    *SYMPTOMS,
-    Symptom(
-        "other-backend",
-        re.compile('prepared statement (".*?" )?(already exists|does not exist)'),
-        "a pooler in transaction mode (PgBouncer, RDS Proxy) gives each transaction a backend of its choice, with the "
-        "statements that others prepared there, and without those that were prepared elsewhere",
-        'Prepare none: poolclass=NullPool and connect_args={"statement_cache_size": 0}. Unique names for them do not '
-        "mend it: outside a transaction a statement is prepared on one backend and executed on another.",
-    ),
-)
+
+
 ENDS = {
     "import": ("import", "The handler could not be imported", "Mend the import; nothing else was tried."),
     "exit": (
@@ -135,7 +88,7 @@ ENDS = {
     "hang": (
         "hang",
         "The handler hung",
-        "Bound what it waits for (asyncio.timeout) inside the loop it runs on.",
+        "Bound what it waits for: with asyncio.timeout in a coroutine, with the call's own timeout elsewhere.",
     ),
 }
 
@@ -155,13 +108,17 @@ def _kinds(tried: Try) -> list[str]:
         return [tried.end]
     if tried.misread:
         return ["response"]
+    return list(dict.fromkeys(symptom.kind for symptom in _symptoms(tried))) or ["failure"]
+
+
+def _symptoms(tried: Try) -> list[Symptom]:
     text = "\n".join([tried.invocation.error or "", *(error for _, error in tried.chain)])
-    return [symptom.kind for symptom in KNOWN if symptom.pattern.search(text)] or ["failure"]
+    return [symptom for symptom in SYMPTOMS if symptom.pattern.search(text)]
 
 
 def _failure(kind: str, members: Sequence[Try]) -> Finding:
     first = members[0]
-    symptom = next((symptom for symptom in KNOWN if symptom.kind == kind), None)
+    symptom = next((one for one in _symptoms(first) if one.kind == kind or kind in ENDS), None)
     said = f"{_numbers(members)}{_said(first, symptom)}"
     if kind in ENDS:
         name, text, cure = ENDS[kind]
@@ -169,14 +126,13 @@ def _failure(kind: str, members: Sequence[Try]) -> Finding:
     if kind == "response":
         return Finding(
             kind=kind,
-            cause=f"AWS takes the whole batch as failed ({_numbers(members)}): {first.misread}.",
+            cause=f"{first.misread} ({_numbers(members)}).",
             cure='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
         )
     if symptom is not None:
-        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=symptom.cure)
-    return Finding(
-        kind="failure", cause=f"{said}.", cure="Mend what raised it; no loop or connection is to blame."
-    )
+        cure = symptom.cure or f"{PER_LOOP} {NO_CURES}"
+        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=cure)
+    return Finding(kind="failure", cause=f"{said}.", cure=COLD if first.invocation.number == 1 else WARM)
 
 
 def _numbers(members: Sequence[Try]) -> str:
@@ -195,7 +151,7 @@ def _said(tried: Try, symptom: Symptom | None = None) -> str:
     text = (
         (text or "").partition("\n")[0] if tried.end else text or ""
     )  # the rest is the process's last output
-    return f" got {name}: {_short(text, symptom)}{at}"
+    return f" got {name}{': ' if text else ''}{_short(text, symptom)}{at}"
 
 
 def _short(text: str, symptom: Symptom | None) -> str:
@@ -237,7 +193,7 @@ def of_remains(remains: Sequence[Remains]) -> Iterator[Finding]:
     for members in groups.values():
         number, one = members[0]
         more = f" {len(members)} such were found." if len(members) > 1 else ""
-        if one.kind in ("task", "cancelled task"):
+        if one.kind in TASKS:
             yield _lost_task(one, more)
         else:
             yield _bound(f"C{number}" if one.kind in CONNECTIONS else f"This {one.kind}", one, more)
@@ -245,7 +201,8 @@ def of_remains(remains: Sequence[Remains]) -> Iterator[Finding]:
 
 def _lost_task(one: Remains, more: str) -> Finding:
     zombie = one.zombie
-    begun = f", begun at {zombie.created_at}," if zombie.created_at else ""
+    stood = f", which stood at {zombie.created_at}," if zombie.created_at else ""
+    begun = f", begun at {one.keeper}," if one.keeper else stood
     happened = "was cancelled when" if one.kind == "cancelled task" else "was still pending when"
     return Finding(
         kind="lost-task",
@@ -261,6 +218,14 @@ def _bound(name: str, one: Remains, more: str) -> Finding:
     what = f"{zombie.type} to {zombie.peer}" if zombie.peer else zombie.type
     made = f" at {zombie.created_at}" if zombie.created_at else ""
     keeper = f" (made at {one.keeper})" if one.keeper and one.keeper != zombie.created_at else ""
+    if one.kind == "primitive":
+        return Finding(
+            kind="bound",
+            cause=f"{zombie.type}{made} bound itself to L{one.loop} when somebody first had to wait for it. L{one.loop} was "
+            f"closed when invocation {zombie.invocation} had ended, and it stayed in "
+            f"{zombie.owner or 'hands without a name'}{keeper}: who has to wait for it on the next loop gets an error.{more}",
+            cure=PRIMITIVE,
+        )
     return Finding(
         kind="bound",
         cause=f"{name} ({what}) came into being on L{one.loop}{made}. L{one.loop} was closed when invocation "
@@ -283,7 +248,7 @@ def of_thaw(thaw: Try, *, silent: bool, sound: bool) -> Finding:
 
 def of_false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding]:
     """Yield the false cures that are in play, by what happened."""
-    if not {kind for tried in bad for kind in _kinds(tried)} & {symptom.kind for symptom in SYMPTOMS}:
+    if not any(symptom in OF_CONNECTIONS for tried in bad for symptom in _symptoms(tried)):
         return
     outcomes = [tried.invocation.outcome is Outcome.OK for tried in tries]
     if any(later and not earlier for earlier, later in pairwise(outcomes)):

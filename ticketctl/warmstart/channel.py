@@ -1,7 +1,6 @@
 """The parent's end of a socket to a child, for asyncio; the messages are those of `child.wire`."""
 
 import asyncio
-import json
 import socket
 
 from ticketctl.warmstart.child import wire
@@ -25,7 +24,7 @@ class Channel:
                 data = data[sent:]
             await loop.sock_sendall(self._socket, data)
             size = int.from_bytes(await self._exactly(wire.HEADER), "big")
-            answer: Message = json.loads(await self._exactly(size))
+            answer: Message = wire.written(await self._exactly(size))
         except (BrokenPipeError, ConnectionResetError, EOFError):
             return None
         return answer

@@ -1,5 +1,6 @@
 """One environment's course: the handler is imported, invoked again and again, frozen and thawed."""
 
+import asyncio
 import contextlib
 import re
 import signal
@@ -8,6 +9,7 @@ from itertools import zip_longest
 from typing import Any, TypeGuard
 
 from ticketctl.warmstart import sqs
+from ticketctl.warmstart.child import hangs
 from ticketctl.warmstart.child.wire import Message
 from ticketctl.warmstart.experiment import Experiment, Freeze, Server, Stage
 from ticketctl.warmstart.hosting import Subject
@@ -18,6 +20,8 @@ from ticketctl.warmstart.snapstart import Snapshot
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
 """A line of faulthandler's dump."""
+TELLING = 0.2
+"""Seconds that a process which hangs has to tell where its tasks stand, before it is ended."""
 SERVER_ERROR = 500
 """The first HTTP status that means that the server failed."""
 LIBRARY = re.compile(r"/(lib/python\d|site-packages/|warmstart/child/)|^<")
@@ -30,7 +34,7 @@ class Try:
 
     chain: (class, text) of every exception that it raised or logged, and of those behind them.
     where: the user's line that the first of them came through.
-    misread: why AWS takes the whole batch as failed, if it does.
+    misread: what AWS makes of an SQS response that does not say what it means.
     end: how the process ended, if it did: "import", "exit", "crash", "hang".
     """
 
@@ -194,6 +198,8 @@ class _Traveller:
         return self._ended(number, f"{ending} during the {what}", "crash" if status < 0 else "exit")
 
     async def _hung(self, number: int, what: str) -> Try:
+        self._process.signal(hangs.SIGNAL)
+        await asyncio.sleep(TELLING)
         self._process.signal(signal.SIGABRT)  # the child's faulthandler tells where it stood
         await self._process.end()
         return self._ended(number, f"the {what} did not end within {self._timeout:g} s", "hang")

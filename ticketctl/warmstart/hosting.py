@@ -1,6 +1,5 @@
 """An environment under AWS's runtime client, as the laboratory sees any process: it is asked, and answers."""
 
-import asyncio
 import signal
 from typing import TypeAlias
 
@@ -29,11 +28,10 @@ class Hosting:
             return answer
         if answer["error"] and answer["error"]["fatal"]:
             return await self._last(answer)
-        async with asyncio.timeout(seconds):
-            posted = await answered
+        # awslambdaric asks for the next event when it has posted the answer to this one, if that does not end it
         self._api.give(None, seconds)
         seen = await self._process.ask({"do": "observe"}, seconds)
-        return seen and {**seen, **_told(answer, posted)}
+        return seen and {**seen, **_told(answer, answered.result())}
 
     async def _start(self, order: Message, seconds: float) -> Message | None:
         answer = await self._process.ask(order, seconds)

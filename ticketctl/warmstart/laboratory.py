@@ -14,7 +14,7 @@ from ticketctl.warmstart.course import Course, follow
 from ticketctl.warmstart.experiment import Experiment, Stage
 from ticketctl.warmstart.hosting import Hosting, Subject
 from ticketctl.warmstart.judge import report
-from ticketctl.warmstart.process import Kind, LaboratoryError, Process, Template, fresh
+from ticketctl.warmstart.process import Kind, LaboratoryError, Process, Template, check, fresh
 from ticketctl.warmstart.report import Report
 from ticketctl.warmstart.runtime_api import RuntimeApi
 
@@ -58,6 +58,8 @@ class Laboratory:
                 on = both.create_task(self._follow(experiment, collected, gc=True))
         except ExceptionGroup as problems:
             raise problems.exceptions[0] from None
+        if experiment.python and off.result().tries[0].end:
+            await check(experiment.python)
         return report(experiment, off.result(), on.result())
 
     async def _follow(self, experiment: Experiment, stage: Stage, *, gc: bool) -> Course:

@@ -19,6 +19,7 @@ TAIL = 4000
 """Bytes of a child's output that are kept for the report of its death."""
 Kind = Literal["environment", "hosted"]
 """How a child calls the handler: by itself, or through AWS's runtime client."""
+PROBE = "import sys; print(sys.version_info >= (3, 11))"
 GRACE = 1.0
 """Seconds that a child has to end after its channel closed, before it is killed."""
 
@@ -111,6 +112,16 @@ def fresh(
         process, ours = _start(python, kind, (), stdout=output, env={**os.environ, **environment}, cwd=folder)
         undo.pop_all()
     return Process(process.pid, ours, output, lambda: _wait(process))
+
+
+async def check(python: str) -> None:
+    """Raise LaboratoryError where the interpreter is too old, or none at all."""
+    process = await asyncio.create_subprocess_exec(
+        python, "-P", "-c", PROBE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    said, _ = await process.communicate()
+    if said.strip() != b"True":
+        raise LaboratoryError(f"{python} is no Python of 3.11 or newer")
 
 
 def _start(

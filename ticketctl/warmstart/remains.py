@@ -7,6 +7,9 @@ from ticketctl.warmstart import blame
 from ticketctl.warmstart.child.wire import Message
 from ticketctl.warmstart.report import Zombie
 
+TASKS = ("task", "cancelled task")
+"""The kinds that are work which its loop did not finish."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
@@ -15,7 +18,7 @@ class Remains:
     kind: "transport", "socket", "task", "cancelled task", "future", "primitive", "resource" or
         "asynchronous generator".
     loop: the number of the loop that it is bound to.
-    keeper: the line that made what keeps it, as `file:line`.
+    keeper: the line that made what keeps it, or began the task, as `file:line`.
     """
 
     zombie: Zombie
@@ -39,7 +42,7 @@ def _is_service(told: Message) -> bool:
 
 def _remains(told: Message, invocation: int) -> Remains:
     keeper = _keeper(told)
-    begun = keeper if told["kind"] in ("task", "cancelled task") else None
+    begun = keeper if told["kind"] in TASKS else None
     zombie = Zombie(
         invocation=invocation,
         type=told["type"],
@@ -54,8 +57,15 @@ def _keeper(told: Message) -> str | None:
     definition = told["definition"]
     if not definition:
         return None
-    if told["kind"] in ("task", "cancelled task"):
-        line = blame.begun_at(definition["file"], definition["names"][-1])
-    else:
-        line = blame.made_at(definition["file"], tuple(definition["names"]))
+    if told["kind"] in TASKS:
+        return _begun(told, definition)
+    line = blame.made_at(definition["file"], tuple(definition["names"]))
     return f"{definition['shown']}:{line}" if line else None
+
+
+def _begun(told: Message, definition: Message) -> str | None:
+    """Return the line that begins the task: in the file of its coroutine, or else in another of the user's."""
+    for file, shown in [(definition["file"], definition["shown"]), *told["elsewhere"]]:
+        if line := blame.begun_at(file, definition["names"][-1]):
+            return f"{shown}:{line}"
+    return None

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from ticketctl.warmstart.child import aws, wire
+
 VERSION = "/2018-06-01/runtime/"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:warm-start-laboratory"
 
@@ -79,8 +81,7 @@ class RuntimeApi:
         _, request_id, kind = [*what.split("/"), "", ""][:3]
         posted = self._answers.pop(request_id, None)
         if posted is not None and not posted.done():
-            said = json.loads(request.body or b"null")
-            posted.set_result(Answer(error=said) if kind == "error" else Answer(response=said))
+            posted.set_result(_posted(kind, request.body))
         return HTTPStatus.ACCEPTED, {"Content-Type": "application/json"}, b'{"status":"OK"}'
 
     async def _next(self) -> tuple[HTTPStatus, dict[str, str], bytes]:
@@ -93,6 +94,15 @@ class RuntimeApi:
             "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         }
         return HTTPStatus.OK, headers, event
+
+
+def _posted(kind: str, body: bytes) -> Answer:
+    if kind == "error":
+        return Answer(error=wire.written(body))
+    if len(body) > aws.RESPONSE_BYTES:
+        said = aws.TOO_LARGE.format(size=len(body))
+        return Answer(error={"errorType": "Function.ResponseSizeTooLarge", "errorMessage": said})
+    return Answer(response=wire.written(body or b"null"))
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Request | None:

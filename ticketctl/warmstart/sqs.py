@@ -2,7 +2,8 @@
 
 Source: "Implementing partial batch responses" in the AWS Lambda developer guide. No response, an empty one and an
 empty or null list mean that all went well; an identifier that is empty, null, under another key, or of no message in
-the batch means that the whole batch failed.
+the batch means that the whole batch failed. What is named under any other key is not looked for: those messages are
+deleted with the rest.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ ITEM = "itemIdentifier"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The batch's message ids, those that come again, and why AWS takes the whole batch as failed, if it does."""
+    """The batch's message ids, those that come again, and what AWS makes of a response that it reads otherwise."""
 
     messages: tuple[str, ...] = ()
     returned: frozenset[str] = frozenset()
@@ -39,13 +40,27 @@ def message_ids(event: object) -> tuple[str, ...]:
 def read(event: object, response: Any) -> Reading:
     """Read a response as the event source mapping would."""
     messages = message_ids(event)
+    if messages and (named := _unread(response)):
+        return Reading(messages, frozenset(messages), named)
     if not messages or not isinstance(response, Mapping) or not response.get(KEY):
         return Reading(messages)
     items = response[KEY]
     misread = _misread(items, messages)
     if misread:
-        return Reading(messages, frozenset(messages), misread)
+        return Reading(messages, frozenset(messages), f"AWS takes the whole batch as failed: {misread}")
     return Reading(messages, frozenset(item[ITEM] for item in items))
+
+
+def _unread(response: Any) -> str | None:
+    """Say where failures are named, if it is not where AWS looks for them."""
+    values: Mapping[object, object] = {None: response}
+    if isinstance(response, Mapping):
+        values = {key: value for key, value in response.items() if key != KEY}
+    for key, items in values.items():
+        if isinstance(items, list) and any(isinstance(item, Mapping) and ITEM in item for item in items):
+            instead = "a list" if key is None else repr(key)
+            return f"AWS deletes the whole batch: it looks for {KEY}, and finds {instead}"
+    return None
 
 
 def _misread(items: Any, messages: tuple[str, ...]) -> str | None:

@@ -7,8 +7,8 @@ divide it evenly. Loops are L1, L2 ... as they were made, connections that staye
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketctl.warmstart.causes import SYMPTOMS
 from ticketctl.warmstart.report import Invocation, Moment, Outcome, Report
+from ticketctl.warmstart.symptoms import OF_CONNECTIONS
 
 MOST_COLUMNS = 10
 MOST_CONNECTIONS = 10
@@ -146,4 +146,4 @@ def _left_by(moment: float, connections: Sequence[Bar]) -> list[Bar]:
 
 def _tells_of_another_loop(invocation: Invocation) -> bool:
     text = invocation.error or ""
-    return invocation.outcome is not Outcome.OK and any(one.pattern.search(text) for one in SYMPTOMS)
+    return invocation.outcome is not Outcome.OK and any(one.pattern.search(text) for one in OF_CONNECTIONS)

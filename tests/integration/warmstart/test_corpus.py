@@ -75,6 +75,7 @@ CASES = [
     Case("asyncpg_pool", "broken", "another operation is in progress", needs=("postgres",)),
     Case("asyncpg_pool_per_loop", "safe", needs=("postgres",)),
     Case("asyncpg_pool_uvloop", "broken", "another operation is in progress", needs=("uvloop", "postgres")),
+    Case("child_left", "leaking"),
     Case("client_per_loop_cache", "safe", needs=("http",)),
     Case("engine_dispose_always", "safe", needs=("postgres",), events=SOMETIMES),
     Case("engine_dispose_on_success", "broken", OTHER_LOOP, needs=("postgres",), events=SOMETIMES),
@@ -111,8 +112,12 @@ CASES = [
     Case("psycopg_pool_shared", "masked", needs=("psycopg_pool", "postgres")),
     Case("redis_per_loop", "safe", needs=("redis",)),
     Case("redis_shared", "broken", CLOSED, needs=("redis",)),
+    Case("response_kept", "safe", needs=("http",)),
     Case("run_until_complete", "safe", needs=("http",)),
     Case("runner", "safe", needs=("postgres",)),
+    Case("server_left", "leaking"),
+    Case("socket_pairs", "leaking"),
+    Case("streams_cached_by_loop", "leaking", needs=("http",)),
     Case("streams_idle", "masked", needs=("http",), events=COLD_ONLY),
     Case("streams_per_loop", "safe", needs=("http",)),
     Case("streams_shared", "broken", OTHER_LOOP, needs=("http",)),
@@ -162,6 +167,13 @@ async def test_verdict_and_line(laboratory, corpus, environment, case):
     assert any(case.failure in (invocation.error or "") for invocation in report.invocations)
     told = json.dumps(report.to_json())
     assert all(line in told for line in blamed(corpus, case.name))
+
+
+async def test_what_is_cached_under_its_loop_is_met_by_no_other(laboratory, corpus, http):
+    report = await laboratory.examine(
+        Experiment(handler="streams_cached_by_loop.handler", events=[{}], environment=http, path=corpus)
+    )
+    assert report.zombies == []
 
 
 async def test_a_subprocess_is_found_with_its_pipes(laboratory, corpus):

@@ -1,6 +1,7 @@
 """Whatever a handler does to its process is told as what it is, and the laboratory goes on."""
 
 import os
+import shutil
 
 import pytest
 
@@ -49,6 +50,14 @@ async def test_a_hang_is_ended_and_its_line_told(examine, handler):
     assert "at endings.py:" in finding.cause
 
 
+@pytest.mark.parametrize("runtime", ["direct", "awslambdaric"])
+async def test_a_hang_of_a_task_is_told_by_the_line_that_waits(examine, handlers, runtime):
+    report = await examine("endings.awaits_for_ever", timeout=1.0, runtime=runtime)
+    lines = (handlers / "endings.py").read_text().splitlines()
+    (waiting,) = [number for number, line in enumerate(lines, 1) if line.endswith("# the line to blame")]
+    assert f"at endings.py:{waiting}." in report.findings[0].cause
+
+
 async def test_a_crash_tells_the_line(examine):
     report = await examine("endings.segfaults")
     assert "at endings.py:" in report.findings[0].cause
@@ -78,9 +87,22 @@ async def test_a_coroutine_function_is_no_handler(examine):
     assert [finding.kind for finding in report.findings] == ["failure"]
 
 
+async def test_an_exception_that_cannot_say_what_it_is(examine):
+    report = await examine("endings.raises_the_unspeakable")
+    assert report.invocations[1].error_type == "UnspeakableError"
+    assert "cannot be had: ValueError" in report.invocations[1].error
+
+
 async def test_what_is_no_json_cannot_be_returned(examine):
     report = await examine("endings.returns_a_set")
     assert "cannot be sent as JSON" in report.invocations[1].error
+
+
+async def test_what_is_too_large_cannot_be_returned(examine):
+    for runtime in ("direct", "awslambdaric"):
+        report = await examine("endings.returns_too_much", runtime=runtime)
+        assert "7000002 bytes is larger than Lambda takes" in report.invocations[1].error
+        assert report.verdict is Verdict.BROKEN
 
 
 async def test_output_and_input_are_the_childs_own(examine, capfd):
@@ -112,6 +134,11 @@ async def test_a_child_looks_like_lambda(examine, handlers):
 async def test_an_interpreter_that_is_not_there(examine):
     with pytest.raises(LaboratoryError, match="cannot be started"):
         await examine("endings.noisy", python="/no/such/python")
+
+
+async def test_an_interpreter_that_is_none(examine):
+    with pytest.raises(LaboratoryError, match=r"cat is no Python of 3\.11 or newer"):
+        await examine("endings.noisy", python=shutil.which("cat"))
 
 
 async def test_a_template_forks_as_well_as_a_fresh_process_serves():

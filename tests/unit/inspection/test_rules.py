@@ -76,6 +76,48 @@ FOUND = {
         "from weather import AsyncWeatherClient\nclient = AsyncWeatherClient()\n" + HANDLER,
         [("client-outlives-loop", 2)],
     ),
+    "what a singleton connects later": (
+        "import asyncpg\nclass Database:\n    _one = None\n    def __new__(cls):\n        if cls._one is None:\n"
+        "            cls._one = super().__new__(cls)\n        return cls._one\n    async def get(self):\n"
+        "        self.pool = await asyncpg.create_pool()\n" + HANDLER,
+        [("client-outlives-loop", 9)],
+    ),
+    "what a closure keeps": (
+        "import asyncpg\ndef make():\n    one = None\n    async def get():\n        nonlocal one\n"
+        "        one = one or await asyncpg.connect()\n        return one\n"
+        "    return get\nget = make()\n" + HANDLER,
+        [("client-outlives-loop", 6)],
+    ),
+    "an attribute of something at module level": (
+        "import threading, httpx\nlocal = threading.local()\ndef get():\n    local.client = httpx.AsyncClient()\n"
+        + HANDLER,
+        [("client-outlives-loop", 4)],
+    ),
+    "a dictionary at module level": (
+        "import httpx\nkept = {}\ndef get():\n    kept['api'] = httpx.AsyncClient()\n" + HANDLER,
+        [("client-outlives-loop", 4)],
+    ),
+    "a default that all calls share": (
+        "import httpx\ndef get(kept={}):\n    kept['api'] = httpx.AsyncClient()\n" + HANDLER,
+        [("client-outlives-loop", 3)],
+    ),
+    "what a function makes for the module": (
+        "import httpx\ndef make():\n    made = httpx.AsyncClient()\n    return made\nclient = make()\n"
+        + HANDLER,
+        [("client-outlives-loop", 3)],
+    ),
+    "a connection that the import makes on a loop of its own": (
+        "import asyncio, asyncpg\nasync def connect():\n    return await asyncpg.connect()\n"
+        "one = asyncio.run(connect())\n" + HANDLER,
+        [("client-outlives-loop", 3)],
+    ),
+    "asyncio.run handed to an executor": (
+        (
+            "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef handler(event, context):\n"
+            "    return pool.submit(asyncio.run, main()).result()\n"
+        ),
+        [("client-outlives-loop", 2)],
+    ),
     "a Runner for each call": (
         (
             "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef handler(event, context):\n"
@@ -149,6 +191,39 @@ FOUND = {
 
 SOUND = {
     "nothing": "",
+    "a global that each call closes": (
+        "import aiohttp\nsession = None\nasync def work():\n    global session\n    session = aiohttp.ClientSession()\n"
+        "    try:\n        await session.get('x')\n    finally:\n        await session.close()\n" + HANDLER
+    ),
+    "an instance that opens and closes with each call": (
+        "import httpx\nclass Api:\n    async def __aenter__(self):\n        self.client = httpx.AsyncClient()\n"
+        "    async def __aexit__(self, *error):\n        await self.client.aclose()\napi = Api()\n" + HANDLER
+    ),
+    "an instance for each call": (
+        "import httpx\nclass Api:\n    async def open(self):\n        self.client = httpx.AsyncClient()\n"
+        "async def work():\n    await Api().open()\n" + HANDLER
+    ),
+    "a client for each loop": (
+        "import asyncio, httpx\nkept = {}\ndef client():\n    loop = asyncio.get_running_loop()\n"
+        "    kept[loop] = httpx.AsyncClient()\n    return kept[loop]\n" + HANDLER
+    ),
+    "a name that is only the function's own": (
+        "import httpx\nkept = {}\nasync def work():\n    kept = {}\n    kept['api'] = httpx.AsyncClient()\n"
+        + HANDLER
+    ),
+    "a function that makes a client for whoever calls it": (
+        "import httpx\ndef make():\n    return httpx.AsyncClient()\nasync def work():\n    async with make() as client:\n"
+        "        await client.get('x')\n" + HANDLER
+    ),
+    "a Runner that is made on first use": (
+        "import asyncio, httpx\nclient = httpx.AsyncClient()\nrunner = None\ndef handler(event, context):\n"
+        "    global runner\n    if runner is None:\n        runner = asyncio.Runner()\n    return runner.run(main())\n"
+    ),
+    "a loop that an instance keeps": (
+        "import asyncio, httpx\nclient = httpx.AsyncClient()\nclass Loop:\n    def __init__(self):\n"
+        "        self.loop = asyncio.new_event_loop()\nkept = Loop()\ndef handler(event, context):\n"
+        "    return kept.loop.run_until_complete(client.get('x'))\n"
+    ),
     "a client per call": (
         "import httpx\nasync def work():\n    async with httpx.AsyncClient() as client:\n"
         "        await client.get('x')\n" + HANDLER
@@ -223,6 +298,13 @@ def test_what_goes_wrong_is_found_at_its_line(tmp_path, name):
     assert sorted(found_in(tmp_path, source)) == sorted(expected)
 
 
+@pytest.mark.parametrize("terms", [600, 20_000])
+def test_what_is_nested_too_deeply_is_said_to_be(tmp_path, terms):
+    (tmp_path / "app.py").write_text(f"x = {'+'.join(['1'] * terms)}\n")
+    (advice,) = inspect(tmp_path).advice
+    assert (advice.rule, advice.breaks) == ("unreadable", False)
+
+
 @pytest.mark.parametrize("name", SOUND)
 def test_what_is_sound_raises_no_alarm(tmp_path, name):
     assert found_in(tmp_path, SOUND[name]) == []
@@ -282,6 +364,15 @@ def test_a_handler_answers_for_what_it_imports_and_for_nothing_else(tmp_path):
     everything = inspect(tmp_path, None, nothing_installed)
     assert [one.place for one in everything.advice] == ["src/shop/clients.py:2"]
     assert "tests/test_orders.py" not in everything.files
+
+
+def test_a_loop_beside_mangum_in_another_module_is_a_risk_where_nobody_shows_the_call(tmp_path):
+    at_import = "import asyncio\nasyncio.run(print())\n"
+    write(
+        tmp_path, {"pages.py": "import early, worker\n" + MANGUM, "worker.py": HANDLER, "early.py": at_import}
+    )
+    advice = {one.file: one.breaks for one in inspect(tmp_path, None, nothing_installed).advice}
+    assert advice == {"worker.py": False, "early.py": True}
 
 
 def test_virtual_environments_and_hidden_folders_are_passed_over(tmp_path):

@@ -90,6 +90,7 @@ def told(file, kind, name, line):
         "line": line,
         "loop": 1,
         "definition": {"file": file, "shown": "app.py", "names": [name]},
+        "elsewhere": [],
     }
 
 
@@ -100,6 +101,30 @@ def test_a_service_that_its_loop_ends_is_no_lost_work(file):
 def test_a_task_is_told_by_the_line_that_began_it(file):
     (one,) = remains_of([told(file, "cancelled task", "flush", "app.py:29")], 2)
     assert (one.zombie.created_at, one.zombie.invocation) == ("app.py:18", 2)
+
+
+def test_a_task_that_another_module_begins_is_told_by_its_line(tmp_path):
+    (tmp_path / "audit.py").write_text("async def write(n): ...\n")
+    (tmp_path / "app.py").write_text(
+        "from audit import write\ndef begin(group):\n    group.create_task(write(1))\n"
+    )
+    lost = told(str(tmp_path / "audit.py"), "cancelled task", "write", "audit.py:1")
+    (one,) = remains_of([lost | {"elsewhere": [(str(tmp_path / "app.py"), "app.py")]}], 1)
+    assert one.zombie.created_at == one.keeper == "app.py:3"
+
+
+def test_a_coroutine_on_its_way_to_a_task_is_followed(tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text(
+        "def begin(self):\n    work = self.flush()\n    asyncio.ensure_future(coro_or_future=work)\n"
+    )
+    assert begun_at(str(path), "flush") == 3
+
+
+def test_a_function_keeps_what_its_cache_and_its_defaults_keep(tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text("import functools\n@functools.cache\ndef pool():\n    return connect()\n")
+    assert made_at(str(path), ("pool",)) == 3
 
 
 def test_what_no_line_is_known_of_is_told_by_what_keeps_it(file):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ticketctl.warmstart import causes
@@ -82,6 +84,33 @@ def false_cures(*errors):
 def test_alternation_is_a_false_cure_at_work():
     (cause,) = false_cures(None, "different loop", None, "different loop")
     assert "pool_pre_ping" in cause
+
+
+def test_a_primitive_that_alternates_has_no_pool_to_blame():
+    bound = "<Event> is bound to a different event loop"
+    assert false_cures(None, bound, None, bound) == []
+    (finding,) = causes.of_failures(tries(None, bound)[1:])
+    assert "pool" not in finding.cure
+
+
+def test_an_unknown_error_after_a_sound_start_is_not_said_to_be_no_loops():
+    (cold,), (warm,) = (causes.of_failures(tries(*errors)[-1:]) for errors in [("no",), (None, "no")])
+    assert "no loop or connection is to blame" in cold.cure
+    assert "kept from one invocation to the next" in warm.cure
+
+
+def test_an_error_without_a_text_is_told_by_its_name():
+    (failed,) = tries("text")
+    invocation = replace(failed.invocation, error_type="StopAsyncIteration", error="")
+    (finding,) = causes.of_failures([Try(invocation=invocation)])
+    assert "got StopAsyncIteration." in finding.cause
+
+
+def test_an_import_that_fails_for_a_loop_quotes_what_tells():
+    text = f"Task {'x' * 300} attached to a different loop"
+    (failed,) = (replace(one, end="import") for one in tries(text))
+    (finding,) = causes.of_failures([failed])
+    assert (finding.kind, "attached to a different loop" in finding.cause) == ("import", True)
 
 
 def test_failing_for_good_or_for_other_reasons_is_none():

@@ -16,6 +16,10 @@ from ticketctl.warmstart.child.source import Source
 FOLDER = Path(child.__file__).parent
 
 
+def test_what_utf_8_cannot_say_is_read_as_what_it_can():
+    assert wire.written(b'["\\ud800", "\\uD83D\\ude00", "\\u0000"]') == ["?", "\U0001f600", "\0"]
+
+
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.name)
 def test_the_child_imports_the_standard_library_only(file):
     for node in ast.walk(ast.parse(file.read_text())):

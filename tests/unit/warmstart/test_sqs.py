@@ -39,6 +39,20 @@ def test_what_aws_cannot_read_fails_the_whole_batch(items, said):
 
 
 @pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ({"batch_item_failures": [{"itemIdentifier": "a"}]}, "finds 'batch_item_failures'"),
+        ([{"itemIdentifier": "a"}], "finds a list"),
+    ],
+)
+def test_what_aws_does_not_look_for_is_deleted_with_the_rest(response, said):
+    reading = read(EVENT, response)
+    assert "AWS deletes the whole batch" in reading.misread
+    assert said in reading.misread
+    assert reading.returned == {"a", "b"}
+
+
+@pytest.mark.parametrize(
     "event",
     [None, [], "text", {}, {"Records": {}}, {"Records": [1]}, {"Records": [{"eventSource": "aws:s3"}]}],
 )

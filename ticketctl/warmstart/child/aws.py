@@ -15,6 +15,9 @@ REGION = "us-east-1"
 VERSION = "$LATEST"
 ACCOUNT = "123456789012"
 NAME = "warm-start-laboratory"
+RESPONSE_BYTES = 6_291_556
+"""What a buffered response may have at most ("Lambda quotas")."""
+TOO_LARGE = f"the response of {{size}} bytes is larger than Lambda takes ({RESPONSE_BYTES})"
 
 
 def variables(handler: str, task_root: str, environment_id: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ conventional ones (`is_closing()`, `closed`, `done()`).
 
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import AsyncGeneratorType, ModuleType
 from typing import Any, NamedTuple
 
@@ -109,7 +109,7 @@ def _kind(asyncio: ModuleType, one: Any) -> str | None:
         return "server" if one.sockets else None
     if kind.__module__.partition(".")[0] in ("asyncio", "uvloop", "builtins"):
         return None
-    return "resource" if _is_open(one) else None
+    return "resource" if says_closed(one, QUESTIONS) is False else None
 
 
 def _open_transport(transport: Any) -> bool:
@@ -120,17 +120,23 @@ def _open_transport(transport: Any) -> bool:
     return _descriptor(transport) != -1 or not transport.is_closing()
 
 
-def _is_open(one: Any) -> bool:
-    """Whether the object says of itself that it is not closed. Most objects do not know the question."""
-    for question in QUESTIONS:
+def is_known_closed(one: Any) -> bool:
+    """Whether the object says of itself that it is closed; nothing is asked that its class does not know."""
+    own = namespace(one) or {}
+    return says_closed(one, [each for each in QUESTIONS if each in own or hasattr(type(one), each)]) is True
+
+
+def says_closed(one: Any, questions: Iterable[str]) -> bool | None:
+    """Whether the object says of itself that it is closed. Most objects do not know the questions: None."""
+    for question in questions:
         try:
             answer = getattr(one, question, None)
             answer = answer() if callable(answer) else answer
-        except Exception:  # noqa: BLE001, S112 whatever a stranger's object raises is no answer
+        except BaseException:  # noqa: BLE001, S112 whatever a stranger's object raises is no answer
             continue
         if isinstance(answer, bool):
-            return not answer
-    return False
+            return answer
+    return None
 
 
 def _generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[Bound]:
@@ -153,12 +159,12 @@ def _sockets(sockets: list[Any], sites: Sites, of_transports: set[int]) -> Itera
 
 
 def socket_of(one: Any) -> Any | None:
-    """Return the socket of a socket or transport, as far as it has one."""
+    """Return the socket of a socket, transport or server, as far as it has one."""
     if isinstance(one, socket.socket):
         return one
     try:
-        return one.get_extra_info("socket")
-    except Exception:  # noqa: BLE001 not a transport, or one that cannot tell any more
+        return one.sockets[0] if hasattr(type(one), "is_serving") else one.get_extra_info("socket")
+    except Exception:  # noqa: BLE001 none of them, or one that cannot tell any more
         return None
 
 

@@ -4,16 +4,17 @@ Nothing is collected, called back or replaced.
 """
 
 import sys
+from collections.abc import Iterable
 from itertools import pairwise
 from types import ModuleType
 from typing import Any, TypedDict
 from weakref import ref
 
-from .bound import Bound, candidates, peer, socket_of, tasks, unclosed
+from .bound import Bound, candidates, is_known_closed, peer, socket_of, tasks, unclosed
 from .endings import Endings, Lost
 from .owners import Owners, Path
 from .sites import Sites
-from .source import Place, awaited
+from .source import Place, awaited, coroutine_name
 
 
 class Named(TypedDict):
@@ -28,6 +29,7 @@ class Zombie(TypedDict):
     """Something bound to a closed loop: what it is, by what names it is reached, and from where it came.
 
     `definition` names what keeps it, or a task's coroutine; `line` is the line of its own making, or where it stands.
+    `elsewhere`: for a task, the files of the user's own modules that may have begun it, with their shown names.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Zombie(TypedDict):
     line: str | None
     loop: int
     definition: Named | None
+    elsewhere: list[tuple[str, str]]
 
 
 CONNECTIONS = ("transport", "socket")
@@ -88,6 +91,11 @@ class Census:
         """Whether a coroutine's outermost frame is the user's own code."""
         return bool(places) and self._sites.source.name(places[-1][0]) is not None
 
+    def _own_files(self) -> list[tuple[str, str]]:
+        modules: list[Any] = list(sys.modules.values())
+        files = {file for module in modules if isinstance(file := getattr(module, "__file__", None), str)}
+        return sorted((file, shown) for file in files if (shown := self._sites.source.name(file)))
+
     def _is_own_module(self, module: ModuleType) -> bool:
         return self._sites.source.name(getattr(module, "__file__", None) or "") is not None
 
@@ -98,18 +106,23 @@ class Census:
     def _zombie(self, one: Bound, path: Path) -> Zombie:
         connection = socket_of(one.object)
         site = self._sites.of(connection.fileno()) if connection is not None else None
+        coroutine = coroutine_name(one.object.get_coro()) if one.kind == "task" else None
         running = awaited(one.object.get_coro() if one.kind == "task" else one.object)
         return {
             "kind": one.kind,
-            "type": _type_name(_spokesman(one, path)),
+            "type": _type_name(_spokesman(one, path)) if coroutine is None else f"asyncio.Task({coroutine})",
             "owner": "".join(step.name for step in path) or None,
             "peer": peer(one.object, connection),
-            "line": (site and site.line) or self._sites.source.line(running),
+            "line": (site and site.line) or self._made(connection) or self._sites.source.line(running),
             "loop": self._sites.loops.number(one.loop),
-            "definition": self._coroutine(one.object.get_coro().__qualname__, running)
-            if one.kind == "task"
-            else self._definition(path),
+            "definition": self._definition(path)
+            if coroutine is None
+            else self._coroutine(coroutine, running),
+            "elsewhere": [] if coroutine is None else self._own_files(),
         }
+
+    def _made(self, connection: Any | None) -> str | None:
+        return None if connection is None else self._sites.of_descriptor(connection.fileno())
 
     def _lost(self, one: Lost) -> Zombie:
         return {
@@ -120,6 +133,7 @@ class Census:
             "line": self._sites.source.line(one.places),
             "loop": self._sites.loops.number(one.loop),
             "definition": self._coroutine(one.coroutine, one.places),
+            "elsewhere": self._own_files(),
         }
 
     def _coroutine(self, name: str, places: list[Place]) -> Named | None:
@@ -144,9 +158,18 @@ def _is_filed_under_its_loop(one: Bound, path: Path) -> bool:
     for holder, part in pairwise(path):
         if type(holder.object) is dict:
             keys = [key for key, value in holder.object.items() if value is part.object]
-            if any(key is one.loop or (isinstance(key, ref) and key() is one.loop) for key in keys):
+            if any(_names_loop(part, one.loop) for key in keys for part in _parts_of(key)):
                 return True
     return False
+
+
+def _parts_of(key: Any) -> Iterable[Any]:
+    """The parts of a key: functools' caches make a tuple of the arguments."""
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _names_loop(part: Any, loop: Any) -> bool:
+    return part is loop or (isinstance(part, ref) and part() is loop)
 
 
 def _foremost(found: list[Found]) -> list[Found]:
@@ -158,7 +181,11 @@ def _foremost(found: list[Found]) -> list[Found]:
     outer = {id(one.object) for one, _ in connections}
     return [
         *(pair for pair in connections if not _passes(pair, outer)),
-        *(pair for pair in others if not _passes(pair, every) and not _is_internal(*pair)),
+        *(
+            pair
+            for pair in others
+            if not _passes(pair, every) and not _is_internal(*pair) and not _is_of_the_closed(*pair)
+        ),
     ]
 
 
@@ -166,6 +193,11 @@ def _is_internal(one: Bound, path: Path) -> bool:
     """Whether it is a future that asyncio keeps for itself: what holds it is told, if anything is wrong with it."""
     holders = [step.object for step in path[:-1] if type(step.object) is not dict]
     return one.kind == "future" and bool(holders) and _module(holders[-1]) == "asyncio"
+
+
+def _is_of_the_closed(one: Bound, path: Path) -> bool:
+    """Whether it is a part of something that was closed, as of the connection of a response that is kept."""
+    return one.kind in ("primitive", "future") and any(is_known_closed(step.object) for step in path[1:-1])
 
 
 def _passes(pair: Found, others: set[int]) -> bool:

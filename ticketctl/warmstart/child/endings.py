@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .source import awaited
+from .source import awaited, coroutine_name
 
 
 class Lost(NamedTuple):
@@ -46,4 +46,4 @@ class Endings:
 
 def _lost(task: Any, loop: Any) -> Lost:
     coroutine = task.get_coro()
-    return Lost(getattr(coroutine, "__qualname__", type(coroutine).__name__), loop, awaited(coroutine))
+    return Lost(coroutine_name(coroutine), loop, awaited(coroutine))

@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from . import aws, wire
+from . import aws, hangs, wire
 from .census import Census
 from .errors import Said, describe, frames
 from .hearing import Ears
@@ -34,6 +34,7 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 templ
     """Serve one environment until the channel closes, then leave without a word to whatever is still open."""
     # a crash, or a hang that is ended by SIGABRT, leaves every thread's stack in the captured output
     faulthandler.enable(2)
+    hangs.listen()
     channel = socket.socket(fileno=descriptor)
     order = wire.receive(channel)
     if order is not None:
@@ -133,7 +134,7 @@ class Environment:
             "descriptors": Counter(_phrase(one.what, one.line) for one in opened if not one.peer),
             "loops": Counter(_phrase("a loop", line) for line in loops),
             "threads": Counter(
-                {_phrase("a thread", line): count for line, count in self._sites.threads.items()}
+                {_phrase("a thread", line): count for line, count in self._sites.threads().items()}
             ),
         }
         counts = {
@@ -202,9 +203,13 @@ def _as_json(response: Any) -> Any:
             "the handler is a coroutine function: Lambda calls it, gets a coroutine and awaits nothing"
         )
     try:
-        return json.loads(json.dumps(response, default=_decimal))
+        text = json.dumps(response, default=_decimal, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as problem:
         raise NotSerializableError(f"the response cannot be sent as JSON: {problem}") from None
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > aws.RESPONSE_BYTES:
+        raise NotSerializableError(aws.TOO_LARGE.format(size=size))
+    return json.loads(text)
 
 
 def _decimal(value: Any) -> Any:

@@ -16,11 +16,18 @@ class Said(TypedDict):
 
 def describe(error: BaseException, where: str | None = None) -> Said:
     """Put an exception into words; a group says what is in it."""
-    chain = [(type(link).__name__, str(link)) for link in _chain(error, set())]
-    text = str(error)
+    chain = [(type(link).__name__, _text(link)) for link in _chain(error, set())]
+    text = _text(error)
     if isinstance(error, BaseExceptionGroup):
-        text = "; ".join([text, *(f"{type(leaf).__name__}: {leaf}" for leaf in _leaves(error))])
+        text = "; ".join([text, *(f"{type(leaf).__name__}: {_text(leaf)}" for leaf in _leaves(error))])
     return {"error_type": type(error).__name__, "error": text, "where": where, "chain": chain}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # noqa: BLE001 a stranger's exception may be unable to say what it is
+        return f"(its own text cannot be had: {type(problem).__name__})"
 
 
 def frames(error: BaseException) -> list[tuple[str, int]]:

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import re
 import select
 import socket
 import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .sites import Sites
+from .sites import Sites, name_of
 
 FOLDERS = ("/proc/self/fd", "/dev/fd")
+NUMBERED = re.compile(r"^(socket|pipe):\[\d+\]$")
+"""What the kernel calls a descriptor that has no name, each by a number of its own."""
 
 
 class Holding(NamedTuple):
@@ -44,14 +47,9 @@ def _is_open(number: int) -> bool:
 def _describe(number: int, sites: Sites) -> Holding:
     if peer := peer_of(number):
         return Holding(number, peer, f"a connection to {peer}", sites.of(number).line)
-    path = _path(number)
-    return Holding(number, None, path, sites.of_file(path))
-
-
-def _path(number: int) -> str:
-    with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115 as above
-    return "a descriptor"
+    path = name_of(number)
+    line = sites.of_file(path) or sites.of_descriptor(number)
+    return Holding(number, None, NUMBERED.sub(r"a \1", path), line)
 
 
 def peer_of(number: int) -> str | None:
@@ -128,7 +126,7 @@ def _pair(number: int) -> tuple[socket.socket, socket.socket]:
 def _watchers(number: int) -> Iterator[tuple[int, int]]:
     """Yield the epoll descriptors that watch a descriptor, and for which events (Linux, proc_pid_fdinfo(5))."""
     for watcher in descriptors():
-        if _path(watcher) == "anon_inode:[eventpoll]":
+        if name_of(watcher) == "anon_inode:[eventpoll]":
             with open(f"/proc/self/fdinfo/{watcher}", encoding="ascii") as watched:  # noqa: PTH123 as above
                 for line in watched:
                     words = line.split()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from . import wire
+from . import hangs, wire
 from .environment import Environment
 from .holdings import descriptors, peer_of
 
@@ -30,6 +30,7 @@ API = "AWS_LAMBDA_RUNTIME_API"
 def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 as an environment without a runtime
     """Serve one environment until the channel closes, or the Runtime API does."""
     faulthandler.enable(2)
+    hangs.listen()
     channel = socket.socket(fileno=descriptor)
     order = wire.receive(channel)
     if order is not None:

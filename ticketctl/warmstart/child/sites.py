@@ -1,11 +1,14 @@
 """Where things are made: the line of the user's own code that stood on the stack, or that was being awaited.
 
-An audit hook hears sockets connect, loops being made, threads started and files opened; it changes nothing. What a C
-library opens by itself (libuv's and libpq's sockets) raises no such event, so that there is no line for it.
+An audit hook hears sockets being made and connected, loops being made and files opened; it changes nothing. What a C
+library opens by itself (libuv's and libpq's sockets) raises no such event, so that there is no line for it. Python
+3.11 raises none for threads either: their start is looked on.
 """
 
+import contextlib
 import os
 import sys
+import threading
 import weakref
 from collections import Counter
 from types import FrameType
@@ -67,12 +70,14 @@ class Sites:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.loops = Loops()
-        self.threads: Counter[str] = Counter()
         self.opened: list[tuple[int, int | None]] = []
         self._connected = 0
         self._sockets: dict[int, Site] = {}
+        self._born: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._files: dict[str, str] = {}
+        self._threads: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
         sys.addaudithook(self._hook())
+        self._look_on_threads()
 
     def of(self, descriptor: int) -> Site:
         """Return where the open socket was connected, as far as it was heard."""
@@ -82,6 +87,15 @@ class Sites:
         """Return the line that opened a file last."""
         return self._files.get(path)
 
+    def of_descriptor(self, descriptor: int) -> str | None:
+        """Return the line that made the socket with this descriptor."""
+        made = (line for one, line in list(self._born.items()) if one.fileno() == descriptor)
+        return next(made, None)
+
+    def threads(self) -> Counter[str]:
+        """Count the threads that have not ended by the lines that started them."""
+        return Counter(line for thread, line in list(self._threads.items()) if thread.is_alive())
+
     def _hook(self) -> Any:
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
             # the hook hears everything that Python does: what it does not want must cost next to nothing
@@ -90,21 +104,34 @@ class Sites:
             elif event == "socket.connect":
                 self._sockets[arguments[0].fileno()] = self._site()
             elif event == "socket.__new__":
-                self._born(sys._getframe(1))  # noqa: SLF001 the only way to the caller's frame
-            elif event == "_thread.start_new_thread" and (line := self._line()):
-                self.threads[line] += 1
+                self._made(arguments[0], sys._getframe(1))  # noqa: SLF001 the only way to the caller's frame
 
         return hook
 
     def _line(self) -> str | None:
         return self.source.line(stack(sys._getframe(2)))  # noqa: SLF001 as above
 
-    def _opened(self, path: Any) -> None:
-        if isinstance(path, str) and not path.endswith((".py", ".pyc", ".so")) and (line := self._line()):
-            self._files[os.path.abspath(path)] = line  # noqa: PTH100 pathlib is slow, and this is often
+    def _look_on_threads(self) -> None:
+        start = threading.Thread.start
 
-    def _born(self, frame: FrameType | None) -> None:
-        """Note the loop that is being made, if it is one that opens this socket."""
+        def noted(thread: threading.Thread) -> None:
+            if line := self.source.line(stack(sys._getframe(1))):  # noqa: SLF001 as above
+                self._threads[thread] = line
+            start(thread)
+
+        threading.Thread.start = noted  # type: ignore[method-assign,assignment]
+
+    def _opened(self, path: Any) -> None:
+        if isinstance(path, int):
+            path = name_of(path)
+        if isinstance(path, str) and not path.endswith((".py", ".pyc", ".so")) and (line := self._line()):
+            name = path if path.endswith("]") else os.path.abspath(path)  # noqa: PTH100 pathlib is slow, and this is often
+            self._files[name] = line
+
+    def _made(self, one: Any, frame: FrameType | None) -> None:
+        """Note who makes the socket, and the loop that is being made, if it is one that does."""
+        if type(one).__weakrefoffset__ and (line := self.source.line(stack(frame))):
+            self._born[one] = line
         for _ in range(DEPTH):
             if frame is None or frame.f_code.co_name == SELF_PIPE:
                 break
@@ -129,6 +156,13 @@ class Sites:
             or self.source.line(threads())
         )
         return Site(line, weakref.ref(loop), self._connected)
+
+
+def name_of(descriptor: int) -> str:
+    """Return what an open descriptor stands for: a path, or the kernel's own name like `pipe:[123]`."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 pathlib costs its import
+    return "a descriptor"
 
 
 def running_loop() -> Any | None:

@@ -86,6 +86,11 @@ def threads() -> Iterator[Place]:
         yield from stack(frame)
 
 
+def coroutine_name(coroutine: Any) -> str:
+    """Return what the coroutine's function is called; compiled coroutines may have a type only."""
+    return str(getattr(coroutine, "__qualname__", type(coroutine).__name__))
+
+
 def awaited(coroutine: Any) -> list[Place]:
     """Return where a coroutine or asynchronous generator stands, and what it awaits, innermost first."""
     places: list[Place] = []

@@ -41,6 +41,14 @@ def receive_with_descriptors(channel: socket.socket, limit: int) -> tuple[Messag
     return (None if body is None else json.loads(body)), descriptors
 
 
+def written(body: bytes) -> Any:
+    """Read JSON as text that can be written: half a surrogate pair, which UTF-8 cannot say, becomes a question mark."""
+    said = json.loads(body)
+    if b"\\ud" in body.lower():
+        said = json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"))
+    return said
+
+
 def _exactly(channel: socket.socket, size: int) -> bytes | None:
     data = bytearray()
     while len(data) < size:

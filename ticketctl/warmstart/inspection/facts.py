@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ticketctl.warmstart.inspection import vocabulary
+from ticketctl.warmstart.inspection import keeping, vocabulary
+from ticketctl.warmstart.inspection.keeping import Function
 from ticketctl.warmstart.inspection.project import Module
 
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = Function | ast.Lambda
 
 
@@ -17,8 +17,9 @@ Scope: TypeAlias = Function | ast.Lambda
 class Use:
     """A call and where it stands.
 
-    `kept`: what it makes outlives the event loop of the moment; `owner`: the class whose instances keep it, if
-    that is what decides; `function`: the function that it is in, None at the top of the module.
+    `kept`: what it makes outlives the event loop of the moment; `owner`: the class whose instances keep it, or the
+    function that returns it or keeps it in a closure, if that is what decides; `function`: the function that it is in, None at the top of the module; `target`: the
+    last part of the name that the result is given.
     """
 
     module: Module
@@ -27,6 +28,7 @@ class Use:
     function: Scope | None
     kept: bool
     owner: str | None = None
+    target: str | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -36,7 +38,12 @@ class Use:
 
 @dataclass(slots=True)
 class Facts:
-    """What was found in one module. `programs`: functions that are called only where the file is a program."""
+    """What was found in one module.
+
+    `instances`: what is called once for the process, and kept: classes, and functions that make something.
+    `closed`: the last parts of the names of what is closed however all ends.
+    `programs`: functions that are called only where the file is a program.
+    """
 
     module: Module
     runs: list[Use] = field(default_factory=list)
@@ -47,6 +54,7 @@ class Facts:
     disposals: list["Disposal"] = field(default_factory=list)
     statement_names: list[int] = field(default_factory=list)
     instances: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     handlers: list[Function] = field(default_factory=list)
     programs: set[str] = field(default_factory=set)
 
@@ -65,6 +73,7 @@ def of(module: Module) -> Facts:
     """Read one module."""
     facts = Facts(module)
     if module.tree is not None:
+        facts.closed = set(keeping.closed_at_the_end(module.tree))
         _Reader(facts).visit(module.tree)
         facts.disposals = list(_disposals(module))
         facts.handlers = list(_handlers(module.tree))
@@ -81,6 +90,9 @@ class _Reader(ast.NodeVisitor):
         self._scopes: list[Scope] = []
         self._classes: list[str] = []
         self._kept: set[int] = set()
+        self._owners: dict[int, str] = {}
+        self._at_top = keeping.names_at_top(self._module)
+        self._targets = keeping.names_of(self._module.tree) if self._module.tree else {}
 
     def visit_If(self, node: ast.If) -> None:
         """Pass over what runs only where the file is a program."""
@@ -112,8 +124,22 @@ class _Reader(ast.NodeVisitor):
             if self._module.dotted(decorator) in vocabulary.CONVERTERS:
                 call = ast.copy_location(ast.Call(decorator, [], []), decorator)
                 self._facts.runs.append(self._use(self._module.dotted(decorator), call, kept=False))
-        self._kept |= set(map(id, _kept_by(node, self._module)))
+        self._kept |= set(map(id, keeping.kept_by(node, self._module, self._at_top)))
+        self._owners |= {id(call): owner for call, owner in self._owned(node)}
         self._inside(node, node.body)
+
+    def _owned(self, node: Function) -> Iterator[tuple[ast.Call, str]]:
+        """Yield the calls whose results live as long as something else, with its name."""
+        if self._classes:
+            name = f"{self._module.name}.{self._classes[-1]}"
+            if keeping.makes_singleton(node):
+                self._facts.instances.add(name)
+            yield from ((call, name) for call in keeping.held_by_instance(node))
+        else:
+            outermost = self._scopes[0] if self._scopes else node
+            name = f"{self._module.name}.{getattr(outermost, 'name', '')}"
+            calls = keeping.held_by_closure(node) if self._scopes else keeping.handed_out(node)
+            yield from ((call, name) for call in calls)
 
     def _inside(self, scope: Scope, body: list[ast.stmt] | list[ast.expr]) -> None:
         self._scopes.append(scope)
@@ -136,9 +162,15 @@ class _Reader(ast.NodeVisitor):
             self._facts.mangums.append(use)
         elif vocabulary.is_client(name):
             self._facts.clients.append(use)
-        if not self._scopes:
+        if kept:
             self._facts.instances.add(name)
+        self._facts.runs += [self._use(run, node, kept=False) for run in self._handed_over(node)]
         self.generic_visit(node)
+
+    def _handed_over(self, node: ast.Call) -> Iterator[str]:
+        """Yield what runs a loop and is handed over to be called: pool.submit(asyncio.run, main())."""
+        names = (self._module.dotted(one) for one in node.args)
+        yield from (name for name in names if name in vocabulary.RUNS)
 
     def _persists(self, name: str) -> bool:
         """Whether the loop that is made here, at the top of a module, lives as long as the process."""
@@ -146,36 +178,10 @@ class _Reader(ast.NodeVisitor):
 
     def _use(self, name: str, call: ast.Call, *, kept: bool) -> Use:
         scope = self._scopes[-1] if self._scopes else None
-        owner = None
+        owner = self._owners.get(id(call))
         if self._classes and isinstance(scope, ast.FunctionDef) and scope.name == "__init__":
             owner = f"{self._module.name}.{self._classes[-1]}"
-        return Use(self._module, name, call, scope, kept, owner)
-
-
-def _kept_by(function: Function, module: Module) -> Iterator[ast.Call]:
-    """Yield the calls whose results a function puts away for later: in a global, or by being cached."""
-    cached = any(
-        module.dotted(one.func if isinstance(one, ast.Call) else one) in vocabulary.CACHES
-        for one in function.decorator_list
-    )
-    put_away = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
-    put_away.add("cls")  # what a class method keeps on its class
-    for node in ast.walk(function):
-        if isinstance(node, ast.Return) and cached and isinstance(node.value, ast.Call):
-            yield node.value
-        for target, value in _assignments(node):
-            names = {one.id for one in ast.walk(target) if isinstance(one, ast.Name)}
-            if isinstance(value, ast.Call) and names and (cached or names & put_away):
-                yield value
-
-
-def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    if isinstance(node, ast.Assign):
-        value = node.value.value if isinstance(node.value, ast.Await) else node.value
-        yield from ((target, value) for target in node.targets)
-    elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
-        value_or_none = node.value
-        yield node.target, value_or_none.value if isinstance(value_or_none, ast.Await) else value_or_none
+        return Use(self._module, name, call, scope, kept, owner, self._targets.get(id(call)))
 
 
 def _uses(node: ast.AST) -> Counter[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 SKIPPED = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "dist-packages"})
 TESTS = frozenset({"test", "tests"})
+DEPTH = 200
+"""Levels of a syntax tree that are walked; source that people write has some twenty."""
 LAYOUTS = ("", "src")
 """Folders below the project's that are known to be put on sys.path."""
 
@@ -135,9 +137,21 @@ def _module(folder: Path, path: Path) -> Module:
     name = ".".join(parts)
     try:
         with tokenize.open(path) as source:
-            return Module(name, file, ast.parse(source.read()))
+            return Module(name, file, _shallow(ast.parse(source.read())))
+    except RecursionError:
+        return Module(name, file, None, "its expressions are nested too deeply")
     except (SyntaxError, UnicodeDecodeError, ValueError, OSError) as error:
         return Module(name, file, None, str(error), getattr(error, "lineno", None) or 1)
+
+
+def _shallow(tree: ast.Module) -> ast.Module:
+    """Refuse with RecursionError what a visitor, which takes some frames for each level, could not walk."""
+    level: list[ast.AST] = [tree]
+    for _ in range(DEPTH):
+        level = [below for node in level for below in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise RecursionError
 
 
 def is_test(module: Module) -> bool:

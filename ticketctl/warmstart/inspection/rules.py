@@ -47,7 +47,9 @@ class Scene:
     @property
     def runs(self) -> list[Use]:
         """What makes a loop each time that it is called."""
-        return [use for facts in self.modules for use in facts.runs if _again_and_again(facts, use)]
+        found = [use for facts in self.modules for use in facts.runs if _again_and_again(facts, use)]
+        persistent = [use for use in self.kept(found) if use.name.rpartition(".")[2] in vocabulary.LOOPS]
+        return [use for use in found if use not in persistent]
 
     def kept(self, uses: Iterable[Use]) -> list[Use]:
         """Of some uses, those whose results are there for the next loop to find."""
@@ -65,8 +67,9 @@ def clients(scene: Scene) -> Iterator[Advice]:
     """A client or pool that outlives the loop that its connections belong to."""
     if not scene.runs:
         return
+    closed = {name for facts in scene.modules for name in facts.closed}
     for use in scene.kept(use for facts in scene.modules for use in facts.clients):
-        if not _keeps_nothing_alive(use):
+        if not _keeps_nothing_alive(use) and use.target not in closed:
             yield _advice(
                 use,
                 "client-outlives-loop",
@@ -142,10 +145,14 @@ def disposals(scene: Scene) -> Iterator[Advice]:
 
 
 def beside_mangum(scene: Scene) -> Iterator[Advice]:
-    """A loop of somebody else's in a process where Mangum keeps one."""
+    """A loop of somebody else's in a process where Mangum keeps one.
+
+    What stands in a function of another module may be called in processes of its own only, as a worker's loop is.
+    """
     mangums = [use for facts in scene.modules for use in facts.mangums]
     if not mangums:
         return
+    beside = {use.module.file for use in mangums}
     for use in (use for facts in scene.modules for use in facts.runs):
         yield _advice(
             use,
@@ -155,6 +162,7 @@ def beside_mangum(scene: Scene) -> Iterator[Advice]:
             "belongs to a loop that is never run again.",
             "Await the coroutine within a request (a lifespan for what has to be made once), or give it a function "
             "and a process of its own.",
+            breaks=use.function is None or use.module.file in beside,
         )
 
 

@@ -13,6 +13,8 @@ RUNS = frozenset(
     }
 )
 """Calls that make an event loop; inside a function they make one each time."""
+LOOPS = frozenset({"Runner", "new_event_loop"})
+"""Of those, the ones that make a loop which may be kept; the others end theirs themselves."""
 CONVERTERS = frozenset({"asgiref.sync.async_to_sync"})
 """What makes a function that runs each call on a loop of its own, wherever it is made."""
 ENGINES = frozenset({"create_async_engine", "async_engine_from_config"})
@@ -33,6 +35,7 @@ PRIMITIVES = frozenset(
 CLIENTS = frozenset(
     {
         "aiohttp.ClientSession",
+        "aiohttp.TCPConnector",
         "aiokafka.AIOKafkaConsumer",
         "aiokafka.AIOKafkaProducer",
         "asyncio.open_connection",
@@ -45,7 +48,6 @@ CLIENTS = frozenset(
         "grpc.aio.insecure_channel",
         "grpc.aio.secure_channel",
         "motor.motor_asyncio.AsyncIOMotorClient",
-        "psycopg.AsyncConnection.connect",
     }
 )
 ENTERED = "enter_async_context"
@@ -56,6 +58,7 @@ CLIENT_NAME = re.compile(
 )
 """How libraries name their asynchronous clients: httpx.AsyncClient, psycopg_pool.AsyncConnectionPool ..."""
 CACHES = frozenset({"functools.cache", "functools.lru_cache", "functools.cached_property"})
+CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate"})
 MANGUM = "mangum.Mangum"
 BATCH_ASYNC = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""

@@ -1,5 +1,6 @@
 """Handlers that end in other ways than by returning."""
 
+import asyncio
 import ctypes
 import os
 import subprocess
@@ -9,6 +10,15 @@ import time
 from pathlib import Path
 
 calls = 0
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError("this has no text")
+
+
+async def await_for_ever():
+    await asyncio.Event().wait()  # the line to blame
 
 
 def second_time(act):
@@ -44,9 +54,12 @@ leaves_a_child = second_time(leave_a_child)
 segfaults = second_time(lambda: ctypes.string_at(0))
 aborts = second_time(speak_and_die)
 hangs = second_time(lambda: time.sleep(60))
+awaits_for_ever = second_time(lambda: asyncio.run(await_for_ever()))
 waits_for_ever = second_time(lambda: threading.Event().wait())
 closes_everything = second_time(close_everything)
 returns_a_set = second_time(lambda: {1, 2})
+returns_too_much = second_time(lambda: "x" * 7_000_000)
+raises_the_unspeakable = second_time(lambda: (_ for _ in ()).throw(UnspeakableError))
 interrupts = second_time(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
 not_callable = "a text"
 

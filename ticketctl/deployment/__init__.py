@@ -1,0 +1,1 @@
+"""On AWS: the template of a stack, and the packages of its functions."""
