@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ticketctl import upkeep
 from ticketctl.db import migrations
 from ticketctl.db.address import Address
-from ticketctl.db.credentials import Login, logins_of
 from ticketctl.db.engine import Connections, Engines
 from ticketctl.db.failures import Telling, told_as_database_errors
 from ticketctl.db.pools import POOLS, Pool, pool_named
@@ -22,6 +21,7 @@ from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
     from ticketctl.ai.spending import Budget
+    from ticketctl.db.credentials import Login
     from ticketctl.db.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.reviews import Desk
@@ -229,8 +229,10 @@ async def open_desk(database: Database) -> AsyncIterator["Desk"]:
         )
 
 
-async def login(database: Database) -> Login:
+async def login(database: Database) -> "Login":
     """What logs in to the database now, beside the URL without its password. Raises ConfigError, DatabaseError."""
+    from ticketctl.db.credentials import Login, logins_of
+
     address = address_of(database.settings)
     logins = logins_of(address, database.settings)
     return Login(None, address.password or "") if logins is None else await logins.current()

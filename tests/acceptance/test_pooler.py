@@ -72,3 +72,4 @@ def test_the_simulation_tells_the_pool_for_it_from_another(
     assert right["verdict"] == "safe"
     assert wrong["verdict"] == "broken"
     assert "already exists" in wrong["invocations"][0]["error"]
+    assert wrong["findings"][0]["kind"] == "other-backend"

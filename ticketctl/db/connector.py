@@ -1,19 +1,25 @@
 """Opening a connection: where to, over which TLS, as whom."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from ticketctl.db.address import Address
-from ticketctl.db.credentials import Login, logins_of
 from ticketctl.settings import Settings
+
+if TYPE_CHECKING:
+    from ticketctl.db.credentials import Login, Logins
 
 
 class Connector:
     """Opens connections to one database as the settings say. Raises ConfigError where they contradict its URL."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
-        self._logins = logins_of(address, settings)
+        self._logins: Logins | None = None
+        if settings.database_iam or settings.database_secret_arn:
+            from ticketctl.db.credentials import logins_of
+
+            self._logins = logins_of(address, settings)
         self._options = {
             **address.connect_args,
             "timeout": settings.connect_timeout,
@@ -36,7 +42,7 @@ class Connector:
                 raise
         return await self._connect(newer, options)
 
-    async def _connect(self, login: Login, options: dict[str, Any]) -> "asyncpg.Connection":
+    async def _connect(self, login: "Login", options: dict[str, Any]) -> "asyncpg.Connection":
         return await asyncpg.connect(**self._options, **options, user=login.user, password=login.password)
 
 

@@ -1,4 +1,4 @@
-"""Error texts that are known to come from a dead event loop."""
+"""Error texts whose origin is known: nearly all come from a dead event loop."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ PRIMITIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """An error text that is known to come from a dead loop, why it comes, and what mends it; no cure: PER_LOOP."""
+    """An error text that is known, why it comes, and what mends it; no cure: PER_LOOP."""
 
     kind: str
     pattern: re.Pattern[str]
@@ -62,6 +62,14 @@ SYMPTOMS = (
         "Leave the current loop alone in a process whose handler keeps it: call asyncio.run() and asyncio.Runner "
         "neither in it nor beside it. Await the work inside the application that Mangum serves, or give it a function "
         "of its own.",
+    ),
+    Symptom(
+        "other-backend",
+        re.compile('prepared statement (".*?" )?(already exists|does not exist)'),
+        "a pooler in transaction mode (PgBouncer, RDS Proxy) gives each transaction a backend of its choice, with the "
+        "statements that others prepared there, and without those that were prepared elsewhere",
+        'Prepare none: poolclass=NullPool and connect_args={"statement_cache_size": 0}. Unique names for them do not '
+        "mend it: outside a transaction a statement is prepared on one backend and executed on another.",
     ),
 )
 OF_CONNECTIONS = tuple(one for one in SYMPTOMS if one.cure is None)

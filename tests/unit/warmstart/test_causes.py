@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from ticketctl.warmstart import causes
 from ticketctl.warmstart.course import Try
 from ticketctl.warmstart.remains import Remains
@@ -55,6 +57,22 @@ def test_a_loop_that_was_taken_away_is_no_leftover():
     assert finding.kind == "no-current-loop"
     assert "asyncio.run() and asyncio.Runner make a loop of their own current, close it" in finding.cause
     assert "Mangum" in finding.cure
+    assert "pool_pre_ping" not in finding.cure
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        'prepared statement "__asyncpg_stmt_1__" already exists',
+        'prepared statement "__asyncpg_stmt_1__" does not exist',
+        "unnamed prepared statement does not exist",
+    ],
+)
+def test_a_pooler_in_between_is_told_by_the_statements_of_others(error):
+    (finding,) = causes.of_failures(tries(error))
+    assert finding.kind == "other-backend"
+    assert "PgBouncer" in finding.cause
+    assert '"statement_cache_size": 0' in finding.cure
     assert "pool_pre_ping" not in finding.cure
 
 
