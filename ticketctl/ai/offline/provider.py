@@ -35,10 +35,14 @@ class OfflineProvider:
         self._taxonomy = taxonomy
         self._cache = cache
         self._trained = trained
+        self._fingerprints: dict[Step, str] = {}
 
     def fingerprint(self, step: Step) -> str:
         """A text that changes whenever the answers to this step may change."""
-        return digest([self.model, step, self._taxonomy.read_by(step), self._trained_on])
+        if step not in self._fingerprints:
+            read = self._taxonomy.read_by(step)
+            self._fingerprints[step] = digest([self.model, step, read, self._trained_on])
+        return self._fingerprints[step]
 
     async def classify(self, ticket: Ticket) -> Answer[Classification]:
         """Say what the ticket is about. The first call reads or trains the models.
