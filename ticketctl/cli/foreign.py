@@ -47,6 +47,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     """
     from ticketctl import loops
 
+    _check(request)
     events = [_read(file) for file in request.event_files]
     with output.progress(1):
         report = loops.run(_examine(request, events))
@@ -63,6 +64,13 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     if not output.on_terminal():
         for finding in report.findings:
             failures.warn(f"{finding.kind}: {finding.cause}")
+
+
+def _check(request: Request) -> None:
+    if request.snapstart and request.runtime != "direct":
+        raise typer.BadParameter("takes the direct runtime", param_hint="--snapstart")
+    if not request.event_files:
+        raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
 
 
 def _unsafe(report: "Report", *, shown: bool) -> UnsafeError:

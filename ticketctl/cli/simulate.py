@@ -94,13 +94,9 @@ def simulate_warm_starts(
         own.simulate(worker, pictures, as_json=as_json)
         return
     _refuse(ctx, _OURS, "is for ticketctl's own worker and API: a handler of your own chooses for itself")
-    if snapstart and runtime is not RuntimeKind.DIRECT:
-        raise typer.BadParameter("takes the direct runtime", param_hint="--snapstart")
-    if not event:
-        raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
     theirs = foreign.Request(
         handler=handler,
-        event_files=event,
+        event_files=event or (),
         times=times,
         path=path or Path.cwd(),
         environment=dict(variable.split("=", 1) for variable in env or ()),
