@@ -29,6 +29,21 @@ from ticketctl.ports import Answer, Claim, Failure, Outcome, TicketFilter, Ticke
 Output = TypeVar("Output")
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+OUTCOME = Outcome(
+    status=TicketStatus.PROCESSED,
+    classification=Classification(
+        category="billing",
+        priority="normal",
+        sentiment="neutral",
+        language="en",
+        confidence=1,
+        method="rules",
+    ),
+    extraction=Extraction(),
+    route=Route(team="billing", rule="r", reason="r"),
+    draft=Draft(text="Hello", method="template"),
+)
+"""What a finished run writes, where it does not matter what."""
 
 
 def new_ticket(ticket_id: int, subject: str = "My printer is on fire") -> Ticket:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import TextClause
 from sqlalchemy.sql.expression import TextualSelect
 
+from tests.fakes import OUTCOME
 from tests.pgbouncer import installed, pgbouncer, through
 from ticketctl.db import operations, outbox, reviews, statements
 from ticketctl.db.address import Address
@@ -20,17 +21,13 @@ from ticketctl.db.failures import Telling
 from ticketctl.db.pools import POOLS
 from ticketctl.db.store import PostgresStore
 from ticketctl.domain import (
-    Classification,
-    Draft,
-    Extraction,
     NewTicket,
-    Route,
     Step,
     StepRecord,
     TicketStatus,
 )
 from ticketctl.messages import TicketMessage
-from ticketctl.ports import Failure, Outcome, TicketFilter
+from ticketctl.ports import Failure, TicketFilter
 from ticketctl.queues import statements as queue_statements
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.runtime import Database, upgrade
@@ -85,21 +82,7 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
     assert claims.keys() == {first, second}
     step = StepRecord(step=Step.CLASSIFY, output={}, provider="p", model="m", prompt_hash="h")
     assert await store.save_step(first, token, step)
-    outcome = Outcome(
-        status=TicketStatus.PROCESSED,
-        classification=Classification(
-            category="billing",
-            priority="normal",
-            sentiment="neutral",
-            language="en",
-            confidence=0.9,
-            method="model",
-        ),
-        extraction=Extraction(),
-        route=Route(team="sales", rule="r", reason="so"),
-        draft=Draft(text="Dear Ada", method="model"),
-    )
-    assert await store.finish(first, token, outcome, [step])
+    assert await store.finish(first, token, OUTCOME, [step])
     failure = Failure(message=delivered[1], error="x", final=True)
     await store.give_back([failure], token=token, environment_id=environment)
     assert (await store.history(second)).ticket.status == "failed"

@@ -9,29 +9,16 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests.fakes import OUTCOME
 from ticketctl.db.operations import PostgresOperations
 from ticketctl.db.store import PostgresStore
-from ticketctl.domain import Classification, Draft, Extraction, Route, TicketStatus
+from ticketctl.domain import TicketStatus
 from ticketctl.messages import TicketMessage
-from ticketctl.ports import Failure, Outcome
+from ticketctl.ports import Failure
 from ticketctl.queues.embedded import PostgresQueue
 
 Make = Callable[[int], Awaitable[list[int]]]
 LEASE = timedelta(seconds=60)
-OUTCOME = Outcome(
-    status=TicketStatus.PROCESSED,
-    classification=Classification(
-        category="billing",
-        priority="normal",
-        sentiment="neutral",
-        language="en",
-        confidence=1,
-        method="rules",
-    ),
-    extraction=Extraction(),
-    route=Route(team="billing", rule="r", reason="r"),
-    draft=Draft(text="Hello", method="template"),
-)
 
 
 def message(ticket_id: int) -> TicketMessage:
