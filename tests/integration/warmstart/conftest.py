@@ -1,6 +1,7 @@
 """A laboratory, and what the handlers in it talk to."""
 
 import asyncio
+import importlib.util
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.warmstart.cases import SERVICES, Case
 from ticketctl.warmstart.laboratory import Laboratory
 
 HERE = Path(__file__).parent
@@ -36,6 +38,16 @@ class Backends:
 async def laboratory() -> AsyncIterator[Laboratory]:
     async with Laboratory() as one:
         yield one
+
+
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, case: Case) -> dict[str, str]:
+    """Start what a case needs; the libraries are those of the development extra."""
+    for need in case.needs:
+        if need not in ("http", "postgres") and importlib.util.find_spec(need) is None:
+            pytest.skip(f"{need} is not installed")
+    services = [request.getfixturevalue(need) for need in case.needs if need in SERVICES]
+    return {name: value for service in services for name, value in service.items()} | case.environment
 
 
 @pytest.fixture

@@ -1,152 +1,10 @@
-"""Handlers as people write them, half of them sound, each with the verdict that was measured by other means.
-
-The measure was a plain loop around the handler in one process: what it returned or raised six times over, and how
-many descriptors and threads the process then had. Each handler's docstring tells it; the line to blame carries a
-mark.
-"""
-
-import importlib.util
-import json
-from dataclasses import dataclass, field
-from typing import Any
+"""Every handler of the corpus gets the verdict that was measured, and the line to blame."""
 
 import pytest
 
+from tests.integration.warmstart.cases import CASES, case_id, check
 from ticketctl.warmstart.experiment import Experiment
 from ticketctl.warmstart.report import Verdict
-
-SQS = {
-    "Records": [
-        {
-            "messageId": "m1",
-            "receiptHandle": "r1",
-            "body": "{}",
-            "attributes": {"ApproximateReceiveCount": "1"},
-            "messageAttributes": {},
-            "md5OfBody": "99914b932bd37a50b983c5e7c90ae93b",
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:tickets",
-            "awsRegion": "us-east-1",
-        }
-    ]
-}
-API = {
-    "version": "2.0",
-    "routeKey": "$default",
-    "rawPath": "/",
-    "rawQueryString": "",
-    "headers": {"host": "localhost"},
-    "requestContext": {
-        "domainName": "localhost",
-        "http": {
-            "method": "GET",
-            "path": "/",
-            "protocol": "HTTP/1.1",
-            "sourceIp": "127.0.0.1",
-            "userAgent": "",
-        },
-        "stage": "$default",
-    },
-    "isBase64Encoded": False,
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    verdict: str
-    failure: str = ""
-    needs: tuple[str, ...] = ()
-    events: tuple[Any, ...] = ({},)
-    environment: dict[str, str] = field(default_factory=dict)
-
-
-COLD_ONLY = ({"ask": True, "tasks": 2}, {}, {}, {}, {})
-SOMETIMES = ({}, {"fail": True})
-OTHER_LOOP = "attached to a different loop"
-CLOSED = "Event loop is closed"
-
-CASES = [
-    Case("aiobotocore_per_loop", "safe", needs=("aiobotocore", "http")),
-    Case("aiobotocore_shared", "broken", CLOSED, needs=("aiobotocore", "http")),
-    Case("aiohttp_per_loop", "safe", needs=("aiohttp", "http")),
-    Case("aiohttp_shared", "broken", CLOSED, needs=("aiohttp", "http")),
-    Case("asyncpg_connection", "broken", OTHER_LOOP, needs=("postgres",)),
-    Case("asyncpg_pool", "broken", "another operation is in progress", needs=("postgres",)),
-    Case("asyncpg_pool_per_loop", "safe", needs=("postgres",)),
-    Case("asyncpg_pool_uvloop", "broken", "another operation is in progress", needs=("uvloop", "postgres")),
-    Case("child_left", "leaking"),
-    Case("client_per_loop_cache", "safe", needs=("http",)),
-    Case("engine_dispose_always", "safe", needs=("postgres",), events=SOMETIMES),
-    Case("engine_dispose_on_success", "broken", OTHER_LOOP, needs=("postgres",), events=SOMETIMES),
-    Case("engine_per_loop", "leaking", needs=("postgres",)),
-    Case("executor", "safe"),
-    Case("fire_and_forget", "masked"),
-    Case("generator_left_open", "masked"),
-    Case("httpx_no_keepalive", "safe", needs=("http",)),
-    Case("httpx_per_loop", "safe", needs=("http",)),
-    Case("httpx_shared", "broken", CLOSED, needs=("http",)),
-    Case("lock_contended", "broken", "is bound to a different event loop"),
-    Case("lock_contended_once", "masked", events=COLD_ONLY),
-    Case("lock_uncontended", "safe"),
-    Case("loop_in_thread", "safe", needs=("http",)),
-    Case("loop_never_closed", "leaking"),
-    Case("mangum_alone", "safe", needs=("mangum", "http"), events=(API,)),
-    Case(
-        "mangum_beside_asyncio_run",
-        "broken",
-        "no current event loop",
-        needs=("mangum", "http"),
-        events=(API,),
-    ),
-    Case("powertools_batch", "safe", needs=("aws_lambda_powertools", "http"), events=(SQS,)),
-    Case(
-        "powertools_batch",
-        "broken",
-        CLOSED,
-        needs=("aws_lambda_powertools", "http"),
-        events=(SQS,),
-        environment={"LAMBDA_TASK_ROOT": ""},
-    ),
-    Case("psycopg_pool_per_loop", "safe", needs=("psycopg_pool", "postgres")),
-    Case("psycopg_pool_shared", "masked", needs=("psycopg_pool", "postgres")),
-    Case("redis_per_loop", "safe", needs=("redis",)),
-    Case("redis_shared", "broken", CLOSED, needs=("redis",)),
-    Case("response_kept", "safe", needs=("http",)),
-    Case("run_until_complete", "safe", needs=("http",)),
-    Case("runner", "safe", needs=("postgres",)),
-    Case("server_left", "leaking"),
-    Case("socket_pairs", "leaking"),
-    Case("streams_cached_by_loop", "leaking", needs=("http",)),
-    Case("streams_idle", "masked", needs=("http",), events=COLD_ONLY),
-    Case("streams_per_loop", "safe", needs=("http",)),
-    Case("streams_shared", "broken", OTHER_LOOP, needs=("http",)),
-    Case("subprocess_left", "broken", OTHER_LOOP),
-    Case("sync_warm", "safe", needs=("psycopg", "postgres")),
-    Case("task_group", "safe"),
-    Case("thread_leak", "leaking"),
-    Case("unknown_socket", "masked", needs=("http",), events=COLD_ONLY),
-]
-SERVICES = ("http", "postgres", "redis")
-
-
-def case_id(case):
-    return f"{case.name}-{case.verdict}"
-
-
-@pytest.fixture
-def environment(request, case):
-    """Start what a case needs; the libraries are those of the development extra."""
-    for need in case.needs:
-        if need not in ("http", "postgres") and importlib.util.find_spec(need) is None:
-            pytest.skip(f"{need} is not installed")
-    services = [request.getfixturevalue(need) for need in case.needs if need in SERVICES]
-    return {name: value for service in services for name, value in service.items()} | case.environment
-
-
-def blamed(corpus, name):
-    lines = (corpus / f"{name}.py").read_text().splitlines()
-    return [f"{name}.py:{number}" for number, line in enumerate(lines, 1) if line.endswith("# blame")]
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
@@ -160,13 +18,7 @@ async def test_verdict_and_line(laboratory, corpus, environment, case):
             timeout=30,
         )
     )
-    assert report.verdict == case.verdict
-    if report.verdict == Verdict.SAFE:
-        assert report.findings == []
-        return
-    assert any(case.failure in (invocation.error or "") for invocation in report.invocations)
-    told = json.dumps(report.to_json())
-    assert all(line in told for line in blamed(corpus, case.name))
+    check(report, case, corpus)
 
 
 async def test_what_is_cached_under_its_loop_is_met_by_no_other(laboratory, corpus, http):

@@ -1,32 +1,31 @@
 """The same verdicts on uvloop, on every Python that the machine has, and with or without the census."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from tests.integration.warmstart.cases import CASES, COLD_ONLY, case_id, check
 from ticketctl.warmstart.experiment import Experiment
 
-COLD_ONLY = ({"ask": True, "tasks": 2}, {}, {}, {}, {})
-STANDARD_LIBRARY = [
-    ("executor", "safe"),
-    ("fire_and_forget", "masked"),
-    ("generator_left_open", "masked"),
-    ("lock_contended", "broken"),
-    ("lock_contended_once", "masked"),
-    ("lock_uncontended", "safe"),
-    ("loop_never_closed", "leaking"),
-    ("streams_idle", "masked"),
-    ("streams_per_loop", "safe"),
-    ("streams_shared", "broken"),
-    ("subprocess_left", "broken"),
-    ("task_group", "safe"),
-    ("thread_leak", "leaking"),
-    ("unknown_socket", "masked"),
-]
+LIBRARIES = (
+    "aiobotocore",
+    "aiohttp",
+    "asyncpg",
+    "aws-lambda-powertools",
+    "httpx",
+    "mangum",
+    "psycopg[binary,pool]",
+    "redis",
+    "sqlalchemy[asyncio]",
+    "uvloop",
+)
+"""What the handlers of the corpus import."""
 ON_UVLOOP = [
     ("asyncpg_pool_per_loop", "safe", "postgres"),
     ("engine_dispose_always", "safe", "postgres"),
@@ -61,30 +60,69 @@ def other_pythons() -> list[str]:
     return list(found.values())
 
 
-@pytest.mark.parametrize(("name", "verdict"), STANDARD_LIBRARY)
-@pytest.mark.parametrize("python", other_pythons())
-async def test_every_python_agrees(laboratory, corpus, http, python, name, verdict):
+OTHERS = other_pythons()
+
+
+@pytest.fixture(scope="session")
+def with_libraries(tmp_path_factory):
+    """Make an interpreter into one that has the corpus's libraries, in the versions that this one has.
+
+    All processes that run tests share what one of them has made.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def make(python: str) -> str:
+        made = folder / f"libraries{python.replace(os.sep, '-')}"
+        with (folder / f"{made.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                install(python, made)
+        ready = made / "bin" / "python"
+        if not (made / "ready").exists():
+            pytest.skip(f"the corpus's libraries cannot be installed for {python}")
+        return str(ready)
+
+    return make
+
+
+def install(python: str, folder: Path) -> None:
+    subprocess.run([python, "-m", "venv", folder], check=True, capture_output=True)
+    wanted = [f"{name}=={version(name.partition('[')[0])}" for name in LIBRARIES]
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *wanted]
+    if subprocess.run(pip, check=False, capture_output=True).returncode == 0:
+        (folder / "ready").touch()
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("python", OTHERS)
+async def test_every_python_agrees(laboratory, corpus, environment, with_libraries, python, case):
     report = await laboratory.examine(
         Experiment(
-            handler=f"{name}.handler",
-            events=COLD_ONLY,
-            environment=http,
+            handler=f"{case.name}.handler",
+            events=case.events,
+            environment=environment,
             path=corpus,
-            python=python,
+            python=with_libraries(python),
             timeout=30,
         )
     )
-    assert report.verdict == verdict
+    check(report, case, corpus)
 
 
 @pytest.mark.parametrize(("name", "verdict", "service"), ON_UVLOOP)
-async def test_uvloop_is_no_cure(laboratory, corpus, handlers, uvloop_environment, name, verdict):
+@pytest.mark.parametrize("python", [None, *(pytest.param(one, marks=pytest.mark.corpus) for one in OTHERS)])
+async def test_uvloop_is_no_cure(
+    laboratory, corpus, handlers, uvloop_environment, with_libraries, python, name, verdict
+):
     report = await laboratory.examine(
         Experiment(
             handler="on_uvloop.handler",
             events=COLD_ONLY,
             environment=uvloop_environment | {"CORPUS": str(corpus), "HANDLER": name},
             path=handlers,
+            python=python and with_libraries(python),
             timeout=30,
         )
     )
