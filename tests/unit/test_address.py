@@ -99,7 +99,7 @@ def test_the_password_for_who_needs_it(url: str, password: str | None) -> None:
     ("url", "endpoints", "user"),
     [
         ("postgresql://ada@host/db", [("host", 5432)], "ada"),
-        ("postgresql://a%40b:pw@one:5433,[::1]/db", [("one", 5433), ("::1", 5432)], "a@b"),
+        ("postgresql://a%40b:pw@one:5433,two/db", [("one", 5433), ("two", 5432)], "a@b"),
         ("postgresql://[::1]:6543/db?user=ada", [("::1", 6543)], "ada"),
         ("postgresql:///db?host=one&port=6432", [("one", 6432)], None),
         ("postgresql://ada@/db?host=/run/postgresql", [], "ada"),
