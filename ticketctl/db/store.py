@@ -153,7 +153,8 @@ class PostgresStore:
 
 def _json(value: Any) -> str:
     """JSON for a jsonb parameter, less the NUL characters, which Postgres cannot keep."""
-    return _ESCAPED_NUL.sub(r"\1", msgspec.json.encode(value).decode())
+    text = msgspec.json.encode(value).decode()
+    return _ESCAPED_NUL.sub(r"\1", text) if "\\u0000" in text else text
 
 
 def _filtered(wanted: TicketFilter) -> Select[Any]:

@@ -46,19 +46,27 @@ class Vocabulary:
     def _rarity(self, times: int) -> float:
         return round(math.log((1 + self.texts) / (1 + times)) + 1.0, 6)
 
+    @cached_property
+    def _strange(self) -> float:
+        """How much a feature tells that is not known."""
+        return self._rarity(1)
+
     def vector(self, counts: Counter[str]) -> Vector:
         """Sublinear term frequency times rarity, scaled by all features: strange text weighs little."""
-        known: list[tuple[int, float]] = []
-        strange = self._rarity(1)
+        index, rarity, strange = self.index, self.rarity, self._strange
+        features, known = [], []
         squares = 0.0
         for name, count in counts.items():
-            at = self.index.get(name)
-            value = (1.0 + math.log(count)) * (strange if at is None else self.rarity[at])
+            at = index.get(name)
+            value = strange if at is None else rarity[at]
+            if count > 1:
+                value *= 1.0 + math.log(count)
             squares += value * value
             if at is not None:
-                known.append((at, value))
+                features.append(at)
+                known.append(value)
         scale = ONE / math.sqrt(squares) if squares else 0.0
-        return Vector([at for at, _ in known], [round(value * scale) for _, value in known])
+        return Vector(features, [round(value * scale) for value in known])
 
 
 @lru_cache(maxsize=1)  # the models of category, priority and sentiment read one text after the other

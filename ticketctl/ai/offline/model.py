@@ -1,8 +1,8 @@
 """A trained classifier: one byte for each pair of feature and label, and how far its scores may be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from ticketctl.ai.offline.features import Vector, Vocabulary, counts
 MIDDLE = 128
 """The byte that stands for a weight of nought."""
 
+_KEPT = 4096  # rows: the words of a few hundred tickets
 _LANE = 4  # bytes: room for a byte times the values of any vector, whose length is ONE
 
 
@@ -50,15 +51,25 @@ class Model:
 
     def scores(self, vector: Vector) -> list[float]:
         """What each label scores. All labels are summed at once, as the lanes of one integer."""
-        width = len(self.labels)
-        spread = bytearray(width * _LANE)
-        total = 0
-        for feature, value in zip(vector.features, vector.values, strict=True):
-            spread[::_LANE] = self.rows[feature * width : (feature + 1) * width]
-            total += int.from_bytes(spread, "little") * value
+        row = self._row
+        total = sum(
+            row(feature) * value for feature, value in zip(vector.features, vector.values, strict=True)
+        )
         nought = MIDDLE * sum(vector.values)
         lanes = self._lanes.unpack(total.to_bytes(self._lanes.size, "little"))
         return [(lane - nought) * self.unit for lane in lanes]
+
+    @cached_property
+    def _row(self) -> Callable[[int], int]:
+        """A feature's row as one integer, a lane for each label; tickets say the same words again and again."""
+        width = len(self.labels)
+
+        def row(feature: int) -> int:
+            spread = bytearray(width * _LANE)
+            spread[::_LANE] = self.rows[feature * width : (feature + 1) * width]
+            return int.from_bytes(spread, "little")
+
+        return lru_cache(maxsize=_KEPT)(row)
 
     @cached_property
     def _lanes(self) -> Struct:
