@@ -136,9 +136,9 @@ class _Bench:
         return Stage(events=made, environment=environment, server=self._database.backend(name))
 
     def _event(self, number: int) -> dict[str, Any]:
-        batches = self._plan.batches
         if not self._model.takes_records:
             return request_event("POST", "/tickets", REQUEST)
+        batches = self._plan.batches
         if not batches:
             messages = [
                 TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id)
@@ -164,7 +164,8 @@ def _imports(plan: Plan) -> list[str]:
 
 def _tickets_needed(plan: Plan) -> int:
     batch = max((sum(map(_names_ticket, records)) for records in plan.batches), default=BATCH)
-    return len(plan.pairs) * (2 * plan.times + 1) * batch
+    pairs = sum(MODELS[model].takes_records for _, model in plan.pairs)
+    return pairs * (2 * plan.times + 1) * batch
 
 
 def _names_ticket(record: Mapping[str, Any]) -> bool:

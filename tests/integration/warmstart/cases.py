@@ -138,7 +138,7 @@ def blamed(corpus: Path, name: str) -> list[str]:
     return [f"{name}.py:{number}" for number, line in enumerate(lines, 1) if line.endswith("# blame")]
 
 
-def check(report: Report, case: Case, corpus: Path) -> None:
+def check_report(report: Report, case: Case, corpus: Path) -> None:
     """Hold a report to what was measured: its verdict, what failed, and every line to blame."""
     assert report.verdict == case.verdict
     if report.verdict == Verdict.SAFE:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.warmstart.cases import CASES, case_id, check
+from tests.integration.warmstart.cases import CASES, case_id, check_report
 from ticketctl.warmstart.experiment import Experiment
 from ticketctl.warmstart.report import Verdict
 
@@ -18,7 +18,7 @@ async def test_verdict_and_line(laboratory, corpus, environment, case):
             timeout=30,
         )
     )
-    check(report, case, corpus)
+    check_report(report, case, corpus)
 
 
 async def test_what_is_cached_under_its_loop_is_met_by_no_other(laboratory, corpus, http):

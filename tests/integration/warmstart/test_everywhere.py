@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.warmstart.cases import CASES, COLD_ONLY, case_id, check
+from tests.integration.warmstart.cases import CASES, COLD_ONLY, case_id, check_report
 from ticketctl.warmstart.experiment import Experiment
 
 LIBRARIES = (
@@ -108,7 +108,7 @@ async def test_every_python_agrees(laboratory, corpus, environment, with_librari
             timeout=30,
         )
     )
-    check(report, case, corpus)
+    check_report(report, case, corpus)
 
 
 @pytest.mark.parametrize(("name", "verdict", "service"), ON_UVLOOP)
