@@ -56,6 +56,7 @@ class Census:
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
         self._told: set[tuple[int, int]] = set()
+        self._garbage: set[tuple[int, int]] = set()
         self._endings = Endings()
         self._endings.watch()
 
@@ -66,7 +67,7 @@ class Census:
             return []
         self._endings.watch()
         lost = [self._lost(one) for one in self._endings.take() if self._is_own(one.places)]
-        bound = candidates(asyncio, self._sites)
+        bound = [one for one in candidates(asyncio, self._sites) if self._key(one) not in self._garbage]
         new = {self._key(one) for one in bound} - self._told
         self._told |= new
         return [*lost, *(self._tell(bound, new, tasks(asyncio)) if new else [])]
@@ -80,6 +81,8 @@ class Census:
         owners = Owners([one.object for one in bound], [bound, *bound, tasks], tasks, self._is_own_module)
         owners.trace()
         alive = owners.alive | {id(one.object) for one in bound if self._is_own_task(one)}
+        # nobody has it: nobody will, and to ask for its owners again and again would take the longer the more it is
+        self._garbage |= {self._key(one) for one in bound if id(one.object) not in alive}
         found = [(one, owners.path(one.object)) for one in bound if id(one.object) in alive]
         kept = _foremost([pair for pair in found if not _is_filed_under_its_loop(*pair)])
         return [self._zombie(one, path) for one, path in kept if self._key(one) in new]
