@@ -2,7 +2,8 @@
 # ruff: noqa: ARG002 - a stand-in takes all that its port passes
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -53,12 +54,16 @@ def new_ticket(ticket_id: int, subject: str = "My printer is on fire") -> Ticket
 
 @dataclass
 class FakeStore:
-    """Tickets in memory. `failing` maps a method's name to what it raises; `calls` names what was called."""
+    """Tickets in memory.
+
+    `failing` maps a method's name to what it raises; `calls` names what was called, `shared` what of it back to back.
+    """
 
     tickets: dict[int, Ticket] = field(default_factory=dict)
     steps: dict[int, dict[Step, StepRecord]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, *ticket_ids: int) -> "FakeStore":
@@ -100,6 +105,12 @@ class FakeStore:
         if ticket_id in self.tickets:
             self.change(ticket_id, status=TicketStatus.CLOSED, lease_token=None, lease_until=None)
         return self.tickets.get(ticket_id)
+
+    @asynccontextmanager
+    async def back_to_back(self) -> AsyncIterator[None]:
+        before = len(self.calls)
+        yield
+        self.shared += self.calls[before:]
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -80,7 +80,9 @@ async def process(
     """
     DEADLINE.set(limits.deadline)
     batch = _Batch(pipeline, limits, environment_id, failed_groups)
-    results = await batch.run(messages)
+    # a local provider answers at once: then no connection is held for long
+    async with pipeline.store.back_to_back() if pipeline.provider.local else nullcontext():
+        results = await batch.run(messages)
     for result in results:
         _report(result)
     await batch.give_back(results)

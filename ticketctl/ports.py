@@ -1,6 +1,7 @@
 """The roles that the inside needs filled; `runtime` names who fills them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
@@ -142,6 +143,9 @@ class TicketStore(Protocol):
 
     async def close(self, ticket_id: int) -> Ticket | None:
         """Close the ticket, or None where there is none. Whoever was at work on it loses the lease."""
+
+    def back_to_back(self) -> AbstractAsyncContextManager[None]:
+        """For calls that wait for nothing in between: within it they may share a connection, whatever the pool."""
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str

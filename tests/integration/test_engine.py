@@ -143,6 +143,36 @@ async def test_a_connection_is_handed_to_who_waits_and_then_closed(
     assert sql("select count(*) from pg_stat_activity where application_name = 'handing-on'") == "0"
 
 
+async def test_back_to_back_one_connection_serves_until_the_end(
+    open_connections: Open, sql: Callable[..., str]
+) -> None:
+    open_now = "select count(*) from pg_stat_activity where application_name = 'back-to-back'"
+    async with open_connections("null", application_name="back-to-back") as connections:
+        async with connections.back_to_back():
+            first = await backend(connections)
+            async with connections.back_to_back():
+                assert await backend(connections) == first
+            assert await backend(connections) == first
+        assert sql(open_now) == "0"
+
+
+async def test_back_to_back_what_failed_serves_nobody(open_connections: Open) -> None:
+    async with open_connections("null") as connections, connections.back_to_back():
+        first = await backend(connections)
+        with pytest.raises(Exception, match="division by zero"):
+            async with connections.one() as connection:
+                await connection.execute(text("select 1 / 0"))
+        assert await backend(connections) != first
+
+
+async def test_a_server_that_falls_silent_before_the_end_hangs_nobody(open_connections: Open) -> None:
+    async with open_connections("null", store_timeout=0.3) as connections:
+        async with connections.back_to_back():
+            stopped = await backend(connections)
+            os.kill(stopped, signal.SIGSTOP)
+        os.kill(stopped, signal.SIGCONT)
+
+
 async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:
     seen: list[int] = []
 

@@ -103,6 +103,19 @@ async def test_the_tickets_of_a_batch_run_at_the_same_time() -> None:
     assert failed(await run(FakeStore.of(1, 2, 3), provider, message(1), message(2), message(3))) == []
 
 
+async def test_where_nobody_is_waited_for_the_calls_may_share_a_connection() -> None:
+    store = FakeStore.of(1, 2)
+    await run(store, FakeProvider(local=True, failing={(2, Step.RESPOND): DOWN}), message(1), message(2))
+    assert store.shared == ["claim", "finish"]
+    assert store.calls == ["claim", "finish", "give_back"]
+
+
+async def test_no_connection_is_held_while_a_provider_is_being_waited_for() -> None:
+    store = FakeStore.of(1)
+    await run(store, FakeProvider(local=False), message(1))
+    assert store.shared == []
+
+
 async def test_two_records_of_one_ticket_are_one_run_and_both_answered() -> None:
     store, provider = FakeStore.of(1), FakeProvider()
     results = await run(store, provider, message(1, name="a"), message(1, name="b"))

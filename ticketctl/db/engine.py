@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -60,6 +60,7 @@ class Connections:
         self._timeout = timeout
         self._handed_on = handed_on
         self._waiting = 0
+        self._back_to_back = 0
         self._free: list[AsyncConnection] = []
 
     @asynccontextmanager
@@ -83,14 +84,28 @@ class Connections:
         finally:
             self._limit.release()
 
+    @asynccontextmanager
+    async def back_to_back(self) -> AsyncIterator[None]:
+        """Keep a connection from one statement to the next, until the end of the context."""
+        self._back_to_back += 1
+        try:
+            yield
+        finally:
+            self._back_to_back -= 1
+            if not self._back_to_back:
+                await self.close()
+
     async def close(self) -> None:
-        """Close what was kept for somebody who then gave up waiting."""
+        """Close what was kept for somebody who then gave up waiting, or had no more to say."""
         while self._free:
-            await self._free.pop().close()
+            # what waited for it has ended: a server that is silent now must change nothing about that
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self._free.pop().close()
 
     @asynccontextmanager
     async def _connected(self, *, apart: bool) -> AsyncIterator[AsyncConnection]:
-        """Where no pool keeps connections, one that worked is handed to whoever waits, else closed."""
+        """Where no pool keeps connections, one that worked is handed to whoever waits or comes next, else closed."""
         if apart or not self._handed_on:
             async with (self._apart if apart else self._engine).connect() as connection:
                 yield connection
@@ -101,7 +116,7 @@ class Connections:
         except BaseException:
             await connection.close()
             raise
-        if self._waiting:
+        if self._waiting or self._back_to_back:
             self._free.append(connection)
         else:
             await connection.close()

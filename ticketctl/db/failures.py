@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
@@ -99,6 +99,10 @@ class Telling:
         with told_as_database_errors(self.address):
             async with self._connections.one(apart=apart) as connection:
                 yield connection
+
+    def back_to_back(self) -> AbstractAsyncContextManager[None]:
+        """As `Connections.back_to_back`; nothing fails by it."""
+        return self._connections.back_to_back()
 
 
 def as_database_error(error: Exception, address: Address) -> DatabaseError | None:

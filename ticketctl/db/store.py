@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -85,6 +86,10 @@ class PostgresStore:
             result = await connection.execute(statements.CLOSE, {"ticket_id": ticket_id})
             row = result.mappings().one_or_none()
         return None if row is None else _ticket(row)
+
+    def back_to_back(self) -> AbstractAsyncContextManager[None]:
+        """Keep a connection from one call to the next."""
+        return self._connections.back_to_back()
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str

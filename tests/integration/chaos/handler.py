@@ -30,6 +30,9 @@ class SabotagedStore:
         self._store = store
         self._sabotage = sabotage
 
+    def back_to_back(self) -> AbstractAsyncContextManager[None]:
+        return self._store.back_to_back()
+
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
     ) -> Mapping[int, Claim]:
