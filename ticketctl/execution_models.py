@@ -20,7 +20,7 @@ _WORKER_IMPORTS = (
     "ticketctl.ai.offline.provider",
     "ticketctl.ai.offline.drafting",
     "ticketctl.ai.offline.warm",
-    "sqlalchemy.dialects.postgresql.asyncpg",
+    "ticketctl.db.dialect",
 )
 
 
@@ -57,14 +57,14 @@ _ALL = (
     ExecutionModel(
         name="server",
         handler="ticketctl.api.served:handler",
-        imports=("ticketctl.api.served", "sqlalchemy.dialects.postgresql.asyncpg"),
+        imports=("ticketctl.api.served", "ticketctl.db.dialect"),
         pool="TICKETCTL_SERVER_POOL",
         needs=("fastapi", "uvicorn"),
     ),
     ExecutionModel(
         name="mangum",
         handler="ticketctl.api:handler",
-        imports=("ticketctl.api", "sqlalchemy.dialects.postgresql.asyncpg"),
+        imports=("ticketctl.api", "ticketctl.db.dialect"),
         needs=("fastapi", "mangum"),
     ),
 )

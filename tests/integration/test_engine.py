@@ -126,6 +126,13 @@ async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, poo
             os.kill(stopped[0], signal.SIGCONT)
 
 
+async def test_an_engines_first_connection_asks_the_server_nothing_of_its_own(open_connections: Open) -> None:
+    asked = "select statement from pg_prepared_statements"
+    async with open_connections("queue") as connections, connections.one() as connection:
+        assert (await connection.execute(text(asked))).scalars().all() == [asked]
+        assert connection.dialect.server_version_info >= (14,)
+
+
 async def test_an_error_of_ones_own_is_not_taken_for_the_databases(open_connections: Open) -> None:
     async with open_connections() as connections:
         with pytest.raises(TimeoutError, match="of my own"):

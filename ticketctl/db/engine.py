@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import pool as pools
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from ticketctl.db import dialect
 from ticketctl.db.address import Address
 from ticketctl.db.connector import Connector
 from ticketctl.db.pools import POOLS, Pool, pool_named
@@ -36,12 +37,12 @@ def make_engine(
         options["poolclass"] = getattr(pools, strategy.pool_class)
     if strategy.is_sized:
         options["pool_size"] = max(SIZE, settings.max_connections)
+    url = "postgresql+asyncpg://"
     if autocommit:
+        url = dialect.URL
         options["isolation_level"] = "AUTOCOMMIT"
     # parameters hold what tickets say: they belong into no traceback
-    return create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options
-    )
+    return create_async_engine(url, async_creator=connect, hide_parameters=True, **options)
 
 
 class Connections:
