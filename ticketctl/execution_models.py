@@ -19,8 +19,7 @@ _WORKER_IMPORTS = (
     "ticketctl.ai.providers",
     "ticketctl.ai.offline.provider",
     "ticketctl.ai.offline.drafting",
-    "ticketctl.ai.offline.warm",
-    "ticketctl.db.dialect",
+    "ticketctl.warm",
 )
 
 
