@@ -83,8 +83,7 @@ async def process(
     # a local provider answers at once: then no connection is held for long
     async with pipeline.store.back_to_back() if pipeline.provider.local else nullcontext():
         results = await batch.run(messages)
-    for result in results:
-        _report(result)
+    _report(results)
     await batch.give_back(results)
     return results
 
@@ -92,8 +91,7 @@ async def process(
 def all_failed(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
     """Say, and log, that none of these could be tried, for this reason; a malformed one has its own."""
     results = _failed(messages, error)
-    for result in results:
-        _report(result)
+    _report(results)
     return results
 
 
@@ -230,14 +228,20 @@ async def _in_time(limits: Limits) -> AsyncIterator[None]:
         raise RecordError("the invocation's time ran out") from error
 
 
-def _report(result: RecordResult) -> None:
-    if result.error is None:
-        return
-    message = result.message
-    extra = {"message_id": message.message_id}
-    if isinstance(message, TicketMessage):
-        extra["ticket_id"] = str(message.ticket_id)
-    log.error("record failed: %s", describe(result.error), exc_info=result.error, extra=extra)
+def _report(results: Sequence[RecordResult]) -> None:
+    """Log each failure with its exception; of records that failed by one and the same, the first is named."""
+    first: dict[int, str | None] = {}
+    for result in results:
+        if result.error is None:
+            continue
+        message = result.message
+        extra = {"message_id": message.message_id}
+        if isinstance(message, TicketMessage):
+            extra["ticket_id"] = str(message.ticket_id)
+        if id(result.error) in first:
+            extra["same_error_as"] = first[id(result.error)]
+        first.setdefault(id(result.error), message.message_id)
+        log.error("record failed: %s", describe(result.error), exc_info=result.error, extra=extra)
 
 
 def describe(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from ticketctl import loops, runtime
 from ticketctl import settings as settings_module
 from ticketctl.errors import StaleSchemaError, TicketctlError
-from ticketctl.logs import REQUEST_ID, log_json
+from ticketctl.logs import REQUEST_ID, log_on_lambda
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,7 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
         OSError: The answer could not be put.
     """
     REQUEST_ID.set(getattr(context, "aws_request_id", None))
-    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
-        log_json()
+    log_on_lambda(os.environ)
     told = {name: event[name] for name in _REPEATED}
     told["PhysicalResourceId"] = event.get("PhysicalResourceId", RESOURCE)
     seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE

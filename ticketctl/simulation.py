@@ -129,6 +129,7 @@ class _Bench:
             "TICKETCTL_APPLICATION_NAME": name,
             "TICKETCTL_AI_PROVIDER": "offline",
             "TICKETCTL_API_AUTH": "gateway",
+            "AWS_LAMBDA_LOG_LEVEL": "ERROR",  # nobody reads more of it
         }
         if self._model.loop is not None:
             environment[self._model.loop] = self._model.name

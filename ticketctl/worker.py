@@ -21,7 +21,7 @@ from ticketctl.ai.spending import Budget
 from ticketctl.batch import Limits, RecordResult, all_failed, process
 from ticketctl.db.pools import pool_named
 from ticketctl.errors import InvalidInputError
-from ticketctl.logs import REQUEST_ID, log_json
+from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.loops import policy_named
 from ticketctl.messages import Message, batch_response, parse_event
 from ticketctl.prices import prices_of
@@ -108,8 +108,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     """
     global _worker  # noqa: PLW0603 - the one thing that a warm start keeps
     if _worker is None:
-        if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
-            log_json()
+        log_on_lambda(os.environ)
         _worker = Worker(settings_module.load(os.environ, folder=Path.cwd()))
     return response(_worker.invoke(event, context))
 

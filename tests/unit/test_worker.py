@@ -15,7 +15,7 @@ from tests.unit.test_messages import events
 from ticketctl import worker as worker_module
 from ticketctl.domain import Step, TicketStatus
 from ticketctl.errors import ConfigError, ProviderError
-from ticketctl.logs import JsonFormatter
+from ticketctl.logs import JsonFormatter, log_on_lambda
 from ticketctl.loops import LOOPS, Loop
 from ticketctl.messages import message_body
 from ticketctl.pipeline import Pipeline
@@ -87,7 +87,9 @@ def lambda_logs(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixtur
     """The lines that the worker logs as on Lambda, each a JSON object."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tickets")
     caplog.set_level(logging.INFO, "ticketctl")
-    monkeypatch.setattr(worker_module, "log_json", lambda: caplog.handler.setFormatter(JsonFormatter()))
+    monkeypatch.setattr(
+        worker_module, "log_on_lambda", lambda _: caplog.handler.setFormatter(JsonFormatter())
+    )
     return lambda: [json.loads(caplog.handler.format(record)) for record in caplog.records]
 
 
@@ -275,6 +277,17 @@ class TestLogs:
         assert (error["error_type"], error["error"]) == ("ProviderError", "the provider is down")
         assert "Traceback" in error["traceback"]
 
+    def test_an_error_that_several_records_share_is_told_whole_once(
+        self, house: House, lambda_logs: Callable[[], list[Any]]
+    ) -> None:
+        house.store.failing = {"claim": DOWN}
+        handler(event(record(1), record(2)), FakeContext())
+        first, second = [line for line in lambda_logs() if line["level"] == "ERROR"]
+        assert (first["error"], second["error"]) == ("the provider is down", "the provider is down")
+        assert "Traceback" in first["traceback"]
+        assert second["same_error_as"] == first["message_id"] == "m-1"
+        assert "traceback" not in second
+
     def test_a_line_can_be_written_wherever_it_goes(self) -> None:
         line = logging.LogRecord("ticketctl", logging.ERROR, "", 0, "half a pair: \ud800\n\x1b", (), None)
         line.message_id = "é\ud800"
@@ -284,12 +297,27 @@ class TestLogs:
         parsed = json.loads(written.encode())
         assert parsed["message_id"] == "é\ud800"
 
-    def test_they_go_where_lambda_collects_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("told", "level"),
+        [
+            ({}, logging.INFO),
+            ({"AWS_LAMBDA_LOG_LEVEL": "WARN"}, logging.WARNING),
+            ({"AWS_LAMBDA_LOG_LEVEL": "?"}, logging.INFO),
+        ],
+    )
+    def test_they_go_where_lambda_collects_them_from_the_level_that_it_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], level: int
+    ) -> None:
         root = logging.getLogger()
         collector = logging.StreamHandler()
         monkeypatch.setattr(root, "handlers", [collector])
         monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
-        worker_module.log_json()
+        log_on_lambda({"AWS_LAMBDA_FUNCTION_NAME": "tickets", **told})
         assert isinstance(collector.formatter, JsonFormatter)
         assert root.handlers == [collector]
-        assert logging.getLogger("ticketctl").level == logging.INFO
+        assert logging.getLogger("ticketctl").level == level
+
+    def test_elsewhere_they_are_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
+        log_on_lambda({})
+        assert logging.getLogger("ticketctl").level == logging.NOTSET

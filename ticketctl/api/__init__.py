@@ -16,7 +16,7 @@ from ticketctl.api import events
 from ticketctl.api.access import require_for_lambda
 from ticketctl.api.app import create_app
 from ticketctl.api.problems import MEDIA_TYPE
-from ticketctl.logs import REQUEST_ID, log_json
+from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.runtime import api_resources
 
 _application: Mangum | None = None
@@ -31,8 +31,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     global _application  # noqa: PLW0603 - the one thing that a warm start keeps
     REQUEST_ID.set(getattr(context, "aws_request_id", None))
     if _application is None:
-        if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
-            log_json()
+        log_on_lambda(os.environ)
         _application = _made()
     return events.refusal(event) or _application(event, context)
 
