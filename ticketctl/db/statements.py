@@ -21,7 +21,7 @@ def _columns(alias: str) -> str:
 
 def _kept(name: str) -> str:
     """What a human set is never overwritten by a run."""
-    return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else :{name} end"
+    return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else o.{name} end"
 
 
 def _selecting(sql: str, *extra: Column[Any]) -> TextualSelect:
@@ -94,44 +94,55 @@ left join tickets before on before.id = wanted.ticket_id
     Column("saved", JSONB),
 )
 
-_SAVE_STEPS = """
+
+def _save_steps(holder: str, steps: str) -> str:
+    """Insert or replace the steps that `steps` lists, for the tickets of `holder`."""
+    return f"""
   insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens,
     duration_ms, sent)
-  select holder.id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens,
+  select {holder}.id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens,
     s.duration_ms, s.sent
-  from holder, jsonb_to_recordset(cast(:steps as jsonb)) as s(step text, output jsonb, provider text, model text,
+  from {holder}, jsonb_to_recordset({steps}) as s(step text, output jsonb, provider text, model text,
     prompt_hash text, input_tokens int, output_tokens int, duration_ms float8, sent text)
   on conflict (ticket_id, step) do update set output = excluded.output, provider = excluded.provider,
     model = excluded.model, prompt_hash = excluded.prompt_hash, input_tokens = excluded.input_tokens,
     output_tokens = excluded.output_tokens, duration_ms = excluded.duration_ms, sent = excluded.sent,
     created_at = now()
-"""
+"""  # noqa: S608 - only what stands in this module is put in
+
 
 SAVE_STEPS = text(
     f"""
 with holder as (
   select id from tickets where id = :ticket_id and lease_token = :token for no key update
-), saved as ({_SAVE_STEPS})
+), saved as ({_save_steps("holder", "cast(:steps as jsonb)")})
 select id from holder
 """  # noqa: S608 - both parts stand in this module
 )
 
 FINISH = text(
     f"""
-with holder as (
-  update tickets t set status = :status, {", ".join(_kept(name) for name in _HUMAN_SET)},
-    confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else :confidence end,
-    extracted = cast(:extracted as jsonb), error = null,
+with ended as (
+  select * from jsonb_to_recordset(cast(:outcomes as jsonb))
+    as o(ticket_id bigint, token uuid, status text, category text, priority text, sentiment text, language text,
+      team text, draft text, confidence float8, extracted jsonb, steps jsonb)
+  limit jsonb_array_length(cast(:outcomes as jsonb))
+), holder as (
+  update tickets t set status = o.status, {", ".join(_kept(name) for name in _HUMAN_SET)},
+    confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else o.confidence end,
+    extracted = o.extracted, error = null,
     lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
-  where t.id = :ticket_id and t.lease_token = :token returning t.id, t.attempt
-), saved as ({_SAVE_STEPS}
+  from ended o where t.id = o.ticket_id and t.lease_token = o.token
+  returning t.id, t.attempt, t.status, o.token, o.steps
+), saved as ({_save_steps("holder", "holder.steps")}
 ), tried as (
-  update attempts a set ended_at = now(), outcome = :status
+  update attempts a set ended_at = now(), outcome = holder.status
   from holder where a.ticket_id = holder.id and a.attempt = holder.attempt
 )
-select id from holder
+select id, token from holder
 """  # noqa: S608 - both parts and the names of columns stand in this module
 )
+"""Writes the outcomes of several runs, each under its token; answers those whose leases still held."""
 
 # A connection that belongs to a dead loop sends its bytes before it errors: the claim may have taken effect
 # although its caller never saw the answer. Then the token is ours and the try has its row; else both are made.

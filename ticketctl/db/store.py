@@ -13,6 +13,8 @@ from sqlalchemy import RowMapping, Select, func, select, text, tuple_
 from ticketctl.db import cursors, statements
 from ticketctl.db.engine import Connections
 from ticketctl.db.failures import Telling
+from ticketctl.db.finishing import Finishing
+from ticketctl.db.jsonb import as_jsonb
 from ticketctl.db.schema import attempts, search_vector, steps, tickets
 from ticketctl.domain import Attempt, NewTicket, Step, StepRecord, Ticket, TicketHistory, TicketStatus
 from ticketctl.errors import InvalidInputError
@@ -27,7 +29,6 @@ SORTS = {
 }
 """The orders of a list; a minus puts the newest first."""
 
-_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _TICKET = [column.name for column in tickets.columns]
 
 
@@ -36,6 +37,7 @@ class PostgresStore:
 
     def __init__(self, connections: Connections | Telling) -> None:
         self._connections = connections
+        self._finishing = Finishing(connections)
 
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
         """Write a ticket and its message in one statement; the same key again answers the first ticket."""
@@ -100,7 +102,7 @@ class PostgresStore:
             for m in {message.ticket_id: message for message in reversed(messages)}.values()
         ]
         parameters = {
-            "messages": _json(wanted),
+            "messages": as_jsonb(wanted),
             "token": token,
             "lease": lease,
             "environment_id": environment_id,
@@ -111,29 +113,31 @@ class PostgresStore:
 
     async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
         """Save one output under the token."""
-        parameters = {"ticket_id": ticket_id, "token": token, "steps": _json([step])}
-        return await self._held(statements.SAVE_STEPS, parameters)
+        parameters = {"ticket_id": ticket_id, "token": token, "steps": as_jsonb([step])}
+        async with self._connections.one() as connection:
+            return (await connection.execute(statements.SAVE_STEPS, parameters)).first() is not None
 
     async def finish(
         self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
     ) -> bool:
         """Write the outcome and the last steps under the token, and end the try."""
         classification = outcome.classification
-        parameters = {
-            "ticket_id": ticket_id,
-            "token": token,
-            "status": outcome.status.value,
-            "category": classification.category,
-            "priority": classification.priority,
-            "sentiment": classification.sentiment,
-            "language": classification.language,
-            "confidence": classification.confidence,
-            "team": outcome.route.team,
-            "draft": outcome.draft.text.replace("\0", ""),
-            "extracted": _json(outcome.extraction.entities),
-            "steps": _json(steps),
-        }
-        return await self._held(statements.FINISH, parameters)
+        return await self._finishing.finish(
+            {
+                "ticket_id": ticket_id,
+                "token": token,
+                "status": outcome.status.value,
+                "category": classification.category,
+                "priority": classification.priority,
+                "sentiment": classification.sentiment,
+                "language": classification.language,
+                "confidence": classification.confidence,
+                "team": outcome.route.team,
+                "draft": outcome.draft.text,
+                "extracted": outcome.extraction.entities,
+                "steps": steps,
+            }
+        )
 
     async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
         """Write what went wrong, over a connection that no pool has touched."""
@@ -147,19 +151,9 @@ class PostgresStore:
             }
             for failure in {failure.message.ticket_id: failure for failure in failures}.values()
         ]
-        parameters = {"failures": _json(failed), "token": token, "environment_id": environment_id}
+        parameters = {"failures": as_jsonb(failed), "token": token, "environment_id": environment_id}
         async with self._connections.one(apart=True) as connection:
             await connection.execute(statements.GIVE_BACK, parameters)
-
-    async def _held(self, statement: Any, parameters: dict[str, Any]) -> bool:
-        async with self._connections.one() as connection:
-            return (await connection.execute(statement, parameters)).first() is not None
-
-
-def _json(value: Any) -> str:
-    """JSON for a jsonb parameter, less the NUL characters, which Postgres cannot keep."""
-    text = msgspec.json.encode(value).decode()
-    return _ESCAPED_NUL.sub(r"\1", text) if "\\u0000" in text else text
 
 
 def _filtered(wanted: TicketFilter) -> Select[Any]:
