@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from ticketctl.db import statements
 from ticketctl.db.engine import Connections
@@ -18,6 +19,11 @@ class _Ending:
     outcome: dict[str, Any]
     held: bool = False
     error: Exception | None = None
+
+    @property
+    def lease(self) -> tuple[int, UUID]:
+        """The ticket, and the token under which it is written."""
+        return self.outcome["ticket_id"], self.outcome["token"]
 
 
 class Finishing:
@@ -59,12 +65,12 @@ class Finishing:
         self._forget(endings)
 
     async def _execute(self, endings: Sequence[_Ending]) -> None:
-        outcomes = as_jsonb([one.outcome for one in endings])
+        first = {one.lease: one for one in reversed(endings)}  # a lease ends once
+        outcomes = as_jsonb([one.outcome for one in first.values()])
         async with self._connections.one() as connection:
             rows = await connection.execute(statements.FINISH, {"outcomes": outcomes})
-            held = {(row.id, row.token) for row in rows}
-        for one in endings:
-            one.held = (one.outcome["ticket_id"], one.outcome["token"]) in held
+            for row in rows:
+                first[row.id, row.token].held = True
 
     def _forget(self, endings: Sequence[_Ending]) -> None:
         self._unwritten = [one for one in self._unwritten if one not in endings]
