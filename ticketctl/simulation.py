@@ -36,13 +36,13 @@ class Plan:
     """What is to be simulated.
 
     `pairs` are (pool, execution model); `batches` the records of the worker's events that take turns, replayed with
-    new tickets (none: the default batch); `server` is where the throwaway database is made, `keep_template` whether its tables
-    may stay there as a template. `runtime` is who calls the handler, "direct" or "awslambdaric".
+    new tickets (none: the default batch); `server` is where the throwaway database is made, `ours` whether it is the
+    embedded one. `runtime` is who calls the handler, "direct" or "awslambdaric".
     """
 
     settings: Settings
     server: Address
-    keep_template: bool
+    ours: bool
     pairs: Sequence[tuple[str, str]]
     times: int
     batches: Sequence[Sequence[Mapping[str, Any]]] = ()
@@ -76,7 +76,7 @@ async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
     # the template process imports while the database is being made
     async with (
         Laboratory(preload=_imports(plan)) as laboratory,
-        throwaway(plan.server, plan.settings, keep_template=plan.keep_template) as database,
+        throwaway(plan.server, plan.settings, ours=plan.ours) as database,
     ):
         ids = iter(await database.make_tickets(_tickets_needed(plan)))
         turns = asyncio.Semaphore(os.cpu_count() or 1)

@@ -51,7 +51,7 @@ def plan(server: str):
     return lambda runtime: Plan(
         settings=Settings(),
         server=Address.parse(server),
-        keep_template=True,
+        ours=True,
         pairs=PAIRS,
         times=4,
         runtime=runtime,

@@ -33,9 +33,7 @@ GIVE_BACK_UNCLAIMED = "update tickets set status = 'failed', attempt = 1, update
 async def test_a_statement_that_a_dead_loops_connection_sent_takes_effect(
     server: str, pool: str, loop: str, said: str | None
 ) -> None:
-    plan = Plan(
-        settings=Settings(), server=Address.parse(server), keep_template=True, pairs=[(pool, loop)], times=3
-    )
+    plan = Plan(settings=Settings(), server=Address.parse(server), ours=True, pairs=[(pool, loop)], times=3)
     (cell,) = await simulate(plan, lambda: None)
     causes = [one.cause for one in cell.report.findings if one.kind == "side-effect"]
     assert [cause.partition(" was")[0].partition(" were")[0] for cause in causes] == ([said] if said else [])
@@ -43,7 +41,7 @@ async def test_a_statement_that_a_dead_loops_connection_sent_takes_effect(
 
 @pytest.fixture
 async def database(server: str) -> AsyncIterator[Throwaway]:
-    async with throwaway(Address.parse(server), Settings(), keep_template=True) as one:
+    async with throwaway(Address.parse(server), Settings(), ours=True) as one:
         yield one
 
 

@@ -36,9 +36,7 @@ def check(cell: Cell, pair: tuple[str, str]) -> None:
 
 
 def plan(server: str, pairs: list[tuple[str, str]], times: int = 5) -> Plan:
-    return Plan(
-        settings=Settings(), server=Address.parse(server), keep_template=True, pairs=pairs, times=times
-    )
+    return Plan(settings=Settings(), server=Address.parse(server), ours=True, pairs=pairs, times=times)
 
 
 async def test_the_matrix_on_a_unix_socket(server: str) -> None:

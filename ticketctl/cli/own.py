@@ -55,7 +55,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
         plan = simulation.Plan(
             settings=settings,
             server=server,
-            keep_template=ours,
+            ours=ours,
             pairs=pairs,
             times=request.times,
             batches=batches,

@@ -118,10 +118,11 @@ class Throwaway:
 
 
 @asynccontextmanager
-async def throwaway(server: Address, settings: Settings, *, keep_template: bool) -> AsyncIterator[Throwaway]:
+async def throwaway(server: Address, settings: Settings, *, ours: bool) -> AsyncIterator[Throwaway]:
     """Make a database with our tables on the server that `server` names, and drop it at the end.
 
-    With `keep_template` a template with the tables stays there, so that the next one is made by copying.
+    A server that is `ours` keeps a template with the tables, so that the next one is made by copying, and nothing
+    stands in front of it.
 
     Raises:
         DatabaseError: The server cannot be reached, or does not let its user make databases.
@@ -132,11 +133,11 @@ async def throwaway(server: Address, settings: Settings, *, keep_template: bool)
             name = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}"
             address = server.with_database(name)
             await _drop_abandoned(administration)
-            await _make(administration, address, name, settings, keep_template=keep_template)
+            await _make(administration, address, name, settings, ours=ours)
             # what is thrown away need not reach the disk
             await administration.execute(f'alter database "{name}" set synchronous_commit = off')
             try:
-                connection = await _connect(address, settings)
+                connection = await _connect(address, settings, pooled=not ours)
                 yield Throwaway(address, connection)
                 await connection.close()
             finally:
@@ -151,9 +152,9 @@ async def _make(
     name: str,
     settings: Settings,
     *,
-    keep_template: bool,
+    ours: bool,
 ) -> None:
-    if keep_template:
+    if ours:
         with suppress(asyncpg.InvalidCatalogNameError):  # there is no template yet
             await administration.execute(f'create database "{name}" template "{TEMPLATE}"')
             return
@@ -164,7 +165,7 @@ async def _make(
     connection = await _connect(address, settings)
     await connection.execute(_DROP_WHAT_LISTS_READ)
     await connection.close()
-    if keep_template:
+    if ours:
         # another command may have been first
         with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             await administration.execute(f'create database "{TEMPLATE}" template "{name}"')
@@ -183,7 +184,9 @@ async def _drop_abandoned(administration: "asyncpg.Connection") -> None:
             await administration.execute(f'drop database if exists "{name}"')
 
 
-async def _connect(address: Address, settings: Settings) -> "asyncpg.Connection":
-    name = f"{settings.application_name}-laboratory"
-    # a pooler may stand in front of any server
-    return await Connector(address, replace(settings, application_name=name))(statement_cache_size=0)
+async def _connect(address: Address, settings: Settings, *, pooled: bool = True) -> "asyncpg.Connection":
+    """Connect as the laboratory; `pooled`: a pooler may stand in between, to which no prepared statement is left."""
+    connect = Connector(
+        address, replace(settings, application_name=f"{settings.application_name}-laboratory")
+    )
+    return await connect(statement_cache_size=0) if pooled else await connect()

@@ -28,7 +28,7 @@ PAIRS = [("null", "run-per-invocation", 0), ("queue-pre-ping", "runner", 1)]
 
 @pytest.fixture
 async def database(server):
-    async with throwaway(Address.parse(server), Settings(), keep_template=True) as made:
+    async with throwaway(Address.parse(server), Settings(), ours=True) as made:
         yield made
 
 

@@ -58,9 +58,10 @@ class Environment:
         gc.freeze()  # as in the template: what the start left behind is nobody's finding
         module, _ = _split(self._name)
         self._source = Source(module, path)
-        self._sites = Sites(self._source)
-        self._ears = Ears(self._locate)
         self._look: wire.Look = order["look"]
+        # who only counts connections asks nobody for their lines
+        self._sites = Sites(self._source, listening=self._look != "connections")
+        self._ears = Ears(self._locate)
         self._census = Census(self._sites) if self._look == "everywhere" else None
         self._moments = Moments(self._sites)
         self._cutter = Cutter()

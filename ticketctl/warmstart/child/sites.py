@@ -65,9 +65,9 @@ class Loops:
 
 
 class Sites:
-    """Remembers where sockets were connected, files opened and threads started."""
+    """Remembers where sockets were connected, files opened and threads started, if it listens at all."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, listening: bool) -> None:
         self.source = source
         self.loops = Loops()
         self.opened: list[tuple[int, int | None]] = []
@@ -76,8 +76,9 @@ class Sites:
         self._born: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._files: dict[str, str] = {}
         self._threads: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
-        sys.addaudithook(self._hook())
-        self._look_on_threads()
+        if listening:
+            sys.addaudithook(self._hook())
+            self._look_on_threads()
 
     def of(self, descriptor: int) -> Site:
         """Return where the open socket was connected, as far as it was heard."""
