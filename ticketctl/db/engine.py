@@ -1,9 +1,9 @@
 """Engines made as a pool strategy says, and what one event loop holds of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import pool as pools
@@ -53,7 +53,13 @@ class Connections:
     """
 
     def __init__(
-        self, engine: AsyncEngine, apart: AsyncEngine, *, limit: int, timeout: float, handed_on: bool = False
+        self,
+        engine: AsyncEngine,
+        apart: Callable[[], AsyncEngine],
+        *,
+        limit: int,
+        timeout: float,
+        handed_on: bool = False,
     ) -> None:
         self._engine = engine
         self._apart = apart
@@ -108,7 +114,7 @@ class Connections:
     async def _connected(self, *, apart: bool) -> AsyncIterator[AsyncConnection]:
         """Where no pool keeps connections, one that worked is handed to whoever waits or comes next, else closed."""
         if apart or not self._handed_on:
-            async with (self._apart if apart else self._engine).connect() as connection:
+            async with (self._apart() if apart else self._engine).connect() as connection:
                 yield connection
             return
         connection = self._free.pop() if self._free else await self._engine.connect()
@@ -136,7 +142,7 @@ class Engines:
         self._dispose_at_end = strategy.dispose_at_end or one_loop
         self._settings = settings
         self._make = partial(make_engine, address, settings)
-        self._apart = self._make()
+        self._apart = cache(self._make)
         self._engine: AsyncEngine | None = None
 
     @asynccontextmanager

@@ -5,13 +5,15 @@ Every write of a claim's holder asks for its token: who lost the lease writes no
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Text, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import TextualSelect
+from sqlalchemy.types import TypeEngine
 
 from ticketctl.db.schema import tickets
 
 _NAMES = [column.name for column in tickets.columns]
+_DECODED = {column.name: column.type for column in tickets.columns if isinstance(column.type, JSONB)}
 _HUMAN_SET = ("category", "priority", "sentiment", "language", "team", "draft")
 
 
@@ -24,9 +26,9 @@ def _kept(name: str) -> str:
     return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else o.{name} end"
 
 
-def _selecting(sql: str, *extra: Column[Any]) -> TextualSelect:
-    """The ticket's columns come first, typed as the schema says; `extra` follow."""
-    return text(sql).columns(*tickets.columns, *extra)
+def _selecting(sql: str, **more: TypeEngine[Any]) -> TextualSelect:
+    """Of the ticket's columns, and `more`, only those need a type that the driver does not decode by itself."""
+    return text(sql).columns(**_DECODED, **more)
 
 
 # `do nothing` would answer a concurrent second caller with no row
@@ -43,7 +45,6 @@ with ticket as (
 )
 select {_columns("ticket")}, made from ticket
 """,  # noqa: S608 - only names of columns are put in
-    Column("made"),
 )
 
 CLOSE = _selecting(
@@ -88,10 +89,7 @@ from wanted
 left join claimed on claimed.id = wanted.ticket_id
 left join tickets before on before.id = wanted.ticket_id
 """,  # noqa: S608 - only names of columns are put in
-    Column("wanted_id", BigInteger),
-    Column("status_before", Text),
-    Column("lease_before", DateTime(timezone=True)),
-    Column("saved", JSONB),
+    saved=JSONB(),
 )
 
 
