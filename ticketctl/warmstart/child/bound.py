@@ -30,41 +30,46 @@ class Bound(NamedTuple):
     loop: Any
 
 
-def candidates(asyncio: ModuleType, sites: Sites) -> list[Bound]:
-    """Return everything that is bound to a closed loop, garbage included."""
+class Living(NamedTuple):
+    """What lives at one moment, garbage included, of the kinds that a census asks for.
+
+    Tasks are among them because C's Task hides its own references (loop, result, callbacks) from gc.get_referrers.
+    """
+
+    loops: list[Any]
+    tasks: list[Any]
+    generators: list[Any]
+    sockets: list[Any]
+
+
+def living(asyncio: ModuleType) -> Living:
+    """Look at all objects once. Types are compared, since isinstance would ask proxies for their class."""
+    kinds = (asyncio.AbstractEventLoop, asyncio.Task, AsyncGeneratorType, socket.socket)
     objects = gc.get_objects()
-    types = set(map(type, objects))
-    loops = [one for one in _loops(asyncio, objects) if one.is_closed()]
+    found: tuple[list[Any], ...] = tuple([] for _ in kinds)
+    places = {
+        cls: [place for place, kind in zip(found, kinds, strict=True) if issubclass(cls, kind)]
+        for cls in set(map(type, objects))
+    }
+    wanted = {cls for cls, into in places.items() if into}
+    for one in objects:
+        if type(one) in wanted:
+            for place in places[type(one)]:
+                place.append(one)
+    return Living(*found)
+
+
+def candidates(asyncio: ModuleType, alive: Living, sites: Sites) -> list[Bound]:
+    """Return everything that is bound to a closed loop, garbage included."""
+    loops = [one for one in alive.loops if one.is_closed()]
     if not loops:
         return []
     closed = {id(loop): loop for loop in loops}
-    found = list(_referring(asyncio, closed, [objects, loops, closed], tasks(asyncio)))
-    found += _generators(_of(objects, types, AsyncGeneratorType), closed)
+    found = list(_referring(asyncio, closed, [alive.loops, loops, closed], alive.tasks))
+    found += _generators(alive.generators, closed)
     transports = {_descriptor(one.object) for one in found if one.kind == "transport"}
-    found += _sockets(_of(objects, types, socket.socket), sites, transports)
+    found += _sockets(alive.sockets, sites, transports)
     return found
-
-
-def _loops(asyncio: ModuleType, objects: list[Any]) -> list[Any]:
-    return _of(objects, set(map(type, objects)), asyncio.AbstractEventLoop)
-
-
-def _of(objects: list[Any], types: set[type], kind: type) -> list[Any]:
-    """Return the objects of one kind. Types are compared, since isinstance would ask proxies for their class."""
-    wanted = {one for one in types if issubclass(one, kind)}
-    return [one for one in objects if type(one) in wanted] if wanted else []
-
-
-def tasks(asyncio: ModuleType) -> list[Any]:
-    """Return all tasks. C's Task hides its own references (loop, result, callbacks) from gc.get_referrers."""
-    objects = gc.get_objects()
-    return _of(objects, set(map(type, objects)), asyncio.Task)
-
-
-def unclosed(asyncio: ModuleType) -> list[Any]:
-    """Return the loops that are neither closed nor running."""
-    loops = _loops(asyncio, gc.get_objects())
-    return [loop for loop in loops if not loop.is_closed() and not loop.is_running()]
 
 
 def _referring(

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, TypedDict
 from weakref import ref
 
-from .bound import Bound, candidates, is_known_closed, peer, socket_of, tasks, unclosed
+from .bound import Bound, candidates, is_known_closed, living, peer, socket_of
 from .endings import Endings, Lost
 from .owners import Owners, Path
 from .sites import Sites
@@ -51,12 +51,16 @@ Found = tuple[Bound, Path]
 
 
 class Census:
-    """Takes the census of one process; remembers what it has told already."""
+    """Takes the census of one process; remembers what it has told already.
+
+    `unclosed`: the line that made it, for each loop that the last census found neither closed nor running.
+    """
 
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
         self._told: set[tuple[int, int]] = set()
         self._garbage: set[tuple[int, int]] = set()
+        self.unclosed: list[str | None] = []
         self._endings = Endings()
         self._endings.watch()
 
@@ -67,18 +71,18 @@ class Census:
             return []
         self._endings.watch()
         lost = [self._lost(one) for one in self._endings.take() if self._is_own(one.places)]
-        bound = [one for one in candidates(asyncio, self._sites) if self._key(one) not in self._garbage]
+        alive = living(asyncio)
+        self.unclosed = [self._sites.loops.line(one) for one in alive.loops if _is_left_open(one)]
+        found = candidates(asyncio, alive, self._sites)
+        bound = [one for one in found if self._key(one) not in self._garbage]
         new = {self._key(one) for one in bound} - self._told
         self._told |= new
-        return [*lost, *(self._tell(bound, new, tasks(asyncio)) if new else [])]
+        return [*lost, *(self._tell(bound, new, [alive, *alive, found, *found], alive.tasks) if new else [])]
 
-    def unclosed(self) -> list[str | None]:
-        """Return the line that made it, for each loop that is neither closed nor running."""
-        asyncio = sys.modules.get("asyncio")
-        return [self._sites.loops.line(loop) for loop in unclosed(asyncio)] if asyncio else []
-
-    def _tell(self, bound: list[Bound], new: set[tuple[int, int]], tasks: list[Any]) -> list[Zombie]:
-        owners = Owners([one.object for one in bound], [bound, *bound, tasks], tasks, self._is_own_module)
+    def _tell(
+        self, bound: list[Bound], new: set[tuple[int, int]], containers: list[Any], tasks: list[Any]
+    ) -> list[Zombie]:
+        owners = Owners([one.object for one in bound], [bound, *containers], tasks, self._is_own_module)
         owners.trace()
         alive = owners.alive | {id(one.object) for one in bound if self._is_own_task(one)}
         # nobody has it: nobody will, and to ask for its owners again and again would take the longer the more it is
@@ -154,6 +158,10 @@ class Census:
     def _named(self, file: str, names: list[str]) -> Named | None:
         shown = self._sites.source.name(file)
         return {"file": file, "shown": shown, "names": names} if shown else None
+
+
+def _is_left_open(loop: Any) -> bool:
+    return not loop.is_closed() and not loop.is_running()
 
 
 def _is_filed_under_its_loop(one: Bound, path: Path) -> bool:

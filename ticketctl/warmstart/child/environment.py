@@ -129,7 +129,7 @@ class Environment:
             return {**heard, "zombies": [], "counts": self._connections(), "holders": {}, "moment": None}
         zombies = self._census.take()
         opened = holdings(self._before, self._sites)
-        loops = self._census.unclosed()
+        loops = self._census.unclosed
         holders = {
             "connections": Counter(_phrase(one.what, one.line) for one in opened if one.peer),
             "descriptors": Counter(_phrase(one.what, one.line) for one in opened if not one.peer),

@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from .bound import tasks
+from .bound import living
 from .source import awaited
 
 SIGNAL = signal.SIGUSR2
@@ -19,7 +19,7 @@ def listen() -> None:
 
 def _tell(_number: int, _frame: FrameType | None) -> None:
     asyncio = sys.modules.get("asyncio")
-    for task in tasks(asyncio) if asyncio else ():
+    for task in living(asyncio).tasks if asyncio else ():
         if not task.done():
             lines = [f'  File "{file}", line {line} in a task\n' for file, line in awaited(task.get_coro())]
             os.write(2, "".join(["A task waits (innermost frame first):\n", *lines]).encode(errors="replace"))
