@@ -8,14 +8,16 @@ from ticketctl import settings
 from ticketctl.ai.offline.classifier import Classifier
 from ticketctl.ai.offline.extraction import extract
 from ticketctl.ai.taxonomy_file import default_taxonomy
-from ticketctl.db import dialect, statements
-from ticketctl.runtime import resources
+from ticketctl.db import statements
+from ticketctl.db.engine import make_engine
+from ticketctl.runtime import address_of, resources
 
 TEXT = "I was charged twice for order 4711\n\nPlease refund the second payment of 12.50 EUR."
 
 Classifier(default_taxonomy()).classify(TEXT)
 extract(TEXT, default_taxonomy().identifiers)
-resources(settings.load({"TICKETCTL_DATABASE_URL": "postgresql://"}))
-_DIALECT = dialect.Dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
+_SETTINGS = settings.load({"TICKETCTL_DATABASE_URL": "postgresql://"})
+resources(_SETTINGS)
+_ENGINE = make_engine(address_of(_SETTINGS), _SETTINGS)
 for statement in (statements.CLAIM, statements.FINISH, statements.GIVE_BACK):
-    statement.compile(dialect=_DIALECT)
+    statement.compile(dialect=_ENGINE.dialect)
