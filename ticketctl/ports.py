@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -80,10 +80,10 @@ class Claim:
     """
 
     ticket_id: int
-    ticket: Ticket | None
-    status: TicketStatus | None
-    lease_until: datetime | None
-    steps: Mapping[Step, StepRecord]
+    ticket: Ticket | None = None
+    status: TicketStatus | None = None
+    lease_until: datetime | None = None
+    steps: Mapping[Step, StepRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,10 @@ class TicketStore(Protocol):
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
     ) -> Mapping[int, Claim]:
-        """Lease what is free among the messages' tickets, in one statement, and start a try for each."""
+        """Lease what is free among the messages' tickets, in one statement, and start a try for each.
+
+        Tries that nobody ended are lost then.
+        """
 
     async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
         """Save one output; False where the lease is lost."""

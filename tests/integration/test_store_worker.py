@@ -95,7 +95,7 @@ class TestClaim:
         assert claimed.ticket.lease_token == token
         assert claimed.ticket.lease_until is not None
         assert timedelta(0) < claimed.ticket.lease_until - datetime.now(UTC) <= LEASE
-        assert (claimed.status, claimed.lease_until, claimed.steps) == (TicketStatus.NEW, None, {})
+        assert claimed.steps == {}
         [attempt] = (await history(store, ticket_id)).attempts
         assert (attempt.attempt, attempt.message_id, attempt.receive_count) == (1, f"m-{ticket_id}", 1)
         assert (attempt.environment_id, attempt.outcome, attempt.ended_at) == ("e-1", None, None)
@@ -118,6 +118,21 @@ class TestClaim:
         assert second is not None
         assert second.attempt == 2
         assert len((await history(store, ticket_id)).attempts) == 2
+
+    async def test_tries_that_nobody_ended_are_lost_with_the_next(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        [ticket_id] = await make(store)
+        for _ in range(3):
+            await claim(store, uuid4(), ticket_id, lease=timedelta(0))
+        outcomes = [attempt.outcome for attempt in (await history(store, ticket_id)).attempts]
+        assert outcomes == ["lost", "lost", None]
+        # whoever claimed last ended before it could say that the first was lost
+        ask("update attempts set ended_at = null, outcome = null, error = null where attempt = 1")
+        await claim(store, uuid4(), ticket_id)
+        attempts = (await history(store, ticket_id)).attempts
+        assert [attempt.outcome for attempt in attempts] == ["lost", "lost", "lost", None]
+        assert all(attempt.ended_at for attempt in attempts[:3])
 
     @pytest.mark.parametrize("status", ["processed", "needs_review", "failed", "closed"])
     async def test_what_is_settled_is_not_claimed(

@@ -3,12 +3,9 @@
 Every write of a claim's holder asks for its token: who lost the lease writes nothing.
 """
 
-from typing import Any
-
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import TextualSelect
-from sqlalchemy.types import TypeEngine
 
 from ticketctl.db.schema import tickets
 
@@ -26,9 +23,9 @@ def _kept(name: str) -> str:
     return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else o.{name} end"
 
 
-def _selecting(sql: str, **more: TypeEngine[Any]) -> TextualSelect:
-    """Of the ticket's columns, and `more`, only those need a type that the driver does not decode by itself."""
-    return text(sql).columns(**_DECODED, **more)
+def _selecting(sql: str) -> TextualSelect:
+    """Of the ticket's columns only those need a type that the driver does not decode by itself."""
+    return text(sql).columns(**_DECODED)
 
 
 # `do nothing` would answer a concurrent second caller with no row
@@ -76,21 +73,37 @@ with wanted as (
   insert into attempts (ticket_id, attempt, message_id, receive_count, environment_id)
   select claimed.id, claimed.attempt, wanted.message_id, wanted.receive_count, :environment_id
   from claimed join wanted on wanted.ticket_id = claimed.id
+)
+select {_columns("claimed")} from claimed
+"""  # noqa: S608 - only names of columns are put in
+)
+
+KNOWN = text(
+    """
+select id, status, lease_until from tickets
+where id in (
+  select cast(value as bigint) from jsonb_array_elements_text(cast(:ticket_ids as jsonb))
+  limit jsonb_array_length(cast(:ticket_ids as jsonb)))
+"""
+)
+"""Tells of tickets that were not free. Few claims need it, and every claim would pay for it."""
+
+RESUME = text(
+    """
+with resumed as (
+  select * from jsonb_to_recordset(cast(:claims as jsonb)) as r(ticket_id bigint, attempt int)
+  limit jsonb_array_length(cast(:claims as jsonb))
 ), lost as (
   update attempts a set ended_at = now(), outcome = 'lost',
     error = 'the worker ended or froze: its lease ran out'
-  from claimed where a.ticket_id = claimed.id and a.attempt = claimed.attempt - 1 and a.ended_at is null
+  from resumed r where a.ticket_id = r.ticket_id and a.attempt < r.attempt and a.ended_at is null
 )
-select {_columns("claimed")}, wanted.ticket_id as wanted_id, before.status as status_before,
-  before.lease_until as lease_before,
-  (select jsonb_object_agg(steps.step, to_jsonb(steps) - 'ticket_id' - 'created_at')
-   from steps where steps.ticket_id = claimed.id) as saved
-from wanted
-left join claimed on claimed.id = wanted.ticket_id
-left join tickets before on before.id = wanted.ticket_id
-""",  # noqa: S608 - only names of columns are put in
-    saved=JSONB(),
-)
+select s.ticket_id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens,
+  s.duration_ms, s.sent
+from resumed r join steps s on s.ticket_id = r.ticket_id
+"""
+).columns(output=JSONB())
+"""Ends what earlier tries left open, and answers the steps that they saved."""
 
 
 def _save_steps(holder: str, steps: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import RowMapping, Select, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticketctl.db import cursors, statements
 from ticketctl.db.engine import Connections
@@ -96,10 +97,14 @@ class PostgresStore:
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
     ) -> Mapping[int, Claim]:
-        """Lease what is free, in one statement that one frozen transaction cannot hang."""
+        """Lease what is free, in one statement that one frozen transaction cannot hang.
+
+        Only where something was not free, or was tried before, is more asked.
+        """
+        first = {message.ticket_id: message for message in reversed(messages)}
         wanted = [
-            {"ticket_id": m.ticket_id, "message_id": m.message_id, "receive_count": m.receive_count}
-            for m in {message.ticket_id: message for message in reversed(messages)}.values()
+            {"ticket_id": number, "message_id": m.message_id, "receive_count": m.receive_count}
+            for number, m in first.items()
         ]
         parameters = {
             "messages": as_jsonb(wanted),
@@ -108,8 +113,15 @@ class PostgresStore:
             "environment_id": environment_id,
         }
         async with self._connections.one() as connection:
-            rows = (await connection.execute(statements.CLAIM, parameters)).mappings().all()
-        return {row["wanted_id"]: _claim(row) for row in rows}
+            rows = (await connection.execute(statements.CLAIM, parameters)).mappings()
+            claimed = {row["id"]: _ticket(row) for row in rows}
+            steps = await _resume(connection, [one for one in claimed.values() if one.attempt > 1])
+            others = await _known(connection, [number for number in first if number not in claimed])
+        free = [
+            Claim(ticket_id=number, ticket=ticket, steps=steps.get(number, {}))
+            for number, ticket in claimed.items()
+        ]
+        return {claim.ticket_id: claim for claim in (*free, *others)}
 
     async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
         """Save one output under the token."""
@@ -203,16 +215,33 @@ def _ticket(row: RowMapping) -> Ticket:
     return Ticket(**values | {"status": TicketStatus(values["status"])})
 
 
-def _claim(row: RowMapping) -> Claim:
-    saved = row["saved"] or {}
-    status = row["status_before"]
-    return Claim(
-        ticket_id=row["wanted_id"],
-        ticket=None if row["id"] is None else _ticket(row),
-        status=None if status is None else TicketStatus(status),
-        lease_until=row["lease_before"],
-        steps={Step(name): msgspec.convert(step, StepRecord) for name, step in saved.items()},
-    )
+async def _resume(
+    connection: AsyncConnection, again: Sequence[Ticket]
+) -> Mapping[int, Mapping[Step, StepRecord]]:
+    """What earlier tries saved for tickets that are claimed again, by ticket."""
+    saved: dict[int, dict[Step, StepRecord]] = {ticket.id: {} for ticket in again}
+    if again:
+        claims = [{"ticket_id": ticket.id, "attempt": ticket.attempt} for ticket in again]
+        rows = await connection.execute(statements.RESUME, {"claims": as_jsonb(claims)})
+        for row in rows.mappings():
+            record = _record(row)
+            saved[row["ticket_id"]][record.step] = record
+    return saved
+
+
+async def _known(connection: AsyncConnection, ticket_ids: Sequence[int]) -> Sequence[Claim]:
+    """What there is to say of tickets that were not free."""
+    found: dict[int, RowMapping] = {}
+    if ticket_ids:
+        rows = await connection.execute(statements.KNOWN, {"ticket_ids": as_jsonb(ticket_ids)})
+        found = {row["id"]: row for row in rows.mappings()}
+    return [_refused(number, found.get(number)) for number in ticket_ids]
+
+
+def _refused(ticket_id: int, row: RowMapping | None) -> Claim:
+    if row is None:
+        return Claim(ticket_id=ticket_id)
+    return Claim(ticket_id=ticket_id, status=TicketStatus(row["status"]), lease_until=row["lease_until"])
 
 
 def _record(row: RowMapping) -> StepRecord:

@@ -26,7 +26,7 @@ with ready as materialized (
 ), tried as (
   update attempts a set ended_at = now(), outcome = 'lost',
     error = 'the worker ended or froze: its lease ran out'
-  from failed where a.ticket_id = failed.id and a.attempt = failed.attempt and a.ended_at is null
+  from failed where a.ticket_id = failed.id and a.attempt <= failed.attempt and a.ended_at is null
 ), spent as (
   select ready.message_id, ready.receive_count, t.lease_until,
     case when failed.id is not null or t.id is null or t.status = 'failed' then 'dead'
