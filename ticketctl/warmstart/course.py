@@ -163,7 +163,7 @@ class _Traveller:
 
     async def invoke(self, number: int, event: object) -> Try:
         """Invoke the handler once."""
-        answer = await self._ask({"do": "invoke", "event": event}, number, "invocation")
+        answer = await self._invoked(number, event, look=True)
         if isinstance(answer, Try):
             return answer
         self._note(answer, number)
@@ -174,8 +174,11 @@ class _Traveller:
 
     async def thaw(self, number: int, event: object) -> Try:
         """Invoke the handler after the freeze; what is left then counts no more."""
-        answer = await self._ask({"do": "invoke", "event": event}, number, "invocation")
+        answer = await self._invoked(number, event, look=False)
         return answer if isinstance(answer, Try) else interpret(number, event, answer)
+
+    async def _invoked(self, number: int, event: object, *, look: bool) -> Message | Try:
+        return await self._ask({"do": "invoke", "event": event, "look": look}, number, "invocation")
 
     async def cut(self, *, silently: bool) -> None:
         """Cut the process's connections from inside."""

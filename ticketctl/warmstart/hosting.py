@@ -30,7 +30,7 @@ class Hosting:
             return await self._last(answer)
         # awslambdaric asks for the next event when it has posted the answer to this one, if that does not end it
         self._api.give(None, seconds)
-        seen = await self._process.ask({"do": "observe"}, seconds)
+        seen = await self._process.ask({"do": "observe", "look": order["look"]}, seconds)
         return seen and {**seen, **_told(answer, answered.result())}
 
     async def _start(self, order: Message, seconds: float) -> Message | None:

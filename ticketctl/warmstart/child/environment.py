@@ -75,13 +75,16 @@ class Environment:
             self._handler = _resolve(self._name)
         except BaseException as problem:  # noqa: BLE001 sys.exit at import is an answer too
             error = self._describe(problem)
-        return {"error": error, **self._observe()}
+        return {"error": error, **self._observe(look=True)}
 
     def invoke(self, order: wire.Message) -> wire.Message:
-        """Call the handler once; the answer tells response, error, what was heard, and the census after it."""
+        """Call the handler once; the answer tells response, error, what was heard, and the census after it.
+
+        Without `look`, which is for the last invocation, nobody looks at what it leaves.
+        """
         os.environ["_X_AMZN_TRACE_ID"] = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0"
         answer = self._call(order["event"])
-        return {**answer, **self._observe()}
+        return {**answer, **self._observe(look=order["look"])}
 
     def snapshot(self, order: wire.Message) -> wire.Message:  # noqa: ARG002 as every order's
         """Run the hooks before a snapshot, tell what lies in it, and cut the connections that it holds."""
@@ -123,10 +126,11 @@ class Environment:
             error = self._describe(problem)
         return {"duration_ms": (time.perf_counter() - started) * 1000, "response": response, "error": error}
 
-    def _observe(self) -> wire.Message:
+    def _observe(self, *, look: bool) -> wire.Message:
         heard = self._ears.take()
-        if self._census is None:
-            return {**heard, "zombies": [], "counts": self._connections(), "holders": {}, "moment": None}
+        if self._census is None or not look:
+            counts = self._connections() if look else {}
+            return {**heard, "zombies": [], "counts": counts, "holders": {}, "moment": None}
         zombies = self._census.take()
         opened = holdings(self._before, self._sites)
         loops = self._census.unclosed

@@ -81,7 +81,8 @@ class Hosted(Environment):
             return self._invoke(event, context)
         # the connection to the Runtime API is awslambdaric's, not the handler's
         self._before = self._own | _connected_to(os.environ[API])
-        wire.send(self._channel, self._observe() if order["do"] == "observe" else self.cut(order))
+        seen = self._observe(look=order["look"]) if order["do"] == "observe" else self.cut(order)
+        wire.send(self._channel, seen)
         return None
 
     def _invoke(self, event: Any, context: Any) -> Any:
