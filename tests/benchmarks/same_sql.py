@@ -1,9 +1,9 @@
 """The baseline of the worker: the very statements that one invocation sends, through the bare driver.
 
-They are recorded from a real invocation, so they cannot drift from what the worker does.
+They are recorded from a real invocation, connection by connection, so they cannot drift from what the worker does.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from tests.benchmarks.bench import Bench, event_of
 from ticketctl.settings import Settings
@@ -19,8 +19,10 @@ from ticketctl.worker import Worker
 
 Statement = tuple[str, tuple[Any, ...]]
 """SQL with the driver's own placeholders, and its parameters in their order."""
+Batch = Sequence[Statement]
+"""What is sent over one connection."""
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
-"""Gives a connection of asyncpg for one statement."""
+"""Gives a connection of asyncpg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +30,38 @@ class Invocation:
     """What one invocation with one ticket sent."""
 
     ticket_id: int
-    statements: tuple[Statement, ...]
+    token: UUID
+    batches: Sequence[Batch]
 
-    def renewed(self, ticket_id: int) -> list[Statement]:
+    def renewed(self, ticket_id: int) -> Sequence[Batch]:
         """The same statements for another ticket, under another lease."""
-        change = partial(_renewed, old=self.ticket_id, new=ticket_id, token=uuid4())
-        return [(sql, tuple(map(change, parameters))) for sql, parameters in self.statements]
+        change = partial(_renewed, words={_id(self.ticket_id): _id(ticket_id), str(self.token): str(uuid4())})
+        return [
+            [(sql, tuple(map(change, parameters))) for sql, parameters in batch] for batch in self.batches
+        ]
 
     def replay(self, ticket_id: int) -> Callable[[Connect], Awaitable[None]]:
         """Send them for another ticket. Raises RuntimeError where one finds no ticket to write to."""
 
         async def send(connect: Connect) -> None:
-            for sql, parameters in self.renewed(ticket_id):
+            for batch in self.renewed(ticket_id):
                 async with connect() as connection:
-                    rows = await connection.fetch(sql, *parameters)
-                if not rows or rows[0]["id"] != ticket_id:
-                    raise RuntimeError(f"ticket {ticket_id} was not free")
+                    for sql, parameters in batch:
+                        rows = await connection.fetch(sql, *parameters)
+                        if not rows or rows[0]["id"] != ticket_id:
+                            raise RuntimeError(f"ticket {ticket_id} was not free")
 
         return send
 
 
 def record(bench: Bench) -> Invocation:
     """Process one ticket with the worker's defaults, and keep what it sends."""
-    statements: list[Statement] = []
+    batches: dict[object, list[Statement]] = {}
 
-    def keep(_connection: object, _cursor: object, sql: str, parameters: tuple[Any, ...], *_: object) -> None:
-        statements.append((sql, parameters))
+    def keep(
+        connection: Connection, _: object, sql: str, parameters: tuple[Any, ...], *_more: object
+    ) -> None:
+        batches.setdefault(connection.connection.driver_connection, []).append((sql, parameters))
 
     ticket_id = next(bench.tickets())
     event.listen(Engine, "before_cursor_execute", keep)
@@ -61,7 +69,10 @@ def record(bench: Bench) -> Invocation:
         invoke(Worker(Settings(database_url=bench.url)), ticket_id)
     finally:
         event.remove(Engine, "before_cursor_execute", keep)
-    return Invocation(ticket_id, tuple(statements))
+    (token,) = {
+        one for batch in batches.values() for _, told in batch for one in told if isinstance(one, UUID)
+    }
+    return Invocation(ticket_id, token, list(batches.values()))
 
 
 def invoke(worker: Worker, ticket_id: int) -> None:
@@ -73,7 +84,7 @@ def invoke(worker: Worker, ticket_id: int) -> None:
 
 @asynccontextmanager
 async def fresh_connections(url: str) -> AsyncIterator[Connect]:
-    """A new connection for every statement."""
+    """A new connection whenever one is asked for."""
 
     @asynccontextmanager
     async def connect() -> AsyncIterator[Any]:
@@ -88,14 +99,21 @@ async def fresh_connections(url: str) -> AsyncIterator[Connect]:
 
 @asynccontextmanager
 async def one_connection(url: str) -> AsyncIterator[Connect]:
-    """The same connection for every statement."""
+    """Always the same connection."""
     async with fresh_connections(url) as connect, connect() as connection:
         yield partial(nullcontext, connection)
 
 
-def _renewed(value: Any, old: int, new: int, token: UUID) -> Any:
-    if isinstance(value, UUID):
-        return token
-    if isinstance(value, str):
-        return value.replace(f'"ticket_id":{old}', f'"ticket_id":{new}')
-    return new if isinstance(value, int) and value == old else value
+def _id(ticket_id: int) -> str:
+    """How JSON names a ticket."""
+    return f'"ticket_id":{ticket_id}'
+
+
+def _renewed(value: Any, words: Mapping[str, str]) -> Any:
+    """The same parameter with other words in it."""
+    if not isinstance(value, UUID | str):
+        return value
+    text = str(value)
+    for old, new in words.items():
+        text = text.replace(old, new)
+    return UUID(text) if isinstance(value, UUID) else text

@@ -27,9 +27,9 @@ def first_invocation(bench: Bench) -> Iterator[list[Comparison]]:
         )
 
     def baseline() -> float:
-        statements = pickle.dumps(invocation.renewed(next(tickets)))
+        batches = pickle.dumps(invocation.renewed(next(tickets)))
         command = [sys.executable, str(CHILDREN / "same_sql_once.py"), bench.url]
-        return timed_program(command, bench.environment, statements)
+        return timed_program(command, bench.environment, batches)
 
     yield [
         Comparison(
