@@ -50,7 +50,7 @@ class Pool:
 _ALL = (
     Pool(
         name="null",
-        purpose="a fresh connection, closed as soon as nobody waits for it",
+        purpose="a fresh connection, closed as soon as nobody has use for it",
         right_when="each invocation has an event loop of its own (the worker's default)",
         pool_class="NullPool",
     ),
