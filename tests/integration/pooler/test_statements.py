@@ -83,8 +83,14 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
     step = StepRecord(step=Step.CLASSIFY, output={}, provider="p", model="m", prompt_hash="h")
     assert await store.save_step(first, token, step)
     assert await store.finish(first, token, OUTCOME, [step])
-    failure = Failure(message=delivered[1], error="x", final=True)
-    await store.give_back([failure], token=token, environment_id=environment)
+    for final in (False, True):
+        failure = Failure(message=delivered[1], error="x", final=final)
+        await store.give_back([failure], token=token, environment_id=environment)
+        # again, and what is settled
+        claims = await store.claim(
+            delivered, token=token, lease=timedelta(minutes=1), environment_id=environment
+        )
+    assert claims[second].status is TicketStatus.FAILED
     assert (await store.history(second)).ticket.status == "failed"
 
 
