@@ -163,6 +163,15 @@ async def test_back_to_back_one_connection_serves_until_the_end(
         assert sql(open_now) == "0"
 
 
+async def test_back_to_back_no_pool_is_asked_in_between(open_connections: Open) -> None:
+    async with open_connections("queue-recycle") as connections:
+        first = await backend(connections)
+        assert await backend(connections) != first
+        async with connections.back_to_back():
+            second = await backend(connections)
+            assert await backend(connections) == second
+
+
 async def test_back_to_back_what_failed_serves_nobody(open_connections: Open) -> None:
     async with open_connections("null") as connections, connections.back_to_back():
         first = await backend(connections)

@@ -53,19 +53,12 @@ class Connections:
     """
 
     def __init__(
-        self,
-        engine: AsyncEngine,
-        apart: Callable[[], AsyncEngine],
-        *,
-        limit: int,
-        timeout: float,
-        handed_on: bool = False,
+        self, engine: AsyncEngine, apart: Callable[[], AsyncEngine], *, limit: int, timeout: float
     ) -> None:
         self._engine = engine
         self._apart = apart
         self._limit = asyncio.Semaphore(limit)
         self._timeout = timeout
-        self._handed_on = handed_on
         self._waiting = 0
         self._back_to_back = 0
         self._free: list[AsyncConnection] = []
@@ -112,9 +105,9 @@ class Connections:
 
     @asynccontextmanager
     async def _connected(self, *, apart: bool) -> AsyncIterator[AsyncConnection]:
-        """Where no pool keeps connections, one that worked is handed to whoever waits or comes next, else closed."""
-        if apart or not self._handed_on:
-            async with (self._apart() if apart else self._engine).connect() as connection:
+        """One that worked is handed to whoever waits or comes next, whatever the pool; else the pool has it back."""
+        if apart:
+            async with self._apart().connect() as connection:
                 yield connection
             return
         connection = self._free.pop() if self._free else await self._engine.connect()
@@ -157,7 +150,6 @@ class Engines:
             self._apart,
             limit=self._settings.max_connections,
             timeout=self._settings.store_timeout,
-            handed_on=not self._strategy.keeps_connections,
         )
         try:
             yield connections
