@@ -1,10 +1,12 @@
 """What the database says of invocations that reported failure."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
+from ticketctl.db import throwaway as throwaway_module
 from ticketctl.db.address import Address
 from ticketctl.db.throwaway import Backend, Throwaway, throwaway
 from ticketctl.settings import Settings
@@ -17,6 +19,7 @@ update tickets set status = 'processing', attempt = 1, lease_token = gen_random_
 where id = $1
 """
 TRY = "insert into attempts (ticket_id, attempt) values ($1, 1)"
+PARSED = "select count(*) from pg_stat_activity where application_name = 'environment' and query = ';'"
 GIVE_BACK = "update tickets set status = 'new', lease_token = null, updated_at = now() where id = $1"
 GIVE_BACK_UNCLAIMED = "update tickets set status = 'failed', attempt = 1, updated_at = now() where id = $1"
 
@@ -71,6 +74,20 @@ async def test_a_claim_is_told_from_giving_back(database, environment, backend) 
         await environment.execute(TRY, only_returned)
     effects = await backend.effects([untouched, claimed, returned, only_returned])
     assert effects.claimed == {claimed, returned}
+    assert effects.idle_in_transaction == 0
+
+
+async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
+    environment, backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a ping that a connection of a dead loop has begun: PARSE went out, and nobody will send what follows."""
+    monkeypatch.setattr(throwaway_module, "_BUSY_PATIENCE", 10_000)
+    parse = b"\0;\0\0\0"
+    environment._transport.write(b"P" + (4 + len(parse)).to_bytes(4) + parse + b"H" + (4).to_bytes(4))
+    async with asyncio.timeout(20):
+        while await backend._watcher.value(PARSED) == 0:
+            await asyncio.sleep(0.01)
+        effects = await backend.effects([])
     assert effects.idle_in_transaction == 0
 
 

@@ -84,7 +84,10 @@ class Backend:
 
     async def effects(self, ticket_ids: Sequence[int]) -> Effects:
         """What became of these tickets, as soon as the server has carried out what it was sent."""
-        busy = f"select count(*) {_BACKENDS} and state = 'active'"
+        # one that was sent a part of what belongs together counts as active, and waits for the rest
+        busy = (
+            f"select count(*) {_BACKENDS} and state = 'active' and wait_event is distinct from 'ClientRead'"
+        )
         for _ in range(_BUSY_PATIENCE):
             if not await self._watcher.value(busy, self._name):
                 break
