@@ -85,7 +85,7 @@ async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
     parse = b"\0;\0\0\0"
     environment._transport.write(b"P" + (4 + len(parse)).to_bytes(4) + parse + b"H" + (4).to_bytes(4))
     async with asyncio.timeout(20):
-        while await backend._watcher.value(PARSED) == 0:
+        while await backend._watcher.value(PARSED) == 0:  # noqa: ASYNC110 - the server tells only who asks
             await asyncio.sleep(0.01)
         effects = await backend.effects([])
     assert effects.idle_in_transaction == 0
