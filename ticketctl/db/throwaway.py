@@ -86,7 +86,7 @@ class Backend:
         """What became of these tickets, as soon as the server has carried out what it was sent."""
         # one that was sent a part of what belongs together counts as active, and waits for the rest
         busy = (
-            f"select count(*) {_BACKENDS} and state = 'active' and wait_event is distinct from 'ClientRead'"
+            f"select count(*) {_BACKENDS} and state = 'active' and coalesce(wait_event, '') <> 'ClientRead'"
         )
         for _ in range(_BUSY_PATIENCE):
             if not await self._watcher.value(busy, self._name):
