@@ -43,20 +43,17 @@ class Living(NamedTuple):
 
 
 def living(asyncio: ModuleType) -> Living:
-    """Look at all objects once. Types are compared, since isinstance would ask proxies for their class."""
-    kinds = (asyncio.AbstractEventLoop, asyncio.Task, AsyncGeneratorType, socket.socket)
+    """Look at all objects once."""
     objects = gc.get_objects()
-    found: tuple[list[Any], ...] = tuple([] for _ in kinds)
-    places = {
-        cls: [place for place, kind in zip(found, kinds, strict=True) if issubclass(cls, kind)]
-        for cls in set(map(type, objects))
-    }
-    wanted = {cls for cls, into in places.items() if into}
-    for one in objects:
-        if type(one) in wanted:
-            for place in places[type(one)]:
-                place.append(one)
-    return Living(*found)
+    types = set(map(type, objects))
+    kinds = (asyncio.AbstractEventLoop, asyncio.Task, AsyncGeneratorType, socket.socket)
+    return Living(*(_of(objects, types, kind) for kind in kinds))
+
+
+def _of(objects: list[Any], types: set[type], kind: type) -> list[Any]:
+    """Return the objects of one kind. Types are compared, since isinstance would ask proxies for their class."""
+    wanted = {one for one in types if issubclass(one, kind)}
+    return [one for one in objects if type(one) in wanted] if wanted else []
 
 
 def candidates(asyncio: ModuleType, alive: Living, sites: Sites) -> list[Bound]:
