@@ -25,7 +25,7 @@ def log_on_lambda(environment: Mapping[str, str]) -> None:
         _log_json(levels.get(environment.get("AWS_LAMBDA_LOG_LEVEL", ""), logging.INFO))
 
 
-def _log_json(level: int = logging.INFO) -> None:
+def _log_json(level: int) -> None:
     """Write what this package logs as JSON, a line an event, on Lambda's handlers or on stderr."""
     root = logging.getLogger()
     if not root.handlers:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from ticketctl.db.address import Address
-from ticketctl.db.throwaway import Throwaway, throwaway
+from ticketctl.db.throwaway import BODY, SUBJECT, Throwaway, throwaway
 from ticketctl.execution_models import MODELS, request_event
 from ticketctl.messages import TicketMessage, build_event, message_body, parse_event
 from ticketctl.settings import Settings
@@ -24,10 +24,7 @@ from ticketctl.warmstart.report import Report
 
 BATCH = 3
 """Records of the default event."""
-REQUEST = {
-    "subject": "I was charged twice for order 4711",
-    "body": "Please refund the second payment of 12.50 EUR.",
-}
+REQUEST = {"subject": SUBJECT, "body": BODY}
 """What a request to the API creates."""
 
 

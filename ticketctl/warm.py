@@ -10,9 +10,10 @@ from ticketctl.ai.offline.extraction import extract
 from ticketctl.ai.taxonomy_file import default_taxonomy
 from ticketctl.db import statements
 from ticketctl.db.engine import make_engine
+from ticketctl.db.throwaway import BODY, SUBJECT
 from ticketctl.runtime import address_of, resources
 
-TEXT = "I was charged twice for order 4711\n\nPlease refund the second payment of 12.50 EUR."
+TEXT = f"{SUBJECT}\n\n{BODY}"
 
 Classifier(default_taxonomy()).classify(TEXT)
 extract(TEXT, default_taxonomy().identifiers)

@@ -182,11 +182,16 @@ async def test_back_to_back_what_failed_serves_nobody(open_connections: Open) ->
 
 
 async def test_a_server_that_falls_silent_before_the_end_hangs_nobody(open_connections: Open) -> None:
-    async with open_connections("null", store_timeout=0.3) as connections:
-        async with connections.back_to_back():
-            stopped = await backend(connections)
-            os.kill(stopped, signal.SIGSTOP)
-        os.kill(stopped, signal.SIGCONT)
+    stopped: list[int] = []
+    try:
+        async with asyncio.timeout(10), open_connections("null", store_timeout=0.3) as connections:
+            async with connections.back_to_back():
+                stopped.append(await backend(connections))
+                os.kill(stopped[0], signal.SIGSTOP)
+            assert await backend(connections) not in stopped
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
 
 
 async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:

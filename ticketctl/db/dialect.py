@@ -16,7 +16,10 @@ URL = "postgresql+ticketctl://"
 
 
 class Dialect(PGDialect_asyncpg):
-    """For engines that run one statement at a time, each committed by itself; migrations use SQLAlchemy's own."""
+    """For engines that run one statement at a time, each committed by itself; migrations use SQLAlchemy's own.
+
+    To what has no answer here it raises NotImplementedError, which SQLAlchemy takes for "not known".
+    """
 
     supports_statement_cache = True
 
@@ -29,7 +32,7 @@ class Dialect(PGDialect_asyncpg):
         raise NotImplementedError
 
     def get_default_isolation_level(self, dbapi_conn: Any) -> Any:
-        """Nothing; SQLAlchemy takes this for an answer."""
+        """Not known."""
         raise NotImplementedError
 
     def _set_backslash_escapes(self, connection: Connection) -> None:

@@ -37,9 +37,8 @@ def make_engine(
         options["poolclass"] = getattr(pools, strategy.pool_class)
     if strategy.is_sized:
         options["pool_size"] = max(SIZE, settings.max_connections)
-    url = "postgresql+asyncpg://"
+    url = dialect.URL if autocommit else "postgresql+asyncpg://"
     if autocommit:
-        url = dialect.URL
         options["isolation_level"] = "AUTOCOMMIT"
     # parameters hold what tickets say: they belong into no traceback
     return create_async_engine(url, async_creator=connect, hide_parameters=True, **options)

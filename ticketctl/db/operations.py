@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from sqlalchemy import BigInteger, Column, DateTime, Float, Integer, RowMapping, Text, Uuid, select, text
 from sqlalchemy.dialects.postgresql import BOOLEAN, JSONB
 
 from ticketctl.db import migrations
 from ticketctl.db.failures import Telling
+from ticketctl.db.jsonb import as_jsonb, values_of
 from ticketctl.db.schema import tickets
 from ticketctl.domain import Step, Ticket, TicketStatus
 from ticketctl.ports import ModelUse, Statistics, StepStatistics, StuckTicket
@@ -17,7 +17,7 @@ from ticketctl.ports import ModelUse, Statistics, StepStatistics, StuckTicket
 _COLUMNS = ", ".join(f"t.{column.name}" for column in tickets.columns)
 
 # JSON, because for an array's type asyncpg asks the catalogue, and switches the session's jit off and on meanwhile
-_NAMED = "select cast(value as bigint) from jsonb_array_elements_text(cast(:ticket_ids as jsonb))"
+_NAMED = values_of("ticket_ids", "bigint")
 
 # A new ticket waits since its message was enqueued; where there is no message, since something last happened.
 _STUCK = text(
@@ -129,11 +129,11 @@ class PostgresOperations:
 
     async def reopen(self, ticket_ids: Sequence[int]) -> Sequence[int]:
         """Make failed tickets new."""
-        return [row["id"] for row in await self._rows(_REOPEN, ticket_ids=_json(ticket_ids))]
+        return [row["id"] for row in await self._rows(_REOPEN, ticket_ids=as_jsonb(ticket_ids))]
 
     async def retry(self, ticket_ids: Sequence[int]) -> Sequence[int]:
         """Make idle tickets new, each with one new message."""
-        return [row["id"] for row in await self._rows(_RETRY, ticket_ids=_json(ticket_ids))]
+        return [row["id"] for row in await self._rows(_RETRY, ticket_ids=as_jsonb(ticket_ids))]
 
     async def statistics(self) -> Statistics:
         """Count tickets by status, and measure what is saved of the steps."""
@@ -162,10 +162,6 @@ class PostgresOperations:
     async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
         async with self._connections.one() as connection:
             return (await connection.execute(statement, parameters)).mappings().all()
-
-
-def _json(ticket_ids: Sequence[int]) -> str:
-    return msgspec.json.encode(list(ticket_ids)).decode()
 
 
 def _stuck(row: RowMapping) -> StuckTicket:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-import msgspec
 from sqlalchemy import text
 
 from ticketctl.db.failures import Telling
+from ticketctl.db.jsonb import as_jsonb, values_of
 from ticketctl.ports import Unsent
 
 PATIENCE = timedelta(minutes=1)
@@ -25,11 +25,7 @@ from waiting where m.message_id = waiting.message_id
 returning m.message_id, m.body, (select requester from tickets t where t.id = m.ticket_id) as "group"
 """
 )
-# JSON, because for an array's type asyncpg asks the catalogue, and switches the session's jit off and on meanwhile;
-# the limit limits nothing, it tells the planner how few they are, so that it takes the index
-_NAMED = """message_id in (
-  select cast(value as uuid) from jsonb_array_elements_text(cast(:message_ids as jsonb))
-  limit jsonb_array_length(cast(:message_ids as jsonb)))"""
+_NAMED = f"message_id in ({values_of('message_ids', 'uuid')})"
 _FORGET = text(f"delete from messages where {_NAMED}")  # noqa: S608 - both parts stand in this module
 _RELEASE = text(f"update messages set visible_at = now() where {_NAMED}")  # noqa: S608 - as above
 _WAITING = text("select count(*) from messages where dead_at is null")
@@ -51,19 +47,15 @@ class PostgresOutbox:
     async def forget(self, message_ids: Sequence[str]) -> None:
         """Delete what was sent."""
         async with self._connections.one() as connection:
-            await connection.execute(_FORGET, {"message_ids": _json(message_ids)})
+            await connection.execute(_FORGET, {"message_ids": as_jsonb(message_ids)})
 
     async def release(self, message_ids: Sequence[str]) -> None:
         """Let what was not sent be taken again."""
         async with self._connections.one() as connection:
-            await connection.execute(_RELEASE, {"message_ids": _json(message_ids)})
+            await connection.execute(_RELEASE, {"message_ids": as_jsonb(message_ids)})
 
     async def waiting(self) -> int:
         """Count what is not sent."""
         async with self._connections.one() as connection:
             count: int = await connection.scalar(_WAITING)
         return count
-
-
-def _json(message_ids: Sequence[str]) -> str:
-    return msgspec.json.encode(list(message_ids)).decode()

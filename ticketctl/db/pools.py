@@ -34,12 +34,7 @@ class Pool:
     @property
     def outlives_loop(self) -> bool:
         """Whether it keeps connections after the event loop that they belong to has ended."""
-        return self.keeps_connections and not self.dispose_at_end
-
-    @property
-    def keeps_connections(self) -> bool:
-        """Whether a connection stays open when nobody uses it or waits for it."""
-        return self.pool_class != "NullPool"
+        return self.pool_class != "NullPool" and not self.dispose_at_end
 
     @property
     def is_sized(self) -> bool:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import TextualSelect
 
+from ticketctl.db.jsonb import rows_of, values_of
 from ticketctl.db.schema import tickets
 
 _NAMES = [column.name for column in tickets.columns]
@@ -51,15 +52,11 @@ where t.id = :ticket_id returning {_columns("t")}
 """  # noqa: S608 - only names of columns are put in
 )
 
-# A limit that equals the length limits nothing: it is how the planner learns how few the records are. Else it counts
-# on a hundred of any JSON, and reads a table of some thousand tickets from end to end rather than its index.
 # skip locked: one frozen transaction must not hang the rest; order by: two batches that overlap cannot deadlock
 CLAIM = _selecting(
     f"""
 with wanted as (
-  select * from jsonb_to_recordset(cast(:messages as jsonb))
-    as m(ticket_id bigint, message_id text, receive_count int)
-  limit jsonb_array_length(cast(:messages as jsonb))
+  {rows_of("messages", "ticket_id bigint, message_id text, receive_count int")}
 ), free as (
   select id from tickets
   where id in (select ticket_id from wanted)
@@ -79,20 +76,14 @@ select {_columns("claimed")} from claimed
 )
 
 KNOWN = text(
-    """
-select id, status, lease_until from tickets
-where id in (
-  select cast(value as bigint) from jsonb_array_elements_text(cast(:ticket_ids as jsonb))
-  limit jsonb_array_length(cast(:ticket_ids as jsonb)))
-"""
+    f"select id, status, lease_until from tickets where id in ({values_of('ticket_ids', 'bigint')})"  # noqa: S608 - both parts are ours
 )
 """Tells of tickets that were not free. Few claims need it, and every claim would pay for it."""
 
 RESUME = text(
-    """
+    f"""
 with resumed as (
-  select * from jsonb_to_recordset(cast(:claims as jsonb)) as r(ticket_id bigint, attempt int)
-  limit jsonb_array_length(cast(:claims as jsonb))
+  {rows_of("claims", "ticket_id bigint, attempt int")}
 ), lost as (
   update attempts a set ended_at = now(), outcome = 'lost',
     error = 'the worker ended or froze: its lease ran out'
@@ -101,7 +92,7 @@ with resumed as (
 select s.ticket_id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens,
   s.duration_ms, s.sent
 from resumed r join steps s on s.ticket_id = r.ticket_id
-"""
+"""  # noqa: S608 - both parts are ours
 ).columns(output=JSONB())
 """Ends what earlier tries left open, and answers the steps that they saved."""
 
@@ -131,13 +122,13 @@ select id from holder
 """  # noqa: S608 - both parts stand in this module
 )
 
+_OUTCOME = """ticket_id bigint, token uuid, status text, category text, priority text, sentiment text,
+    language text, team text, draft text, confidence float8, extracted jsonb, steps jsonb"""
+
 FINISH = text(
     f"""
 with ended as (
-  select * from jsonb_to_recordset(cast(:outcomes as jsonb))
-    as o(ticket_id bigint, token uuid, status text, category text, priority text, sentiment text, language text,
-      team text, draft text, confidence float8, extracted jsonb, steps jsonb)
-  limit jsonb_array_length(cast(:outcomes as jsonb))
+  {rows_of("outcomes", _OUTCOME)}
 ), holder as (
   update tickets t set status = o.status, {", ".join(_kept(name) for name in _HUMAN_SET)},
     confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else o.confidence end,
@@ -158,11 +149,9 @@ select id, token from holder
 # A connection that belongs to a dead loop sends its bytes before it errors: the claim may have taken effect
 # although its caller never saw the answer. Then the token is ours and the try has its row; else both are made.
 GIVE_BACK = text(
-    """
+    f"""
 with failed as (
-  select * from jsonb_to_recordset(cast(:failures as jsonb))
-    as f(ticket_id bigint, message_id text, receive_count int, error text, final bool)
-  limit jsonb_array_length(cast(:failures as jsonb))
+  {rows_of("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool")}
 ), held as (
   select t.id from tickets t join failed f on t.id = f.ticket_id
   where t.lease_token = :token or t.status = 'new' order by t.id for no key update of t
@@ -177,5 +166,5 @@ insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, 
 select id, attempt, clock_timestamp(), 'failed', error, message_id, receive_count, :environment_id from freed
 on conflict (ticket_id, attempt) do update
   set ended_at = excluded.ended_at, outcome = excluded.outcome, error = excluded.error
-"""
+"""  # noqa: S608 - both parts are ours
 )

@@ -27,10 +27,12 @@ _PATIENCE, _PAUSE = 5.0, 0.003
 _ABANDONED = 3600
 """Seconds after which an unused throwaway database was left behind by a process that was killed."""
 
+SUBJECT = "I was charged twice for order 4711"
+BODY = "Please refund the second payment of 12.50 EUR."
+"""What every ticket here says."""
 _FILL = """
 insert into tickets (subject, body, requester)
-select 'I was charged twice for order 4711', 'Please refund the second payment of 12.50 EUR.', 'ada@example.com'
-from generate_series(1, $1) returning id
+select $2, $3, 'ada@example.com' from generate_series(1, $1) returning id
 """
 # every write keeps them up to date, each new connection learns of them first, and nobody lists these tickets
 _DROP_WHAT_LISTS_READ = """
@@ -108,7 +110,7 @@ class Throwaway:
     async def make_tickets(self, number: int) -> list[int]:
         """Make that many new tickets, and answer their ids."""
         async with self._turn:
-            return [row["id"] for row in await self._connection.fetch(_FILL, number)]
+            return [row["id"] for row in await self._connection.fetch(_FILL, number, SUBJECT, BODY)]
 
     def backend(self, application_name: str) -> Backend:
         """The connections of that name."""
