@@ -6,11 +6,11 @@ from pathlib import Path
 from alembic import context
 from sqlalchemy import Connection, text
 
-from ticketctl import loops, settings
-from ticketctl.db.address import Address
-from ticketctl.db.engine import make_engine
-from ticketctl.db.schema import metadata
+from ticketctl import event_loops, settings
 from ticketctl.errors import ConfigError
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import make_engine
+from ticketctl.postgres.schema import metadata
 
 LOCK = 0x7469636B
 """Two upgrades at once take turns. The lock ends with the transaction, as poolers need it."""
@@ -41,4 +41,4 @@ if context.is_offline_mode():
 elif (handed_in := context.config.attributes.get("connection")) is not None:
     migrate(handed_in)
 else:
-    loops.run(connect_and_migrate())
+    event_loops.run(connect_and_migrate())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as examples
 
-from ticketctl.db.embedded import EmbeddedServer
+from ticketctl.postgres.embedded import EmbeddedServer
 
 examples.register_profile("untimed", deadline=None)
 examples.load_profile("untimed")

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from ticketctl.ai.trials import ticket_of
-from ticketctl.domain import (
+from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.processing.pipeline import Pipeline
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import (
     Classification,
     Draft,
     Entity,
@@ -23,9 +25,7 @@ from ticketctl.domain import (
     TicketHistory,
     TicketStatus,
 )
-from ticketctl.messages import TicketMessage
-from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Answer, Claim, Failure, Outcome, TicketFilter, TicketPage
+from ticketctl.tickets.protocols import Answer, Claim, Failure, Outcome, TicketFilter, TicketPage
 
 Output = TypeVar("Output")
 

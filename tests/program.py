@@ -33,8 +33,8 @@ STREAMS = ("stdin", "stdout", "stderr")
 IMPORTED = (
     "ticketctl.cli.app",
     "ticketctl.worker",
-    "ticketctl.service",
-    "ticketctl.ai.providers",
+    "ticketctl.tickets.service",
+    "ticketctl.ai.providers.factory",
     "rich.table",
 )
 

@@ -96,7 +96,7 @@ def live(
     events: list[Any], *, collect: bool = True, renamed: dict[str, str] | None = None, **chosen: Any
 ) -> tuple[dict[str, Any], object]:
     """Be one execution environment; answer what happened in it, and what it still holds."""
-    from ticketctl.db import pools
+    from ticketctl.postgres import pools
     from ticketctl.settings import Settings
     from ticketctl.worker import Worker
 

@@ -5,26 +5,26 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ticketctl import upkeep
-from ticketctl.db import migrations
-from ticketctl.db.address import Address
-from ticketctl.db.engine import Connections, Engines
-from ticketctl.db.failures import Telling, told_as_database_errors
-from ticketctl.db.pools import POOLS, Pool, pool_named
-from ticketctl.db.revision import REVISION
-from ticketctl.db.store import PostgresStore
 from ticketctl.errors import ConfigError, TicketctlError
-from ticketctl.loops import Loop, LoopPolicy, policy_named
-from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Operations, Outbox, Sender, TicketQueue, TicketStore
+from ticketctl.event_loops import Loop, LoopPolicy, policy_named
+from ticketctl.postgres import migrations
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Connections, Engines
+from ticketctl.postgres.error_mapping import Telling, told_as_database_errors
+from ticketctl.postgres.pools import POOLS, Pool, pool_named
+from ticketctl.postgres.revision import REVISION
+from ticketctl.postgres.store import PostgresStore
+from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
+from ticketctl.tickets import operations
+from ticketctl.tickets.protocols import Operations, Outbox, Sender, TicketQueue, TicketStore
 
 if TYPE_CHECKING:
-    from ticketctl.ai.spending import Budget
-    from ticketctl.db.credentials import Login
-    from ticketctl.db.embedded import EmbeddedServer
+    from ticketctl.ai.budget import Budget
+    from ticketctl.postgres.credentials import Login
+    from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
-    from ticketctl.reviews import Desk
+    from ticketctl.tickets.review import Desk
 
 Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
 
@@ -63,7 +63,7 @@ def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
         ConfigError: A setting is wrong, or the taxonomy is.
         ProviderError: The budget has a limit, but a model has no price.
     """
-    from ticketctl.ai.providers import Providers, taxonomy_of
+    from ticketctl.ai.providers.factory import Providers, taxonomy_of
 
     one_loop = policy_named(settings.loop).persistent
     engines = Engines(address_of(settings), pool_named(settings.pool), settings, one_loop=one_loop)
@@ -104,7 +104,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 def embedded_server(settings: Settings) -> "EmbeddedServer":
     """The embedded server, not yet started. Raises ConfigError where it is not installed."""
-    from ticketctl.db.embedded import EmbeddedServer
+    from ticketctl.postgres.embedded import EmbeddedServer
 
     return EmbeddedServer(settings.home_folder)
 
@@ -140,7 +140,11 @@ class Backstage:
         Raises:
             QueueError: It did not take all; what it did not take stays.
         """
-        return 0 if self.sender is None else await upkeep.flush(self.outbox, self.sender, ticket_id=ticket_id)
+        return (
+            0
+            if self.sender is None
+            else await operations.flush(self.outbox, self.sender, ticket_id=ticket_id)
+        )
 
     async def try_flush(self, ticket_id: int | None = None) -> TicketctlError | None:
         """The same for who must not fail with it: answers why not all was sent. What stays is sent later."""
@@ -184,8 +188,8 @@ def api_resources(
 
 
 def _backstage(telling: Telling, settings: Settings, elsewhere: "SqsQueue | None") -> Backstage:
-    from ticketctl.db.operations import PostgresOperations
-    from ticketctl.db.outbox import PostgresOutbox
+    from ticketctl.postgres.operations import PostgresOperations
+    from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
 
     return Backstage(
@@ -208,10 +212,10 @@ def _sqs(settings: Settings) -> "SqsQueue | None":
 @asynccontextmanager
 async def open_desk(database: Database) -> AsyncIterator["Desk"]:
     """As `open_store`, for a person who reviews tickets; raises the same, and ConfigError for the taxonomy."""
-    from ticketctl.ai.providers import taxonomy_of
-    from ticketctl.ai.taxonomy import SENTIMENTS
-    from ticketctl.db.reviews import PostgresReviews
-    from ticketctl.reviews import Desk, Vocabulary
+    from ticketctl.ai.providers.factory import taxonomy_of
+    from ticketctl.ai.taxonomy.schema import SENTIMENTS
+    from ticketctl.postgres.reviews import PostgresReviews
+    from ticketctl.tickets.review import Desk, Vocabulary
 
     taxonomy = taxonomy_of(database.settings)
     async with open_connections(database.settings) as connections:
@@ -231,7 +235,7 @@ async def open_desk(database: Database) -> AsyncIterator["Desk"]:
 
 async def login(database: Database) -> "Login":
     """What logs in to the database now, beside the URL without its password. Raises ConfigError, DatabaseError."""
-    from ticketctl.db.credentials import Login, logins_of
+    from ticketctl.postgres.credentials import Login, logins_of
 
     address = address_of(database.settings)
     logins = logins_of(address, database.settings)

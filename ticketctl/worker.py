@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ticketctl import loops
+from ticketctl import event_loops
 from ticketctl import settings as settings_module
-from ticketctl.ai.spending import Budget
-from ticketctl.batch import Limits, RecordResult, all_failed, process
-from ticketctl.db.pools import pool_named
+from ticketctl.ai.budget import Budget
 from ticketctl.errors import InvalidInputError
+from ticketctl.event_loops import policy_named
 from ticketctl.logs import REQUEST_ID, log_on_lambda
-from ticketctl.loops import policy_named
-from ticketctl.messages import Message, batch_response, parse_event
-from ticketctl.prices import prices_of
+from ticketctl.postgres.pools import pool_named
+from ticketctl.processing.batch import Limits, RecordResult, all_failed, process
 from ticketctl.runtime import Database, open_backstage, unsafe_pair, worker_loop
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import Message, batch_response, parse_event
+from ticketctl.tickets.pricing import prices_of
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001
         async with open_backstage(Database(settings, embedded=False)) as backstage:
             return await backstage.flush()
 
-    return {"sent": loops.run(flush())}
+    return {"sent": event_loops.run(flush())}
 
 
 def response(results: Sequence[RecordResult]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.program import Done, Program
-from ticketctl.db.pools import POOLS
-from ticketctl.loops import LOOPS
+from ticketctl.event_loops import LOOPS
+from ticketctl.postgres.pools import POOLS
 
 SECRET = "hunter2"  # noqa: S105 - the tests look for it where it must not be
 USAGE, NOT_FOUND, CONFIG, DATABASE, FAILED = 2, 3, 4, 5, 8

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import NOON
 from tests.program import ROOT
-from ticketctl.messages import TicketMessage, build_event
+from ticketctl.tickets.messages import TicketMessage, build_event
 
 KEPT_OFF = {
     "typer",

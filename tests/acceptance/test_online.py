@@ -6,7 +6,7 @@ import pytest
 
 from tests.model import Model
 from tests.program import Program
-from ticketctl.loops import LOOPS
+from ticketctl.event_loops import LOOPS
 
 KEY = "sk-hunter2"
 PRICES = {"TICKETCTL_AI_PRICES": "small=10/20, large=30/60"}

@@ -11,8 +11,8 @@ import pytest
 
 from tests.program import STYLE, Done, Program
 from tests.unit.ai.hostile import ORDERS, SMUGGLERS
-from tests.unit.test_output import HOSTILE
-from tests.unit.test_text import BIDI, C0, C1
+from tests.unit.cli.test_escaping import BIDI, C0, C1
+from tests.unit.cli.test_output import HOSTILE
 
 CONTROLS = frozenset(map(chr, [*C0, *C1, *BIDI])) - {"\n"}
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")

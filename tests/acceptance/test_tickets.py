@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.program import Done, Forks, Program
-from tests.unit.test_output import HOSTILE
+from tests.unit.cli.test_output import HOSTILE
 
 CHARGED = "I was charged twice for my subscription"
 STEPS = ["classify", "extract", "route", "respond"]

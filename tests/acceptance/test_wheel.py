@@ -61,9 +61,9 @@ def run(*command: str | Path, **variables: str) -> str:
 
 def test_what_is_in_it(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
-    assert "ticketctl/db/_migrations/env.py" in names
+    assert "ticketctl/postgres/_migrations/env.py" in names
     assert {"ticketctl/deployment/template.yaml", "ticketctl/deployment/samconfig.toml"} <= set(names)
-    assert [name for name in names if name.startswith("ticketctl/db/_migrations/versions/0001")]
+    assert [name for name in names if name.startswith("ticketctl/postgres/_migrations/versions/0001")]
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"ticketctl"}
     assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]

@@ -12,21 +12,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ticketctl import loops
-from ticketctl.ai.evaluation import evaluated
+from ticketctl import event_loops
+from ticketctl.ai.evaluation.dataset import Sample, read_samples
+from ticketctl.ai.evaluation.metrics import evaluated
+from ticketctl.ai.evaluation.runner import tried
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.offline.artifact import packed
-from ticketctl.ai.offline.model import Model
-from ticketctl.ai.offline.training import STEPS, train
-from ticketctl.ai.samples import Sample, read_samples
-from ticketctl.ai.taxonomy_file import taxonomy_for
-from ticketctl.ai.trials import tried
+from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.model import Model
+from ticketctl.ai.offline.engine.training import STEPS, train
+from ticketctl.ai.taxonomy.loader import taxonomy_for
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 ROUNDS = 15
 
 IMPORT = """
-import sqlalchemy.ext.asyncio, asyncpg, msgspec, ticketctl.pipeline
+import sqlalchemy.ext.asyncio, asyncpg, msgspec, ticketctl.processing.pipeline
 import time
 started = time.perf_counter()
 import ticketctl.ai.offline.provider
@@ -51,8 +51,8 @@ def main() -> None:
         statistics.median(timed(small) for _ in range(5)) * 1000,
         "~ 150",
     )
-    loops.run(on_banking("10 examples a label", list(first(everything, 10)), test, ">= 0.72"))
-    loops.run(on_banking("all examples", everything, test, ">= 0.915"))
+    event_loops.run(on_banking("10 examples a label", list(first(everything, 10)), test, ">= 0.72"))
+    event_loops.run(on_banking("all examples", everything, test, ">= 0.915"))
 
 
 async def on_banking(name: str, rows: Sequence[Sample], test: Sequence[Sample], accuracy: str) -> None:

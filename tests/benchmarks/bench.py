@@ -15,9 +15,9 @@ from uuid import uuid4
 import asyncpg
 
 from tests.benchmarks.measure import run_program
-from ticketctl import loops
-from ticketctl.db.address import Address
-from ticketctl.messages import TicketMessage, build_event
+from ticketctl import event_loops
+from ticketctl.postgres.address import Address
+from ticketctl.tickets.messages import TicketMessage, build_event
 
 PROGRAM = (sys.executable, "-m", "ticketctl")
 CHILDREN = Path(__file__).parent / "children"
@@ -89,7 +89,7 @@ def query(url: str, statement: str, *parameters: object) -> list[Any]:
         finally:
             await connection.close()
 
-    return loops.run(fetched())
+    return event_loops.run(fetched())
 
 
 def event_of(ticket_ids: Sequence[int]) -> dict[str, Any]:

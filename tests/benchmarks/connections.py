@@ -26,10 +26,10 @@ from typing import NamedTuple
 from tests.benchmarks.bench import Bench, query
 from tests.pgbouncer import installed, pgbouncer, through
 from tests.postgres import postgres
-from ticketctl import loops
-from ticketctl.db.address import Address
-from ticketctl.db.embedded import EmbeddedServer
-from ticketctl.db.launch import PROGRAMS, find_installation
+from ticketctl import event_loops
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.embedded import EmbeddedServer
+from ticketctl.postgres.embedded_launcher import PROGRAMS, find_installation
 from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
 
@@ -100,7 +100,7 @@ def _measured(
     name = f"connections_{pool.replace('-', '_')}"
     query(server, f"create database {name}")
     url = Address.parse(server).with_database(name).dsn
-    loops.run(upgrade(Database(Settings(database_url=url), embedded=False)))
+    event_loops.run(upgrade(Database(Settings(database_url=url), embedded=False)))
     tickets = list(islice(Bench({}, url).tickets(), ENVIRONMENTS))
     command = [sys.executable, "-m", "tests.benchmarks.children.slow_provider"]
     arguments = [pool, front(url), APPLICATION, str(load.call), str(load.within)]

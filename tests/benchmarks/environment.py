@@ -7,16 +7,16 @@ from time import monotonic
 from uuid import uuid4
 
 from tests.benchmarks.bench import messages_of
-from ticketctl.ai.taxonomy_file import default_taxonomy
-from ticketctl.batch import Limits, process
-from ticketctl.db.address import Address
-from ticketctl.db.engine import Engines
-from ticketctl.db.pools import pool_named
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import Classification, Draft, Extraction, Route, Step, Ticket
-from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Answer
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Engines
+from ticketctl.postgres.pools import pool_named
+from ticketctl.postgres.store import PostgresStore
+from ticketctl.processing.batch import Limits, process
+from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
+from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
+from ticketctl.tickets.protocols import Answer
 
 
 @dataclass(frozen=True, slots=True)

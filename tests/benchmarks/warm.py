@@ -7,7 +7,7 @@ from functools import partial
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.measure import Comparison, stopwatch
 from tests.benchmarks.same_sql import Connect, fresh_connections, invoke, one_connection, record
-from ticketctl.loops import Loop, policy_named
+from ticketctl.event_loops import Loop, policy_named
 from ticketctl.settings import Settings
 from ticketctl.worker import Worker
 

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from tests.moto_server import moto
-from ticketctl.db.address import Address
-from ticketctl.db.engine import Connections, Engines
-from ticketctl.db.pools import POOLS
-from ticketctl.db.store import PostgresStore
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Connections, Engines
+from ticketctl.postgres.pools import POOLS
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.settings import Settings
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.fakes import NOON, FakeContext
-from ticketctl.loops import LOOPS
-from ticketctl.messages import TicketMessage, build_event
+from ticketctl.event_loops import LOOPS
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import TicketMessage, build_event
 from ticketctl.worker import Worker, response
 
 SAFE = [
@@ -163,7 +163,7 @@ def test_a_lease_lasts_no_longer_than_the_time_that_is_left(
         leases.append(ask("select lease_until - now() <= interval '3 s' from tickets"))
         raise RuntimeError("struck by lightning")
 
-    monkeypatch.setattr("ticketctl.pipeline.Pipeline.run", die)
+    monkeypatch.setattr("ticketctl.processing.pipeline.Pipeline.run", die)
     worker = new_worker()
     worker.invoke(event(ticket_id), FakeContext(remaining_ms=3_000))
     assert leases == ["t"]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.matrix import API, EXPECTED, SOUND
-from ticketctl.db.pools import POOLS
-from ticketctl.execution_models import MODELS
+from ticketctl.diagnostics.execution_models import MODELS
+from ticketctl.postgres.pools import POOLS
 from ticketctl.settings import NAMES
 
 ROOT = Path(__file__).parents[2]

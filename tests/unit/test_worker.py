@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 
 from tests.fakes import FakeContext, FakeProvider, FakeStore, new_ticket, pipeline_of
-from tests.unit.test_messages import events
+from tests.unit.tickets.test_messages import events
 from ticketctl import worker as worker_module
-from ticketctl.domain import Step, TicketStatus
 from ticketctl.errors import ConfigError, ProviderError
+from ticketctl.event_loops import LOOPS, Loop
 from ticketctl.logs import JsonFormatter, log_on_lambda
-from ticketctl.loops import LOOPS, Loop
-from ticketctl.messages import message_body
-from ticketctl.pipeline import Pipeline
+from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import message_body
+from ticketctl.tickets.models import Step, TicketStatus
 from ticketctl.worker import Worker, handler, response
 
 DOWN = ProviderError("the provider is down")

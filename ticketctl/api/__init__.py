@@ -12,9 +12,9 @@ from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from ticketctl import settings as settings_module
-from ticketctl.api import events
-from ticketctl.api.access import require_for_lambda
+from ticketctl.api import http_api_events
 from ticketctl.api.app import create_app
+from ticketctl.api.auth import require_for_lambda
 from ticketctl.api.problems import MEDIA_TYPE
 from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.runtime import api_resources
@@ -33,7 +33,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     if _application is None:
         log_on_lambda(os.environ)
         _application = _made()
-    return events.refusal(event) or _application(event, context)
+    return http_api_events.refusal(event) or _application(event, context)
 
 
 def _made() -> Mangum:

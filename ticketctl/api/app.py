@@ -11,13 +11,13 @@ from pydantic import TypeAdapter
 
 import ticketctl
 from ticketctl.api import problems
-from ticketctl.api.access import Access
-from ticketctl.api.gate import Gate
-from ticketctl.api.rate import RateLimit
+from ticketctl.api.auth import Access
+from ticketctl.api.middleware import Gate
+from ticketctl.api.rate_limit import RateLimit
 from ticketctl.api.routes import router
-from ticketctl.prices import prices_of
 from ticketctl.runtime import Backstage
 from ticketctl.settings import Settings
+from ticketctl.tickets.pricing import prices_of
 
 OPEN_PATHS = frozenset({"/healthz", "/openapi.json", "/docs"})
 """What anybody may see: that the process is there, and how it is spoken to."""

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from ticketctl import service
-from ticketctl.api.examples import answering
-from ticketctl.api.models import IdempotencyKey, ListQuery, TicketId, TicketToCreate
+from ticketctl.api.openapi_examples import answering
 from ticketctl.api.problems import documented
-from ticketctl.domain import Ticket
-from ticketctl.forms import TicketForm
-from ticketctl.ports import TicketPage
+from ticketctl.api.schemas import IdempotencyKey, ListQuery, TicketId, TicketToCreate
 from ticketctl.runtime import Backstage
+from ticketctl.tickets import service
+from ticketctl.tickets.models import Ticket
+from ticketctl.tickets.protocols import TicketPage
+from ticketctl.tickets.views import TicketForm
 
 log = logging.getLogger(__name__)
 router = APIRouter()

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import uvicorn
 
-from ticketctl.api.access import require_for_host
 from ticketctl.api.app import create_app
+from ticketctl.api.auth import require_for_host
 from ticketctl.errors import InvalidInputError
 from ticketctl.runtime import Database, api_resources, prepare
 from ticketctl.settings import Settings

@@ -8,22 +8,22 @@ from typing import Annotated
 
 import typer
 
-from ticketctl.cli import (
+from ticketctl.cli import error_reporting
+from ticketctl.cli.commands import (
     config,
-    database,
-    dead_letters,
+    db,
     deploy,
+    dlq,
     doctor,
     event,
-    failures,
-    learning,
-    operate,
     process,
+    retry,
     review,
-    routing,
+    route,
     serve,
     simulate,
     tickets,
+    train,
     work,
 )
 from ticketctl.errors import TicketctlError
@@ -84,13 +84,13 @@ for group in (
     work,
     serve,
     review,
-    routing,
-    operate,
-    dead_letters,
-    learning,
+    route,
+    retry,
+    dlq,
+    train,
     simulate,
     doctor,
-    database,
+    db,
     config,
     deploy,
 ):
@@ -107,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
         result = app(list(arguments), standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        result = failures.INTERRUPTED
+        result = error_reporting.INTERRUPTED
     except BrokenPipeError:
         return _without_reader()
     except SystemExit as end:  # so Typer ends a command whose reader has left
@@ -115,10 +115,10 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _without_reader()
     except (TicketctlError, typer.TyperException) as error:
-        return failures.report(error, debug=_debug)
+        return error_reporting.report(error, debug=_debug)
     except Exception as error:  # noqa: BLE001 - the last place that can tell of a bug
-        return failures.report(error, debug=_debug)
-    if result == failures.INTERRUPTED:  # Typer makes this of a KeyboardInterrupt
+        return error_reporting.report(error, debug=_debug)
+    if result == error_reporting.INTERRUPTED:  # Typer makes this of a KeyboardInterrupt
         sys.stderr.write("interrupted\n")
     return result if isinstance(result, int) else 0
 
@@ -126,4 +126,4 @@ def run(arguments: Sequence[str]) -> int:
 def _without_reader() -> int:
     """Leave to nobody what is still buffered: Python would complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return failures.PIPE_CLOSED
+    return error_reporting.PIPE_CLOSED

@@ -47,7 +47,7 @@ def read_event(path: str) -> dict[str, Any]:
     Raises:
         InvalidInputError: It cannot be read, or is no SQS event.
     """
-    from ticketctl.messages import parse_event
+    from ticketctl.tickets.messages import parse_event
 
     try:
         event = json.loads(read_text(path))

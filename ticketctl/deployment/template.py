@@ -8,14 +8,14 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from string import Template
 
-from ticketctl.db.pools import pool_named
 from ticketctl.deployment.target import PACKAGES, Target
+from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, least_visibility_timeout, lint
 from ticketctl.errors import ConfigError
-from ticketctl.lint import VISIBILITY_FACTOR, least_visibility_timeout, lint
-from ticketctl.loops import policy_named
-from ticketctl.ports import QueuePolicy
+from ticketctl.event_loops import policy_named
+from ticketctl.postgres.pools import pool_named
 from ticketctl.runtime import unsafe_pair
 from ticketctl.settings import PREFIX, SECRETS, Settings
+from ticketctl.tickets.protocols import QueuePolicy
 
 TEMPLATE = "template.yaml"
 SAM_CONFIG = "samconfig.toml"

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from sqlalchemy import RowMapping, TextClause
 
-from ticketctl.messages import build_record
-from ticketctl.ports import DeadLetter, Delivery, QueuePolicy
-from ticketctl.queues import statements
+from ticketctl.postgres.sql import queue
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import build_record
+from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,7 +50,7 @@ class PostgresQueue:
         """Receive a batch; what was delivered too often becomes a dead letter, its ticket failed."""
         deadline = time.monotonic() + wait
         while True:
-            rows = await self._rows(statements.RECEIVE, limit=limit, **self._limits)
+            rows = await self._rows(queue.RECEIVE, limit=limit, **self._limits)
             deliveries = [_delivery(row) for row in rows if row["message_id"] is not None]
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
@@ -59,30 +59,30 @@ class PostgresQueue:
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete the messages of these deliveries."""
-        await self._settle(statements.DELETE, deliveries)
+        await self._settle(queue.DELETE, deliveries)
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Make the messages of these deliveries visible again, in time."""
-        await self._settle(statements.GIVE_BACK, deliveries, **self._limits)
+        await self._settle(queue.GIVE_BACK, deliveries, **self._limits)
 
     async def backlog(self) -> int:
         """Count what is neither done nor dead."""
-        (row,) = await self._rows(statements.BACKLOG)
+        (row,) = await self._rows(queue.BACKLOG)
         count: int = row["count"]
         return count
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """List dead letters."""
-        rows = await self._rows(statements.DEAD_LETTERS, limit=limit)
+        rows = await self._rows(queue.DEAD_LETTERS, limit=limit)
         return [DeadLetter(**{**row, "message_id": str(row["message_id"])}) for row in rows]
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> int:
         """Bring dead letters back under new ids."""
-        return len(await self._rows(statements.REDRIVE, message_ids=_ids(letters)))
+        return len(await self._rows(queue.REDRIVE, message_ids=_ids(letters)))
 
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
         """Delete dead letters."""
-        return len(await self._rows(statements.PURGE, message_ids=_ids(letters)))
+        return len(await self._rows(queue.PURGE, message_ids=_ids(letters)))
 
     async def policy(self) -> QueuePolicy:
         """Answer the settings: they are the policy."""

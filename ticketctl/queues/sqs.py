@@ -16,9 +16,9 @@ from uuid import uuid4
 
 from ticketctl import aws
 from ticketctl.errors import ConfigError, QueueError
-from ticketctl.messages import REGION, MalformedMessage, TicketMessage, parse_event
-from ticketctl.ports import DeadLetter, Delivery, QueuePolicy, Unsent
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import REGION, MalformedMessage, TicketMessage, parse_event
+from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy, Unsent
 
 REQUEST_LIMIT = 10
 """Messages of one request at most."""

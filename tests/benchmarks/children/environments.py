@@ -10,7 +10,7 @@ import json
 import sys
 
 from tests.benchmarks.environment import Environment, WaitingProvider
-from ticketctl import loops
+from ticketctl import event_loops
 from ticketctl.settings import Settings
 
 
@@ -56,4 +56,4 @@ async def main(url: str, application_name: str) -> None:
         await waiter.finish()
 
 
-loops.run(main(*sys.argv[1:]))
+event_loops.run(main(*sys.argv[1:]))

@@ -12,7 +12,7 @@ from collections import Counter
 from functools import partial
 
 from tests.benchmarks.environment import Environment, WaitingProvider
-from ticketctl import loops
+from ticketctl import event_loops
 from ticketctl.settings import Settings
 
 
@@ -38,4 +38,4 @@ async def main(pool: str, url: str, application_name: str, call: float, spread: 
 
 
 if __name__ == "__main__":
-    loops.run(main(*sys.argv[1:4], *map(float, sys.argv[4:])))
+    event_loops.run(main(*sys.argv[1:4], *map(float, sys.argv[4:])))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.certificates import Certificates, make
 from tests.postgres import account_of, postgres
-from ticketctl import loops
+from ticketctl import event_loops
 from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
 
@@ -67,5 +67,5 @@ def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Sec
             port: int = free.getsockname()[1]
         with postgres(programs, data, port=port, unix_socket_directories=folder, ssl="on") as admin:
             sql(f"create role ada superuser login password '{PASSWORD}'", admin)
-            loops.run(upgrade(Database(Settings(database_url=admin), embedded=False)))
+            event_loops.run(upgrade(Database(Settings(database_url=admin), embedded=False)))
             yield Secured(port, certificates, lambda statement: sql(statement, admin))

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.access.conftest import Secured
-from ticketctl import loops
-from ticketctl.db.address import Address
-from ticketctl.db.credentials import logins_of
-from ticketctl.db.engine import Connections, Engines
-from ticketctl.db.pools import pool_named
-from ticketctl.db.revision import REVISION
+from ticketctl import event_loops
 from ticketctl.errors import ConfigError, DatabaseError
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.credentials import logins_of
+from ticketctl.postgres.engine import Connections, Engines
+from ticketctl.postgres.pools import pool_named
+from ticketctl.postgres.revision import REVISION
 from ticketctl.runtime import Database, current_revision
 from ticketctl.settings import Settings
 
@@ -138,12 +138,12 @@ class TestSecrets:
     def test_one_that_is_not_there(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
         arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none-AbCdEf"
         with pytest.raises(DatabaseError, match=r"Secrets Manager gave no password .*ResourceNotFound"):
-            loops.run(current_revision(Database(settings(secured, arn), embedded=False)))
+            event_loops.run(current_revision(Database(settings(secured, arn), embedded=False)))
 
     @pytest.mark.parametrize("secret", ['{"username": "ada"}', '{"password": 5}', '{"password": ""}'])
     def test_one_without_a_password(self, secured: Secured, store: Store, secret: str) -> None:
         with pytest.raises(ConfigError, match="the secret holds no password"):
-            loops.run(current_revision(Database(settings(secured, store(secret)), embedded=False)))
+            event_loops.run(current_revision(Database(settings(secured, store(secret)), embedded=False)))
 
 
 class TestIam:
@@ -151,11 +151,11 @@ class TestIam:
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         chosen = Settings(database_url=secured.url(secured.verified, user=role), database_iam=True)
         logins = logins_of(Address.parse(chosen.database_url), chosen)
-        token = loops.run(logins.current()).password
+        token = event_loops.run(logins.current()).password
         assert token.startswith(f"localhost:{secured.port}/?Action=connect&DBUser={role}&")
         assert f"%2F{REGION}%2Frds-db%2F" in token
         secured.sql(f"alter role {role} password '{token}'")
-        assert loops.run(current_revision(Database(chosen, embedded=False))) == REVISION
+        assert event_loops.run(current_revision(Database(chosen, embedded=False))) == REVISION
 
     def test_without_credentials_to_sign_with(self, secured: Secured, monkeypatch) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -164,5 +164,5 @@ class TestIam:
         with pytest.raises(
             DatabaseError, match=r"IAM gave no token for the database: .*credentials"
         ) as raised:
-            loops.run(current_revision(Database(chosen, embedded=False)))
+            event_loops.run(current_revision(Database(chosen, embedded=False)))
         assert "credentials of AWS" in str(raised.value.hint)

@@ -13,11 +13,11 @@ from tests.certificates import Certificates
 from tests.integration.access.conftest import PASSWORD, Secured
 from tests.pgbouncer import installed, pgbouncer
 from tests.proxy import tcp_proxy
-from ticketctl import loops
-from ticketctl.db.address import Address
-from ticketctl.db.engine import make_engine
-from ticketctl.db.revision import REVISION
+from ticketctl import event_loops
 from ticketctl.errors import DatabaseError
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import make_engine
+from ticketctl.postgres.revision import REVISION
 from ticketctl.runtime import Database, current_revision
 from ticketctl.settings import Settings
 
@@ -30,7 +30,7 @@ needs_pgbouncer = pytest.mark.skipif(installed() is None, reason="pgbouncer is n
 def use(url: str, **chosen: object) -> str | None:
     """Ask for the revision, as a command does."""
     settings = Settings(database_url=url, **chosen)
-    return loops.run(current_revision(Database(settings, embedded=False)))
+    return event_loops.run(current_revision(Database(settings, embedded=False)))
 
 
 @pytest.mark.parametrize(

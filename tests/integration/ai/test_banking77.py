@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ticketctl.ai.evaluation import evaluated
+from ticketctl.ai.evaluation.dataset import read_samples
+from ticketctl.ai.evaluation.metrics import evaluated
+from ticketctl.ai.evaluation.runner import tried
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.offline.artifact import packed
-from ticketctl.ai.offline.training import train
-from ticketctl.ai.samples import read_samples
-from ticketctl.ai.taxonomy_file import taxonomy_for
-from ticketctl.ai.trials import tried
+from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.training import train
+from ticketctl.ai.taxonomy.loader import taxonomy_for
 
 CHECKOUT = Path(__file__).parents[3]
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -60,8 +60,8 @@ async def test_ten_examples_a_label():
 
 PROGRAM = """
 import csv, hashlib, sys
-from ticketctl.ai.offline.artifact import packed
-from ticketctl.ai.offline.training import train
+from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.training import train
 with open(sys.argv[1], encoding="utf-8", newline="") as file:
     rows = [(row["text"], row["label"]) for row in csv.DictReader(file)][::25]
 model = train(rows)

@@ -10,8 +10,8 @@ import pytest
 from tests.fakes import FakeContext
 from tests.integration.ai.provider_server import chat, provider_server
 from ticketctl import worker as worker_module
-from ticketctl.domain import NewTicket, Step, TicketStatus
-from ticketctl.messages import TicketMessage, build_event
+from ticketctl.tickets.messages import TicketMessage, build_event
+from ticketctl.tickets.models import NewTicket, Step, TicketStatus
 
 RECORDS = 10
 CALL = 1.0

@@ -6,13 +6,14 @@ import sys
 
 import pytest
 
-from ticketctl.ai.offline import OfflineProvider, library
-from ticketctl.ai.offline.artifact import packed
-from ticketctl.ai.offline.library import file_name, model_for
-from ticketctl.ai.offline.training import train
-from ticketctl.ai.samples import Sample, read_samples
-from ticketctl.ai.taxonomy_file import default_taxonomy, taxonomy_for
-from ticketctl.ai.trials import ticket_of
+from ticketctl.ai.evaluation.dataset import Sample, read_samples
+from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.offline.engine import model_store
+from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.model_store import file_name, model_for
+from ticketctl.ai.offline.engine.training import train
+from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_for
 from ticketctl.errors import ConfigError, InvalidInputError, NotFoundError
 
 ROWS = (
@@ -26,14 +27,14 @@ ROWS = (
 
 @pytest.fixture(autouse=True)
 def forgetful():
-    library.model_for.cache_clear()
+    model_store.model_for.cache_clear()
 
 
 def no_training(monkeypatch):
     def refuse(*_):
         raise AssertionError("it trained again")
 
-    monkeypatch.setattr("ticketctl.ai.offline.training.train", refuse)
+    monkeypatch.setattr("ticketctl.ai.offline.engine.training.train", refuse)
 
 
 def test_a_model_is_trained_once_and_then_read(tmp_path, monkeypatch):
@@ -41,7 +42,7 @@ def test_a_model_is_trained_once_and_then_read(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "new").iterdir()] == [file_name(ROWS)]
     no_training(monkeypatch)
     assert model_for(ROWS, tmp_path / "new") is first
-    library.model_for.cache_clear()
+    model_store.model_for.cache_clear()
     assert model_for(ROWS, tmp_path / "new") == first
 
 
@@ -56,10 +57,10 @@ def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
         "import sys\n"
         "from ticketctl import loops\n"
         "from ticketctl.ai.offline import OfflineProvider\n"
-        "from ticketctl.ai.taxonomy_file import default_taxonomy\n"
-        "from ticketctl.ai.trials import ticket_of\n"
+        "from ticketctl.ai.taxonomy.loader import default_taxonomy\n"
+        "from ticketctl.ai.evaluation.runner import ticket_of\n"
         "loops.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
-        "print(*sorted({'httpx', 'random', 'ticketctl.ai.offline.training'} & set(sys.modules)))"
+        "print(*sorted({'httpx', 'random', 'ticketctl.ai.offline.engine.training'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -10,17 +10,17 @@ from email.utils import formatdate
 import pytest
 
 from tests.integration.ai.provider_server import chat, claude, failing, http, provider_server, raw
-from ticketctl.ai import transport
+from ticketctl.ai.budget import Budget
+from ticketctl.ai.evaluation.runner import ticket_of
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.online import OnlineProvider, OnlineSettings
-from ticketctl.ai.spending import Budget
-from ticketctl.ai.taxonomy_file import default_taxonomy
-from ticketctl.ai.transport import RefusedError, open_client
-from ticketctl.ai.trials import ticket_of
-from ticketctl.deadline import DEADLINE
-from ticketctl.domain import Step
+from ticketctl.ai.providers import http_client
+from ticketctl.ai.providers.http_client import RefusedError, open_client
+from ticketctl.ai.providers.llm import OnlineProvider, OnlineSettings
+from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.errors import ConfigError, ProviderError
-from ticketctl.prices import Price
+from ticketctl.processing.deadline import DEADLINE
+from ticketctl.tickets.models import Step
+from ticketctl.tickets.pricing import Price
 
 TAXONOMY = default_taxonomy()
 TICKET = replace(
@@ -50,7 +50,7 @@ def waits(monkeypatch):
     async def sleep(seconds):
         asked.append(seconds)
 
-    monkeypatch.setattr(transport, "sleep", sleep)
+    monkeypatch.setattr(http_client, "sleep", sleep)
     return asked
 
 
@@ -377,9 +377,9 @@ async def endless(writer):
 
 LONG = {
     "without end": endless,
-    "too long": http(200, b" " * (transport.LARGEST + 1)),
-    "an error of that length": http(500, b"x" * (transport.LARGEST + 1)),
-    "blown up": http(200, gzip.compress(b" " * 20 * transport.LARGEST), "content-encoding: gzip\r\n"),
+    "too long": http(200, b" " * (http_client.LARGEST + 1)),
+    "an error of that length": http(500, b"x" * (http_client.LARGEST + 1)),
+    "blown up": http(200, gzip.compress(b" " * 20 * http_client.LARGEST), "content-encoding: gzip\r\n"),
 }
 
 
@@ -402,7 +402,7 @@ async def dripping(writer):
 
 
 async def test_an_answer_that_never_ends_is_given_up(server, provider, waits, monkeypatch):
-    monkeypatch.setattr(transport, "LONGEST", 0.2)
+    monkeypatch.setattr(http_client, "LONGEST", 0.2)
     server.replies = [dripping]
     said = (await (await provider(timeout=0.1)).classify(TICKET)).output
     assert said.degraded
@@ -443,7 +443,7 @@ async def test_no_wait_is_longer_than_the_time_that_is_left(server, provider, wa
 
 async def test_no_answer_is_waited_for_longer_than_there_is_time(server, provider):
     server.replies = [http(200, b"{}", after=30.0)]
-    DEADLINE.set(time.monotonic() + transport.RESERVE + 0.1)
+    DEADLINE.set(time.monotonic() + http_client.RESERVE + 0.1)
     said = (await (await provider()).classify(TICKET)).output
     assert said.degraded
     assert "in the time that was left" in said.review[-1]

@@ -12,13 +12,13 @@ from uuid import UUID
 from tests.fakes import FakeProvider
 from tests.integration.chaos.sabotage import Sabotage
 from ticketctl import settings, worker
-from ticketctl.domain import Classification, Extraction, Route, Step, StepRecord, Ticket
 from ticketctl.errors import ProviderError
-from ticketctl.loops import Loop, policy_named
-from ticketctl.messages import TicketMessage
-from ticketctl.pipeline import Pipeline
-from ticketctl.ports import Answer, Claim, Failure, Outcome, TicketStore
+from ticketctl.event_loops import Loop, policy_named
+from ticketctl.processing.pipeline import Pipeline
 from ticketctl.runtime import resources
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import Classification, Extraction, Route, Step, StepRecord, Ticket
+from ticketctl.tickets.protocols import Answer, Claim, Failure, Outcome, TicketStore
 
 Output = TypeVar("Output")
 

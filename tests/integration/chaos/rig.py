@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.integration.chaos.sabotage import Sabotage
-from ticketctl import loops, settings
+from ticketctl import event_loops, settings
 from ticketctl.errors import QueueError
-from ticketctl.ports import Delivery, TicketQueue
 from ticketctl.queues.environment import Function
-from ticketctl.queues.mapping import EventSourceMapping, Happening, Started
+from ticketctl.queues.event_source_mapping import EventSourceMapping, Happening, Started
 from ticketctl.runtime import Database, open_backstage
+from ticketctl.tickets.protocols import Delivery, TicketQueue
 
 HANDLER = "tests.integration.chaos.handler:handler"
 
@@ -67,4 +67,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    loops.run(main())
+    event_loops.run(main())

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ticketctl.db.embedded import EmbeddedServer
+from ticketctl.postgres.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.chaos
 TICKETS = 40

@@ -9,9 +9,9 @@ from urllib.error import URLError
 
 import pytest
 
-from ticketctl import migration
-from ticketctl.db.embedded import EmbeddedServer
-from ticketctl.db.revision import REVISION
+from ticketctl.deployment import migration_handler
+from ticketctl.postgres.embedded import EmbeddedServer
+from ticketctl.postgres.revision import REVISION
 
 REQUEST = {
     "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/ticketctl/1",
@@ -31,7 +31,7 @@ class Context:
         self._seconds = seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return int((self._seconds + migration.RESERVE) * 1000)
+        return int((self._seconds + migration_handler.RESERVE) * 1000)
 
 
 class Bucket:
@@ -77,7 +77,9 @@ def ask(bucket, monkeypatch, empty_database_url):
 
     def asked(kind, seconds=60.0, **more):
         bucket.bodies.clear()
-        migration.handler(REQUEST | {"RequestType": kind, "ResponseURL": bucket.url} | more, Context(seconds))
+        migration_handler.handler(
+            REQUEST | {"RequestType": kind, "ResponseURL": bucket.url} | more, Context(seconds)
+        )
         return bucket.answer
 
     return asked

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from ticketctl.db.address import Address
-from ticketctl.db.revision import REVISION
-from ticketctl.db.throwaway import throwaway
-from ticketctl.messages import TicketMessage, build_event
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.revision import REVISION
+from ticketctl.postgres.scratch_database import throwaway
 from ticketctl.settings import Settings
-from ticketctl.warmstart.experiment import Experiment, Stage
-from ticketctl.warmstart.laboratory import Laboratory
-from ticketctl.warmstart.report import Verdict
-from ticketctl.warmstart.settle import settled
+from ticketctl.tickets.messages import TicketMessage, build_event
+from ticketctl.warmstart.report.model import Verdict
+from ticketctl.warmstart.runner.experiment import Experiment, Stage
+from ticketctl.warmstart.runner.lab import Laboratory
+from ticketctl.warmstart.runner.wait import settled
 
 TIMES, BATCH = 20, 10
 CALLS = TIMES + 1

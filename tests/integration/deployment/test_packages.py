@@ -19,7 +19,11 @@ from ticketctl.settings import Settings
 
 PACKAGED = {part.name: part for part in PARTS}
 HANDLERS = {
-    "worker": ["ticketctl.worker.handler", "ticketctl.worker.flush_outbox", "ticketctl.migration.handler"],
+    "worker": [
+        "ticketctl.worker.handler",
+        "ticketctl.worker.flush_outbox",
+        "ticketctl.deployment.migration_handler.handler",
+    ],
     "api": ["ticketctl.api.handler"],
 }
 NOT_IN = {
@@ -69,7 +73,7 @@ def test_what_is_in_it(packages, part):
     top = {name.partition("/")[0] for name in names}
     assert top.isdisjoint(NOT_IN[part])
     assert "LICENSE" in top  # asked for with --include
-    assert "ticketctl/db/_migrations/versions/0001_tickets.py" in names
+    assert "ticketctl/postgres/_migrations/versions/0001_tickets.py" in names
     assert modes == {0o644}
     inside = {folder for name in names for folder in name.split("/")}
     assert inside.isdisjoint(

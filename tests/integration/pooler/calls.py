@@ -15,10 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ticketctl import loops
-from ticketctl.db.address import Address
-from ticketctl.db.engine import make_engine
-from ticketctl.db.pools import POOLS
+from ticketctl import event_loops
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import make_engine
+from ticketctl.postgres.pools import POOLS
 from ticketctl.settings import Settings
 
 TASKS = 16
@@ -69,5 +69,5 @@ if __name__ == "__main__":
     for line in sys.stdin:
         asked = json.loads(line)
         made = partial(engine_of, asked["url"], asked["pool"], autocommit=asked["autocommit"])
-        sys.stdout.write(json.dumps(loops.run(work(asked["seed"], made))) + "\n")
+        sys.stdout.write(json.dumps(event_loops.run(work(asked["seed"], made))) + "\n")
         sys.stdout.flush()

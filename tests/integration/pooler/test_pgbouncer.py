@@ -15,7 +15,7 @@ import pytest
 from tests.fakes import NOON
 from tests.pgbouncer import POOL_SIZE, installed, pgbouncer, through
 from tests.program import ROOT
-from ticketctl.messages import TicketMessage, build_event
+from ticketctl.tickets.messages import TicketMessage, build_event
 
 PROCESSES = 2
 CALLS = PROCESSES * 16 * 3

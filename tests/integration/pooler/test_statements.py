@@ -14,26 +14,22 @@ from sqlalchemy.sql.expression import TextualSelect
 
 from tests.fakes import OUTCOME
 from tests.pgbouncer import installed, pgbouncer, through
-from ticketctl.db import operations, outbox, reviews, statements
-from ticketctl.db.address import Address
-from ticketctl.db.engine import Engines
-from ticketctl.db.failures import Telling
-from ticketctl.db.pools import POOLS
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import (
-    NewTicket,
-    Step,
-    StepRecord,
-    TicketStatus,
-)
-from ticketctl.messages import TicketMessage
-from ticketctl.ports import Failure, TicketFilter
-from ticketctl.queues import statements as queue_statements
+from ticketctl.postgres import operations, outbox, reviews
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Engines
+from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.pools import POOLS
+from ticketctl.postgres.sql import queue as queue_statements
+from ticketctl.postgres.sql import worker
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import NewTicket, Step, StepRecord, TicketStatus
+from ticketctl.tickets.protocols import Failure, TicketFilter
 
-MODULES = (statements, operations, outbox, reviews, queue_statements)
+MODULES = (worker, operations, outbox, reviews, queue_statements)
 LOGGED = re.compile(
     r"^\S+ \S+ \S+ \[\d+\] LOG:  (?:statement|execute ([^:]+)): (.*?)(?=^\S+ \S+ \S+ \[\d+\] |\Z)",
     re.DOTALL | re.MULTILINE,

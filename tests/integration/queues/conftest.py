@@ -6,14 +6,14 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from ticketctl.db.address import Address
-from ticketctl.db.engine import Connections
-from ticketctl.db.failures import Telling
-from ticketctl.db.operations import PostgresOperations
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import NewTicket
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Connections
+from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.operations import PostgresOperations
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
+from ticketctl.tickets.models import NewTicket
 
 SETTINGS = Settings(max_receive_count=3, visibility_timeout=60)
 

@@ -7,13 +7,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from ticketctl.db.failures import Telling
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import TicketStatus
-from ticketctl.messages import TicketMessage, parse_event
-from ticketctl.ports import Delivery, Failure
+from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import TicketMessage, parse_event
+from ticketctl.tickets.models import TicketStatus
+from ticketctl.tickets.protocols import Delivery, Failure
 
 Make = Callable[[int], Awaitable[list[int]]]
 Act = Callable[[], Awaitable[None]]

@@ -11,11 +11,11 @@ import pytest
 
 from tests.fakes import NOON
 from ticketctl.errors import ConfigError, QueueError
-from ticketctl.messages import build_record
-from ticketctl.ports import DeadLetter, Delivery, QueuePolicy
 from ticketctl.queues.environment import Function
-from ticketctl.queues.mapping import EventSourceMapping, Happening, Invoked, Started, Trouble
+from ticketctl.queues.event_source_mapping import EventSourceMapping, Happening, Invoked, Started, Trouble
 from ticketctl.settings import Settings
+from ticketctl.tickets.messages import build_record
+from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
 
 SETTINGS = Settings(batch_size=3, function_timeout=20, visibility_timeout=60)
 

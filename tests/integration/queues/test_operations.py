@@ -6,12 +6,11 @@ from uuid import uuid4
 
 import asyncpg
 
-from ticketctl import upkeep
-from ticketctl.db.operations import PostgresOperations
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import TicketStatus
-from ticketctl.messages import TicketMessage
+from ticketctl.postgres.operations import PostgresOperations
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import TicketStatus
 
 Make = Callable[[int], Awaitable[list[int]]]
 QUARTER = timedelta(minutes=15)
@@ -107,9 +106,9 @@ async def test_failed_and_stuck_tickets_are_found_for_a_retry(
 ) -> None:
     failed, new = await make(2)
     await other.execute("update tickets set status = 'failed' where id = $1", failed)
-    assert await upkeep.select_retries(operations, failed=True, stuck=None) == [failed]
-    assert await upkeep.select_retries(operations, failed=False, stuck=timedelta(0)) == [new]
-    assert await upkeep.select_retries(operations, failed=True, stuck=timedelta(0)) == [failed, new]
+    assert await operations.select_retries(operations, failed=True, stuck=None) == [failed]
+    assert await operations.select_retries(operations, failed=False, stuck=timedelta(0)) == [new]
+    assert await operations.select_retries(operations, failed=True, stuck=timedelta(0)) == [failed, new]
 
 
 async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
@@ -119,7 +118,7 @@ async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
     await other.execute("update messages set dead_at = now(); update tickets set status = 'failed'")
     await other.execute("delete from tickets where id = $1", gone)
     letters = await queue.dead_letters(10)
-    moved, left = await upkeep.redrive(queue, operations, letters)
+    moved, left = await operations.redrive(queue, operations, letters)
     assert (moved, [letter.body for letter in left]) == (1, [f'{{"ticket_id": {gone}}}'])
     assert len(await queue.dead_letters(10)) == 1
     assert await other.fetchval("select status from tickets where id = $1", there) == "new"

@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 
 from tests.fakes import OUTCOME
-from ticketctl.db.operations import PostgresOperations
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import TicketStatus
-from ticketctl.messages import TicketMessage
-from ticketctl.ports import Failure
+from ticketctl.postgres.operations import PostgresOperations
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import TicketStatus
+from ticketctl.tickets.protocols import Failure
 
 Make = Callable[[int], Awaitable[list[int]]]
 LEASE = timedelta(seconds=60)

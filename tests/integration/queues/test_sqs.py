@@ -15,17 +15,18 @@ import pytest
 
 from tests.moto_server import moto
 from tests.serving import asked
-from ticketctl import upkeep, worker
-from ticketctl.db.failures import Telling
-from ticketctl.db.operations import PostgresOperations
-from ticketctl.db.outbox import PostgresOutbox
-from ticketctl.db.store import PostgresStore
-from ticketctl.domain import NewTicket
+from ticketctl import worker
 from ticketctl.errors import ConfigError, QueueError
-from ticketctl.messages import TicketMessage, message_body, parse_event
-from ticketctl.ports import Delivery, Unsent
+from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.operations import PostgresOperations
+from ticketctl.postgres.outbox import PostgresOutbox
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.sqs import SqsQueue
 from ticketctl.settings import Settings
+from ticketctl.tickets import operations
+from ticketctl.tickets.messages import TicketMessage, message_body, parse_event
+from ticketctl.tickets.models import NewTicket
+from ticketctl.tickets.protocols import Delivery, Unsent
 
 Make = Callable[[int], Awaitable[list[int]]]
 SETTINGS = Settings(visibility_timeout=1)
@@ -109,7 +110,7 @@ async def test_dead_letters_are_listed_in_place_then_redriven(
     for _ in range(2):
         (letter,) = await sqs.dead_letters(10)
     assert letter.ticket_id == ticket_id
-    assert await upkeep.redrive(sqs, operations, [letter]) == (1, [])
+    assert await operations.redrive(sqs, operations, [letter]) == (1, [])
     assert await sqs.dead_letters(10) == []
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
     assert await other.fetchval("select status from tickets") == "new"
@@ -133,7 +134,7 @@ async def test_a_body_that_is_not_ours_is_a_letter_without_ticket(
     (letter,) = await sqs.dead_letters(10)
     assert (letter.ticket_id, letter.body) == (None, body)
     assert letter.reason is not None
-    assert await upkeep.redrive(sqs, operations, [letter]) == (0, [letter])
+    assert await operations.redrive(sqs, operations, [letter]) == (0, [letter])
     assert len(await sqs.dead_letters(10)) == 1
 
 
@@ -141,14 +142,14 @@ async def test_the_outbox_is_empty_after_it_was_sent(
     sqs: SqsQueue, outbox: PostgresOutbox, make: Make
 ) -> None:
     ids = await make(25)
-    assert await upkeep.flush(outbox, sqs) == 25
+    assert await operations.flush(outbox, sqs) == 25
     assert await outbox.waiting() == 0
     assert sorted(ticket_ids(await all_of(sqs))) == ids
 
 
 async def test_one_tickets_message_is_sent_alone(sqs: SqsQueue, outbox: PostgresOutbox, make: Make) -> None:
     _, ticket_id = await make(2)
-    assert await upkeep.flush(outbox, sqs, ticket_id=ticket_id) == 1
+    assert await operations.flush(outbox, sqs, ticket_id=ticket_id) == 1
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
     assert await outbox.waiting() == 1
 
@@ -162,7 +163,7 @@ async def test_a_requesters_tickets_are_one_group_and_sent_twice_come_once(
     again = await outbox.take(10)
     await sqs.send(again)
     await outbox.release([message.message_id for message in again])
-    await upkeep.flush(outbox, sqs)
+    await operations.flush(outbox, sqs)
     received = await all_of(sqs)
     groups = [delivery.record["attributes"]["MessageGroupId"] for delivery in received]
     assert len(received) == 3
@@ -175,7 +176,7 @@ async def test_what_the_queue_refuses_stays_in_the_outbox(
     await make(3)
     gone = SqsQueue(url + "x", SETTINGS)
     with pytest.raises(QueueError):
-        await upkeep.flush(outbox, gone)
+        await operations.flush(outbox, gone)
     assert await outbox.waiting() == 3
     assert len(await outbox.take(10)) == 3
 
@@ -230,7 +231,7 @@ async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Ma
         client = boto3.client("sqs", region_name="us-east-1", endpoint_url=server)
         queue = SqsQueue(client.create_queue(QueueName="closed")["QueueUrl"], SETTINGS)
         with pytest.raises(QueueError, match=r"(?s)refused: .*InvalidClientTokenId") as raised:
-            await upkeep.flush(outbox, queue)
+            await operations.flush(outbox, queue)
     assert "credentials" in str(raised.value.hint)
     assert "testing" not in str(raised.value)
     assert await outbox.waiting() == 2

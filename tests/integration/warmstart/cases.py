@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ticketctl.warmstart.report import Report, Verdict
+from ticketctl.warmstart.report.model import Report, Verdict
 
 SQS = {
     "Records": [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.warmstart.cases import SERVICES, Case
-from ticketctl.warmstart.laboratory import Laboratory
+from ticketctl.warmstart.runner.lab import Laboratory
 
 HERE = Path(__file__).parent
 

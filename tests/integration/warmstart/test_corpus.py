@@ -3,8 +3,8 @@
 import pytest
 
 from tests.integration.warmstart.cases import CASES, case_id, check_report
-from ticketctl.warmstart.experiment import Experiment
-from ticketctl.warmstart.report import Verdict
+from ticketctl.warmstart.report.model import Verdict
+from ticketctl.warmstart.runner.experiment import Experiment
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from ticketctl.warmstart.experiment import Experiment
-from ticketctl.warmstart.laboratory import Laboratory
-from ticketctl.warmstart.process import LaboratoryError
-from ticketctl.warmstart.report import Outcome, Verdict
+from ticketctl.warmstart.report.model import Outcome, Verdict
+from ticketctl.warmstart.runner.experiment import Experiment
+from ticketctl.warmstart.runner.lab import Laboratory
+from ticketctl.warmstart.runner.process import LaboratoryError
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.warmstart.cases import CASES, COLD_ONLY, case_id, check_report
-from ticketctl.warmstart.experiment import Experiment
+from ticketctl.warmstart.runner.experiment import Experiment
 
 LIBRARIES = (
     "aiobotocore",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ticketctl.warmstart.experiment import Experiment
-from ticketctl.warmstart.report import Outcome, Verdict
+from ticketctl.warmstart.report.model import Outcome, Verdict
+from ticketctl.warmstart.runner.experiment import Experiment
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ progress", on a server of another process, one connection at a time.
 
 import pytest
 
-from ticketctl.warmstart.experiment import Experiment, Stage
-from ticketctl.warmstart.report import Outcome, Verdict
+from ticketctl.warmstart.report.model import Outcome, Verdict
+from ticketctl.warmstart.runner.experiment import Experiment, Stage
 
 EVENT = {
     "Records": [{"messageId": f"m{n}", "eventSource": "aws:sqs", "body": "{}"} for n in range(1, 4)],

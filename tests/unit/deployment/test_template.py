@@ -7,10 +7,10 @@ from samtranslator.yaml_helper import yaml_parse
 
 from ticketctl.deployment.target import Architecture, Target
 from ticketctl.deployment.template import TEMPLATE, stack
+from ticketctl.diagnostics.queue_checks import lint
 from ticketctl.errors import ConfigError
-from ticketctl.lint import lint
-from ticketctl.ports import QueuePolicy
 from ticketctl.settings import NAMES, Settings
+from ticketctl.tickets.protocols import QueuePolicy
 
 TARGET = Target("3.13", Architecture.ARM64)
 SECRETS = {

@@ -1,10 +1,10 @@
 """Trains the models of the built-in examples anew and puts them where the package ships them."""
 
-from ticketctl.ai.offline.artifact import packed
 from ticketctl.ai.offline.classifier import category_rows, priority_rows, sentiment_rows
-from ticketctl.ai.offline.library import SHIPPED, file_name
-from ticketctl.ai.offline.training import train
-from ticketctl.ai.taxonomy_file import default_taxonomy
+from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.model_store import SHIPPED, file_name
+from ticketctl.ai.offline.engine.training import train
+from ticketctl.ai.taxonomy.loader import default_taxonomy
 
 
 def built_in() -> dict[str, bytes]:

@@ -5,16 +5,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from ticketctl.ai.offline import tone
+from ticketctl.ai.offline import sentiment_cues
+from ticketctl.ai.offline.engine.model import Model
+from ticketctl.ai.offline.engine.model_store import Rows, model_for
+from ticketctl.ai.offline.keywords import Keywords, judged, named
 from ticketctl.ai.offline.language import language_of
-from ticketctl.ai.offline.library import Rows, model_for
-from ticketctl.ai.offline.model import Model
-from ticketctl.ai.offline.reading import own_words
-from ticketctl.ai.offline.rules import Keywords, judged, named
-from ticketctl.ai.suspicion import suspicions
-from ticketctl.ai.taxonomy import SENTIMENTS, Taxonomy
-from ticketctl.ai.untrusted import LIMIT
-from ticketctl.domain import Classification
+from ticketctl.ai.offline.quote_stripping import own_words
+from ticketctl.ai.prompt_injection import suspicions
+from ticketctl.ai.sanitize import LIMIT
+from ticketctl.ai.taxonomy.schema import SENTIMENTS, Taxonomy
+from ticketctl.tickets.models import Classification
 
 _SURE = 0.6
 """The confidence from which the engine's word on priority and sentiment counts; below it, the usual is assumed."""
@@ -106,7 +106,7 @@ class Classifier:
 
     @cached_property
     def _tones(self) -> Keywords:
-        return Keywords(tone.CUES)
+        return Keywords(sentiment_cues.CUES)
 
     def _learned(self, rows: Rows) -> Model | None:
         """The model of these rows, or None where they do not tell two labels apart."""
@@ -131,7 +131,7 @@ def priority_rows(taxonomy: Taxonomy) -> Rows:
 
 def sentiment_rows() -> Rows:
     """What the sentiments are learned from."""
-    return _rows({sentiment: tone.EXAMPLES[sentiment] for sentiment in SENTIMENTS})
+    return _rows({sentiment: sentiment_cues.EXAMPLES[sentiment] for sentiment in SENTIMENTS})
 
 
 def _rows(examples: Mapping[str, Iterable[str]]) -> Rows:

@@ -1,9 +1,9 @@
 """The offline reply: a template with the ticket's own words in its placeholders."""
 
-from ticketctl.ai import replies
+from ticketctl.ai import reply_templates
 from ticketctl.ai.offline.extraction import without_secrets
-from ticketctl.ai.taxonomy import Taxonomy
-from ticketctl.domain import Classification, Draft, Extraction, Route, Ticket
+from ticketctl.ai.taxonomy.schema import Taxonomy
+from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Ticket
 
 
 def drafted(
@@ -21,4 +21,4 @@ def drafted(
         "team": route.team,
     }
     template = taxonomy.template(classification.category, classification.language)
-    return Draft(text=replies.fill(template, values).strip() + "\n", method="template")
+    return Draft(text=reply_templates.fill(template, values).strip() + "\n", method="template")

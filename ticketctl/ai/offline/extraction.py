@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from ticketctl.ai.offline import numbers, patterns
-from ticketctl.ai.taxonomy import Identifier
-from ticketctl.domain import Entity, Extraction
+from ticketctl.ai.offline import checksums, patterns
+from ticketctl.ai.taxonomy.schema import Identifier
+from ticketctl.tickets.models import Entity, Extraction
 
 LIMIT = 200
 """Entities that one ticket may have; a pasted log names thousands."""
@@ -36,7 +36,7 @@ def found(
 
 def without_secrets(text: str) -> str:
     """The text with its card and account numbers masked."""
-    for found in (numbers.ibans, numbers.cards):
+    for found in (checksums.ibans, checksums.cards):
         for start, end in reversed(list(found(text))):
             text = text[:start] + masked(text[start:end]) + text[end:]
     return text
@@ -50,7 +50,7 @@ def masked(number: str) -> str:
 def _candidates(
     text: str, identifiers: tuple[Identifier, ...], kinds: frozenset[str] | None
 ) -> Iterator[tuple[str, int, int]]:
-    for kind, secrets in (("card", numbers.cards), ("iban", numbers.ibans)):
+    for kind, secrets in (("card", checksums.cards), ("iban", checksums.ibans)):
         if kinds is None or kind in kinds:
             yield from ((kind, start, end) for start, end in secrets(text))
     lowered = text.lower()

@@ -4,13 +4,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ticketctl.ai.taxonomy import Taxonomy, digest
-from ticketctl.domain import Classification, Draft, Extraction, Route, Step, Ticket
-from ticketctl.ports import Answer
+from ticketctl.ai.taxonomy.schema import Taxonomy, digest
+from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
+from ticketctl.tickets.protocols import Answer
 
 if TYPE_CHECKING:
     from ticketctl.ai.offline.classifier import Classifier
-    from ticketctl.ai.offline.model import Model
+    from ticketctl.ai.offline.engine.model import Model
 
 Output = TypeVar("Output")
 
@@ -80,7 +80,7 @@ class OfflineProvider:
     @cached_property
     def _classifier(self) -> "Classifier":
         from ticketctl.ai.offline.classifier import Classifier
-        from ticketctl.ai.offline.library import read
+        from ticketctl.ai.offline.engine.model_store import read
 
         trained = self._trained
         if isinstance(trained, Path):
@@ -92,7 +92,7 @@ class OfflineProvider:
         """What tells one trained model from another; None where the taxonomy's own examples are used."""
         from hashlib import sha256
 
-        from ticketctl.ai.offline.artifact import packed
+        from ticketctl.ai.offline.engine.artifact import packed
 
         if self._trained is None:
             return None

@@ -18,14 +18,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from . import aws, hangs, wire
-from .census import Census
-from .errors import Said, describe, frames
-from .hearing import Ears
-from .holdings import Cutter, descriptors, holdings
-from .moments import Moments
-from .sites import Sites
-from .source import Source
+from . import hang_dump, ipc, lambda_context
+from .allocation_sites import Sites
+from .exceptions import Said, describe, frames
+from .leak_census import Census
+from .lifecycle import Moments
+from .log_capture import Ears
+from .open_fds import Cutter, descriptors, holdings
+from .user_code import Source
 
 Handler = Callable[[Any, Any], Any]
 
@@ -34,21 +34,21 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 templ
     """Serve one environment until the channel closes, then leave without a word to whatever is still open."""
     # a crash, or a hang that is ended by SIGABRT, leaves every thread's stack in the captured output
     faulthandler.enable(2)
-    hangs.listen()
+    hang_dump.listen()
     channel = socket.socket(fileno=descriptor)
-    order = wire.receive(channel)
+    order = ipc.receive(channel)
     if order is not None:
         environment = Environment(order)
-        wire.send(channel, environment.start())
-        while (order := wire.receive(channel)) is not None:
-            wire.send(channel, getattr(environment, order["do"])(order))
+        ipc.send(channel, environment.start())
+        while (order := ipc.receive(channel)) is not None:
+            ipc.send(channel, getattr(environment, order["do"])(order))
     os._exit(0)
 
 
 class Environment:
     """The process as Lambda would have it. `order` is the parent's `start` message."""
 
-    def __init__(self, order: wire.Message) -> None:
+    def __init__(self, order: ipc.Message) -> None:
         self._name: str = order["handler"]
         self._timeout: float = order["timeout"]
         path: str | None = order["path"]
@@ -58,7 +58,7 @@ class Environment:
         gc.freeze()  # as in the template: what the start left behind is nobody's finding
         module, _ = _split(self._name)
         self._source = Source(module, path)
-        self._look: wire.Look = order["look"]
+        self._look: ipc.Look = order["look"]
         # who only counts connections asks nobody for their lines
         self._sites = Sites(self._source, listening=self._look != "connections")
         self._ears = Ears(self._locate)
@@ -68,7 +68,7 @@ class Environment:
         self._handler: Handler
         self._before = descriptors()
 
-    def start(self) -> wire.Message:
+    def start(self) -> ipc.Message:
         """Import the handler; the answer's `error` says why that failed."""
         error = None
         try:
@@ -77,7 +77,7 @@ class Environment:
             error = self._describe(problem)
         return {"error": error, **self._observe(look=True)}
 
-    def invoke(self, order: wire.Message) -> wire.Message:
+    def invoke(self, order: ipc.Message) -> ipc.Message:
         """Call the handler once; the answer tells response, error, what was heard, and the census after it.
 
         Without `look`, which is for the last invocation, nobody looks at what it leaves.
@@ -86,22 +86,22 @@ class Environment:
         answer = self._call(order["event"])
         return {**answer, **self._observe(look=order["look"])}
 
-    def snapshot(self, order: wire.Message) -> wire.Message:  # noqa: ARG002 as every order's
+    def snapshot(self, order: ipc.Message) -> ipc.Message:  # noqa: ARG002 as every order's
         """Run the hooks before a snapshot, tell what lies in it, and cut the connections that it holds."""
-        from . import snapshots  # only where it is asked for: it imports what others do not need
+        from . import snapshot_hooks  # only where it is asked for: it imports what others do not need
 
-        error = self._hook(snapshots.before_snapshot)
+        error = self._hook(snapshot_hooks.before_snapshot)
         held = [_phrase(one.what, one.line) for one in holdings(self._before, self._sites) if one.peer]
-        values = snapshots.values(self._source)
+        values = snapshot_hooks.values(self._source)
         self.cut({"silently": False})
         return {"error": error, "held": held, "values": values}
 
-    def restore(self, order: wire.Message) -> wire.Message:  # noqa: ARG002 as every order's
+    def restore(self, order: ipc.Message) -> ipc.Message:  # noqa: ARG002 as every order's
         """Run the hooks after a restore, and tell what has changed by them."""
-        from . import snapshots
+        from . import snapshot_hooks
 
-        error = self._hook(snapshots.after_restore)
-        return {"error": error, "values": snapshots.values(self._source)}
+        error = self._hook(snapshot_hooks.after_restore)
+        return {"error": error, "values": snapshot_hooks.values(self._source)}
 
     def _hook(self, run: Callable[[], None]) -> Said | None:
         try:
@@ -110,14 +110,14 @@ class Environment:
             return self._describe(problem)
         return None
 
-    def cut(self, order: wire.Message) -> wire.Message:
+    def cut(self, order: ipc.Message) -> ipc.Message:
         """Cut every connection, as a far end does during a freeze: with a close, or silently."""
         cut = [one.number for one in holdings(self._before, self._sites) if one.peer]
         self._cutter.cut(cut, silently=order["silently"])
         return {"cut": len(cut)}
 
-    def _call(self, event: Any) -> wire.Message:
-        context = aws.Context(self._timeout)
+    def _call(self, event: Any) -> ipc.Message:
+        context = lambda_context.Context(self._timeout)
         response, error = None, None
         started = time.perf_counter()
         try:
@@ -126,7 +126,7 @@ class Environment:
             error = self._describe(problem)
         return {"duration_ms": (time.perf_counter() - started) * 1000, "response": response, "error": error}
 
-    def _observe(self, *, look: bool) -> wire.Message:
+    def _observe(self, *, look: bool) -> ipc.Message:
         heard = self._ears.take()
         if self._census is None or not look:
             counts = self._connections() if look else {}
@@ -167,13 +167,13 @@ def _phrase(what: str, line: str | None) -> str:
     return f"{what}, from {line}" if line else what
 
 
-def _enter(order: wire.Message, path: str | None) -> None:
+def _enter(order: ipc.Message, path: str | None) -> None:
     """Make working directory, sys.path and environment variables those of the function."""
     if path:
         os.chdir(path)
         sys.path.insert(0, path)
     dotted = ".".join(_split(order["handler"]))
-    os.environ.update(aws.variables(dotted, path or str(Path.cwd()), order["environment_id"]))
+    os.environ.update(lambda_context.variables(dotted, path or str(Path.cwd()), order["environment_id"]))
     os.environ.update(order["environment"])
     time.tzset()
 
@@ -212,8 +212,8 @@ def _as_json(response: Any) -> Any:
     except (TypeError, ValueError, RecursionError) as problem:
         raise NotSerializableError(f"the response cannot be sent as JSON: {problem}") from None
     size = len(text.encode("utf-8", "surrogatepass"))
-    if size > aws.RESPONSE_BYTES:
-        raise NotSerializableError(aws.TOO_LARGE.format(size=size))
+    if size > lambda_context.RESPONSE_BYTES:
+        raise NotSerializableError(lambda_context.TOO_LARGE.format(size=size))
     return json.loads(text)
 
 

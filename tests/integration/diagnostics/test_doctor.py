@@ -1,0 +1,109 @@
+"""The command `doctor` on folders of source."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BAD = """import asyncio
+import httpx
+
+client = httpx.AsyncClient()
+
+def handler(event, context):
+    return asyncio.run(client.get(event["url"]))
+"""
+
+
+@pytest.fixture
+def doctor(tmp_path: Path):
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ticketctl", "doctor", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | environment,
+        )
+
+    return run
+
+
+def test_a_sound_folder(doctor, tmp_path):
+    (tmp_path / "app.py").write_text("def handler(event, context): ...\n")
+    done = doctor()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_breaks_is_told_with_place_cause_and_cure(doctor, tmp_path):
+    (tmp_path / "app.py").write_text(BAD)
+    done = doctor("--handler", "app:handler")
+    assert done.returncode == 8
+    place, rule, gravity, cause, cure = done.stdout.rstrip("\n").split("\t")
+    assert (place, rule, gravity) == ("app.py:4", "client-outlives-loop", "breaks")
+    assert "app.py:7" in cause
+    assert "asyncio.Runner" in cure
+    assert done.stderr.startswith("error: 1 found that break")
+
+
+def test_json(doctor, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "app.py").write_text(BAD)
+    done = doctor("--path", "elsewhere", "--json")
+    assert done.returncode == 8
+    told = json.loads(done.stdout)
+    assert told["files"] == ["app.py"]
+    (found,) = told["findings"]
+    assert found.keys() == {"file", "line", "rule", "cause", "cure", "breaks"}
+
+
+def test_a_risk_is_told_and_is_no_failure(doctor, tmp_path):
+    (tmp_path / "app.py").write_text(BAD.replace("httpx.AsyncClient()", "asyncio.Lock()"))
+    done = doctor()
+    assert done.returncode == 0
+    assert done.stdout.split("\t")[:3] == ["app.py:4", "primitive-outlives-loop", "risk"]
+
+
+def test_our_own_settings(doctor):
+    done = doctor(TICKETCTL_POOL="queue")
+    assert done.returncode == 8
+    assert done.stdout.startswith("TICKETCTL_POOL\tpool-outlives-loop\tbreaks\t")
+
+
+def test_the_queue_and_the_database_are_asked(doctor, database_url):
+    done = doctor("--ask", TICKETCTL_DATABASE_URL=database_url)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = doctor(
+        "--ask",
+        TICKETCTL_DATABASE_URL=database_url,
+        TICKETCTL_CONCURRENCY="100000",
+        TICKETCTL_FUNCTION_TIMEOUT="900",
+    )
+    assert done.returncode == 8
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [
+        ["TICKETCTL_VISIBILITY_TIMEOUT", "visibility-timeout"],
+        ["TICKETCTL_CONCURRENCY", "concurrency"],
+    ]
+
+
+def test_our_own_worker_is_sound(doctor):
+    done = doctor("--handler", "ticketctl.worker:handler", "--path", str(Path(__file__).parents[3]))
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--handler", "nowhere:handler"], "no module 'nowhere'"),
+        (["--handler", "handler"], "module:function"),
+        (["--path", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_is_typed_wrongly_is_refused(doctor, arguments, said):
+    done = doctor(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,0 +1,111 @@
+"""What the database says of invocations that reported failure."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from ticketctl.diagnostics.side_effects import SideEffects
+from ticketctl.diagnostics.simulation import Plan, simulate
+from ticketctl.postgres import scratch_database as throwaway_module
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.scratch_database import Backend, Throwaway, throwaway
+from ticketctl.settings import Settings
+from ticketctl.warmstart.report.model import Invocation, Outcome, Record
+
+CLAIM = """
+update tickets set status = 'processing', attempt = 1, lease_token = gen_random_uuid(), updated_at = now()
+where id = $1
+"""
+TRY = "insert into attempts (ticket_id, attempt) values ($1, 1)"
+PARSED = "select count(*) from pg_stat_activity where application_name = 'environment' and query = ';'"
+GIVE_BACK = "update tickets set status = 'new', lease_token = null, updated_at = now() where id = $1"
+GIVE_BACK_UNCLAIMED = "update tickets set status = 'failed', attempt = 1, updated_at = now() where id = $1"
+
+
+@pytest.mark.parametrize(
+    ("pool", "loop", "said"),
+    [
+        ("queue", "run-per-invocation", "Invocation 2 reported failure, and changed the database: 3 tickets"),
+        ("queue", "run-per-record", "Invocation 1 reported failure, and changed the database: 1 ticket"),
+        ("queue-pre-ping", "run-per-invocation", None),
+        ("null", "run-per-invocation", None),
+    ],
+)
+async def test_a_statement_that_a_dead_loops_connection_sent_takes_effect(
+    server: str, pool: str, loop: str, said: str | None
+) -> None:
+    plan = Plan(settings=Settings(), server=Address.parse(server), ours=True, pairs=[(pool, loop)], times=3)
+    (cell,) = await simulate(plan, lambda: None)
+    causes = [one.cause for one in cell.report.findings if one.kind == "side-effect"]
+    assert [cause.partition(" was")[0].partition(" were")[0] for cause in causes] == ([said] if said else [])
+
+
+@pytest.fixture
+async def database(server: str) -> AsyncIterator[Throwaway]:
+    async with throwaway(Address.parse(server), Settings(), ours=True) as one:
+        yield one
+
+
+@pytest.fixture
+async def environment(database: Throwaway) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(
+        database.address.dsn, server_settings={"application_name": "environment"}
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def backend(database: Throwaway) -> Backend:
+    return database.backend("environment")
+
+
+async def test_a_claim_is_told_from_giving_back(database, environment, backend) -> None:
+    untouched, claimed, returned, only_returned = await database.make_tickets(4)
+    for ticket in (claimed, returned):
+        async with environment.transaction():
+            await environment.execute(CLAIM, ticket)
+            await environment.execute(TRY, ticket)
+    await environment.execute(GIVE_BACK, returned)
+    async with environment.transaction():
+        await environment.execute(GIVE_BACK_UNCLAIMED, only_returned)
+        await environment.execute(TRY, only_returned)
+    effects = await backend.effects([untouched, claimed, returned, only_returned])
+    assert effects.claimed == {claimed, returned}
+    assert effects.idle_in_transaction == 0
+
+
+async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
+    environment, backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a ping that a connection of a dead loop has begun: PARSE went out, and nobody will send what follows."""
+    monkeypatch.setattr(throwaway_module, "_BUSY_PATIENCE", 10_000)
+    parse = b"\0;\0\0\0"
+    environment._transport.write(b"P" + (4 + len(parse)).to_bytes(4) + parse + b"H" + (4).to_bytes(4))
+    async with asyncio.timeout(20):
+        while await backend._watcher.value(PARSED) == 0:  # noqa: ASYNC110 - the server tells only who asks
+            await asyncio.sleep(0.01)
+        effects = await backend.effects([])
+    assert effects.idle_in_transaction == 0
+
+
+async def test_a_backend_that_is_left_in_a_transaction(environment, backend) -> None:
+    side_effects = SideEffects(backend, {})
+    await environment.execute("begin")
+    await environment.execute("select 1")
+    await side_effects.look(Invocation(number=4, outcome=Outcome.ERROR, duration_ms=1.0))
+    (finding,) = side_effects.findings()
+    assert finding.kind == "idle-in-transaction"
+    assert "Invocation 4 " in finding.cause
+
+
+async def test_an_invocation_that_was_ok_is_not_asked_about(database, environment, backend) -> None:
+    (ticket,) = await database.make_tickets(1)
+    await environment.execute(CLAIM, ticket)
+    await environment.execute("begin")
+    side_effects = SideEffects(backend, {"m": ticket})
+    record = Record(message_id="m", outcome=Outcome.OK)
+    await side_effects.look(Invocation(number=1, outcome=Outcome.OK, duration_ms=1.0, records=[record]))
+    assert list(side_effects.findings()) == []

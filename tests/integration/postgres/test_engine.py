@@ -1,0 +1,222 @@
+"""What one event loop holds of the database: few connections, each call bounded in time."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Connections, Engines
+from ticketctl.postgres.pools import POOLS
+from ticketctl.settings import Settings
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_connections(emptied_url: str) -> Open:
+    @asynccontextmanager
+    async def opened(pool: str = "dispose", **chosen: Any) -> AsyncIterator[Connections]:
+        settings = Settings(database_url=emptied_url, **chosen)
+        engines = Engines(Address.parse(emptied_url), POOLS[pool], settings, one_loop=True)
+        async with engines.per_loop() as connections:
+            yield connections
+
+    return opened
+
+
+async def backend(connections: Connections, *, apart: bool = False) -> int:
+    async with connections.one(apart=apart) as connection:
+        pid: int = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+    return pid
+
+
+async def test_a_pool_keeps_as_many_connections_as_are_used_at_once(
+    open_connections: Open, settled: Callable[[str, int], int]
+) -> None:
+    all_at_once = asyncio.Barrier(8)
+
+    async def use(connections: Connections) -> None:
+        async with connections.one():
+            await all_at_once.wait()
+
+    async with open_connections("queue", max_connections=8, application_name="eight") as connections:
+        await asyncio.gather(*(use(connections) for _ in range(8)))
+        assert settled("eight", 8) == 8
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_no_more_connections_at_a_time_than_the_settings_allow(
+    open_connections: Open, limit: int
+) -> None:
+    held = most = 0
+    full = asyncio.Event()
+
+    async def use(connections: Connections) -> None:
+        nonlocal held, most
+        async with connections.one():
+            held += 1
+            most = max(most, held)
+            if held == limit:
+                full.set()
+            await full.wait()
+            await asyncio.sleep(0)
+            held -= 1
+
+    async with open_connections(max_connections=limit) as connections:
+        await asyncio.gather(*(use(connections) for _ in range(4 * limit)))
+    assert most == limit
+
+
+async def test_a_connection_apart_is_one_that_no_pool_has_touched(open_connections: Open) -> None:
+    async with open_connections() as connections:
+        pooled = await backend(connections)
+        assert await backend(connections) == pooled
+        apart = [await backend(connections, apart=True) for _ in range(2)]
+    assert len({pooled, *apart}) == 3
+
+
+async def test_the_null_pool_keeps_no_connection(open_connections: Open) -> None:
+    async with open_connections("null") as connections:
+        assert await backend(connections) != await backend(connections)
+
+
+async def test_every_statement_stands_for_itself(open_connections: Open, ask: Callable[[str], str]) -> None:
+    async with open_connections() as connections, connections.one() as connection:
+        await connection.execute(text("insert into tickets (subject) values ('x')"))
+        assert ask("select count(*) from tickets") == "1"
+
+
+async def test_the_server_knows_the_connection_by_its_name(open_connections: Open) -> None:
+    async with open_connections(application_name="mine") as connections, connections.one() as connection:
+        assert await connection.scalar(text("show application_name")) == "mine"
+
+
+@pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
+async def test_a_statement_that_takes_too_long_is_given_up(open_connections: Open, pool: str) -> None:
+    async with open_connections(pool, store_timeout=0.2) as connections:
+        with pytest.raises(TimeoutError, match=r"the database did not answer within 0\.2 s"):
+            async with connections.one() as connection:
+                await connection.execute(text("select pg_sleep(60)"))
+        assert await backend(connections)
+
+
+@pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
+async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, pool: str) -> None:
+    """It answers nothing and closes nothing: only a bound from outside ends the wait."""
+    stopped: list[int] = []
+
+    async def use(connections: Connections) -> None:
+        async with connections.one() as connection:
+            stopped.append((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
+            os.kill(stopped[0], signal.SIGSTOP)
+            await connection.execute(text("select 1"))
+
+    async with open_connections(pool, store_timeout=0.3) as connections:
+        try:
+            with pytest.raises(TimeoutError, match=r"the database did not answer within 0\.3 s"):
+                await use(connections)
+            assert await backend(connections) not in stopped
+        finally:
+            os.kill(stopped[0], signal.SIGCONT)
+
+
+async def test_an_engines_first_connection_asks_the_server_nothing_of_its_own(open_connections: Open) -> None:
+    asked = "select statement from pg_prepared_statements"
+    async with open_connections("queue") as connections, connections.one() as connection:
+        assert (await connection.execute(text(asked))).scalars().all() == [asked]
+        assert connection.dialect.server_version_info >= (14,)
+
+
+async def test_an_error_of_ones_own_is_not_taken_for_the_databases(open_connections: Open) -> None:
+    async with open_connections() as connections:
+        with pytest.raises(TimeoutError, match="of my own"):
+            async with connections.one():
+                raise TimeoutError("of my own")
+
+
+async def test_a_connection_is_handed_to_who_waits_and_then_closed(
+    open_connections: Open, sql: Callable[..., str]
+) -> None:
+    async with open_connections("null", application_name="handing-on") as connections:
+        backends = await asyncio.gather(*(backend(connections) for _ in range(10)))
+        assert len(set(backends)) == 1
+        assert await backend(connections) not in backends
+    assert sql("select count(*) from pg_stat_activity where application_name = 'handing-on'") == "0"
+
+
+async def test_back_to_back_one_connection_serves_until_the_end(
+    open_connections: Open, sql: Callable[..., str]
+) -> None:
+    open_now = "select count(*) from pg_stat_activity where application_name = 'back-to-back'"
+    async with open_connections("null", application_name="back-to-back") as connections:
+        async with connections.back_to_back():
+            first = await backend(connections)
+            async with connections.back_to_back():
+                assert await backend(connections) == first
+            assert await backend(connections) == first
+        assert sql(open_now) == "0"
+
+
+async def test_back_to_back_no_pool_is_asked_in_between(open_connections: Open) -> None:
+    async with open_connections("queue-recycle") as connections:
+        first = await backend(connections)
+        assert await backend(connections) != first
+        async with connections.back_to_back():
+            second = await backend(connections)
+            assert await backend(connections) == second
+
+
+async def test_back_to_back_what_failed_serves_nobody(open_connections: Open) -> None:
+    async with open_connections("null") as connections, connections.back_to_back():
+        first = await backend(connections)
+        with pytest.raises(Exception, match="division by zero"):
+            async with connections.one() as connection:
+                await connection.execute(text("select 1 / 0"))
+        assert await backend(connections) != first
+
+
+async def test_a_server_that_falls_silent_before_the_end_hangs_nobody(open_connections: Open) -> None:
+    stopped: list[int] = []
+    try:
+        async with asyncio.timeout(10), open_connections("null", store_timeout=0.3) as connections:
+            async with connections.back_to_back():
+                stopped.append(await backend(connections))
+                os.kill(stopped[0], signal.SIGSTOP)
+            assert await backend(connections) not in stopped
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+
+
+async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:
+    seen: list[int] = []
+
+    async def fail(connections: Connections) -> None:
+        async with connections.one() as connection:
+            seen.append((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
+            await connection.execute(text("select 1 / 0"))
+
+    async with open_connections("null") as connections:
+        failed, after = await asyncio.gather(fail(connections), backend(connections), return_exceptions=True)
+    assert isinstance(failed, Exception)
+    assert isinstance(after, int)
+    assert after not in seen
+
+
+async def test_nothing_is_left_for_a_waiter_who_gave_up(
+    open_connections: Open, sql: Callable[..., str]
+) -> None:
+    async with open_connections("null", application_name="given-up") as connections:
+        async with connections.one():
+            waiter = asyncio.create_task(backend(connections))
+            await asyncio.sleep(0)
+        waiter.cancel()
+        await asyncio.wait([waiter])
+    assert waiter.cancelled()
+    assert sql("select count(*) from pg_stat_activity where application_name = 'given-up'") == "0"

@@ -1,0 +1,230 @@
+"""A person's word on a real database: what is marked, what is kept, and what no later run overwrites."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.ai.taxonomy.schema import SENTIMENTS
+from ticketctl.errors import InvalidInputError, NotFoundError
+from ticketctl.postgres.engine import Connections
+from ticketctl.postgres.reviews import PostgresReviews
+from ticketctl.postgres.store import PostgresStore
+from ticketctl.processing.pipeline import Pipeline
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import NewTicket, Ticket, TicketStatus
+from ticketctl.tickets.protocols import Claim
+from ticketctl.tickets.review import FIELDS, Desk, Vocabulary
+
+TAXONOMY = default_taxonomy()
+VOCABULARY = Vocabulary(
+    category=tuple(category.name for category in TAXONOMY.categories),
+    priority=tuple(priority.name for priority in TAXONOMY.priorities),
+    sentiment=SENTIMENTS,
+    team=tuple(team.name for team in TAXONOMY.teams),
+)
+UNSURE = NewTicket(subject="It is broken somehow", body="please look at it")
+THEIRS = {
+    "category": "sales",
+    "priority": "urgent",
+    "sentiment": "positive",
+    "language": "pt",
+    "team": "security",
+    "draft": "Olá",
+}
+
+
+@pytest.fixture
+def desk(store: PostgresStore, connections: Connections) -> Desk:
+    return Desk(tickets=store, reviews=PostgresReviews(connections), router=TAXONOMY, vocabulary=VOCABULARY)
+
+
+@pytest.fixture
+def again(ask: Callable[[str], str]) -> Callable[[int], str]:
+    """Make a ticket new, as a retry does."""
+    return lambda ticket_id: ask(f"update tickets set status = 'new' where id = {ticket_id}")  # noqa: S608
+
+
+async def claim(store: PostgresStore, ticket_id: int) -> tuple[Claim, Callable[[], Awaitable[TicketStatus]]]:
+    """Claim a ticket; the second answer runs it to its end."""
+    token = uuid4()
+    message = TicketMessage(message_id="m", ticket_id=ticket_id)
+    claims = await store.claim([message], token=token, lease=timedelta(minutes=1), environment_id="e")
+    claimed = claims[ticket_id]
+    assert claimed.ticket is not None
+    pipeline = Pipeline(store=store, provider=OfflineProvider(TAXONOMY), router=TAXONOMY)
+    ticket = claimed.ticket
+    return claimed, lambda: pipeline.run(ticket, claimed, token)
+
+
+async def run(store: PostgresStore, ticket_id: int) -> Ticket:
+    _, to_its_end = await claim(store, ticket_id)
+    await to_its_end()
+    return await read(store, ticket_id)
+
+
+async def read(store: PostgresStore, ticket_id: int) -> Ticket:
+    history = await store.history(ticket_id)
+    assert history is not None
+    return history.ticket
+
+
+async def made(store: PostgresStore, ticket: NewTicket = UNSURE) -> int:
+    return (await store.create(ticket))[0].id
+
+
+def word(ticket: Ticket) -> dict[str, str | None]:
+    return {name: getattr(ticket, name) for name in FIELDS}
+
+
+@pytest.mark.parametrize("when", ["before the first run", "after it", "while it runs"])
+async def test_no_run_overwrites_what_a_human_set(
+    desk: Desk, store: PostgresStore, again: Callable[[int], str], when: str
+) -> None:
+    ticket_id = await made(store)
+    if when == "before the first run":
+        await desk.set(ticket_id, THEIRS)
+    elif when == "while it runs":
+        _, to_its_end = await claim(store, ticket_id)
+        await desk.set(ticket_id, THEIRS)
+        await to_its_end()
+        during = await read(store, ticket_id)
+        assert (word(during), during.confidence) == (THEIRS, 1.0)
+        again(ticket_id)
+    else:
+        await run(store, ticket_id)
+        await desk.set(ticket_id, THEIRS)
+        again(ticket_id)
+    after = await run(store, ticket_id)
+    assert word(after) == THEIRS
+    assert after.set_by_human == sorted(THEIRS)
+    assert (after.status, after.confidence) == (TicketStatus.PROCESSED, 1.0)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+async def test_what_is_not_set_stays_the_engines(
+    desk: Desk, store: PostgresStore, name: str, again: Callable[[int], str]
+) -> None:
+    ticket_id = await made(store)
+    before = await run(store, ticket_id)
+    after = await desk.set(ticket_id, {name: THEIRS[name]})
+    assert after.set_by_human == [name]
+    others = {field: value for field, value in word(before).items() if field not in {name, "team"}}
+    assert word(after).items() >= {name: THEIRS[name], **others}.items()
+    assert after.status is TicketStatus.NEEDS_REVIEW
+    assert after.updated_at > before.updated_at
+    again(ticket_id)
+    assert getattr(await run(store, ticket_id), name) == THEIRS[name]
+
+
+async def test_the_team_follows_a_category_until_a_human_sets_it(desk: Desk, store: PostgresStore) -> None:
+    ticket_id = await made(store)
+    assert (await run(store, ticket_id)).team == "support"
+    assert (await desk.set(ticket_id, {"category": "billing"})).team == "billing"
+    assert (await desk.set(ticket_id, {"team": "operations"})).team == "operations"
+    ticket = await desk.set(ticket_id, {"category": "bug"})
+    assert (ticket.team, ticket.set_by_human) == ("operations", ["category", "team"])
+
+
+async def test_a_run_with_the_humans_category_drafts_anew(
+    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+) -> None:
+    ticket_id = await made(store)
+    before = await run(store, ticket_id)
+    await desk.set(ticket_id, {"category": "outage"})
+    again(ticket_id)
+    after = await run(store, ticket_id)
+    assert (after.category, after.team) == ("outage", "operations")
+    assert after.draft
+    assert after.draft != before.draft
+
+
+async def test_approving_makes_all_that_there_is_a_humans_word(
+    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+) -> None:
+    ticket_id = await made(store)
+    before = await run(store, ticket_id)
+    approved = await desk.approve(ticket_id)
+    assert word(approved) == word(before)
+    assert approved.status is TicketStatus.PROCESSED
+    assert approved.set_by_human == sorted(name for name, value in word(before).items() if value is not None)
+    assert word(await desk.approve(ticket_id)) == word(before)
+    again(ticket_id)
+    assert word(await run(store, ticket_id)) == word(before)
+
+
+async def test_a_ticket_without_a_category_can_be_approved(desk: Desk, store: PostgresStore) -> None:
+    ticket_id = await made(store, NewTicket(subject="x" * 40))
+    assert (await run(store, ticket_id)).category is None
+    approved = await desk.approve(ticket_id)
+    assert (approved.category, approved.confidence) == (None, 0.0)
+    assert "category" not in approved.set_by_human
+
+
+async def test_a_rejected_draft_never_comes_back(
+    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+) -> None:
+    ticket_id = await made(store)
+    await run(store, ticket_id)
+    rejected = await desk.reject(ticket_id, "not what we say")
+    assert (rejected.draft, rejected.status) == (None, TicketStatus.PROCESSED)
+    assert rejected.set_by_human == ["draft"]
+    history = await store.history(ticket_id)
+    assert history is not None
+    assert [(a.outcome, a.error) for a in history.attempts] == [("rejected", "not what we say")]
+    again(ticket_id)
+    assert (await run(store, ticket_id)).draft is None
+
+
+async def test_a_verdict_is_noted_with_the_last_try_only(
+    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+) -> None:
+    ticket_id = await made(store)
+    await run(store, ticket_id)
+    again(ticket_id)
+    await run(store, ticket_id)
+    await desk.approve(ticket_id)
+    history = await store.history(ticket_id)
+    assert history is not None
+    assert [a.outcome for a in history.attempts] == ["needs_review", "approved"]
+
+
+@pytest.mark.parametrize("status", ["new", "processing", "failed", "closed"])
+async def test_nothing_is_judged_before_it_was_processed(
+    desk: Desk, store: PostgresStore, ask: Callable[[str], str], status: str
+) -> None:
+    ticket_id = await made(store)
+    ask(f"update tickets set status = '{status}'")  # noqa: S608 - of this test's own
+    before = await read(store, ticket_id)
+    for call in (desk.approve(ticket_id), desk.reject(ticket_id)):
+        with pytest.raises(InvalidInputError, match=f"ticket {ticket_id} is {status}"):
+            await call
+    assert await read(store, ticket_id) == before
+
+
+async def test_a_ticket_that_is_not_there(desk: Desk) -> None:
+    for call in (desk.set(7, {"team": "support"}), desk.approve(7), desk.reject(7)):
+        with pytest.raises(NotFoundError, match="no ticket 7"):
+            await call
+
+
+async def test_two_people_at_once_lose_nothing(desk: Desk, store: PostgresStore) -> None:
+    ticket_id = await made(store)
+    await run(store, ticket_id)
+    await asyncio.gather(*(desk.set(ticket_id, {name: value}) for name, value in THEIRS.items()))
+    after = await read(store, ticket_id)
+    assert word(after) == THEIRS
+    assert after.set_by_human == sorted(THEIRS)
+
+
+async def test_what_waits_comes_oldest_first(desk: Desk, store: PostgresStore) -> None:
+    ids = [await made(store) for _ in range(3)]
+    for ticket_id in reversed(ids):
+        await run(store, ticket_id)
+    assert [history.ticket.id for history in await desk.waiting(2)] == ids[:2]
+    await desk.approve(ids[0])
+    assert [history.ticket.id for history in await desk.waiting(5)] == ids[1:]

@@ -1,0 +1,94 @@
+"""What the worker's statements read: their own rows, however many others there are."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.engine import Connections
+from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.outbox import PostgresOutbox
+from ticketctl.postgres.store import PostgresStore
+from ticketctl.queues.embedded import PostgresQueue
+from ticketctl.settings import Settings
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.protocols import Failure
+
+MANY = 5000
+FILL = f"""
+with made as (
+  insert into tickets (subject) select 'ticket ' || n from generate_series(1, {MANY}) n returning id
+)
+insert into messages (ticket_id, body) select id, '{{}}' from made
+"""  # noqa: S608 - a number of the test's own
+
+Reading = Callable[[str], tuple[int, int]]
+
+
+@pytest.fixture
+def reading(ask: Callable[[str], str]) -> Reading:
+    """How many rows of a table were read from end to end, and how often it was looked into by an index."""
+
+    def read(table: str) -> tuple[int, int]:
+        columns = "seq_tup_read || ' ' || idx_scan"
+        found = ask(f"select {columns} from pg_stat_user_tables where relname = '{table}'")  # noqa: S608 - as above
+        rows, looks = map(int, found.split())
+        return rows, looks
+
+    return read
+
+
+@pytest.fixture
+def many(ask: Callable[[str], str]) -> Sequence[int]:
+    """The ids of three among thousands of tickets, each with its message."""
+    ask(FILL)
+    ask("analyze tickets; analyze messages")
+    return [int(number) for number in ask("select id from tickets order by id desc limit 3").split()]
+
+
+def rows_read(reading: Reading, table: str, before: tuple[int, int]) -> int:
+    """Rows read from end to end since then; the server tells of a connection's reading after its end."""
+    deadline = time.monotonic() + 5
+    while (now := reading(table))[1] == before[1] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return now[0] - before[0]
+
+
+async def test_claiming_and_giving_back(store: PostgresStore, many: Sequence[int], reading: Reading) -> None:
+    messages = [TicketMessage(message_id=str(uuid4()), ticket_id=number) for number in many]
+    before = reading("tickets")
+    token = uuid4()
+    claims = await store.claim(messages, token=token, lease=timedelta(seconds=30), environment_id="e")
+    assert all(claim.ticket for claim in claims.values())
+    assert rows_read(reading, "tickets", before) == 0
+    before = reading("tickets")
+    failures = [Failure(message=message, error="it broke", final=False) for message in messages]
+    await store.give_back(failures, token=token, environment_id="e")
+    assert rows_read(reading, "tickets", before) == 0
+
+
+async def test_settling_deliveries(
+    connections: Connections, emptied_url: str, many: Sequence[int], reading: Reading
+) -> None:
+    queue = PostgresQueue(connections, Settings(database_url=emptied_url))
+    deliveries = await queue.receive(3, wait=0)
+    assert len(deliveries) == len(many)
+    for settle in (queue.give_back, queue.delete):
+        before = reading("messages")
+        await settle(deliveries)
+        assert rows_read(reading, "messages", before) == 0
+
+
+async def test_forgetting_what_was_sent(
+    connections: Connections, emptied_url: str, many: Sequence[int], reading: Reading
+) -> None:
+    outbox = PostgresOutbox(Telling(connections, Address.parse(emptied_url)))
+    unsent = await outbox.take(3)
+    assert len(unsent) == len(many)
+    for settle in (outbox.release, outbox.forget):
+        before = reading("messages")
+        await settle([one.message_id for one in unsent])
+        assert rows_read(reading, "messages", before) == 0

@@ -1,0 +1,246 @@
+"""What people do with tickets, on a real database."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.test_output import HOSTILE
+from ticketctl.errors import InvalidInputError
+from ticketctl.postgres.store import SORTS, PostgresStore
+from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket, TicketStatus
+from ticketctl.tickets.protocols import TicketFilter, TicketPage
+
+FULL = """
+insert into tickets (subject, status, category, priority, team, created_at, updated_at)
+select 'ticket ' || n, (array['new', 'processed', 'failed'])[n % 3 + 1], (array['billing', 'outage'])[n % 2 + 1],
+  (array['low', 'high'])[n % 2 + 1], (array['red', 'blue', null])[n % 3 + 1],
+  timestamptz '2026-01-31 12:00Z' + n / 10 * interval '1 hour',
+  timestamptz '2026-01-31 12:00Z' - n % 4 * interval '1 hour'
+from generate_series(1, 40) n
+"""
+"""Forty tickets, ten created in each same moment."""
+
+
+EVERY = TicketFilter()
+
+
+async def listed(store: PostgresStore, wanted: TicketFilter = EVERY, **options: Any) -> TicketPage:
+    chosen: dict[str, Any] = {"sort": "created", "limit": 100, "after": None, "count": True}
+    return await store.list(wanted, **(chosen | options))
+
+
+def ids(page: TicketPage) -> list[int]:
+    return [ticket.id for ticket in page.tickets]
+
+
+class TestCreate:
+    async def test_a_new_ticket_and_its_message(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        ticket, new = await store.create(NewTicket(subject="Fire", body="Help", requester="ada@example.com"))
+        assert new
+        assert (ticket.subject, ticket.body, ticket.requester) == ("Fire", "Help", "ada@example.com")
+        assert (ticket.status, ticket.attempt, ticket.set_by_human) == (TicketStatus.NEW, 0, [])
+        assert ticket.created_at.utcoffset() == timedelta(0)
+        assert ask("select ticket_id, body, receive_count, sent_at from messages") == (
+            f'{ticket.id}|{{"ticket_id": {ticket.id}}}|0|'
+        )
+
+    @pytest.mark.parametrize(
+        "ticket",
+        [
+            NewTicket(subject="x" * SUBJECT_LIMIT, body="y" * BODY_LIMIT),
+            NewTicket(subject="😀" * SUBJECT_LIMIT, body="é" * BODY_LIMIT),
+            NewTicket(subject="many words", body=" ".join(f"word{n}" for n in range(25_000))[:BODY_LIMIT]),
+            NewTicket(subject=HOSTILE.replace("\0", ""), body="'; drop table tickets; -- %s :x $1"),
+        ],
+        ids=["longest", "longest in bytes", "many words", "hostile"],
+    )
+    async def test_whatever_may_be_written_is_kept_as_it_is(
+        self, store: PostgresStore, ticket: NewTicket
+    ) -> None:
+        made, _ = await store.create(ticket)
+        history = await store.history(made.id)
+        assert history is not None
+        assert (history.ticket.subject, history.ticket.body) == (ticket.subject, ticket.body)
+
+    async def test_the_same_key_again_answers_the_first_ticket_and_makes_nothing(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        first, _ = await store.create(NewTicket(subject="Fire", idempotency_key="k"))
+        again, new = await store.create(NewTicket(subject="Water", idempotency_key="k"))
+        assert (again, new) == (first, False)
+        assert ask("select (select count(*) from tickets), (select count(*) from messages)") == "1|1"
+
+    async def test_twenty_at_once_with_one_key_make_one_ticket_and_one_message(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        ticket = NewTicket(subject="Fire", idempotency_key="k")
+        made = await asyncio.gather(*(store.create(ticket) for _ in range(20)))
+        assert {answered.id for answered, _ in made} == {made[0][0].id}
+        assert [new for _, new in made].count(True) == 1
+        assert ask("select (select count(*) from tickets), (select count(*) from messages)") == "1|1"
+
+
+class TestList:
+    @pytest.fixture(autouse=True)
+    def tickets(self, ask: Callable[[str], str]) -> None:
+        ask(FULL)
+
+    @pytest.mark.parametrize(
+        ("wanted", "condition"),
+        [
+            (TicketFilter(), "true"),
+            (TicketFilter(status=TicketStatus.FAILED), "status = 'failed'"),
+            (TicketFilter(category="billing"), "category = 'billing'"),
+            (TicketFilter(priority="high"), "priority = 'high'"),
+            (TicketFilter(team="red"), "team = 'red'"),
+            (TicketFilter(team="nobody's"), "false"),
+            (TicketFilter(since=datetime(2026, 1, 31, 14, tzinfo=UTC)), "created_at >= '2026-01-31 14:00Z'"),
+            (TicketFilter(search="ticket 3"), "subject ~ ' 3'"),
+            (
+                TicketFilter(status=TicketStatus.NEW, category="outage", priority="high", search="ticket"),
+                "status = 'new' and category = 'outage' and priority = 'high'",
+            ),
+        ],
+    )
+    async def test_filters(
+        self, store: PostgresStore, ask: Callable[[str], str], wanted: TicketFilter, condition: str
+    ) -> None:
+        expected = ask(f"select id from tickets where {condition} order by created_at, id").split()  # noqa: S608 - conditions of the test's own
+        page = await listed(store, wanted)
+        assert ids(page) == [int(number) for number in expected]
+        assert page.total == len(expected)
+        assert page.next_cursor is None
+
+    @pytest.mark.parametrize("sort", SORTS)
+    async def test_pages_of_every_order_hold_every_ticket_once(
+        self, store: PostgresStore, ask: Callable[[str], str], sort: str
+    ) -> None:
+        column, direction = f"{sort.lstrip('-')}_at", "desc" if sort.startswith("-") else "asc"
+        expected = ask(f"select id from tickets order by {column} {direction}, id {direction}").split()  # noqa: S608 - orders of the program's own
+        seen: list[int] = []
+        after: str | None = None
+        while after is not None or not seen:
+            page = await listed(store, sort=sort, limit=7, after=after, count=False)
+            seen += ids(page)
+            after = page.next_cursor
+        assert seen == [int(number) for number in expected]
+
+    async def test_a_filter_holds_on_every_page_and_the_total_is_of_all(self, store: PostgresStore) -> None:
+        wanted = TicketFilter(category="billing")
+        first = await listed(store, wanted, limit=15)
+        second = await listed(store, wanted, limit=15, after=first.next_cursor)
+        assert (len(first.tickets), len(second.tickets)) == (15, 5)
+        assert first.total == second.total == 20
+        assert second.next_cursor is None
+        assert not set(ids(first)) & set(ids(second))
+
+    async def test_the_last_page_has_no_cursor_even_where_it_is_full(self, store: PostgresStore) -> None:
+        assert (await listed(store, limit=40)).next_cursor is None
+        assert (await listed(store, limit=39)).next_cursor is not None
+
+    async def test_the_total_is_counted_only_when_it_is_asked_for(self, store: PostgresStore) -> None:
+        assert (await listed(store, count=False)).total is None
+
+    async def test_a_ticket_that_comes_meanwhile_disturbs_no_page(self, store: PostgresStore) -> None:
+        first = await listed(store, sort="-created", limit=20)
+        newest, _ = await store.create(NewTicket(subject="new"))
+        second = await listed(store, sort="-created", limit=20, after=first.next_cursor)
+        assert newest.id not in ids(second)
+        assert len(set(ids(first)) | set(ids(second))) == 40
+
+    async def test_a_cursor_of_another_order_or_of_nobody_is_refused(self, store: PostgresStore) -> None:
+        cursor = (await listed(store, sort="created", limit=1)).next_cursor
+        for after in (cursor, "nonsense", f"{cursor}x"):
+            with pytest.raises(InvalidInputError, match="cursor"):
+                await listed(store, sort="-created", after=after)
+
+    async def test_an_unknown_order_is_refused_with_the_choices(self, store: PostgresStore) -> None:
+        with pytest.raises(InvalidInputError, match="no order subject") as raised:
+            await listed(store, sort="subject")
+        assert all(sort in str(raised.value.hint) for sort in SORTS)
+
+
+class TestSearch:
+    @pytest.mark.parametrize(
+        ("subject", "search"),
+        [
+            ("order A-4711 is lost", "4711"),
+            ("who may read /etc/passwd?", "passwd"),
+            ("My printer is on fire", "printer"),
+            ("My printer is on fire", "FIRE prin"),
+            ("My printer, it burns!", "burns"),
+            ("naïve café", "CAFÉ"),
+            ("日本語のテキスト", "日本"),
+            ("mail of ada@example.com today", "ada@example.com"),
+            ("since version 3.14 of it", "3.14"),
+            ("order A-4711/x is late", "A-4711/x"),
+            ("see https://example.org/a?b=c", "https://example.org/a?b=c"),
+            ("it doesn't work", "doesn't"),
+            (r"in C:\temp\x.log", r"C:\temp\x.log"),
+            ("C++ & C#", "C++ & C#"),
+            ("foo bar", "foo:* bar | !baz"),
+            ("foo", "(foo"),
+            ("foo", "foo \u202e"),
+        ],
+    )
+    async def test_what_stands_in_a_ticket_finds_it(
+        self, store: PostgresStore, subject: str, search: str
+    ) -> None:
+        made, _ = await store.create(NewTicket(subject="unrelated", body=subject))
+        words = TicketFilter(search=search.replace(" | !baz", ""))
+        assert ids(await listed(store, words)) == [made.id]
+
+    @pytest.mark.parametrize(
+        "search", ["fire water", "ire", "x' | 'fire", "fire & water", "fire | water", "!water"]
+    )
+    async def test_every_word_must_be_there_and_nothing_is_an_operator(
+        self, store: PostgresStore, search: str
+    ) -> None:
+        await store.create(NewTicket(subject="fire"))
+        assert ids(await listed(store, TicketFilter(search=search))) == []
+
+    @pytest.mark.parametrize("search", ["", " ", "&", "'", "\\", "(((", ":*", "\u202e", "!!!"])
+    async def test_a_search_without_words_is_refused(self, store: PostgresStore, search: str) -> None:
+        with pytest.raises(InvalidInputError, match="no words"):
+            await listed(store, TicketFilter(search=search))
+
+    @pytest.mark.parametrize(
+        "search",
+        ["x" * 3000, "w " * 500, "½", "²", "a\u0301", HOSTILE.replace("\0", ""), "'' \\' \\\\ a"],
+    )
+    async def test_whatever_is_searched_for_the_database_can_read_it(
+        self, store: PostgresStore, search: str
+    ) -> None:
+        assert (await listed(store, TicketFilter(search=search))).total == 0
+
+
+class TestOne:
+    async def test_the_history_of_a_ticket_that_nobody_tried(self, store: PostgresStore) -> None:
+        made, _ = await store.create(NewTicket(subject="Fire"))
+        history = await store.history(made.id)
+        assert history is not None
+        assert (history.ticket, history.steps, history.attempts) == (made, [], [])
+
+    async def test_there_is_no_such_ticket(self, store: PostgresStore) -> None:
+        for ticket_id in (7, 2**63 - 1):
+            assert await store.history(ticket_id) is None
+            assert await store.close(ticket_id) is None
+
+    async def test_closing(self, store: PostgresStore) -> None:
+        made, _ = await store.create(NewTicket(subject="Fire"))
+        closed = await store.close(made.id)
+        assert closed is not None
+        assert closed.status is TicketStatus.CLOSED
+        assert closed.updated_at >= made.updated_at
+        assert _less(closed) == _less(made)
+
+
+def _less(ticket: Ticket) -> Ticket:
+    """The ticket, but for what closing changes."""
+    return replace(ticket, status=TicketStatus.NEW, updated_at=ticket.created_at)

@@ -1,0 +1,372 @@
+"""What workers do to tickets, on a real database: claim, save, finish, give back, each under its token."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from ticketctl.postgres.store import PostgresStore
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import (
+    Classification,
+    Draft,
+    Entity,
+    Extraction,
+    NewTicket,
+    Route,
+    Step,
+    StepRecord,
+    Ticket,
+    TicketHistory,
+    TicketStatus,
+)
+from ticketctl.tickets.protocols import Claim, Failure, Outcome
+
+LEASE = timedelta(minutes=1)
+OUTCOME = Outcome(
+    status=TicketStatus.PROCESSED,
+    classification=Classification(
+        category="billing",
+        priority="high",
+        sentiment="negative",
+        language="en",
+        confidence=0.75,
+        method="rules",
+    ),
+    extraction=Extraction(entities=(Entity(kind="order_id", value="A-1", start=0, end=3),)),
+    route=Route(team="finance", rule="by category", reason="billing"),
+    draft=Draft(text="Dear Ada", method="template"),
+)
+
+
+def step(name: Step, output: dict[str, Any] | None = None, prompt_hash: str = "1") -> StepRecord:
+    return StepRecord(
+        step=name,
+        output={"x": 1} if output is None else output,
+        provider="fake",
+        model="fake-1",
+        prompt_hash=prompt_hash,
+        input_tokens=7,
+        output_tokens=3,
+        duration_ms=1.5,
+    )
+
+
+def message(ticket_id: int, name: str = "m", receive_count: int = 1) -> TicketMessage:
+    return TicketMessage(message_id=name, ticket_id=ticket_id, receive_count=receive_count)
+
+
+async def make(store: PostgresStore, number: int = 1) -> list[int]:
+    return [(await store.create(NewTicket(subject=f"ticket {n}")))[0].id for n in range(number)]
+
+
+async def claim(
+    store: PostgresStore, token: UUID, *ticket_ids: int, lease: timedelta = LEASE
+) -> dict[int, Claim]:
+    wanted = [message(ticket_id, f"m-{ticket_id}") for ticket_id in ticket_ids]
+    return dict(await store.claim(wanted, token=token, lease=lease, environment_id="e-1"))
+
+
+async def give_back(
+    store: PostgresStore, token: UUID, ticket_id: int, *, error: str = "it broke", final: bool = False
+) -> None:
+    failure = Failure(message=message(ticket_id, "m-back", 4), error=error, final=final)
+    await store.give_back([failure], token=token, environment_id="e-1")
+
+
+async def history(store: PostgresStore, ticket_id: int) -> TicketHistory:
+    found = await store.history(ticket_id)
+    assert found is not None
+    return found
+
+
+class TestClaim:
+    async def test_a_new_ticket_is_leased_and_a_try_is_noted(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        claimed = (await claim(store, token, ticket_id))[ticket_id]
+        assert claimed.ticket is not None
+        assert (claimed.ticket.status, claimed.ticket.attempt) == (TicketStatus.PROCESSING, 1)
+        assert claimed.ticket.lease_token == token
+        assert claimed.ticket.lease_until is not None
+        assert timedelta(0) < claimed.ticket.lease_until - datetime.now(UTC) <= LEASE
+        assert claimed.steps == {}
+        [attempt] = (await history(store, ticket_id)).attempts
+        assert (attempt.attempt, attempt.message_id, attempt.receive_count) == (1, f"m-{ticket_id}", 1)
+        assert (attempt.environment_id, attempt.outcome, attempt.ended_at) == ("e-1", None, None)
+
+    async def test_what_another_worker_has_is_not_free_and_says_until_when(
+        self, store: PostgresStore
+    ) -> None:
+        [ticket_id] = await make(store)
+        first = (await claim(store, uuid4(), ticket_id))[ticket_id].ticket
+        second = (await claim(store, uuid4(), ticket_id))[ticket_id]
+        assert first is not None
+        assert (second.ticket, second.status) == (None, TicketStatus.PROCESSING)
+        assert second.lease_until == first.lease_until
+        assert (await history(store, ticket_id)).ticket == first
+
+    async def test_a_lease_that_has_run_out_is_free(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        await claim(store, uuid4(), ticket_id, lease=timedelta(0))
+        second = (await claim(store, uuid4(), ticket_id))[ticket_id].ticket
+        assert second is not None
+        assert second.attempt == 2
+        assert len((await history(store, ticket_id)).attempts) == 2
+
+    async def test_tries_that_nobody_ended_are_lost_with_the_next(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        [ticket_id] = await make(store)
+        for _ in range(3):
+            await claim(store, uuid4(), ticket_id, lease=timedelta(0))
+        outcomes = [attempt.outcome for attempt in (await history(store, ticket_id)).attempts]
+        assert outcomes == ["lost", "lost", None]
+        # whoever claimed last ended before it could say that the first was lost
+        ask("update attempts set ended_at = null, outcome = null, error = null where attempt = 1")
+        await claim(store, uuid4(), ticket_id)
+        attempts = (await history(store, ticket_id)).attempts
+        assert [attempt.outcome for attempt in attempts] == ["lost", "lost", "lost", None]
+        assert all(attempt.ended_at for attempt in attempts[:3])
+
+    @pytest.mark.parametrize("status", ["processed", "needs_review", "failed", "closed"])
+    async def test_what_is_settled_is_not_claimed(
+        self, store: PostgresStore, ask: Callable[[str], str], status: str
+    ) -> None:
+        [ticket_id] = await make(store)
+        ask(f"update tickets set status = '{status}'")  # noqa: S608 - a status of the test's own
+        claimed = (await claim(store, uuid4(), ticket_id))[ticket_id]
+        assert (claimed.ticket, claimed.status) == (None, TicketStatus(status))
+        assert (await history(store, ticket_id)).attempts == []
+
+    async def test_a_ticket_that_is_not_there_says_so(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        claims = await claim(store, uuid4(), ticket_id, 2**63 - 1)
+        assert claims[ticket_id].ticket is not None
+        missing = claims[2**63 - 1]
+        assert (missing.ticket, missing.status, missing.steps) == (None, None, {})
+
+    async def test_two_messages_of_one_ticket_are_one_try(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        wanted = [message(ticket_id, "first"), message(ticket_id, "second")]
+        claims = await store.claim(wanted, token=uuid4(), lease=LEASE, environment_id="e-1")
+        assert list(claims) == [ticket_id]
+        [attempt] = (await history(store, ticket_id)).attempts
+        assert attempt.message_id == "first"
+
+    async def test_one_frozen_transaction_hangs_nobody(
+        self, store: PostgresStore, other: asyncpg.Connection
+    ) -> None:
+        first, frozen, last = await make(store, 3)
+        async with other.transaction():
+            await other.execute("update tickets set subject = 'mine' where id = $1", frozen)
+            claims = await claim(store, uuid4(), first, frozen, last)
+        assert claims[first].ticket is not None
+        assert claims[last].ticket is not None
+        assert (claims[frozen].ticket, claims[frozen].status) == (None, TicketStatus.NEW)
+        assert (await claim(store, uuid4(), frozen))[frozen].ticket is not None
+
+    async def test_of_many_at_once_each_ticket_goes_to_one(self, store: PostgresStore) -> None:
+        tickets = await make(store, 5)
+        orders = [tickets, tickets[::-1]] * 8
+        claims = await asyncio.gather(*(claim(store, uuid4(), *order) for order in orders))
+        winners = [sum(made[ticket_id].ticket is not None for made in claims) for ticket_id in tickets]
+        assert winners == [1] * 5
+
+
+class TestSteps:
+    async def test_what_is_saved_comes_with_the_next_claim(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        saved = step(Step.CLASSIFY, {"category": "é", "deep": [1, None, {"a": True}]})
+        assert await store.save_step(ticket_id, token, saved)
+        await give_back(store, token, ticket_id)
+        steps = (await claim(store, uuid4(), ticket_id))[ticket_id].steps
+        assert dict(steps) == {Step.CLASSIFY: saved}
+
+    async def test_the_same_step_again_replaces_the_first(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        await store.save_step(ticket_id, token, step(Step.EXTRACT, prompt_hash="1"))
+        await store.save_step(ticket_id, token, step(Step.EXTRACT, {"x": 2}, prompt_hash="2"))
+        [saved] = (await history(store, ticket_id)).steps
+        assert (saved.prompt_hash, saved.output) == ("2", {"x": 2})
+        assert saved.created_at is not None
+
+    async def test_nul_characters_are_left_out_and_nothing_else(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        output = {"text": "a\0b", "path": r"C:\u0000 \\u0000", "both": "\\\0\\u0000\0", "\0key": "\ufffe"}
+        assert await store.save_step(ticket_id, token, step(Step.CLASSIFY, output))
+        [saved] = (await history(store, ticket_id)).steps
+        assert saved.output == {
+            "text": "ab",
+            "path": r"C:\u0000 \\u0000",
+            "both": "\\\\u0000",
+            "key": "\ufffe",
+        }
+
+
+class TestFinish:
+    async def test_everything_is_written_and_the_try_is_ended(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        assert await store.finish(ticket_id, token, OUTCOME, [step(name) for name in Step])
+        done = await history(store, ticket_id)
+        ticket = done.ticket
+        assert (ticket.status, ticket.category, ticket.priority) == (
+            TicketStatus.PROCESSED,
+            "billing",
+            "high",
+        )
+        assert (ticket.sentiment, ticket.language, ticket.confidence) == ("negative", "en", 0.75)
+        assert (ticket.team, ticket.draft) == ("finance", "Dear Ada")
+        assert ticket.extracted == [{"kind": "order_id", "value": "A-1", "start": 0, "end": 3}]
+        assert (ticket.lease_token, ticket.lease_until, ticket.error) == (None, None, None)
+        assert ticket.processed_at is not None
+        assert [record.step for record in done.steps] == list(Step)
+        [attempt] = done.attempts
+        assert attempt.outcome == "processed"
+        assert attempt.ended_at is not None
+        assert attempt.ended_at >= attempt.started_at
+
+    async def test_the_word_of_a_human_is_never_overwritten(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        [ticket_id] = await make(store)
+        ask(
+            "update tickets set category = 'sales', draft = 'Mine', set_by_human = '[\"category\", \"draft\"]'"
+        )
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        await store.finish(ticket_id, token, OUTCOME, [])
+        ticket = (await history(store, ticket_id)).ticket
+        assert (ticket.category, ticket.draft, ticket.team) == ("sales", "Mine", "finance")
+        assert ticket.set_by_human == ["category", "draft"]
+
+    async def test_what_went_wrong_before_is_over(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        first, second = uuid4(), uuid4()
+        await claim(store, first, ticket_id)
+        await give_back(store, first, ticket_id, error="it broke")
+        await claim(store, second, ticket_id)
+        await store.finish(ticket_id, second, OUTCOME, [])
+        done = await history(store, ticket_id)
+        assert done.ticket.error is None
+        assert [(a.attempt, a.outcome, a.error) for a in done.attempts] == [
+            (1, "failed", "it broke"),
+            (2, "processed", None),
+        ]
+
+    async def test_a_draft_with_a_nul_character(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        outcome = replace(OUTCOME, draft=Draft(text="a\0b", method="model"))
+        assert await store.finish(ticket_id, token, outcome, [])
+        assert (await history(store, ticket_id)).ticket.draft == "ab"
+
+
+class TestLostLease:
+    """Whoever lost the lease writes nothing: no step, no outcome, no failure."""
+
+    @staticmethod
+    async def _nothing_can_be_written(store: PostgresStore, ticket_id: int, token: UUID) -> None:
+        before = await history(store, ticket_id)
+        assert not await store.save_step(ticket_id, token, step(Step.CLASSIFY))
+        assert not await store.finish(ticket_id, token, OUTCOME, [step(Step.RESPOND)])
+        await give_back(store, token, ticket_id)
+        assert await history(store, ticket_id) == before
+
+    async def test_another_worker_has_it(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id, lease=timedelta(0))
+        await claim(store, uuid4(), ticket_id)
+        await self._nothing_can_be_written(store, ticket_id, token)
+
+    async def test_another_worker_is_done_with_it(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token, other = uuid4(), uuid4()
+        await claim(store, token, ticket_id, lease=timedelta(0))
+        await claim(store, other, ticket_id)
+        await store.finish(ticket_id, other, OUTCOME, [])
+        await self._nothing_can_be_written(store, ticket_id, token)
+
+    async def test_a_person_closed_it(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        await store.close(ticket_id)
+        await self._nothing_can_be_written(store, ticket_id, token)
+        assert (await history(store, ticket_id)).ticket.status is TicketStatus.CLOSED
+
+    async def test_it_is_not_there(self, store: PostgresStore) -> None:
+        assert not await store.save_step(7, uuid4(), step(Step.CLASSIFY))
+        assert not await store.finish(7, uuid4(), OUTCOME, [step(Step.RESPOND)])
+        await give_back(store, uuid4(), 7)
+        assert await store.history(7) is None
+
+
+class TestGiveBack:
+    @staticmethod
+    def _free(ticket: Ticket) -> bool:
+        return (ticket.lease_token, ticket.lease_until) == (None, None)
+
+    @pytest.mark.parametrize(("final", "status"), [(False, TicketStatus.NEW), (True, TicketStatus.FAILED)])
+    async def test_the_ticket_is_free_and_tells_what_happened(
+        self, store: PostgresStore, *, final: bool, status: TicketStatus
+    ) -> None:
+        [ticket_id] = await make(store)
+        token = uuid4()
+        await claim(store, token, ticket_id)
+        await give_back(store, token, ticket_id, error="it broke", final=final)
+        told = await history(store, ticket_id)
+        assert (told.ticket.status, told.ticket.error) == (status, "it broke")
+        assert self._free(told.ticket)
+        [attempt] = told.attempts
+        assert (attempt.attempt, attempt.outcome, attempt.error) == (1, "failed", "it broke")
+        assert attempt.ended_at is not None
+
+    async def test_a_try_that_never_got_to_its_claim_is_noted_too(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        await give_back(store, uuid4(), ticket_id, error="no connection")
+        told = await history(store, ticket_id)
+        assert (told.ticket.status, told.ticket.error, told.ticket.attempt) == (
+            TicketStatus.NEW,
+            "no connection",
+            1,
+        )
+        [attempt] = told.attempts
+        assert (attempt.message_id, attempt.receive_count, attempt.environment_id) == ("m-back", 4, "e-1")
+        assert attempt.outcome == "failed"
+
+    async def test_each_of_several_tickets_gets_its_own(self, store: PostgresStore) -> None:
+        first, second = await make(store, 2)
+        token = uuid4()
+        await claim(store, token, first)
+        failures = [
+            Failure(message=message(first), error="one", final=False),
+            Failure(message=message(second), error="two", final=True),
+            Failure(message=message(2**62), error="three", final=True),
+        ]
+        await store.give_back(failures, token=token, environment_id="e-1")
+        told = [(await history(store, ticket_id)).ticket for ticket_id in (first, second)]
+        assert [(t.error, t.status) for t in told] == [
+            ("one", TicketStatus.NEW),
+            ("two", TicketStatus.FAILED),
+        ]
+
+    async def test_an_error_with_a_nul_character(self, store: PostgresStore) -> None:
+        [ticket_id] = await make(store)
+        await give_back(store, uuid4(), ticket_id, error="a\0b \\u0000")
+        assert (await history(store, ticket_id)).ticket.error == "ab \\u0000"

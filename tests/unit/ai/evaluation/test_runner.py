@@ -1,0 +1,49 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from ticketctl.ai.evaluation.dataset import Sample
+from ticketctl.ai.evaluation.runner import tried
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.errors import ProviderError
+
+SAMPLES = [Sample(f"I forgot password {number}", "login") for number in range(6)]
+
+
+class Failing(OfflineProvider):
+    """Fails at the third question, and ends the first only after that; some answers are a stand-in's."""
+
+    def __init__(self):
+        super().__init__(default_taxonomy())
+        self.asked = 0
+        self.failed = asyncio.Event()
+
+    async def classify(self, ticket):
+        self.asked += 1
+        number = self.asked
+        if number == 3:
+            self.failed.set()
+            raise ProviderError("the budget is spent")
+        if number == 1:
+            await self.failed.wait()
+        answer = await super().classify(ticket)
+        return replace(answer, output=replace(answer.output, degraded=number == 2), input_tokens=number)
+
+
+async def test_after_a_failure_what_was_asked_ends_and_nothing_more_is_asked():
+    provider, done = Failing(), []
+    trials = await tried(provider, SAMPLES, at_once=3, done=lambda: done.append(1))
+    assert [p.text for p in trials.predictions] == [s.text for s in SAMPLES[:2]]
+    assert str(trials.stopped) == "the budget is spent"
+    assert (provider.asked, len(done), trials.input_tokens, trials.degraded) == (3, 2, 3, 1)
+
+
+async def test_a_bug_is_no_failure_of_the_provider():
+    class Broken(OfflineProvider):
+        async def classify(self, ticket):
+            raise ZeroDivisionError(ticket.id)
+
+    with pytest.raises(ZeroDivisionError):
+        await tried(Broken(default_taxonomy()), SAMPLES)

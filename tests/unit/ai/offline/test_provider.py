@@ -1,0 +1,83 @@
+import msgspec
+import pytest
+
+from ticketctl.ai.evaluation.dataset import Sample
+from ticketctl.ai.evaluation.runner import ticket_of, tried
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.offline.engine.training import train
+from ticketctl.ai.taxonomy.loader import default_taxonomy, parse, taxonomy_for
+from ticketctl.ai.taxonomy.schema import Reply
+from ticketctl.errors import ProviderError
+from ticketctl.tickets.models import Step
+
+
+async def test_a_ticket_from_its_text_to_a_draft():
+    taxonomy = default_taxonomy()
+    provider = OfflineProvider(taxonomy)
+    ticket = ticket_of("I was charged twice, see invoice INV-2024-001\n\nMy card is 4111 1111 1111 1111.")
+    classification = (await provider.classify(ticket)).output
+    extraction = (await provider.extract(ticket)).output
+    route = taxonomy.route(classification, extraction)
+    draft = (await provider.respond(ticket, classification, extraction, route)).output
+    assert (classification.category, route.team) == ("billing", "billing")
+    assert [entity.kind for entity in extraction.entities] == ["invoice_id", "card"]
+    assert "We are checking INV-2024-001 with our billing team" in draft.text
+    assert draft.method == "template"
+
+
+async def test_no_draft_shows_a_secret_number_or_breaks_out_of_its_line():
+    taxonomy = parse(
+        'default_priority = "n"\ndefault_team = "t"\n[[categories]]\nname = "a"\n[[priorities]]\nname = "n"\n'
+        '[[teams]]\nname = "t"\n[reply]\ndefault = "{subject} and {card|no card}"\n',
+        "x",
+    )
+    provider = OfflineProvider(taxonomy)
+    ticket = ticket_of("Pay\nwith {team} 4111111111111111")
+    extraction = (await provider.extract(ticket)).output
+    classification = (await provider.classify(ticket)).output
+    route = taxonomy.route(classification, extraction)
+    draft = (await provider.respond(ticket, classification, extraction, route)).output
+    assert draft.text == "Pay with {team} •••• 1111 and •••• 1111\n"
+
+
+def test_fingerprints_follow_the_taxonomy_and_the_model():
+    rows = [("tea", "a"), ("tea please", "a"), ("coffee", "b"), ("coffee please", "b")]
+    providers = [
+        OfflineProvider(default_taxonomy()),
+        OfflineProvider(taxonomy_for("ab")),
+        OfflineProvider(taxonomy_for("ab"), trained=train(rows)),
+        OfflineProvider(taxonomy_for("ab"), trained=train(rows * 2)),
+    ]
+    prints = [provider.fingerprint(Step.CLASSIFY) for provider in providers]
+    assert len(set(prints)) == len(prints)
+    assert OfflineProvider(default_taxonomy()).fingerprint(Step.CLASSIFY) == prints[0]
+
+
+def test_a_new_reply_changes_the_drafts_only():
+    taxonomy = default_taxonomy()
+    other = msgspec.structs.replace(taxonomy, reply=Reply(default="Hello"))
+    before, after = OfflineProvider(taxonomy), OfflineProvider(other)
+    same = [step for step in Step if before.fingerprint(step) == after.fingerprint(step)]
+    assert same == [Step.CLASSIFY, Step.EXTRACT, Step.ROUTE]
+
+
+async def test_trials_keep_the_order_of_the_samples():
+    samples = [
+        Sample("I forgot my password", "login"),
+        Sample("x" * 600, "bug"),
+        Sample("I want a refund", "refund"),
+    ]
+    done = []
+    trials = await tried(OfflineProvider(default_taxonomy()), samples, done=lambda: done.append(1))
+    assert [p.text for p in trials.predictions] == [s.text for s in samples]
+    assert [p.predicted for p in trials.predictions] == ["login", None, "refund"]
+    assert len(trials.milliseconds) == len(done) == 3
+
+
+async def test_trials_end_with_the_providers_error():
+    class Broken(OfflineProvider):
+        async def classify(self, ticket):  # noqa: ARG002
+            raise ProviderError("out of order")
+
+    with pytest.raises(ProviderError, match="out of order"):
+        await tried(Broken(default_taxonomy()), [Sample("a", "b")] * 3)

@@ -1,0 +1,106 @@
+import pytest
+
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.training import train
+from ticketctl.ai.providers.factory import Providers, taxonomy_of
+from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, taxonomy_for
+from ticketctl.errors import ConfigError
+from ticketctl.settings import Settings
+from ticketctl.tickets.models import Step
+from ticketctl.tickets.pricing import Price, prices_of
+
+KEY = "sk-hunter2"
+LOCAL = {"ai_base_url": "http://127.0.0.1:9/v1", "ai_model": "small"}
+
+
+def test_without_settings_the_offline_engine_reads_by_the_built_in_taxonomy():
+    assert taxonomy_of(Settings()) is default_taxonomy()
+
+
+async def test_the_offline_provider_lives_with_the_process():
+    providers = Providers(Settings(), default_taxonomy())
+    async with providers.per_loop() as first:
+        assert isinstance(first, OfflineProvider)
+    async with providers.per_loop() as second:
+        assert second is first
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+async def test_a_provider_behind_http_lives_with_the_loop(name):
+    providers = Providers(Settings(ai_provider=name, ai_api_key=KEY, ai_model="small"), default_taxonomy())
+    async with providers.per_loop() as first:
+        assert (first.name, first.local) == (name, False)
+    async with providers.per_loop() as second:
+        assert second is not first
+        assert second.fingerprint(Step.CLASSIFY) == first.fingerprint(Step.CLASSIFY)
+
+
+async def test_each_setting_that_changes_answers_changes_the_fingerprint():
+    changes = [
+        {},
+        {"ai_model": "large"},
+        {"ai_model_classify": "large:70b"},
+        {"redact": False},
+        {"ai_max_tokens": 9},
+        {"ai_base_url": "http://127.0.0.1:9/v2"},
+    ]
+    prints = set()
+    for change in changes:
+        providers = Providers(Settings(**{"ai_provider": "openai"} | LOCAL | change), default_taxonomy())
+        async with providers.per_loop() as provider:
+            prints.add(provider.fingerprint(Step.CLASSIFY))
+    assert len(prints) == len(changes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint", "hint"),
+    [
+        ({"ai_provider": "openai"}, "no model is named", "TICKETCTL_AI_MODEL"),
+        ({"ai_provider": "openai", "ai_model": "small"}, "openai needs a key", "TICKETCTL_AI_API_KEY"),
+        ({"ai_provider": "anthropic", "ai_model": "small"}, "anthropic needs a key", "TICKETCTL_AI_BASE_URL"),
+        ({"ai_model_file": "/no/where.model"}, "/no/where.model is not there", "ticketctl train"),
+    ],
+)
+def test_what_is_missing_is_told_before_any_ticket(wrong, complaint, hint):
+    with pytest.raises(ConfigError, match=complaint) as raised:
+        Providers(Settings(**wrong), default_taxonomy())
+    assert hint in raised.value.hint
+
+
+def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
+    path = tmp_path / "fruit.model"
+    path.write_bytes(packed(train([("red", "apples"), ("green", "pears")])))
+    settings = Settings(ai_model_file=str(path))
+    with pytest.raises(ConfigError, match="knows categories that the taxonomy does not: apples, pears"):
+        Providers(settings, default_taxonomy())
+    Providers(settings, taxonomy_for(["apples", "pears"]))
+
+
+def test_a_taxonomy_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml is not there") as raised:
+        taxonomy_of(Settings(taxonomy=str(tmp_path / "none.toml")))
+    assert "config init" in raised.value.hint
+    assert taxonomy_of(Settings(taxonomy=str(DEFAULT))) == default_taxonomy()
+
+
+@pytest.mark.parametrize(
+    ("said", "prices"),
+    [
+        ("", {}),
+        ("small=0.25/2", {"small": Price(0.25, 2.0)}),
+        (
+            "llama3:8b=0/0, acme/large=1.5/6",
+            {"llama3:8b": Price(0.0, 0.0), "acme/large": Price(1.5, 6.0)},
+        ),
+    ],
+)
+def test_prices_are_of_models(said, prices):
+    assert prices_of(Settings(ai_prices=said)) == prices
+
+
+def test_the_key_is_nowhere_to_be_seen():
+    providers = Providers(
+        Settings(ai_provider="openai", ai_api_key=KEY, ai_model="small"), default_taxonomy()
+    )
+    assert KEY not in repr(vars(providers))

@@ -1,0 +1,230 @@
+import msgspec
+import pytest
+
+from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, parse, read, taxonomy_for
+from ticketctl.ai.taxonomy.schema import Conditions, Rule, Taxonomy
+from ticketctl.ai.taxonomy.validation import problems
+from ticketctl.errors import ConfigError, NotFoundError
+from ticketctl.tickets.models import Classification, Entity, Extraction
+
+SMALL = """
+default_priority = "normal"
+default_team = "desk"
+
+[[categories]]
+name = "tea"
+
+[[categories]]
+name = "coffee"
+reply = "Coffee, {subject}"
+
+[[priorities]]
+name = "normal"
+
+[[teams]]
+name = "desk"
+
+[[routes]]
+team = "desk"
+when = { category = ["tea"] }
+"""
+
+
+def said(**changes):
+    usual = {
+        "category": "billing",
+        "priority": "normal",
+        "sentiment": "neutral",
+        "language": "en",
+        "confidence": 0.9,
+        "method": "model",
+    }
+    return Classification(**{**usual, **changes})
+
+
+def found(*entities):
+    return Extraction(entities=tuple(Entity(kind=k, value=v, start=0, end=len(v)) for k, v in entities))
+
+
+def routed(*rules):
+    return msgspec.structs.replace(parse(SMALL, "x"), routes=rules)
+
+
+def test_the_built_in_taxonomy_fits_together():
+    assert list(problems(default_taxonomy())) == []
+    assert all(category.examples and category.reply for category in default_taxonomy().categories)
+
+
+@pytest.mark.parametrize(
+    ("category", "team"),
+    [
+        ("security", "security"),
+        ("refund", "billing"),
+        ("bug", "technical"),
+        ("how_to", "support"),
+        (None, "support"),
+    ],
+)
+def test_the_built_in_routes(category, team):
+    assert default_taxonomy().route(said(category=category), found()).team == team
+
+
+def test_the_first_rule_that_matches_wins_and_is_named():
+    taxonomy = routed(
+        Rule(team="desk", name="never", when=Conditions(category=("tea",), confidence_from=0.95)),
+        Rule(team="desk", when=Conditions(category=("tea",))),
+        Rule(team="desk", name="late", when=Conditions()),
+    )
+    assert taxonomy.route(said(category="tea"), found()).rule == "rule 2"
+
+
+def test_explain_tells_why_each_rule_did_not_match():
+    taxonomy = routed(
+        Rule(team="desk", name="language", when=Conditions(language=("de", "fr"))),
+        Rule(team="desk", name="sure", when=Conditions(confidence_from=0.95)),
+        Rule(team="desk", name="unsure", when=Conditions(confidence_below=0.5)),
+        Rule(team="desk", name="order", when=Conditions(entities={"order_id": ""})),
+        Rule(team="desk", name="eu", when=Conditions(entities={"order_id": "^EU"})),
+        Rule(team="desk", name="mine", when=Conditions(sentiment=("neutral",), priority=("normal",))),
+    )
+    reasons = {
+        rule.name: why
+        for rule, why in taxonomy.explain(said(), found(("email", "a@example.com"), ("order_id", "US-1")))
+    }
+    assert reasons == {
+        "language": "language is en, not de or fr",
+        "sure": "confidence 0.90 is below 0.95",
+        "unsure": "confidence 0.90 is not below 0.50",
+        "order": None,
+        "eu": "no order_id that matches '^EU'",
+        "mine": None,
+    }
+
+
+def test_an_unknown_category_matches_no_rule_about_categories():
+    route = routed(Rule(team="desk", when=Conditions(category=("tea",)))).route(said(category=None), found())
+    assert (route.team, route.rule) == ("desk", "default")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('default_team = "desk"', 'default_team = "bar"', "line 3: default_team: there is no team 'bar'"),
+        (
+            'default_priority = "normal"',
+            'default_priority = "low"',
+            "line 2: default_priority: there is no priority",
+        ),
+        ('team = "desk"\nwhen', 'team = "bar"\nwhen', "line 19: routes[0].team: there is no team 'bar'"),
+        ('["tea"]', '["milk"]', "line 20: routes[0].when.category: there is no category 'milk'"),
+        (
+            '["tea"]',
+            '["tea"], entities = { order_id = "" }',
+            "routes[0].when.entities: there is no kind 'order_id'",
+        ),
+        (
+            '["tea"]',
+            '["tea"], entities = { email = "(" }',
+            "routes[0].when.entities.email: no regular expression",
+        ),
+        ('["tea"]', '["tea"], confidence_below = 2', "line 20: routes[0].when.confidence_below: Expected"),
+        (
+            '["tea"]',
+            '["tea"], weather = "fine"',
+            "line 20: routes[0].when: Object contains unknown field `weather`",
+        ),
+        (
+            '["tea"]',
+            '["tea"], confidence_from = 0.9, confidence_below = 0.5',
+            "line 20: routes[0].when: no confidence is below 0.5 and at least 0.9",
+        ),
+        (
+            'default_team = "desk"',
+            'default_team = "desk"\n[thresholds]\n# how sure\ncategori = 0.5',
+            "line 6: thresholds: Object contains unknown field",
+        ),
+        ('"coffee"', '"tea"', "line 8: categories[1]: 'tea' stands there twice"),
+        ('"coffee"', '"none"', "line 9: categories[1].name: 'none' is what models answer"),
+        ('"coffee"', "5", "line 9: categories[1].name: Expected `str`, got `int`"),
+        ('"coffee"', '"a\\u001bb"', "line 9: categories[1].name"),
+        ("{subject}", "{sujet}", "line 10: categories[1].reply: {sujet} is no placeholder"),
+        ("{subject}", "{email}", "{email} is not known for every ticket: write {email|what to say instead}"),
+        ("{subject}", "{", "a lone '{'"),
+        (
+            'name = "coffee"',
+            'name = "coffee"\npriority = "low"',
+            "categories[1].priority: there is no priority",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(old, new, expected):
+    assert SMALL.count(old) == 1
+    with pytest.raises(ConfigError) as error:
+        parse(SMALL.replace(old, new), "my.toml")
+    assert expected in str(error.value)
+    assert str(error.value).startswith("my.toml: ")
+    assert "\n" not in str(error.value)
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigError, match=r"default_team.*routes\[0\]\.team"):
+        parse(
+            SMALL.replace('"desk"\nwhen', '"bar"\nwhen').replace(
+                'default_team = "desk"', 'default_team = "x"'
+            ),
+            "x",
+        )
+
+
+def test_a_rule_without_conditions_hides_the_ones_after_it():
+    always = Rule(team="desk", when=Conditions())
+    hidden = ("routes[0].when", "has no condition, so that no rule after it can ever match")
+    assert hidden in problems(routed(always, always))
+
+
+@pytest.mark.parametrize("text", ["[[categories", "", "x = 1"])
+def test_what_is_no_taxonomy_is_refused(text):
+    with pytest.raises(ConfigError, match=r"^my\.toml"):
+        parse(text, "my.toml")
+
+
+def test_thresholds_templates_and_their_defaults():
+    taxonomy = parse(
+        SMALL + '\n[[categories]]\nname = "milk"\nthreshold = 0.9\nreplies = { de = "Milch" }\n', "x"
+    )
+    assert [taxonomy.threshold(name) for name in ("tea", "milk", "none")] == [0.6, 0.9, 0.6]
+    assert taxonomy.template("milk", "de") == "Milch"
+    assert taxonomy.template("coffee", "de") == "Coffee, {subject}"
+    assert taxonomy.template("milk", "en") == taxonomy.template(None, "en") == taxonomy.reply.default
+
+
+def test_the_fingerprint_follows_the_routes_only():
+    taxonomy = parse(SMALL, "x")
+    other_reply = parse(SMALL.replace("Coffee,", "Tea,"), "x")
+    other_route = parse(SMALL.replace('["tea"]', '["coffee"]'), "x")
+    assert taxonomy.fingerprint() == other_reply.fingerprint() != other_route.fingerprint()
+
+
+def test_a_file_may_hold_it_in_a_table(tmp_path):
+    file = tmp_path / "ticketctl.toml"
+    inside = SMALL.replace("[[", "[[taxonomy.").replace(
+        "\ndefault_priority", "\n[taxonomy]\ndefault_priority", 1
+    )
+    file.write_text(f'pool = "null"\n{inside}')
+    assert read(file) == parse(SMALL, "x")
+    file.write_text(inside.replace('team = "desk"\nwhen', 'team = "bar"\nwhen'))
+    with pytest.raises(ConfigError, match=r"line 20: routes\[0\]\.team"):
+        read(file)
+    with pytest.raises(NotFoundError, match=r"missing\.toml"):
+        read(tmp_path / "missing.toml")
+
+
+def test_a_taxonomy_for_labels_alone():
+    taxonomy = taxonomy_for(["b", "a", "b"])
+    assert [category.name for category in taxonomy.categories] == ["a", "b"]
+    assert list(problems(taxonomy)) == []
+
+
+def test_the_built_in_file_is_what_it_says():
+    assert parse(DEFAULT.read_text(), "x") == default_taxonomy()
+    assert isinstance(default_taxonomy(), Taxonomy)

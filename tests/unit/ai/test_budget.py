@@ -1,0 +1,56 @@
+import pytest
+
+from ticketctl.ai.budget import Budget
+from ticketctl.errors import ProviderError
+from ticketctl.tickets.pricing import FREE, Price, cost, total
+
+PRICES = {"small": Price(input=1.0, output=10.0), "ours": FREE}
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "amount"),
+    [
+        ("small", (1_000_000, 0), 1.0),
+        ("small", (500_000, 100_000), 1.5),
+        ("ours", (0, 0), 0.0),
+        ("offline-1", (0, 0), 0.0),
+        ("rules", (0, 0), 0.0),
+        ("offline-1 for small", (1_000_000, 0), 1.0),
+        ("small", (0, 0), None),
+        ("large", (10, 10), None),
+    ],
+)
+def test_what_answers_cost(model, tokens, amount):
+    assert cost(PRICES, model, *tokens) == amount
+
+
+def test_a_sum_is_known_where_all_of_it_is():
+    assert total([]) == 0
+    assert total([0.5, 0.0, 0.25]) == 0.75
+    assert total([0.5, None]) is None
+
+
+def test_a_budget_counts_until_its_limit():
+    budget = Budget(PRICES, limit=2.0)
+    budget.check("small")
+    budget.add("small", 1_000_000, 0)
+    assert (budget.spent, budget.is_spent) == (1.0, False)
+    budget.check("small")
+    budget.add("small", 0, 100_000)
+    assert budget.is_spent
+    with pytest.raises(ProviderError, match="the budget of 2 is spent"):
+        budget.check("small")
+
+
+def test_without_a_limit_all_is_allowed_and_what_is_not_known_is_told():
+    budget = Budget(PRICES)
+    budget.add("large", 10, 10)
+    budget.check("large")
+    assert (budget.spent, budget.is_spent) == (None, False)
+
+
+def test_a_limit_cannot_be_kept_by_a_server_that_counts_nothing():
+    budget = Budget(PRICES, limit=2.0)
+    budget.add("small", 0, 0)
+    with pytest.raises(ProviderError, match="does not tell how many tokens"):
+        budget.check("small")

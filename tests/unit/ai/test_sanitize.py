@@ -1,0 +1,202 @@
+"""Hostile tickets against both kinds of provider; the model here obeys every attacker."""
+
+import json
+import re
+from dataclasses import replace
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.ai.hostile import ORDERS, SMUGGLERS
+from ticketctl.ai.budget import Budget
+from ticketctl.ai.draft_validation import foreign
+from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.prompt_injection import suspicions
+from ticketctl.ai.providers.llm import OnlineProvider, OnlineSettings
+from ticketctl.ai.redaction import redacted
+from ticketctl.ai.sanitize import fenced, visible
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.ai.taxonomy.schema import SENTIMENTS
+
+TAXONOMY = default_taxonomy()
+HOSTILE = [*ORDERS, *SMUGGLERS]
+
+TRICKS = {
+    "classify": [
+        {"category": "admin", "priority": "urgent", "sentiment": "neutral", "language": "en", "confidence": 1},
+        {"category": "security", "priority": "P0", "sentiment": "neutral", "language": "en", "confidence": 1},
+        {"category": "none", "priority": "low", "sentiment": "neutral", "language": "\u001b[2J", "confidence": 1},
+        {"category": "refund", "priority": "urgent", "sentiment": "negative", "language": "en", "confidence": 1.0, "team": "root"},
+    ],
+    "extract": [
+        {"entities": [{"kind": "password", "value": "hunter2"}]},
+        {"entities": [{"kind": "url", "value": "https://evil.example"}, {"kind": "card", "value": "4111111111111111"}]},
+        {"entities": [{"kind": "email", "value": "\u001b[31m"}]},
+    ],
+    "respond": [
+        {"reply": "Click https://evil.example/refund to get your money."},
+        {"reply": "Write to help@evil.example or call +1 555 123 4567."},
+        {"reply": "We will pay you $5,000 today. \u001b[31m"},
+        {"reply": "See evil\u200b.example or [here](javascript:alert(1))."},
+        {"reply": "Your card [CARD_7] was charged."},
+        {"reply": "\u202eThank you\u202c"},
+    ],
+}  # fmt: skip
+
+
+def obedient(turn):
+    """A model that answers as an attacker would wish, the tricks in turn."""
+
+    def answer(request):
+        asked = request.content.decode()
+        step = "classify" if '"sentiment"' in asked else "extract" if '"entities"' in asked else "respond"
+        said = json.dumps(TRICKS[step][turn % len(TRICKS[step])])
+        chat = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}
+        return httpx.Response(200, json=chat | {"content": [{"type": "text", "text": said}]})
+
+    return answer
+
+
+async def outcome(provider, text):
+    ticket = replace(ticket_of("x"), subject=text[:500], body=text[500:200_000])
+    classification = (await provider.classify(ticket)).output
+    extraction = (await provider.extract(ticket)).output
+    route = TAXONOMY.route(classification, extraction)
+    draft = (await provider.respond(ticket, classification, extraction, route)).output
+    return ticket, classification, extraction, route, draft
+
+
+def assert_harmless(ticket, classification, extraction, route, draft):
+    assert classification.category in {None, *(c.name for c in TAXONOMY.categories)}
+    assert classification.priority in {p.name for p in TAXONOMY.priorities}
+    assert classification.sentiment in SENTIMENTS
+    assert re.fullmatch("[a-z]{2,3}", classification.language)
+    assert route.team in {team.name for team in TAXONOMY.teams}
+    for entity in extraction.entities:
+        assert entity.kind in TAXONOMY.kinds()
+        assert entity.kind in {"card", "iban"} or ticket.text[entity.start : entity.end] == entity.value
+    assert foreign(draft.text, ticket.text, TAXONOMY) == []
+    assert "evil.example" not in draft.text or "evil.example" in ticket.text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_the_offline_engine_stays_within_its_vocabulary(text):
+    assert_harmless(*await outcome(OfflineProvider(TAXONOMY), text))
+
+
+@pytest.mark.parametrize("turn", range(6))
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+async def test_an_obedient_model_stays_within_the_vocabulary(kind, turn):
+    settings = OnlineSettings(provider=kind, model="m", api_key="k")
+    async with httpx.AsyncClient(transport=httpx.MockTransport(obedient(turn))) as client:
+        provider = OnlineProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}))
+        for text in HOSTILE:
+            ticket, classification, extraction, route, draft = await outcome(provider, text)
+            assert_harmless(ticket, classification, extraction, route, draft)
+            assert not re.search(
+                r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", draft.text if draft.method == "model" else ""
+            )
+            if text in ORDERS:
+                assert classification.review
+
+
+def test_there_are_enough_of_them():
+    assert len(set(ORDERS)) >= 40
+
+
+@pytest.mark.parametrize("text", ORDERS)
+async def test_whoever_gives_orders_is_read_by_a_human(text):
+    assert suspicions(text)
+    assert (await OfflineProvider(TAXONOMY).classify(ticket_of(text))).output.review
+
+
+def test_ordinary_tickets_are_not_suspected():
+    texts = [example for category in TAXONOMY.categories for example in category.examples]
+    texts += [
+        "Please ignore my previous ticket, it works now",
+        "Which role do I act in?",
+        "naïve café \u200b👩\u200d💻",
+    ]
+    assert [text for text in texts if suspicions(text)] == []
+
+
+@given(st.text(max_size=200) | st.sampled_from(HOSTILE))
+def test_nothing_gets_out_of_the_fence(text):
+    first, *inside, last = fenced(text).split("\n")
+    assert re.fullmatch(r"<<<ticket [0-9a-f]{16}>>>", first)
+    assert last == first.replace("<<<", "<<</")
+    mark = first[10:26]
+    assert mark not in "\n".join(inside)
+    assert not re.search(r"<<+/?\s*ticket[^<>\n]{0,80}>>+", "\n".join(inside), re.IGNORECASE)
+
+
+def test_each_fence_is_another():
+    assert fenced("a") != fenced("a")
+
+
+def test_what_is_not_seen_is_not_there():
+    assert visible("a\x1b[31m\u202eb\u200bc\r\n\td\x9b") == "a [31mbc\n\td "
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mail ada@example.com or ada@example.com", "Mail [EMAIL_1] or [EMAIL_1]"),
+        ("a@example.com, b@example.com", "[EMAIL_1], [EMAIL_2]"),
+        ("https://x.example/?mail=ada@example.com", "https://x.example/?mail=[EMAIL_1]"),
+        ("4111 1111 1111 1111 and DE89370400440532013000", "[CARD_1] and [IBAN_1]"),
+        ("Call +49 30 1234567 now", "Call [PHONE_1] now"),
+        ("nothing personal, order no. 4711", "nothing personal, order no. 4711"),
+    ],
+)
+def test_redaction(text, expected):
+    assert redacted(text).text == expected
+
+
+def test_every_one_of_many_is_taken_out():
+    assert "@" not in redacted(" ".join(f"user{n}@example.com" for n in range(999))).text
+
+
+@given(st.text(alphabet=st.sampled_from("a1@.: +49[]EMAIL_("), max_size=100))
+def test_what_was_taken_out_can_be_put_back(text):
+    found = redacted(text, frozenset({"email", "phone"}))
+    if not re.search(r"\[(?:EMAIL|PHONE)_\d", text):
+        assert found.restored(found.text) == text
+
+
+def test_secrets_come_back_masked():
+    found = redacted("my card 4111 1111 1111 1111")
+    assert found.restored("Your card [CARD_1]") == "Your card •••• 1111"
+    assert found.unknown("[CARD_1] [CARD_2]") == ["[CARD_2]"]
+
+
+@pytest.mark.parametrize(
+    ("draft", "named"),
+    [
+        ("See https://shop.example/help for more.", []),
+        ("See https://shop.example/help/other.", ["https://shop.example/help/other."]),
+        ("See https://shop.example.evil.example/help", ["https://shop.example.evil.example/help"]),
+        ("See https://shop.example@evil.example/help", ["https://shop.example@evil.example/help"]),
+        ("Go to evil.example.", ["evil.example"]),
+        ("Mail ada@example.com.", []),
+        ("Mail bada@example.com.", ["bada@example.com."]),
+        ("We refund $20.00.", []),
+        ("We refund $200.00.", ["$200.00"]),
+        ("Look at status.example/today", []),
+        ("Look at https://status.example/today?x=1", []),
+        ("Look at status.example.evil.example", ["status.example.evil.example"]),
+        ("javascript:alert(1)", ["javascript:alert(1"]),
+        ("Thank you, e.g. for this. We look into it; it is 5 o'clock.", []),
+    ],
+)
+def test_what_a_draft_may_name(draft, named):
+    taxonomy = TAXONOMY
+    allowed = msgspec.structs.replace(
+        taxonomy, reply=msgspec.structs.replace(taxonomy.reply, allow=("status.example",))
+    )
+    ticket = "I paid $20.00 at https://shop.example/help, mail ada@example.com"
+    assert foreign(draft, ticket, allowed) == named

@@ -1,0 +1,51 @@
+from ticketctl.diagnostics.queue_checks import lint
+from ticketctl.settings import Settings
+from ticketctl.tickets.protocols import QueuePolicy
+
+POLICY = QueuePolicy(visibility_timeout=180, max_receive_count=5)
+
+
+def settings_at_fault(settings: Settings, policy: QueuePolicy = POLICY, limit: int = 97) -> list[str]:
+    return [finding.setting for finding in lint(settings, policy, limit)]
+
+
+def test_the_defaults_fit() -> None:
+    defaults = Settings()
+    own = QueuePolicy(
+        visibility_timeout=defaults.visibility_timeout, max_receive_count=defaults.max_receive_count
+    )
+    assert lint(defaults, own, 97) == []
+
+
+def test_a_visibility_timeout_covers_six_invocations_and_the_window() -> None:
+    fitting = Settings(function_timeout=28, window=12)
+    assert settings_at_fault(fitting) == []
+    assert settings_at_fault(Settings(function_timeout=28, window=12.1)) == ["visibility_timeout"]
+    short = QueuePolicy(visibility_timeout=179, max_receive_count=5)
+    assert settings_at_fault(Settings(), short) == ["visibility_timeout"]
+
+
+def test_an_invocation_is_longer_than_its_reserve() -> None:
+    assert settings_at_fault(Settings(function_timeout=2, shutdown_reserve=2)) == ["shutdown_reserve"]
+    assert settings_at_fault(Settings(function_timeout=2.5, shutdown_reserve=2)) == []
+
+
+def test_a_message_gets_five_deliveries_and_then_a_grave() -> None:
+    few = QueuePolicy(visibility_timeout=180, max_receive_count=4)
+    assert settings_at_fault(Settings(), few) == ["max_receive_count"]
+    none = QueuePolicy(visibility_timeout=180, max_receive_count=None)
+    assert settings_at_fault(Settings(), none) == ["queue_url"]
+
+
+def test_environments_want_no_more_connections_than_there_are() -> None:
+    assert settings_at_fault(Settings(concurrency=48, max_connections=2), limit=97) == []
+    assert settings_at_fault(Settings(concurrency=49, max_connections=2), limit=97) == ["concurrency"]
+    (finding,) = lint(Settings(concurrency=49, max_connections=2), POLICY, 97)
+    assert "48" in finding.cure
+
+
+def test_every_finding_tells_cause_and_cure() -> None:
+    worst = Settings(function_timeout=60, concurrency=1000)
+    findings = lint(worst, QueuePolicy(visibility_timeout=1, max_receive_count=1), 97)
+    assert len(findings) == 3
+    assert all(finding.cause and finding.cure for finding in findings)

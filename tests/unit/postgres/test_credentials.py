@@ -1,0 +1,146 @@
+"""Whose password is used, for how long, and what contradicts it."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+from threading import get_ident
+
+import pytest
+
+from ticketctl import event_loops
+from ticketctl.errors import ConfigError
+from ticketctl.postgres.address import Address
+from ticketctl.postgres.credentials import Login, Logins, logins_of
+from ticketctl.settings import Settings
+
+SECRET = "hunter2"  # noqa: S105 - the tests look for it where it must not be
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:name-AbCdEf"
+TLS = "postgresql://ada@db.example.com/tickets?sslmode=require"
+
+
+def numbered() -> Iterator[Login]:
+    return (Login("ada", f"password {n}") for n in count(1))
+
+
+def test_what_a_login_looks_like_tells_no_password() -> None:
+    assert SECRET not in repr(Login("ada", SECRET))
+
+
+def test_it_is_kept_for_its_lifetime_on_whatever_loop() -> None:
+    now = 1000.0
+    made = numbered()
+    logins = Logins(lambda: next(made), lifetime=600, clock=lambda: now)
+    first = event_loops.run(logins.current())
+    now += 599
+    assert event_loops.run(logins.current()) is first
+    now += 2
+    assert event_loops.run(logins.current()) == Login("ada", "password 2")
+
+
+def test_who_asks_at_once_gets_the_same_and_the_loop_goes_on_meanwhile() -> None:
+    fetched_in: list[int] = []
+    made = numbered()
+
+    def fetch() -> Login:
+        fetched_in.append(get_ident())
+        return next(made)
+
+    async def ask() -> list[Login]:
+        logins = Logins(fetch)
+        return await asyncio.gather(*(logins.current() for _ in range(10)))
+
+    assert set(event_loops.run(ask())) == {Login("ada", "password 1")}
+    assert len(fetched_in) == 1
+    assert get_ident() not in fetched_in
+
+
+def test_one_that_was_refused_is_replaced_once_for_all_who_had_it() -> None:
+    made = numbered()
+
+    async def ask() -> list[Login]:
+        logins = Logins(lambda: next(made))
+        refused = await logins.current()
+        return [await logins.current(refused=refused) for _ in range(3)]
+
+    assert {login.password for login in event_loops.run(ask())} == {"password 2"}
+
+
+@pytest.mark.parametrize(
+    ("url", "chosen"),
+    [
+        (TLS, {}),
+        ("postgresql:///tickets?host=/run/postgresql", {"database_iam": True}),
+        ("postgresql://postgres@/tickets?host=/run/postgresql", {"database_secret_arn": ARN}),
+    ],
+)
+def test_the_url_says_all(url: str, chosen: dict[str, object]) -> None:
+    assert logins_of(Address.parse(url), Settings(**chosen)) is None
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_the_same_for_the_life_of_the_process(mode: str) -> None:
+    address = Address.parse(f"postgresql://ada@db.example.com/tickets?sslmode={mode}")
+    assert logins_of(address, Settings(database_iam=True)) is logins_of(address, Settings(database_iam=True))
+
+
+@pytest.mark.parametrize(
+    ("url", "chosen", "told"),
+    [
+        (TLS, {"database_iam": True, "database_secret_arn": ARN}, "are both set"),
+        (f"postgresql://ada:{SECRET}@host/db?sslmode=require", {"database_iam": True}, "has a password"),
+        (f"postgresql://ada:{SECRET}@host/db", {"database_secret_arn": ARN}, "has a password"),
+        ("postgresql://ada@host/db", {"database_iam": True}, "needs TLS"),
+        ("postgresql://ada@host/db?sslmode=prefer", {"database_iam": True}, "needs TLS"),
+        ("postgresql://host/db?sslmode=require", {"database_iam": True}, "one host and a user"),
+        ("postgresql://ada@one,two/db?sslmode=require", {"database_iam": True}, "one host and a user"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(url: str, chosen: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as raised:
+        logins_of(Address.parse(url), Settings(**chosen))
+    assert raised.value.hint
+    assert SECRET not in f"{raised.value} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("db.abc123.eu-central-1.rds.amazonaws.com", "eu-central-1"),
+        ("p.proxy-abc123.us-gov-west-1.rds.amazonaws.com", "us-gov-west-1"),
+        ("db.abc123.rds.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("db.example.com", "ap-southeast-2"),
+    ],
+)
+def test_the_region_is_the_hosts_or_the_environments(
+    monkeypatch: pytest.MonkeyPatch, host: str, region: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-southeast-2")
+    address = Address.parse(f"postgresql://ada@{host}/db?sslmode=require")
+    logins = logins_of(address, Settings(database_iam=True))
+    assert logins is not None
+    token = event_loops.run(logins.current()).password
+    assert token.startswith(f"{host}:5432/?Action=connect&DBUser=ada&")
+    assert f"%2F{region}%2Frds-db%2F" in token
+
+
+def test_no_such_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    address = Address.parse("postgresql://ada@profile.example.com/db?sslmode=require")
+    logins = logins_of(address, Settings(database_iam=True))
+    assert logins is not None
+    with pytest.raises(ConfigError, match=r"TICKETCTL_DATABASE_IAM needs AWS: .*nobody") as raised:
+        event_loops.run(logins.current())
+    assert "AWS_PROFILE" in str(raised.value.hint)
+
+
+def test_no_region_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    logins = logins_of(
+        Address.parse("postgresql://ada@nowhere/db?sslmode=require"), Settings(database_iam=True)
+    )
+    assert logins is not None
+    with pytest.raises(ConfigError, match="needs a region"):
+        event_loops.run(logins.current())

@@ -1,0 +1,87 @@
+"""Pools and loops are data: nothing else may know their names."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import pool as pools
+
+import ticketctl.event_loops
+import ticketctl.postgres.pools
+from ticketctl.errors import ConfigError
+from ticketctl.event_loops import LOOPS, policy_named
+from ticketctl.postgres.pools import ALIASES, POOLS, find_pool, pool_named
+from ticketctl.runtime import unsafe_pair
+from ticketctl.settings import Settings
+
+PACKAGE = Path(ticketctl.event_loops.__file__).parent
+
+
+def test_the_pools_and_loops_there_are() -> None:
+    assert set(POOLS) == {
+        "null",
+        "queue",
+        "queue-pre-ping",
+        "queue-recycle",
+        "static",
+        "dispose",
+        "dispose-no-close",
+        "fresh-engine",
+        "pgbouncer",
+    }
+    assert set(LOOPS) == {"run-per-record", "run-per-invocation", "runner"}
+
+
+def test_each_is_listed_under_its_name_and_says_what_it_is_for() -> None:
+    for strategies in (POOLS, LOOPS):
+        for name, strategy in strategies.items():
+            assert strategy.name == name
+            assert strategy.purpose
+            assert strategy.right_when
+
+
+def test_every_pool_class_is_one_of_sqlalchemys() -> None:
+    for pool in POOLS.values():
+        assert pool.pool_class is None or issubclass(getattr(pools, pool.pool_class), pools.Pool)
+
+
+def test_an_alias_is_another_name_of_a_pool() -> None:
+    assert not set(ALIASES) & set(POOLS)
+    for alias, name in ALIASES.items():
+        assert find_pool(alias) is POOLS[name]
+
+
+def test_the_defaults_are_a_pair_that_survives() -> None:
+    settings = Settings()
+    assert unsafe_pair(pool_named(settings.pool), policy_named(settings.loop)) is None
+
+
+@pytest.mark.parametrize("policy", LOOPS.values(), ids=LOOPS)
+def test_which_pairs_are_warned_of(policy: ticketctl.event_loops.LoopPolicy) -> None:
+    warned = {name for name, pool in POOLS.items() if unsafe_pair(pool, policy) is not None}
+    assert warned == (set() if policy.persistent else set(POOLS) - {"null", "dispose", "pgbouncer"})
+
+
+def test_a_warning_names_both_and_where_to_look() -> None:
+    warning = unsafe_pair(replace(POOLS["queue"], name="mine"), LOOPS["run-per-record"])
+    assert warning is not None
+    assert "the pool mine" in warning
+    assert "the loop policy run-per-record" in warning
+    assert "simulate-warm-starts" in warning
+
+
+def test_an_unknown_name_is_refused_with_the_choices() -> None:
+    with pytest.raises(ConfigError, match="no pool puddle") as raised:
+        pool_named("puddle")
+    assert all(name in str(raised.value.hint) for name in [*POOLS, *ALIASES])
+    with pytest.raises(ConfigError, match="no loop knot") as raised:
+        policy_named("knot")
+    assert all(name in str(raised.value.hint) for name in LOOPS)
+
+
+def test_no_code_compares_with_the_name_of_a_strategy() -> None:
+    names = "|".join(map(re.escape, [*POOLS, *ALIASES, *LOOPS]))
+    compared = re.compile(rf"""(==|!=|\bin|\bis)\s*[({{\[]*["']({names})["']""")
+    for path in set(PACKAGE.rglob("*.py")) - set(PACKAGE.glob("warmstart/**/*.py")):  # knows no strategy
+        assert compared.search(path.read_text("utf-8")) is None, path

@@ -1,0 +1,109 @@
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from tests.fakes import NOON, new_ticket
+from ticketctl.errors import QueueError
+from ticketctl.tickets import operations
+from ticketctl.tickets.models import TicketStatus
+from ticketctl.tickets.protocols import StuckTicket, Unsent
+
+NOW = NOON + timedelta(hours=1)
+UNTOUCHED = StuckTicket(
+    ticket=new_ticket(1),
+    since=NOON,
+    message_id="m",
+    receive_count=0,
+    visible_at=NOON,
+    dead=False,
+    overtaken=False,
+)
+GONE = replace(UNTOUCHED, message_id=None, receive_count=None, visible_at=None)
+FAILED = replace(UNTOUCHED, ticket=replace(new_ticket(1), attempt=2, error="too slow"), receive_count=2)
+DYING = replace(UNTOUCHED, ticket=replace(new_ticket(1), status=TicketStatus.PROCESSING), receive_count=1)
+LATER = NOW + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("stuck", "elsewhere", "reason"),
+    [
+        (UNTOUCHED, False, "no worker has polled"),
+        (replace(UNTOUCHED, overtaken=True), False, "workers are busy with others"),
+        (GONE, False, "it has no message"),
+        (UNTOUCHED, True, "never sent"),
+        (GONE, True, "no worker tells of it"),
+        (replace(UNTOUCHED, receive_count=3), False, "delivered 3 times, but no worker wrote to it"),
+        (FAILED, False, "try 2 failed: too slow; it waits for a worker"),
+        (replace(FAILED, visible_at=LATER), False, "try 2 failed: too slow; it comes again in 30 s"),
+        (replace(FAILED, message_id=None, visible_at=None), True, "when the queue delivers"),
+        (replace(FAILED, dead=True), False, "its message is a dead letter (too slow)"),
+        (replace(DYING, visible_at=LATER), False, "the lease ran out; it comes again in 30 s"),
+    ],
+)
+def test_a_stuck_ticket_says_why(stuck: StuckTicket, *, elsewhere: bool, reason: str) -> None:
+    assert reason in operations.why_stuck(stuck, now=NOW, elsewhere=elsewhere)
+
+
+@dataclass
+class FakeOutbox:
+    """An outbox in memory."""
+
+    messages: dict[str, Unsent]
+    taken: set[str] = field(default_factory=set)
+
+    async def take(self, limit: int, *, ticket_id: int | None = None) -> list[Unsent]:  # noqa: ARG002
+        free = [message for key, message in self.messages.items() if key not in self.taken][:limit]
+        self.taken |= {message.message_id for message in free}
+        return free
+
+    async def forget(self, message_ids: list[str]) -> None:
+        for message_id in message_ids:
+            del self.messages[message_id]
+
+    async def release(self, message_ids: list[str]) -> None:
+        self.taken -= set(message_ids)
+
+    async def waiting(self) -> int:
+        return len(self.messages)
+
+
+class FakeSender:
+    """Takes messages but those it refuses, and none at all where it is down."""
+
+    def __init__(self, refused: tuple[str, ...] = (), *, down: bool = False) -> None:
+        self.sent: list[str] = []
+        self._refused = refused
+        self._down = down
+
+    async def send(self, messages: list[Unsent]) -> list[str]:
+        if self._down:
+            raise QueueError("down")
+        taken = [message.message_id for message in messages if message.message_id not in self._refused]
+        self.sent += taken
+        return taken
+
+
+def outbox_of(number: int) -> FakeOutbox:
+    return FakeOutbox({str(n): Unsent(message_id=str(n), body="{}", group=None) for n in range(number)})
+
+
+async def test_flushing_sends_each_message_once() -> None:
+    outbox, sender = outbox_of(25), FakeSender()
+    assert await operations.flush(outbox, sender) == 25
+    assert len(sender.sent) == len(set(sender.sent)) == 25
+    assert await outbox.waiting() == 0
+
+
+async def test_what_is_refused_can_be_taken_again() -> None:
+    outbox = outbox_of(3)
+    with pytest.raises(QueueError, match="refused 1"):
+        await operations.flush(outbox, FakeSender(("1",)))
+    assert [message.message_id for message in await outbox.take(10)] == ["1"]
+
+
+async def test_a_queue_that_is_down_takes_nothing_from_the_outbox() -> None:
+    outbox = outbox_of(3)
+    with pytest.raises(QueueError, match="down"):
+        await operations.flush(outbox, FakeSender(down=True))
+    assert len(await outbox.take(10)) == 3

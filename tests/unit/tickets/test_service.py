@@ -1,0 +1,175 @@
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes import FakeStore
+from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
+from ticketctl.tickets import service
+from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, TicketStatus
+from ticketctl.tickets.protocols import TicketFilter
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    [
+        NewTicket(subject="x"),
+        NewTicket(subject="é" * SUBJECT_LIMIT, body="😀" * BODY_LIMIT, requester="ada@example.com"),
+        NewTicket(subject=" padded\n", body="\t"),
+        NewTicket(subject="x", idempotency_key="k" * 255),
+    ],
+)
+async def test_a_ticket_is_made_as_it_was_written(ticket: NewTicket) -> None:
+    made, new = await service.create(FakeStore(), ticket)
+    assert new
+    assert (made.subject, made.body, made.requester) == (ticket.subject, ticket.body, ticket.requester)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "complaint"),
+    [
+        (NewTicket(subject=""), "the subject is empty"),
+        (NewTicket(subject=" \t\n\u2003"), "the subject is empty"),
+        (NewTicket(subject="x" * (SUBJECT_LIMIT + 1)), "the subject has 501 characters"),
+        (NewTicket(subject="x", body="x" * (BODY_LIMIT + 1)), "the body has 200,001 characters"),
+        (NewTicket(subject="a\0b"), "the subject has a NUL character"),
+        (NewTicket(subject="x", body="\0"), "the body has a NUL character"),
+        (NewTicket(subject="x", requester="\0@x"), "the requester has a NUL character"),
+        (NewTicket(subject="x", idempotency_key="\0"), "the idempotency key has a NUL character"),
+        (NewTicket(subject="\udcff"), "the subject is not valid text"),
+        (NewTicket(subject="x", body="\ud800"), "the body is not valid text"),
+        (NewTicket(subject="x", requester="nobody"), "no e-mail address"),
+        (NewTicket(subject="x", requester=""), "no e-mail address"),
+        (NewTicket(subject="x", requester="a@" + "b" * 320), "the requester has 322 characters"),
+        (NewTicket(subject="x", idempotency_key=""), "the idempotency key is empty"),
+        (NewTicket(subject="x", idempotency_key="k" * 256), "the idempotency key has 256 characters"),
+    ],
+)
+async def test_what_cannot_be_a_ticket_makes_none(ticket: NewTicket, complaint: str) -> None:
+    store = FakeStore()
+    with pytest.raises(InvalidInputError, match=complaint) as raised:
+        await service.create(store, ticket)
+    assert raised.value.hint
+    assert store.calls == []
+
+
+async def test_the_same_key_again_answers_the_first_ticket() -> None:
+    store = FakeStore()
+    ticket = NewTicket(subject="x", body="y", requester="ada@example.com", idempotency_key="k")
+    first, _ = await service.create(store, ticket)
+    again, new = await service.create(store, ticket)
+    assert (again, new) == (first, False)
+    assert len(store.tickets) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        NewTicket(subject="z", idempotency_key="k"),
+        NewTicket(subject="x", body="z", idempotency_key="k"),
+        NewTicket(subject="x", requester="ada@example.com", idempotency_key="k"),
+    ],
+)
+async def test_the_same_key_with_another_content_is_an_error(other: NewTicket) -> None:
+    store = FakeStore()
+    await service.create(store, NewTicket(subject="x", idempotency_key="k"))
+    with pytest.raises(InvalidInputError, match="for ticket 1 with another content"):
+        await service.create(store, other)
+    assert len(store.tickets) == 1
+
+
+async def test_without_a_key_the_same_content_is_another_ticket() -> None:
+    store = FakeStore()
+    made = [await service.create(store, NewTicket(subject="x")) for _ in range(2)]
+    assert [(ticket.id, new) for ticket, new in made] == [(1, True), (2, True)]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+async def test_a_page_of_an_impossible_size(limit: int) -> None:
+    with pytest.raises(InvalidInputError, match=f"cannot have {limit} tickets"):
+        await service.list_tickets(FakeStore(), TicketFilter(), limit=limit)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\udcff", "x" * 1001], ids=["NUL", "no text", "long"])
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        ("category", lambda text: TicketFilter(category=text)),
+        ("priority", lambda text: TicketFilter(priority=text)),
+        ("team", lambda text: TicketFilter(team=text)),
+        ("search", lambda text: TicketFilter(search=text)),
+    ],
+)
+async def test_a_filter_that_the_database_cannot_read(
+    name: str, build: Callable[[str], TicketFilter], text: str
+) -> None:
+    store = FakeStore()
+    with pytest.raises(InvalidInputError, match=f"the {name} "):
+        await service.list_tickets(store, build(text))
+    assert store.calls == []
+
+
+async def test_a_page_is_asked_for_as_it_was_wanted() -> None:
+    store = FakeStore.of(1, 2, 3)
+    page = await service.list_tickets(
+        store, TicketFilter(status=TicketStatus.NEW), sort="created", limit=2, after="there", count=True
+    )
+    assert ([ticket.id for ticket in page.tickets], page.total) == ([1, 2], 3)
+    assert store.calls == ["list created after there"]
+
+
+async def test_show_and_close() -> None:
+    store = FakeStore.of(1)
+    assert (await service.show(store, 1)).ticket.id == 1
+    assert (await service.close(store, 1)).status is TicketStatus.CLOSED
+
+
+@pytest.mark.parametrize("ticket_id", [2, 0, -1, 2**63 - 1])
+async def test_a_ticket_that_is_not_there(ticket_id: int) -> None:
+    store = FakeStore.of(1)
+    for look in (service.show, service.close):
+        with pytest.raises(NotFoundError, match=f"there is no ticket {ticket_id}$") as raised:
+            await look(store, ticket_id)
+        assert raised.value.hint == "ticketctl list shows the tickets there are"
+
+
+async def test_a_number_that_no_ticket_can_have_is_not_asked_for() -> None:
+    store = FakeStore.of(1)
+    with pytest.raises(NotFoundError):
+        await service.show(store, 2**63)
+    assert store.calls == []
+
+
+class FakeOperations:
+    """Takes what failed for another try."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def retry(self, ticket_ids: list[int]) -> list[int]:
+        known = [self._store.tickets[number] for number in ticket_ids if number in self._store.tickets]
+        taken = [ticket.id for ticket in known if ticket.status is TicketStatus.FAILED]
+        for number in taken:
+            self._store.change(number, status=TicketStatus.NEW)
+        return taken
+
+
+async def test_another_try_answers_the_ticket_as_it_is_then() -> None:
+    store = FakeStore.of(1)
+    store.change(1, status=TicketStatus.FAILED)
+    assert (await service.retry(store, FakeOperations(store), 1)).status is TicketStatus.NEW
+
+
+@pytest.mark.parametrize("status", [TicketStatus.PROCESSED, TicketStatus.CLOSED, TicketStatus.PROCESSING])
+async def test_what_is_settled_or_worked_on_is_left_alone(status: TicketStatus) -> None:
+    store = FakeStore.of(1)
+    store.change(1, status=status)
+    with pytest.raises(ConflictError, match=f"ticket 1 is {status} and cannot be tried again"):
+        await service.retry(store, FakeOperations(store), 1)
+    assert store.tickets[1].status is status
+
+
+@pytest.mark.parametrize("number", [2, 0, -1, 2**63])
+async def test_there_is_no_other_try_without_a_ticket(number: int) -> None:
+    store = FakeStore.of(1)
+    with pytest.raises(NotFoundError):
+        await service.retry(store, FakeOperations(store), number)

@@ -1,0 +1,104 @@
+"""Owners of plain objects: the names that lead to them, and whether anything does."""
+
+import gc
+import sys
+from functools import lru_cache
+from types import ModuleType
+
+import pytest
+
+from ticketctl.warmstart.child.referrers import Owners
+
+
+class Thing:
+    pass
+
+
+class Slotted:
+    __slots__ = ("__hidden", "shown")
+
+    def hide(self, thing):
+        self.__hidden = thing
+
+
+class Keeper:
+    thing = None
+
+
+@pytest.fixture
+def module():
+    one = ModuleType("kept_by_name")
+    sys.modules[one.__name__] = one
+    yield one
+    del sys.modules[one.__name__]
+
+
+def owners(*things):
+    found = Owners(things, [], [], lambda module: module.__name__ == "kept_by_name")
+    del things
+    found.trace()
+    return found
+
+
+def name(thing):
+    return "".join(step.name for step in owners(thing).path(thing))
+
+
+def test_a_global_and_what_is_below_it(module):
+    module.direct = Thing()
+    module.deep = {"key": [Thing(), Thing()]}
+    assert name(module.direct) == "kept_by_name.direct"
+    assert name(module.deep["key"][1]) == "kept_by_name.deep.key[1]"
+
+
+def test_attributes_and_slots(module):
+    module.box = Slotted()
+    module.box.shown = Thing()
+    module.box.hide(Thing())
+    assert name(module.box.shown) == "kept_by_name.box.shown"
+    assert name(module.box._Slotted__hidden) == "kept_by_name.box._Slotted__hidden"
+
+
+def test_a_class_attribute():
+    Keeper.thing = Thing()
+    try:
+        assert name(Keeper.thing).endswith("Keeper.thing")
+    finally:
+        Keeper.thing = None
+
+
+def test_a_closure_and_a_cache(module):
+    thing = Thing()
+    module.function = lambda: thing
+
+    @lru_cache
+    def cached():
+        return Thing()
+
+    module.cached = cached
+    assert name(thing) == "kept_by_name.function.<closure>"
+    assert name(module.cached()).startswith("kept_by_name.cached")
+
+
+def test_garbage_has_no_owner():
+    gc.disable()
+    try:
+        thing = Thing()
+        thing.itself = thing
+        number = id(thing)
+        del thing
+        (lost,) = [one for one in gc.get_objects() if id(one) == number]
+        found = Owners([lost], [], [], lambda _: False)
+        del lost
+        found.trace()
+        assert found.alive == set()
+    finally:
+        gc.enable()
+
+
+def test_what_only_a_frame_holds_is_alive_without_a_name():
+    thing = Thing()
+    thing.itself = thing
+    found = owners(thing)
+    assert found.alive == {id(thing)}
+    assert found.path(thing) == []

@@ -1,0 +1,132 @@
+import textwrap
+
+import pytest
+
+from ticketctl.warmstart.report.leftovers import remains_of
+from ticketctl.warmstart.report.source_locator import begun_at, is_endless, made_at
+
+SOURCE = textwrap.dedent("""\
+    import asyncio
+    client = None
+    reader, writer = None, None
+    lock: asyncio.Lock = asyncio.Lock()
+
+    class Upstream:
+        streams = None
+        shared = asyncio.Queue()
+
+        async def open(self):
+            self.streams = await asyncio.open_connection("localhost", 1)
+
+    async def work():
+        global client, reader, writer
+        client = object()
+        reader, writer = await asyncio.open_connection("localhost", 1)
+        task = asyncio.create_task(audit(1))
+        group.start_soon(flush)
+        if (found := search()):
+            pass
+
+    async def audit(number):
+        while True:
+            await asyncio.sleep(1)
+            await asyncio.sleep(2)
+
+    async def flush():
+        while pending():
+            await asyncio.sleep(1)
+""")
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text(SOURCE)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["client"], 15),
+        (["lock"], 4),
+        (["writer"], 3),
+        (["Upstream", "streams"], 11),
+        (["Upstream", "shared"], 8),
+        (["found"], 19),
+        (["nothing"], None),
+        (["Nowhere", "streams"], None),
+        ([], None),
+    ],
+)
+def test_where_a_name_is_made(file, names, line):
+    assert made_at(file, tuple(names)) == line
+
+
+@pytest.mark.parametrize(("coroutine", "line"), [("audit", 17), ("flush", 18), ("work", None)])
+def test_where_a_task_is_begun(file, coroutine, line):
+    assert begun_at(file, coroutine) == line
+
+
+def test_a_loop_without_a_condition_has_no_end(file):
+    assert is_endless(file, 25)
+    assert not is_endless(file, 29)
+
+
+@pytest.mark.parametrize("content", ["def broken(:", "\0"])
+def test_what_cannot_be_read_has_no_lines(tmp_path, content):
+    path = tmp_path / "other.py"
+    path.write_text(content)
+    assert made_at(str(path), ("broken",)) is None
+    assert made_at(str(tmp_path / "gone.py"), ("broken",)) is None
+
+
+def told(file, kind, name, line):
+    return {
+        "kind": kind,
+        "type": f"asyncio.Task({name})",
+        "owner": None,
+        "peer": None,
+        "line": line,
+        "loop": 1,
+        "definition": {"file": file, "shown": "app.py", "names": [name]},
+        "elsewhere": [],
+    }
+
+
+def test_a_service_that_its_loop_ends_is_no_lost_work(file):
+    assert remains_of([told(file, "cancelled task", "audit", "app.py:25")], 1) == []
+
+
+def test_a_task_is_told_by_the_line_that_began_it(file):
+    (one,) = remains_of([told(file, "cancelled task", "flush", "app.py:29")], 2)
+    assert (one.zombie.created_at, one.zombie.invocation) == ("app.py:18", 2)
+
+
+def test_a_task_that_another_module_begins_is_told_by_its_line(tmp_path):
+    (tmp_path / "audit.py").write_text("async def write(n): ...\n")
+    (tmp_path / "app.py").write_text(
+        "from audit import write\ndef begin(group):\n    group.create_task(write(1))\n"
+    )
+    lost = told(str(tmp_path / "audit.py"), "cancelled task", "write", "audit.py:1")
+    (one,) = remains_of([lost | {"elsewhere": [(str(tmp_path / "app.py"), "app.py")]}], 1)
+    assert one.zombie.created_at == one.keeper == "app.py:3"
+
+
+def test_a_coroutine_on_its_way_to_a_task_is_followed(tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text(
+        "def begin(self):\n    work = self.flush()\n    asyncio.ensure_future(coro_or_future=work)\n"
+    )
+    assert begun_at(str(path), "flush") == 3
+
+
+def test_a_function_keeps_what_its_cache_and_its_defaults_keep(tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text("import functools\n@functools.cache\ndef pool():\n    return connect()\n")
+    assert made_at(str(path), ("pool",)) == 3
+
+
+def test_what_no_line_is_known_of_is_told_by_what_keeps_it(file):
+    (one,) = remains_of([told(file, "primitive", "lock", None)], 1)
+    assert one.zombie.created_at == one.keeper == "app.py:4"

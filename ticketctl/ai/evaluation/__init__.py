@@ -1,0 +1,1 @@
+"""Measure a provider on labelled texts: accuracy, calibration, confusion."""

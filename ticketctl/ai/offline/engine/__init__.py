@@ -1,0 +1,1 @@
+"""The learning engine: features, a linear classifier, its calibration, and trained models."""

@@ -1,0 +1,53 @@
+"""The messages format of Anthropic.
+
+https://platform.claude.com/docs/en/api/messages
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+"""
+
+from typing import Any
+
+from ticketctl.ai.providers.chat import Completion, Turn, messages, tokens
+from ticketctl.ai.providers.http_client import Transport
+from ticketctl.ai.providers.prompts import Prompt
+
+BASE_URL = "https://api.anthropic.com"
+API_VERSION = "2023-06-01"
+
+_PROBLEMS = {
+    "refusal": "the model refused to answer",
+    "max_tokens": "the answer was cut off: it was too long",
+    "model_context_window_exceeded": "the answer was cut off: the conversation is too long",
+}
+
+
+class AnthropicMessages:
+    """Speaks to one server; the form of an answer is asked for with output_config.format."""
+
+    def __init__(self, transport: Transport, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
+        self._transport = transport
+        self._url = f"{base_url.rstrip('/').removesuffix('/v1')}/v1/messages"
+        self._headers = {"anthropic-version": API_VERSION} | ({"x-api-key": api_key} if api_key else {})
+        self._max_tokens = max_tokens
+
+    async def complete(self, model: str, prompt: Prompt, turns: list[Turn]) -> Completion:
+        """Answer the last of the turns."""
+        body = {
+            "model": model,
+            "max_tokens": self._max_tokens,
+            "system": prompt.system,
+            "messages": messages(turns),
+            "output_config": {"format": {"type": "json_schema", "schema": prompt.schema}},
+        }
+        return _completion(await self._transport.post(self._url, self._headers, body))
+
+
+def _completion(answer: dict[str, Any]) -> Completion:
+    content = answer.get("content")
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    said = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+    reason = answer.get("stop_reason")
+    problem = _PROBLEMS.get(reason) if isinstance(reason, str) else None
+    if problem is None and not said.strip():
+        problem = "the model gave no answer"
+    usage = answer.get("usage")
+    return Completion(said, tokens(usage, "input_tokens"), tokens(usage, "output_tokens"), problem)

@@ -1,0 +1,215 @@
+"""The provider behind HTTP: asks a model, believes nothing it says, and lets the offline engine stand in."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+import httpx
+
+from ticketctl.ai.budget import Budget
+from ticketctl.ai.offline.extraction import MASKED
+from ticketctl.ai.offline.provider import OfflineProvider
+from ticketctl.ai.prompt_injection import suspicions
+from ticketctl.ai.providers import anthropic, openai, prompts
+from ticketctl.ai.providers.chat import ChatModel, Completion, Turn
+from ticketctl.ai.providers.http_client import Transport, UnavailableError
+from ticketctl.ai.providers.prompts import Prompt
+from ticketctl.ai.providers.response_parsing import (
+    BadAnswerError,
+    read_classification,
+    read_draft,
+    read_extraction,
+)
+from ticketctl.ai.redaction import PERSONAL, Redacted, redacted
+from ticketctl.ai.sanitize import LIMIT, fenced, visible
+from ticketctl.ai.taxonomy.schema import Taxonomy, digest
+from ticketctl.errors import ConfigError
+from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
+from ticketctl.tickets.pricing import INSTEAD_OF
+from ticketctl.tickets.protocols import Answer
+
+Output = TypeVar("Output", Classification, Extraction, Draft)
+
+_Read = Callable[[str], Output]
+_StandIn = Callable[[], Awaitable[Answer[Output]]]
+
+_QUOTED = 2_000  # characters of a bad answer that are shown to the model again
+_SHOWN = 300  # characters of a failure that a reason quotes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnlineSettings:
+    """How to reach a model. `models` replaces `model` for single steps; `timeout` is in seconds.
+
+    `redact` keeps e-mail addresses and phone numbers at home; card and account numbers never leave.
+    """
+
+    provider: Literal["openai", "anthropic"]
+    model: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    models: Mapping[Step, str] = field(default_factory=dict)
+    timeout: float = 30.0
+    retries: int = 3
+    at_once: int = 32
+    max_tokens: int = 2_000
+    redact: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the server wants a key and there is none."""
+        if self.base_url is None and not self.api_key:
+            raise ConfigError(
+                f"the AI provider {self.provider} needs a key",
+                hint="set TICKETCTL_AI_API_KEY, or TICKETCTL_AI_BASE_URL to a server that needs none",
+            )
+
+    def model_for(self, step: Step) -> str:
+        """The model that is asked for a step."""
+        return self.models.get(step, self.model)
+
+
+class OnlineProvider:
+    """Asks a model for each step. Made once per event loop, for `client` belongs to one.
+
+    An answer that cannot be used is asked for once more, with the reason; then, and when the server cannot be
+    reached, the offline engine stands in: `degraded`, with a reason for a human to look.
+    """
+
+    local = False
+
+    def __init__(
+        self,
+        settings: OnlineSettings,
+        taxonomy: Taxonomy,
+        offline: OfflineProvider,
+        client: httpx.AsyncClient,
+        budget: Budget,
+    ) -> None:
+        self.name = settings.provider
+        self._settings = settings
+        self._taxonomy = taxonomy
+        self._offline = offline
+        self._budget = budget
+        self._free = asyncio.Semaphore(settings.at_once)
+        self._chat = _chat(settings, client)
+
+    def fingerprint(self, step: Step) -> str:
+        """A text that changes whenever the answers to this step may change."""
+        settings = self._settings
+        model = settings.model_for(step)
+        asked = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
+        return digest([self.name, asked, self._offline.fingerprint(step)])
+
+    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+        """Say what the ticket is about. Raises ProviderError where asking again cannot help."""
+        prompt = prompts.classify_prompt(self._taxonomy)
+        answer = await self._asked(
+            Step.CLASSIFY,
+            prompt,
+            self._redacted(ticket),
+            lambda said: read_classification(said, self._taxonomy),
+            lambda: self._offline.classify(ticket),
+        )
+        said = answer.output
+        review = dict.fromkeys((*said.review, *suspicions(ticket.text)))
+        return replace(answer, output=replace(said, review=tuple(review)))
+
+    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+        """Find the entities in the ticket's text. Raises ProviderError where asking again cannot help."""
+        sent = self._redacted(ticket)
+        return await self._asked(
+            Step.EXTRACT,
+            prompts.extract_prompt(self._taxonomy),
+            sent,
+            lambda said: read_extraction(said, self._taxonomy, ticket.text, sent),
+            lambda: self._offline.extract(ticket),
+        )
+
+    async def respond(
+        self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
+    ) -> Answer[Draft]:
+        """Draft a reply. Raises ProviderError where asking again cannot help."""
+        sent = self._redacted(ticket)
+        return await self._asked(
+            Step.RESPOND,
+            prompts.respond_prompt(self._taxonomy, classification, route),
+            sent,
+            lambda said: read_draft(said, self._taxonomy, ticket.text, sent),
+            lambda: self._offline.respond(ticket, classification, extraction, route),
+        )
+
+    async def _asked(
+        self, step: Step, prompt: Prompt, sent: Redacted, read: _Read[Output], stand_in: _StandIn[Output]
+    ) -> Answer[Output]:
+        said: list[Completion] = []
+        model = self._settings.model_for(step)
+        try:
+            output = await self._conversed(model, prompt, sent, read, said)
+            answer = Answer(output=output, model=model)
+        except (BadAnswerError, UnavailableError) as failed:
+            answer = _degraded(await stand_in(), failed)
+            if said:
+                answer = replace(answer, model=f"{answer.model}{INSTEAD_OF}{model}")
+        return replace(
+            answer,
+            input_tokens=sum(completion.input_tokens for completion in said),
+            output_tokens=sum(completion.output_tokens for completion in said),
+            sent=sent.text[:LIMIT],
+        )
+
+    async def _conversed(
+        self, model: str, prompt: Prompt, sent: Redacted, read: _Read[Output], said: list[Completion]
+    ) -> Output:
+        """Ask, and where the answer cannot be used ask once more, showing why; `said` keeps what was answered."""
+        ticket = Turn("user", fenced(sent.text))
+        first = await self._completed(model, prompt, [ticket], said)
+        try:
+            return _usable(first, read)
+        except BadAnswerError as bad:
+            again = [
+                ticket,
+                Turn("assistant", first.text[:_QUOTED] or "(no answer)"),
+                Turn("user", f"That answer cannot be used: {bad}. Answer again, as the instructions ask."),
+            ]
+        return _usable(await self._completed(model, prompt, again, said), read)
+
+    async def _completed(
+        self, model: str, prompt: Prompt, turns: list[Turn], said: list[Completion]
+    ) -> Completion:
+        async with self._free:
+            self._budget.check(model)
+            completion = await self._chat.complete(model, prompt, turns)
+        self._budget.add(model, completion.input_tokens, completion.output_tokens)
+        said.append(completion)
+        return completion
+
+    def _redacted(self, ticket: Ticket) -> Redacted:
+        """What leaves the machine of a ticket."""
+        return redacted(ticket.text, PERSONAL if self._settings.redact else MASKED)
+
+
+def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
+    kinds: dict[str, tuple[type[openai.OpenAIChat | anthropic.AnthropicMessages], str]] = {
+        "openai": (openai.OpenAIChat, openai.BASE_URL),
+        "anthropic": (anthropic.AnthropicMessages, anthropic.BASE_URL),
+    }
+    kind, base_url = kinds[settings.provider]
+    return kind(
+        Transport(client, retries=settings.retries),
+        base_url=settings.base_url or base_url,
+        api_key=settings.api_key,
+        max_tokens=settings.max_tokens,
+    )
+
+
+def _usable(completion: Completion, read: _Read[Output]) -> Output:
+    if completion.problem is not None:
+        raise BadAnswerError(completion.problem)
+    return read(completion.text)
+
+
+def _degraded(answer: Answer[Output], failed: Exception) -> Answer[Output]:
+    reason = f"the AI provider could not be used: {' '.join(visible(str(failed)).split())[:_SHOWN]}"
+    output = replace(answer.output, degraded=True, review=(*answer.output.review, reason))
+    return replace(answer, output=output)

@@ -1,0 +1,1 @@
+"""The taxonomy: categories, priorities, teams, routing rules and reply templates."""

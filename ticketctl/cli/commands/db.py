@@ -1,0 +1,112 @@
+"""`db`: the database itself."""
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from ticketctl.cli.rendering import output
+from ticketctl.cli.resources import load_settings
+from ticketctl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ticketctl.postgres.embedded import EmbeddedServer
+    from ticketctl.runtime import Database
+
+commands = typer.Typer(help="The database: its tables, and the embedded server.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of this module."""
+    app.add_typer(commands, name="db")
+
+
+@commands.command()
+def upgrade() -> None:
+    """Make the tables, or bring them up to date."""
+    from ticketctl import event_loops
+    from ticketctl.runtime import database, upgrade
+
+    with database(load_settings()) as found:
+        revision = event_loops.run(upgrade(found))
+    output.print_rows([[f"the tables are of revision {revision}"] if output.on_terminal() else [revision]])
+
+
+@commands.command()
+def current() -> None:
+    """Print the revision of the tables."""
+    from ticketctl import event_loops
+    from ticketctl.runtime import current_revision, database
+
+    with database(load_settings()) as found:
+        revision = event_loops.run(current_revision(found))
+    output.print_rows([[revision or "none"]])
+
+
+@commands.command()
+def url() -> None:
+    """Print the database's URL, less its password; the embedded server's holds while it runs."""
+    from ticketctl.runtime import address_of, database
+
+    with database(load_settings()) as found:
+        output.print_rows([[address_of(found.settings).without_password]])
+
+
+@commands.command()
+def start() -> None:
+    """Start the embedded server and keep it running, so that the next commands need not."""
+    from ticketctl import event_loops
+    from ticketctl.runtime import database, prepare
+
+    address = _embedded().start()
+    with database(load_settings()) as found:
+        event_loops.run(prepare(found))
+    output.print_rows([[address]])
+
+
+@commands.command()
+def stop() -> None:
+    """Stop the embedded server that `start` keeps running."""
+    stopped = _embedded().stop()
+    output.say("stopped" if stopped else "in use: it stops with the last command that uses it")
+
+
+@commands.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def shell(context: typer.Context) -> None:
+    """Open psql on the database; what follows is passed to it."""
+    from ticketctl.runtime import database
+
+    with database(load_settings()) as found:
+        _psql(found, context.args)
+
+
+def _embedded() -> "EmbeddedServer":
+    from ticketctl.runtime import embedded_server
+
+    settings = load_settings()
+    if settings.database_url is not None:
+        raise ConfigError(
+            "TICKETCTL_DATABASE_URL names a database, so there is no embedded server to start or stop",
+            hint="unset it to use the embedded server",
+        )
+    return embedded_server(settings)
+
+
+def _psql(found: "Database", arguments: list[str]) -> None:
+    """Run psql as a child, so that the embedded server lives as long as it does."""
+    import shutil
+    import subprocess
+
+    from ticketctl import event_loops
+    from ticketctl.runtime import address_of, embedded_server, login
+
+    address = address_of(found.settings)
+    program = str(embedded_server(load_settings()).psql) if found.embedded else shutil.which("psql")
+    if program is None:
+        raise ConfigError("psql is not installed", hint="install PostgreSQL's client programs")
+    now = event_loops.run(login(found))
+    given = {"PGUSER": now.user, "PGPASSWORD": now.password}
+    environment = os.environ | {name: value for name, value in given.items() if value}
+    command = [program, address.without_password, *arguments]
+    status = subprocess.run(command, check=False, env=environment).returncode  # noqa: S603 - the user asked for psql
+    raise typer.Exit(status)

@@ -1,0 +1,151 @@
+"""`dlq` and `outbox`: messages that stay behind."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ticketctl.cli import error_reporting
+from ticketctl.cli.operator_resources import with_backstage
+from ticketctl.cli.rendering import output
+from ticketctl.cli.rendering.timestamps import iso
+from ticketctl.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ticketctl.runtime import Backstage
+    from ticketctl.tickets.protocols import DeadLetter
+
+dlq = typer.Typer(help="The dead letters: messages that were delivered too often.", no_args_is_help=True)
+outbox = typer.Typer(help="Messages that no queue has yet.", no_args_is_help=True)
+
+MessageIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[MESSAGE_ID]...", help="These letters.", show_default=False)
+]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the groups of this module."""
+    app.add_typer(dlq, name="dlq")
+    app.add_typer(outbox, name="outbox")
+
+
+@dlq.command("list")
+def list_letters(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Letters at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the dead letters, the oldest first.
+
+    Piped, the columns are: message id, ticket id, deliveries, enqueued, reason, body.
+    """
+
+    async def work(backstage: "Backstage") -> "Sequence[DeadLetter]":
+        return await backstage.queue.dead_letters(limit)
+
+    letters = with_backstage(work)
+    if as_json:
+        output.print_json({"dead_letters": letters})
+    elif output.on_terminal() and letters:
+        output.print_table(
+            ("MESSAGE", "TICKET", "DELIVERIES", "REASON"),
+            ([_text(c) for c in _row(x)[:3]] + [x.reason or ""] for x in letters),
+        )
+    else:
+        output.print_rows(_row(letter) for letter in letters)
+        if output.on_terminal():
+            output.say("no dead letters")
+
+
+@dlq.command()
+def show(
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID")], *, as_json: AsJson = False
+) -> None:
+    """Show one dead letter."""
+    (letter,) = with_backstage(lambda backstage: _chosen(backstage, [message_id], everything=False))
+    if as_json:
+        output.print_json(letter)
+        return
+    names = ("message_id", "ticket_id", "receive_count", "enqueued_at", "reason", "body")
+    output.print_rows(zip(names, _row(letter), strict=True))
+
+
+@dlq.command()
+def redrive(message_ids: MessageIds = None, *, everything: All = False, as_json: AsJson = False) -> None:
+    """Bring dead letters back, as if sent anew; their failed tickets are new again."""
+    from ticketctl.tickets import operations
+
+    async def work(backstage: "Backstage") -> "tuple[int, Sequence[DeadLetter]]":
+        letters = await _chosen(backstage, message_ids, everything=everything)
+        done = await operations.redrive(backstage.queue, backstage.operations, letters)
+        await backstage.flush()
+        return done
+
+    number, left = with_backstage(work)
+    for letter in left:
+        error_reporting.warn(
+            f"{letter.message_id} names no ticket, and stays: ticketctl dlq purge {letter.message_id}"
+        )
+    _print_count("redriven", number, "brought back", as_json=as_json)
+
+
+@dlq.command()
+def purge(message_ids: MessageIds = None, *, everything: All = False, as_json: AsJson = False) -> None:
+    """Delete dead letters; their tickets stay as they are."""
+
+    async def work(backstage: "Backstage") -> int:
+        letters = await _chosen(backstage, message_ids, everything=everything)
+        return await backstage.queue.purge(letters)
+
+    _print_count("purged", with_backstage(work), "deleted", as_json=as_json)
+
+
+@outbox.command()
+def flush(*, as_json: AsJson = False) -> None:
+    """Send what could not be sent when its ticket was made."""
+    _print_count("sent", with_backstage(lambda backstage: backstage.flush()), "sent", as_json=as_json)
+
+
+@outbox.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Tell how many messages are not sent yet."""
+
+    async def work(backstage: "Backstage") -> int:
+        return await backstage.outbox.waiting() if backstage.sender is not None else 0
+
+    _print_count("waiting", with_backstage(work), "waiting", as_json=as_json)
+
+
+async def _chosen(
+    backstage: "Backstage", message_ids: "Sequence[str] | None", *, everything: bool
+) -> "Sequence[DeadLetter]":
+    from ticketctl.tickets import operations
+
+    if bool(message_ids) == everything:
+        raise InvalidInputError("name dead letters, or --all", hint="ticketctl dlq list shows them")
+    return await operations.chosen_letters(backstage.queue, message_ids or [])
+
+
+def _print_count(name: str, number: int, what: str, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({name: number})
+    else:
+        output.print_rows([[f"{number} {what}" if output.on_terminal() else number]])
+
+
+def _row(letter: "DeadLetter") -> list[Any]:
+    return [
+        letter.message_id,
+        letter.ticket_id,
+        letter.receive_count,
+        iso(letter.enqueued_at),
+        letter.reason,
+        letter.body,
+    ]
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)

@@ -1,0 +1,90 @@
+"""`serve`: the API on this machine."""
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ticketctl.cli import error_reporting
+from ticketctl.cli.options import ServerPoolOption
+from ticketctl.cli.rendering import output
+from ticketctl.cli.resources import load_settings
+from ticketctl.cli.signals import stopped_by_signals
+from ticketctl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ticketctl.api.server import Server
+    from ticketctl.runtime import Database
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("serve")(serve)
+
+
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; beyond this machine TICKETCTL_API_TOKENS is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    pool: ServerPoolOption = None,
+) -> None:
+    """Serve the API over HTTP; /docs describes it.
+
+    The first Ctrl-C answers what is in flight, a second one stops. Piped, the one line is the server's URL.
+    """
+    from ticketctl import event_loops
+    from ticketctl.runtime import database
+
+    settings = load_settings(server_pool=pool)
+    try:
+        from ticketctl.api.server import Server
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"ticketctl serve needs {error.name}, which is not installed", hint="pip install 'ticketctl[api]'"
+        ) from None
+    server = Server(settings, host, port)
+    try:
+        with database(settings) as found:
+            _log()
+            event_loops.run(_serve(server, found))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        server.close()
+
+
+async def _serve(server: "Server", found: "Database") -> None:
+    def started() -> None:
+        output.print_rows([[server.url]])
+        sys.stdout.flush()
+        if output.on_terminal():
+            output.say("/docs describes it; Ctrl-C ends it")
+
+    with stopped_by_signals(server):
+        await server.run(found, started)
+
+
+def _log() -> None:
+    """Tell of what fails: a person a line each, a program in JSON with its traceback; --debug tells all anyway."""
+    from ticketctl.logs import JsonFormatter
+
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Line() if sys.stderr.isatty() else JsonFormatter())
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+
+
+class _Line(logging.Formatter):
+    """A record as the command line tells of failures."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text, error = record.getMessage(), record.exc_info and record.exc_info[1]
+        if error and str(error) not in text:
+            text = f"{text}: {type(error).__name__}: {error}"
+        return error_reporting.line(record.levelname.lower(), text)

@@ -1,0 +1,183 @@
+"""`simulate-warm-starts --handler`: a handler of the user's own, in the laboratory. No database is needed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ticketctl.cli import error_reporting
+from ticketctl.cli.input import read_text
+from ticketctl.cli.rendering import output
+from ticketctl.cli.rendering.export import Pictures
+from ticketctl.cli.rendering.matrix import summary
+from ticketctl.cli.rendering.verdicts import MEANINGS, OUTCOME_STYLES, STYLES, glyphs, print_finding
+from ticketctl.errors import InvalidInputError, UnsafeError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ticketctl.warmstart.report.model import Invocation, Report
+    from ticketctl.warmstart.runner.experiment import Freeze, Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked on the command line; `event_files` may hold "-" for stdin, `timeout` is in seconds."""
+
+    handler: str
+    event_files: Sequence[str]
+    times: int
+    path: Path
+    environment: Mapping[str, str]
+    python: str | None
+    timeout: float
+    freeze: "Freeze | None"
+    runtime: "Runtime"
+    snapstart: bool
+
+
+def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
+    """Examine the handler and print what came of it.
+
+    Raises:
+        InvalidInputError: There is no such module or function, or a file cannot be read or written.
+        UnsafeError: The verdict is anything but safe.
+    """
+    from ticketctl import event_loops
+
+    _check(request)
+    events = [_read(file) for file in request.event_files]
+    with output.progress(1):
+        report = event_loops.run(_examine(request, events))
+    _refuse_mistyped(request, report)
+    pictures.draw_handler(report)
+    if as_json:
+        output.print_json({"cells": [_as_json(report)], "configured": None})
+    elif output.on_terminal():
+        _show(report)
+    else:
+        output.print_rows([[report.handler, *summary(report)]])
+    if report.verdict != "safe":
+        raise _unsafe(report, shown=output.on_terminal() and not as_json)
+    if not output.on_terminal():
+        for finding in report.findings:
+            error_reporting.warn(f"{finding.kind}: {finding.cause}")
+
+
+def _check(request: Request) -> None:
+    if request.snapstart and request.runtime != "direct":
+        raise typer.BadParameter("takes the direct runtime", param_hint="--snapstart")
+    if not request.event_files:
+        raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
+
+
+def _unsafe(report: "Report", *, shown: bool) -> UnsafeError:
+    """The error that says so; where its findings are not `shown`, with the first of them."""
+    verdict = f"{report.handler} is {report.verdict}"
+    if shown:
+        return UnsafeError(verdict, hint="the findings above say why, and what cures it")
+    first = report.findings[0]
+    return UnsafeError(f"{verdict}: {first.cause}", hint=first.cure)
+
+
+async def _examine(request: Request, events: Sequence[object]) -> "Report":
+    from ticketctl.warmstart.runner.experiment import Experiment
+    from ticketctl.warmstart.runner.lab import Laboratory
+    from ticketctl.warmstart.runner.process import LaboratoryError
+
+    experiment = Experiment(
+        handler=request.handler,
+        events=events,
+        times=request.times,
+        environment=request.environment,
+        path=request.path,
+        python=request.python,
+        timeout=request.timeout,
+        freeze=request.freeze,
+        runtime=request.runtime,
+        snapstart=request.snapstart,
+    )
+    try:
+        async with Laboratory() as laboratory:
+            return await laboratory.examine(experiment)
+    except LaboratoryError as error:
+        raise InvalidInputError(
+            str(error), hint="--python names a Python of 3.11 or newer, with what --runtime asks for"
+        ) from None
+
+
+def _read(path: str) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            f"{path} is not JSON: {error}", hint="an event is what Lambda passes to the handler, as JSON"
+        ) from None
+
+
+def _refuse_mistyped(request: Request, report: "Report") -> None:
+    """Tell apart what was typed wrongly from a module that is there and fails."""
+    if not any(finding.kind == "import" for finding in report.findings):
+        return
+    error = report.invocations[0].error or ""
+    module, function = _split(request.handler)
+    names = module.split(".")
+    missing = [f"No module named {'.'.join(names[:end])!r}" for end in range(1, len(names) + 1)]
+    mistyped = [
+        *missing,
+        f"module {module!r} has no attribute {function!r}",
+        f"{request.handler} is not callable",
+    ]
+    if any(error.startswith(text) for text in mistyped):
+        raise InvalidInputError(
+            f"there is no handler {request.handler}: {error}",
+            hint=f"--handler is module:function, its module found from --path ({request.path})",
+        )
+
+
+def check_handler(name: str | None) -> str | None:
+    """Refuse what cannot name a handler."""
+    if name is not None and not all(_split(name)):
+        raise typer.BadParameter(f"{name!r} is neither module:function nor module.function")
+    return name
+
+
+def _split(handler: str) -> tuple[str, str]:
+    """Module and function of `module:function` or `folder/module.function`; one is empty where it is missing."""
+    module, colon, function = handler.partition(":")
+    if not colon:
+        module, _, function = handler.rpartition(".")
+    return module.replace("/", "."), function
+
+
+def _as_json(report: "Report") -> dict[str, Any]:
+    return {"pool": None, "loop": None, **report.to_json()}
+
+
+def _show(report: "Report") -> None:
+    """Print the report for a person."""
+    from rich.text import Text
+
+    rows = [_row(str(invocation.number), invocation) for invocation in report.invocations]
+    if report.thaw is not None:
+        rows.append(_row("thawed", report.thaw))
+    output.print_table(("INVOCATION", "OUTCOME", "TOOK", "ERROR"), rows)
+    style = STYLES[report.verdict]
+    verdict = Text.assemble("\n", (report.verdict, style), f": {MEANINGS[report.verdict]}")
+    output.console().print(verdict)
+    told: dict[str, str] = {}
+    for finding in report.findings:
+        cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
+        told.setdefault(finding.cure, finding.kind)
+        print_finding(finding.kind, {"cause": finding.cause, "cure": cure})
+
+
+def _row(name: str, invocation: "Invocation") -> list["str | Text"]:
+    from rich.text import Text
+
+    outcome = Text(f"{glyphs()[invocation.outcome]} {invocation.outcome}", OUTCOME_STYLES[invocation.outcome])
+    error = "" if invocation.error_type is None else f"{invocation.error_type}: {invocation.error}"
+    return [name, outcome, f"{invocation.duration_ms:.0f} ms", error]

@@ -1,0 +1,245 @@
+"""`work`: poll the queue and run the worker, as AWS's event source mapping and Lambda do."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ticketctl.cli import error_reporting
+from ticketctl.cli.options import BudgetOption, LoopOption, PoolOption
+from ticketctl.cli.rendering import output
+from ticketctl.cli.resources import load_settings
+from ticketctl.cli.signals import stopped_by_signals
+from ticketctl.errors import UnsafeError
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from ticketctl.queues.event_source_mapping import Happening, Invoked
+    from ticketctl.runtime import Backstage, Database
+    from ticketctl.tickets.protocols import Delivery
+
+HANDLER = "ticketctl.worker:handler"
+METER = "ticketctl.worker:spent"
+FLUSH_EVERY = 5.0
+"""Seconds between two looks into the outbox, where the queue is elsewhere."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("work")(work)
+
+
+def work(
+    *,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Messages of one invocation at most.")
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Wait that long for a batch to fill.")
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Execution environments.")] = None,
+    pool: PoolOption = None,
+    loop: LoopOption = None,
+    drain: Annotated[bool, typer.Option("--drain", help="End when the queue is empty.")] = False,
+    max_receive_count: Annotated[
+        int | None, typer.Option(min=1, help="Deliveries of a message before it is a dead letter.")
+    ] = None,
+    visibility_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a delivered message is hidden.")
+    ] = None,
+    budget: BudgetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per message.")] = False,
+) -> None:
+    """Process tickets as they come, in execution environments that stay warm.
+
+    The first Ctrl-C finishes what is in flight, a second one stops. The exit status is 8 where tickets failed
+    for good while the queue was drained.
+
+    With a budget, nothing more is received once it is spent; what is in flight is finished, and may pass it.
+
+    Piped, the columns are: outcome, message id, ticket id, delivery, error.
+    """
+    from ticketctl import event_loops
+    from ticketctl.runtime import database
+
+    settings = load_settings(
+        batch_size=batch_size,
+        window=window,
+        concurrency=concurrency,
+        pool=pool,
+        loop=loop,
+        max_receive_count=max_receive_count,
+        visibility_timeout=visibility_timeout,
+    )
+    with database(settings) as found, _reporter(settings.max_receive_count, as_json=as_json) as reporter:
+        try:
+            spent = event_loops.run(_work(found, reporter, drain=drain, budget=budget))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+    _tell_what_is_spent(spent, budget)
+    if drain and reporter.dead:
+        raise UnsafeError(
+            f"{reporter.dead} of {reporter.dead + reporter.done} messages were given up",
+            hint="ticketctl dlq list shows them; ticketctl list --status failed shows their tickets",
+        )
+
+
+async def _work(
+    found: "Database", reporter: "_Reporter", *, drain: bool, budget: float | None
+) -> float | None:
+    """Work until told to stop, and answer what was spent; None where nobody can know."""
+    from ticketctl.ai.budget import Budget
+    from ticketctl.queues.environment import Function
+    from ticketctl.queues.event_source_mapping import EventSourceMapping
+    from ticketctl.runtime import open_backstage, resources
+    from ticketctl.settings import as_environment
+    from ticketctl.tickets.pricing import prices_of
+
+    settings = found.settings
+    # what is wrong in the worker's settings is told before it starts
+    resources(settings, Budget(prices_of(settings), budget))
+    function = Function(
+        handler=HANDLER, variables=as_environment(settings), quiet=output.on_terminal(), meter=METER
+    )
+
+    def hear(happening: "Happening") -> None:
+        reporter.spent = event_source_mapping.spent
+        reporter.tell(happening)
+        if _is_over(event_source_mapping.spent, budget):
+            event_source_mapping.stop()
+
+    async with open_backstage(found) as backstage:
+        await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
+        event_source_mapping = EventSourceMapping(backstage.queue, function, settings, hear, drain)
+        if _is_over(0.0, budget):
+            event_source_mapping.stop()
+        await _flush(backstage, reporter)
+        with stopped_by_signals(event_source_mapping):
+            sending = asyncio.create_task(_keep_flushing(backstage, reporter))
+            try:
+                await event_source_mapping.run()
+            finally:
+                sending.cancel()
+    return event_source_mapping.spent
+
+
+def _is_over(spent: float | None, budget: float | None) -> bool:
+    """Whether no more may be spent; where nobody knows how much was, neither."""
+    return budget is not None and (spent is None or spent >= budget)
+
+
+def _tell_what_is_spent(spent: float | None, budget: float | None) -> None:
+    from ticketctl.ai.budget import uncounted
+
+    if not _is_over(spent, budget):
+        return
+    if spent is None:
+        raise uncounted()
+    output.say(f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue")
+
+
+async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
+    while True:
+        await asyncio.sleep(FLUSH_EVERY)
+        await _flush(backstage, reporter)
+
+
+async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
+    from ticketctl.queues.event_source_mapping import Trouble
+
+    unsent = await backstage.try_flush()
+    if unsent is not None:
+        reporter.tell(Trouble(unsent))
+
+
+class _Reporter:
+    """Counts what happens and tells of it: to a program message by message, to a person in one live line."""
+
+    def __init__(self, max_receive_count: int, *, as_json: bool, live: "Live | None") -> None:
+        self.done = self.returned = self.dead = self.in_flight = 0
+        self.spent: float | None = 0.0
+        self._max_receive_count = max_receive_count
+        self._as_json = as_json
+        self._live = live
+        self._began = time.monotonic()
+
+    def tell(self, happening: "Happening") -> None:
+        """Hear of one happening."""
+        from ticketctl.queues import event_source_mapping
+
+        match happening:
+            case event_source_mapping.Started(pid=pid, again=True):
+                error_reporting.warn(f"an execution environment ended; {pid} takes its place")
+            case event_source_mapping.Trouble(error=error):
+                error_reporting.warn(f"{error}; trying again")
+            case event_source_mapping.Invoking(deliveries=deliveries):
+                self.in_flight += len(deliveries)
+            case event_source_mapping.Invoked():
+                self._invoked(happening)
+        if self._live is not None:
+            self._live.update(self._summary())
+
+    def _invoked(self, invoked: "Invoked") -> None:
+        if invoked.error is not None:
+            error_reporting.warn(f"the whole batch failed: {invoked.error}")
+        for delivery in invoked.done:
+            self.done += 1
+            self._line(delivery, "done")
+        for delivery in invoked.returned:
+            last = delivery.receive_count >= self._max_receive_count
+            self.dead += last
+            self.returned += not last
+            self._line(delivery, "dead" if last else "returned", invoked.error)
+        self.in_flight -= len(invoked.done) + len(invoked.returned)
+
+    def _line(self, delivery: "Delivery", outcome: str, error: str | None = None) -> None:
+        if self._as_json:
+            output.print_json(
+                {
+                    "outcome": outcome,
+                    "message_id": delivery.message_id,
+                    "ticket_id": _ticket_id(delivery),
+                    "receive_count": delivery.receive_count,
+                    "error": error,
+                }
+            )
+        elif self._live is None:
+            cells = (outcome, delivery.message_id, _ticket_id(delivery), delivery.receive_count, error)
+            output.print_rows([cells])
+        sys.stdout.flush()
+
+    def _summary(self) -> str:
+        rate = self.done / max(time.monotonic() - self._began, 0.001)
+        return (
+            f"{self.done} done, {self.returned} returned, {self.dead} given up, "
+            f"{self.in_flight} in flight, {rate:.1f} per second{_told(self.spent)}"
+        )
+
+
+@contextmanager
+def _reporter(max_receive_count: int, *, as_json: bool) -> Iterator[_Reporter]:
+    if as_json or not output.on_terminal():
+        yield _Reporter(max_receive_count, as_json=as_json, live=None)
+        return
+    from rich.live import Live
+
+    with Live("waiting for messages", console=output.console(stderr=True), refresh_per_second=4) as live:
+        yield _Reporter(max_receive_count, as_json=False, live=live)
+
+
+def _told(spent: float | None) -> str:
+    """What was spent, where something was and it is known."""
+    return f", {spent:.4f} spent" if spent else ""
+
+
+def _ticket_id(delivery: "Delivery") -> int | None:
+    """The ticket that a delivery is about, None where its body is not ours."""
+    from ticketctl.tickets.messages import TicketMessage, parse_event
+
+    (message,) = parse_event({"Records": [delivery.record]})
+    return message.ticket_id if isinstance(message, TicketMessage) else None

@@ -1,0 +1,68 @@
+"""`--svg` and `--html`: simulations as pictures in files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ticketctl.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ticketctl.diagnostics.simulation import Cell
+    from ticketctl.warmstart.report.model import Report
+    from ticketctl.warmstart.report.svg import Cell as DrawnCell
+
+
+def _check_file(path: Path | None) -> Path | None:
+    """Refuse what cannot be written before the work is done, not after."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise typer.BadParameter(f"{path} is no file in a folder that exists")
+    return path
+
+
+SvgOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", callback=_check_file, help="Draw what was seen into an SVG file."),
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", callback=_check_file, help="The same as a page, with all findings."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The files that were asked for."""
+
+    svg: Path | None = None
+    html: Path | None = None
+
+    def draw_matrix(self, cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+        """Draw our worker's cells. Raises InvalidInputError where a file cannot be written."""
+        from ticketctl.warmstart.report import svg
+
+        self._draw(
+            [svg.Cell(one.pool, one.loop, one.report, (one.pool, one.loop) == configured) for one in cells]
+        )
+
+    def draw_handler(self, report: "Report") -> None:
+        """Draw the one report of a handler; raises as `draw_matrix`."""
+        from ticketctl.warmstart.report import svg
+
+        self._draw([svg.Cell(report.handler, "", report)])
+
+    def _draw(self, cells: "Sequence[DrawnCell]") -> None:
+        from ticketctl.warmstart.report import html, svg
+
+        for path, draw in ((self.svg, svg.svg), (self.html, html.html)):
+            if path is None:
+                continue
+            try:
+                path.write_text(draw(cells), "utf-8")
+            except OSError as error:
+                raise InvalidInputError(
+                    f"{path} cannot be written: {error.strerror}", hint="name a file that can be written"
+                ) from None

@@ -1,0 +1,117 @@
+"""How a simulation looks: pools down, execution models across, a glyph per invocation, and why."""
+
+from typing import TYPE_CHECKING
+
+from ticketctl.cli.rendering import output
+from ticketctl.cli.rendering.verdicts import STYLES, glyphs, mark, print_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from ticketctl.diagnostics.simulation import Cell
+    from ticketctl.warmstart.report.model import Finding, Report
+
+_GAP = 3
+"""Columns of the terminal between two of the matrix."""
+
+
+def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+    """Print the matrix for a person, or a line a cell when piped."""
+    if not output.on_terminal():
+        output.print_rows(_row(cell) for cell in cells)
+        return
+    _print_matrix(cells, configured)
+    _print_findings(cells)
+
+
+def _row(cell: "Cell") -> list[object]:
+    return [cell.pool, cell.loop, *summary(cell.report)]
+
+
+def summary(report: "Report") -> list[object]:
+    """A report on one line: verdict, outcomes, connections left, first error."""
+    first = next((one for one in report.invocations if one.error_type is not None), None)
+    return [
+        report.verdict,
+        ",".join(invocation.outcome for invocation in report.invocations),
+        ",".join(str(count) for count in report.connections),
+        "" if first is None else f"{first.error_type}: {first.error}",
+    ]
+
+
+def _print_matrix(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+    by_pair = {(cell.pool, cell.loop): cell for cell in cells}
+    shown = {pair: _cell(cell.report, marked=pair == configured) for pair, cell in by_pair.items()}
+    console = output.console()
+    for number, table in enumerate(_tables(shown, console.width)):
+        console.print(*([""] if number else []), table, sep="\n")
+    glyph = glyphs()
+    legend = (
+        f"\n{glyph['ok']} ok   {glyph['partial']} some records returned   {glyph['error']} all failed   "
+        "after | : thawed, its connections closed by the server"
+    )
+    console.print(legend, style="dim")
+    if configured in by_pair:
+        console.print(f"{mark()} configured: {configured[0]} with {configured[1]}", style="dim")
+
+
+def _tables(shown: "Mapping[tuple[str, str], Text]", width: int) -> "Iterator[Table]":
+    """The matrix, cut between execution models where one table would be wider than `width`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    pools, loops = (list(dict.fromkeys(pair[i] for pair in shown)) for i in (0, 1))
+    column = _GAP + max(*map(len, loops), *(text.cell_len for text in shown.values()))
+    at_once = max(1, (width - _GAP - max(map(len, pools))) // column)
+    for start in range(0, len(loops), at_once):
+        part = loops[start : start + at_once]
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        for heading in ("", *part):
+            table.add_column(heading, no_wrap=True)
+        for pool in pools:
+            table.add_row(Text(pool, "bold"), *(shown[pool, loop] for loop in part))
+        yield table
+
+
+def _cell(report: "Report", *, marked: bool) -> "Text":
+    from rich.text import Text
+
+    glyph = glyphs()
+    tried = "".join(glyph[invocation.outcome] for invocation in report.invocations)
+    thaw = "" if report.thaw is None else f"|{glyph[report.thaw.outcome]}"
+    style = STYLES[report.verdict]
+    return Text.assemble((f"{tried}{thaw} ", style), (report.verdict, style), f" {mark()}" if marked else "")
+
+
+def _print_findings(cells: "Sequence[Cell]") -> None:
+    """One paragraph a kind of finding: where it was seen, the plainest case in full, what cures it."""
+    groups: dict[str, list[tuple[Cell, Finding]]] = {}
+    for cell in cells:
+        for finding in cell.report.findings:
+            groups.setdefault(finding.kind, []).append((cell, finding))
+    told: dict[str, str] = {}
+    for kind, members in groups.items():
+        cell, finding = min(members, key=lambda member: len(member[0].report.findings))
+        cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
+        told.setdefault(finding.cure, kind)
+        print_finding(
+            kind,
+            {
+                "seen in": _names((cell for cell, _ in members), len({cell.pool for cell in cells})),
+                f"{cell.pool} with {cell.loop}" if len(members) > 1 else "here": finding.cause,
+                "cure": cure,
+            },
+        )
+
+
+def _names(cells: "Iterable[Cell]", of: int) -> str:
+    by_loop: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        by_loop.setdefault(cell.loop, {})[cell.pool] = None
+    return "; ".join(
+        f"{loop}: {'every pool' if len(pools) == of > 1 else ', '.join(pools)}"
+        for loop, pools in by_loop.items()
+    )

@@ -1,0 +1,211 @@
+"""How tickets look."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ticketctl.cli.rendering import output
+from ticketctl.cli.rendering.escaping import visible
+from ticketctl.cli.rendering.timestamps import iso, relative
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ticketctl.tickets.models import Ticket, TicketHistory
+    from ticketctl.tickets.pricing import Prices
+
+STYLES = {
+    "new": "cyan",
+    "processing": "yellow",
+    "processed": "green",
+    "needs_review": "magenta",
+    "failed": "bold red",
+    "closed": "dim",
+}
+
+
+def print_list(tickets: "Sequence[Ticket]") -> None:
+    """Print tickets, one a line."""
+    if not output.on_terminal():
+        output.print_rows(_row(ticket) for ticket in tickets)
+        return
+    if not tickets:
+        return
+    now = datetime.now(UTC)
+    output.print_table(
+        ("ID", "STATUS", "PRIORITY", "CATEGORY", "TEAM", "CREATED", "SUBJECT"),
+        (
+            (
+                str(ticket.id),
+                _status(ticket),
+                ticket.priority or "",
+                ticket.category or "",
+                ticket.team or "",
+                relative(ticket.created_at, now=now),
+                ticket.subject,
+            )
+            for ticket in tickets
+        ),
+    )
+
+
+def print_history(history: "TicketHistory", prices: "Prices") -> None:
+    """Print everything about one ticket."""
+    if not output.on_terminal():
+        output.print_rows(_lines(history, prices))
+        return
+    print_ticket(history)
+    _print_steps(history, prices)
+    _print_attempts(history)
+
+
+def print_ticket(history: "TicketHistory") -> None:
+    """Print a ticket for a person, and why it needs one; not what each step and each try did."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ticketctl.tickets.review import reasons
+
+    console = output.console()
+    ticket = history.ticket
+    console.print(Text.assemble((f"#{ticket.id}  {visible(ticket.subject)}", "bold"), "  ", _status(ticket)))
+    facts = Table.grid(padding=(0, 2, 0, 2))
+    for name, value in _facts(ticket):
+        facts.add_row(Text(name, "dim", justify="right"), Text(visible(value), overflow="fold"))
+    console.print(facts)
+    for title, text in (("body", ticket.body), ("draft reply, not sent", ticket.draft or "")):
+        if text:
+            console.print(Text(f"\n{title}", "bold"))
+            console.print(Text(visible(text, multiline=True), overflow="fold"))
+    why = reasons(history) if ticket.status == "needs_review" else ()
+    for number, reason in enumerate(why):
+        console.print(Text("\n" * (not number) + "why: ", "bold").append(visible(reason), "magenta"))
+
+
+def _costs(history: "TicketHistory", prices: "Prices") -> list[float | None]:
+    """What each of the steps cost."""
+    from ticketctl.tickets.views import StepForm
+
+    return [StepForm.of(step, prices).cost for step in history.steps]
+
+
+def _row(ticket: "Ticket") -> list[object]:
+    return [
+        ticket.id,
+        ticket.status,
+        ticket.priority,
+        ticket.category,
+        ticket.team,
+        None if ticket.confidence is None else f"{ticket.confidence:.2f}",
+        ticket.requester,
+        iso(ticket.created_at),
+        ticket.subject,
+    ]
+
+
+def _status(ticket: "Ticket") -> "Text":
+    from rich.text import Text
+
+    return Text(ticket.status, STYLES[ticket.status])
+
+
+def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
+    now = datetime.now(UTC)
+    extracted = ", ".join(f"{entity['kind']} {entity['value']}" for entity in ticket.extracted or [])
+    for name, value in (
+        ("requester", ticket.requester),
+        ("category", _category(ticket)),
+        ("priority", ticket.priority),
+        ("sentiment", ticket.sentiment),
+        ("language", ticket.language),
+        ("team", ticket.team),
+        ("set by a human", ", ".join(ticket.set_by_human)),
+        ("extracted", extracted),
+        ("error", ticket.error),
+        ("created", relative(ticket.created_at, now=now)),
+        ("processed", relative(ticket.processed_at, now=now)),
+    ):
+        if value:
+            yield name, value
+
+
+def _category(ticket: "Ticket") -> str | None:
+    if ticket.confidence is None or "category" in ticket.set_by_human:
+        return ticket.category
+    return f"{ticket.category or 'unknown'} (confidence {ticket.confidence:.2f})"
+
+
+def _print_steps(history: "TicketHistory", prices: "Prices") -> None:
+    if not history.steps:
+        return
+    costs = _costs(history, prices)
+    output.console().print("\nsteps", style="bold")
+    output.print_table(
+        ("STEP", "PROVIDER", "MODEL", "TOOK", "TOKENS", "COST", "OUTPUT"),
+        (
+            (
+                step.step.value,
+                step.provider,
+                step.model,
+                f"{step.duration_ms:.1f} ms",
+                str(step.input_tokens + step.output_tokens),
+                output.amount(price),
+                _compact(step.output),
+            )
+            for step, price in zip(history.steps, costs, strict=True)
+        ),
+    )
+    for step in history.steps:
+        if step.sent is not None:
+            output.console().print(f"\nwhat {step.step} sent to {step.provider}", style="bold")
+            output.console().print(visible(step.sent, multiline=True), overflow="fold")
+
+
+def _print_attempts(history: "TicketHistory") -> None:
+    if not history.attempts:
+        return
+    output.console().print("\nattempts", style="bold")
+    now = datetime.now(UTC)
+    output.print_table(
+        ("TRY", "STARTED", "OUTCOME", "DELIVERY", "ERROR"),
+        (
+            (
+                str(attempt.attempt),
+                relative(attempt.started_at, now=now),
+                attempt.outcome or "running",
+                "" if attempt.receive_count is None else str(attempt.receive_count),
+                attempt.error or "",
+            )
+            for attempt in history.attempts
+        ),
+    )
+
+
+def _lines(history: "TicketHistory", prices: "Prices") -> Iterable[Sequence[object]]:
+    """One `name<TAB>value` line per column, then one per step and per try, and what the steps cost in all."""
+    from ticketctl.tickets.pricing import total
+
+    for name, value in msgspec.to_builtins(history.ticket).items():
+        yield name, value if value is None or isinstance(value, str | int | float) else _compact(value)
+    costs = _costs(history, prices)
+    for step, price in zip(history.steps, costs, strict=True):
+        yield (
+            "step",
+            step.step.value,
+            step.provider,
+            step.model,
+            f"{step.duration_ms:.3f}",
+            _compact(step.output),
+            step.sent,
+            output.amount(price),
+        )
+    for attempt in history.attempts:
+        yield "try", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
+    if costs:
+        yield "cost", output.amount(total(costs))
+
+
+def _compact(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

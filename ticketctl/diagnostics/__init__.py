@@ -1,0 +1,1 @@
+"""Our own worker and API under test: simulation, execution models, checks of settings and queue."""

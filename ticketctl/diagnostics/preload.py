@@ -1,0 +1,24 @@
+"""Imported for its effect, where execution environments will be forked: what each would make at first is made once.
+
+Nothing connects, and no event loop runs. The environments find filled what a process fills by itself: SQLAlchemy's
+caches, regular expressions, the models and the words of the offline provider.
+"""
+
+from ticketctl import settings
+from ticketctl.ai.offline.classifier import Classifier
+from ticketctl.ai.offline.extraction import extract
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.postgres.engine import make_engine
+from ticketctl.postgres.scratch_database import BODY, SUBJECT
+from ticketctl.postgres.sql import worker
+from ticketctl.runtime import address_of, resources
+
+TEXT = f"{SUBJECT}\n\n{BODY}"
+
+Classifier(default_taxonomy()).classify(TEXT)
+extract(TEXT, default_taxonomy().identifiers)
+_SETTINGS = settings.load({"TICKETCTL_DATABASE_URL": "postgresql://"})
+resources(_SETTINGS)
+_ENGINE = make_engine(address_of(_SETTINGS), _SETTINGS)
+for statement in (worker.CLAIM, worker.FINISH, worker.GIVE_BACK):
+    statement.compile(dialect=_ENGINE.dialect)

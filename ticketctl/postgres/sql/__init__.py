@@ -1,0 +1,1 @@
+"""All SQL statements on tickets, messages and attempts."""

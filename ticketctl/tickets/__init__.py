@@ -1,0 +1,1 @@
+"""Tickets: the domain model, and what people and operators do with tickets."""

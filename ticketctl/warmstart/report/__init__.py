@@ -1,0 +1,1 @@
+"""The result of an experiment: the verdict, its findings, and how to render them."""

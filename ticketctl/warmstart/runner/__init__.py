@@ -1,0 +1,1 @@
+"""Run an experiment: child processes, invocations, freeze and thaw."""
