@@ -52,7 +52,7 @@ def server_home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(server_home: Path) -> Iterator[str]:
     """The URL of a Postgres server that lives as long as the tests."""
-    with EmbeddedServer(server_home).running() as url:
+    with EmbeddedServer(server_home).use() as url:
         yield url
 
 

@@ -10,8 +10,8 @@ from ticketctl.event_loops import Loop, LoopPolicy, policy_named
 from ticketctl.postgres import migrations
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections, Engines
-from ticketctl.postgres.error_mapping import Telling, told_as_database_errors
-from ticketctl.postgres.pools import POOLS, Pool, pool_named
+from ticketctl.postgres.error_mapping import ErrorMappingConnections, map_database_errors
+from ticketctl.postgres.pools import POOLS, PoolStrategy, get_pool
 from ticketctl.postgres.revision import REVISION
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.pipeline import Pipeline
@@ -21,7 +21,7 @@ from ticketctl.tickets.protocols import Operations, Outbox, Sender, TicketQueue,
 
 if TYPE_CHECKING:
     from ticketctl.ai.budget import Budget
-    from ticketctl.postgres.credentials import Login
+    from ticketctl.postgres.credentials import Credentials
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.tickets.review import Desk
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
 
 
-def unsafe_pair(pool: Pool, policy: LoopPolicy) -> str | None:
+def unsafe_pair(pool: PoolStrategy, policy: LoopPolicy) -> str | None:
     """Why this pair cannot survive warm starts, or None."""
     if policy.persistent or not pool.outlives_loop:
         return None
@@ -66,14 +66,14 @@ def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
     from ticketctl.ai.providers.factory import Providers, taxonomy_of
 
     one_loop = policy_named(settings.loop).persistent
-    engines = Engines(address_of(settings), pool_named(settings.pool), settings, one_loop=one_loop)
+    engines = Engines(address_of(settings), get_pool(settings.pool), settings, one_loop=one_loop)
     taxonomy = taxonomy_of(settings)
     providers = Providers(settings, taxonomy, budget=budget)
     providers.require_prices()
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:
-        async with engines.per_loop() as connections, providers.per_loop() as provider:
+        async with engines.open_connections() as connections, providers.per_loop() as provider:
             yield Pipeline(store=PostgresStore(connections), provider=provider, router=taxonomy)
 
     return compose
@@ -98,7 +98,7 @@ def database(settings: Settings) -> Iterator[Database]:
     if settings.database_url is not None:
         yield Database(settings, embedded=False)
         return
-    with embedded_server(settings).running() as url:
+    with embedded_server(settings).use() as url:
         yield Database(replace(settings, database_url=url), embedded=True)
 
 
@@ -159,10 +159,10 @@ class Backstage:
 async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
     """As `open_store`, with everything that is behind it; raises the same, and ConfigError."""
     settings, address = database.settings, address_of(database.settings)
-    async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
-        with told_as_database_errors(address):
+    async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
+        with map_database_errors(address):
             await _bring_up_to_date(connections, database)
-        yield _backstage(Telling(connections, address), settings, _sqs(settings))
+        yield _backstage(ErrorMappingConnections(connections, address), settings, _sqs(settings))
 
 
 def api_resources(
@@ -177,17 +177,19 @@ def api_resources(
         ConfigError: A setting is wrong.
     """
     address, elsewhere = address_of(settings), _sqs(settings)
-    engines = Engines(address, pool_named(pool or settings.pool), settings, one_loop=one_loop)
+    engines = Engines(address, get_pool(pool or settings.pool), settings, one_loop=one_loop)
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Backstage]:
-        async with engines.per_loop() as connections:
-            yield _backstage(Telling(connections, address), settings, elsewhere)
+        async with engines.open_connections() as connections:
+            yield _backstage(ErrorMappingConnections(connections, address), settings, elsewhere)
 
     return compose
 
 
-def _backstage(telling: Telling, settings: Settings, elsewhere: "SqsQueue | None") -> Backstage:
+def _backstage(
+    telling: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
+) -> Backstage:
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
@@ -233,13 +235,13 @@ async def open_desk(database: Database) -> AsyncIterator["Desk"]:
         )
 
 
-async def login(database: Database) -> "Login":
+async def login(database: Database) -> "Credentials":
     """What logs in to the database now, beside the URL without its password. Raises ConfigError, DatabaseError."""
-    from ticketctl.postgres.credentials import Login, logins_of
+    from ticketctl.postgres.credentials import Credentials, make_credential_cache
 
     address = address_of(database.settings)
-    logins = logins_of(address, database.settings)
-    return Login(None, address.password or "") if logins is None else await logins.current()
+    logins = make_credential_cache(address, database.settings)
+    return Credentials(None, address.password or "") if logins is None else await logins.current()
 
 
 async def prepare(database: Database) -> None:
@@ -250,8 +252,8 @@ async def prepare(database: Database) -> None:
 
 async def current_revision(database: Database) -> str | None:
     """The revision of the tables, None where there are none. Raises DatabaseError."""
-    async with open_connections(database.settings) as connections, connections.one() as connection:
-        return await migrations.current(connection)
+    async with open_connections(database.settings) as connections, connections.acquire() as connection:
+        return await migrations.get_revision(connection)
 
 
 async def upgrade(database: Database) -> str | None:
@@ -263,8 +265,8 @@ async def upgrade(database: Database) -> str | None:
     address = address_of(database.settings)
     revision = await current_revision(database)
     if revision is not None and revision > REVISION:
-        migrations.require(revision, address)
-    with told_as_database_errors(address):
+        migrations.require_current(revision, address)
+    with map_database_errors(address):
         await migrations.migrate(address, database.settings)
     return await current_revision(database)
 
@@ -273,16 +275,16 @@ async def upgrade(database: Database) -> str | None:
 async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     """The database for one command, over one connection; every failure of it is a DatabaseError."""
     address = address_of(settings)
-    with told_as_database_errors(address):
-        async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
+    with map_database_errors(address):
+        async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
             yield connections
 
 
 async def _bring_up_to_date(connections: Connections, database: Database) -> None:
     address = address_of(database.settings)
-    async with connections.one() as connection:
-        revision = await migrations.current(connection)
+    async with connections.acquire() as connection:
+        revision = await migrations.get_revision(connection)
     if database.embedded and (revision is None or revision < REVISION):
         await migrations.migrate(address, database.settings)
     else:
-        migrations.require(revision, address)
+        migrations.require_current(revision, address)

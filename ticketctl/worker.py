@@ -21,7 +21,7 @@ from ticketctl.ai.budget import Budget
 from ticketctl.errors import InvalidInputError
 from ticketctl.event_loops import policy_named
 from ticketctl.logs import REQUEST_ID, log_on_lambda
-from ticketctl.postgres.pools import pool_named
+from ticketctl.postgres.pools import get_pool
 from ticketctl.processing.batch import Limits, RecordResult, all_failed, process
 from ticketctl.runtime import Database, open_backstage, unsafe_pair, worker_loop
 from ticketctl.settings import Settings
@@ -43,7 +43,7 @@ class Worker:
         self._settings = settings
         self._policy = policy_named(settings.loop)
         self._loop = worker_loop(settings, self.budget)
-        warning = unsafe_pair(pool_named(settings.pool), self._policy)
+        warning = unsafe_pair(get_pool(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
 

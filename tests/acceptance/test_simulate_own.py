@@ -7,7 +7,7 @@ from tests.program import Program
 
 @pytest.fixture
 def simulate(ticketctl: Program, server: str):
-    """The program, whose throwaway database is made on the tests' server."""
+    """The program, whose scratch database is made on the tests' server."""
 
     def simulate(*options: str):
         return ticketctl("simulate-warm-starts", "--database-url", server, "--times", "2", *options)

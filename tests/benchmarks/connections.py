@@ -85,7 +85,7 @@ def _load() -> _Load:
 @contextmanager
 def _server(home: Path) -> Iterator[str]:
     """The embedded server's programs and data, with room for a connection of every environment."""
-    with EmbeddedServer(home).running():
+    with EmbeddedServer(home).use():
         pass
     installation = next(home.glob("server-*"), find_installation())
     options = {"port": PORT, "listen_addresses": "", "unix_socket_directories": home / "socket"}

@@ -10,7 +10,7 @@ from tests.benchmarks.bench import messages_of
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Engines
-from ticketctl.postgres.pools import pool_named
+from ticketctl.postgres.pools import get_pool
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.batch import Limits, process
 from ticketctl.processing.pipeline import Pipeline
@@ -66,9 +66,7 @@ class Environment:
     """What `ticketctl.worker` composes, with the worker's default settings, and this provider in it."""
 
     def __init__(self, settings: Settings, provider: WaitingProvider) -> None:
-        self._engines = Engines(
-            Address.parse(settings.database_url or ""), pool_named(settings.pool), settings
-        )
+        self._engines = Engines(Address.parse(settings.database_url or ""), get_pool(settings.pool), settings)
         self._provider = provider
         self._settings = settings
         self._environment_id = str(uuid4())
@@ -81,7 +79,7 @@ class Environment:
             lease=timedelta(seconds=lifetime),
             max_receive_count=self._settings.max_receive_count,
         )
-        async with self._engines.per_loop() as connections:
+        async with self._engines.open_connections() as connections:
             pipeline = Pipeline(
                 store=PostgresStore(connections), provider=self._provider, router=default_taxonomy()
             )

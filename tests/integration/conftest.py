@@ -19,7 +19,7 @@ from ticketctl.settings import Settings
 async def connections(emptied_url: str) -> AsyncIterator[Connections]:
     """Up to twenty connections at a time."""
     settings = Settings(database_url=emptied_url, max_connections=20)
-    async with Engines(Address.parse(emptied_url), POOLS["null"], settings).per_loop() as made:
+    async with Engines(Address.parse(emptied_url), POOLS["null"], settings).open_connections() as made:
         yield made
 
 

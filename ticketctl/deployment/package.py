@@ -21,7 +21,7 @@ from ticketctl.deployment.extra_files import included
 from ticketctl.deployment.requirements import constraints, requirements
 from ticketctl.deployment.target import Target
 from ticketctl.errors import ConfigError, InvalidInputError
-from ticketctl.postgres.migrations import scripts
+from ticketctl.postgres.migrations import find_scripts
 
 _COMMAND_LINE = frozenset({"typer", "rich"})
 _LEFT_OUT = frozenset(
@@ -153,8 +153,8 @@ def _ours(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
     for path in _tree(package):
         if left_out.isdisjoint(_prefixes(path.relative_to(package))) and migrations not in path.parents:
             yield _inside("ticketctl", path, package), path.read_bytes()
-    for path in _tree(scripts()):
-        yield _inside("ticketctl/postgres/_migrations", path, scripts()), path.read_bytes()
+    for path in _tree(find_scripts()):
+        yield _inside("ticketctl/postgres/_migrations", path, find_scripts()), path.read_bytes()
     version = metadata.version("ticketctl")
     told = f"Metadata-Version: 2.1\nName: ticketctl\nVersion: {version}\n"
     yield f"ticketctl-{version}.dist-info/METADATA", told.encode()

@@ -7,7 +7,7 @@ from pathlib import Path
 from ticketctl.diagnostics.queue_checks import lint
 from ticketctl.event_loops import LoopPolicy, policy_named
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.pools import Pool, pool_named
+from ticketctl.postgres.pools import PoolStrategy, get_pool
 from ticketctl.runtime import unsafe_pair
 from ticketctl.settings import FILE, PREFIX, Settings
 from ticketctl.tickets.protocols import QueuePolicy
@@ -29,7 +29,7 @@ class Asked:
 
 def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[Advice]:
     """What is known to go wrong with these settings. Raises ConfigError for a pool or loop that is not there."""
-    pool, policy = pool_named(settings.pool), policy_named(settings.loop)
+    pool, policy = get_pool(settings.pool), policy_named(settings.loop)
     on_lambda = LAMBDA in environment or settings.queue_url is not None
     place = _Places(environment)
     return [
@@ -74,7 +74,7 @@ class _Places:
         return self._file.name, next(named, 1)
 
 
-def _pair(pool: Pool, policy: LoopPolicy, place: _Places) -> Iterator[Advice]:
+def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[Advice]:
     cause = unsafe_pair(pool, policy)
     if cause is not None:
         yield place.advice(
@@ -85,7 +85,9 @@ def _pair(pool: Pool, policy: LoopPolicy, place: _Places) -> Iterator[Advice]:
         )
 
 
-def _on_lambda(settings: Settings, pool: Pool, policy: LoopPolicy, place: _Places) -> Iterator[Advice]:
+def _on_lambda(
+    settings: Settings, pool: PoolStrategy, policy: LoopPolicy, place: _Places
+) -> Iterator[Advice]:
     if settings.database_url is None:
         yield place.advice(
             "database_url",
@@ -105,10 +107,10 @@ def _on_lambda(settings: Settings, pool: Pool, policy: LoopPolicy, place: _Place
         )
 
 
-def _pooler(settings: Settings, pool: Pool, place: _Places) -> Iterator[Advice]:
+def _pooler(settings: Settings, pool: PoolStrategy, place: _Places) -> Iterator[Advice]:
     if settings.database_url is None or pool.connect_args.get("statement_cache_size") == 0:
         return
-    hosts = Address.parse(settings.database_url).shown.partition("/")[0]
+    hosts = Address.parse(settings.database_url).display_name.partition("/")[0]
     if PROXY in hosts or hosts.endswith(PGBOUNCER_PORT):
         yield place.advice(
             "pool",

@@ -1,6 +1,6 @@
 """Our worker and API in the laboratory: pools and execution models, each pair in processes of its own.
 
-They work on a throwaway database.
+They work on a scratch database.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from uuid import uuid4
 from ticketctl.diagnostics.execution_models import MODELS, request_event
 from ticketctl.diagnostics.side_effects import SideEffects
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.scratch_database import BODY, SUBJECT, Throwaway, throwaway
+from ticketctl.postgres.scratch_database import BODY, SUBJECT, ScratchDatabase, scratch_database
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event, message_body, parse_event
 from ticketctl.warmstart.report.model import Report
@@ -33,7 +33,7 @@ class Plan:
     """What is to be simulated.
 
     `pairs` are (pool, execution model); `batches` the records of the worker's events that take turns, replayed with
-    new tickets (none: the default batch); `server` is where the throwaway database is made, `ours` whether it is the
+    new tickets (none: the default batch); `server` is where the scratch database is made, `ours` whether it is the
     embedded one. `runtime` is who calls the handler, "direct" or "awslambdaric".
     """
 
@@ -68,12 +68,12 @@ async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
     """Examine every pair, in the order of the plan; `advance` is called as each is done.
 
     Raises:
-        DatabaseError: The throwaway database cannot be made.
+        DatabaseError: The scratch database cannot be made.
     """
     # the template process imports while the database is being made
     async with (
         Laboratory(preload=_imports(plan)) as laboratory,
-        throwaway(plan.server, plan.settings, ours=plan.ours) as database,
+        scratch_database(plan.server, plan.settings, ours=plan.ours) as database,
     ):
         ids = iter(await database.make_tickets(_tickets_needed(plan)))
         turns = asyncio.Semaphore(os.cpu_count() or 1)
@@ -94,7 +94,9 @@ async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
 class _Bench:
     """What one pair's two environments get: events with tickets of their own, and names of their own."""
 
-    def __init__(self, plan: Plan, database: Throwaway, pool: str, loop: str, ids: Iterator[int]) -> None:
+    def __init__(
+        self, plan: Plan, database: ScratchDatabase, pool: str, loop: str, ids: Iterator[int]
+    ) -> None:
         self._plan = plan
         self._database = database
         self._pool = pool

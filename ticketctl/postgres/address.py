@@ -48,7 +48,7 @@ class Address:
         return cls(_joined(parts))
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """The hosts and database, for people: no user, no password."""
         parts = urlsplit(self.dsn)
         hosts = unquote(parts.netloc.rpartition("@")[2])
@@ -73,7 +73,7 @@ class Address:
         return unquote(user) or dict(parse_qsl(parts.query)).get("user")
 
     @property
-    def demands_tls(self) -> bool:
+    def requires_tls(self) -> bool:
         """Whether no connection across the network goes without TLS."""
         return self._sslmode in _VERIFIED
 
@@ -108,7 +108,7 @@ class Address:
         `prefer` stays the driver's: with a context of ours it would demand TLS. The one that it makes holds no
         certificates, and takes 0.3 ms.
         """
-        if not self.demands_tls:
+        if not self.requires_tls:
             return {"dsn": self.dsn}
         query = dict(parse_qsl(urlsplit(self.dsn).query))
         root = query.get("sslrootcert") or _authority_at_hand(self._sslmode)

@@ -8,18 +8,18 @@ from ticketctl.postgres.address import Address
 from ticketctl.settings import Settings
 
 if TYPE_CHECKING:
-    from ticketctl.postgres.credentials import Login, Logins
+    from ticketctl.postgres.credentials import CredentialCache, Credentials
 
 
 class Connector:
     """Opens connections to one database as the settings say. Raises ConfigError where they contradict its URL."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
-        self._logins: Logins | None = None
+        self._logins: CredentialCache | None = None
         if settings.database_iam or settings.database_secret_arn:
-            from ticketctl.postgres.credentials import logins_of
+            from ticketctl.postgres.credentials import make_credential_cache
 
-            self._logins = logins_of(address, settings)
+            self._logins = make_credential_cache(address, settings)
         self._options = {
             **address.connect_args,
             "timeout": settings.connect_timeout,
@@ -42,7 +42,7 @@ class Connector:
                 raise
         return await self._connect(newer, options)
 
-    async def _connect(self, login: "Login", options: dict[str, Any]) -> "asyncpg.Connection":
+    async def _connect(self, login: "Credentials", options: dict[str, Any]) -> "asyncpg.Connection":
         return await asyncpg.connect(**self._options, **options, user=login.user, password=login.password)
 
 

@@ -30,14 +30,14 @@ _REGION = re.compile(r"\.(?:rds\.)?([a-z]{2,3}(?:-[a-z]+)+-\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class Credentials:
     """A password, and whose it is; `user` None is the URL's."""
 
     user: str | None
     password: str = field(repr=False)
 
 
-class Logins:
+class CredentialCache:
     """A login that is fetched once, kept for `lifetime` seconds, and fetched again when the server refused it.
 
     `fetch` asks the network: it runs in a thread, one at a time. The lock is a thread's, because a login outlives
@@ -46,7 +46,7 @@ class Logins:
 
     def __init__(
         self,
-        fetch: Callable[[], Login],
+        fetch: Callable[[], Credentials],
         *,
         lifetime: float = math.inf,
         # a frozen environment's monotonic clock may stand still, and a token ages meanwhile
@@ -56,18 +56,18 @@ class Logins:
         self._lifetime = lifetime
         self._clock = clock
         self._lock = Lock()
-        self._kept: Login | None = None
+        self._kept: Credentials | None = None
         self._until = 0.0
 
-    async def current(self, *, refused: Login | None = None) -> Login:
+    async def current(self, *, refused: Credentials | None = None) -> Credentials:
         """The login to use; `refused` is the one that the server did not take."""
         kept = self._good(refused)
         return kept if kept is not None else await asyncio.to_thread(self._renewed, refused)
 
-    def _good(self, refused: Login | None) -> Login | None:
+    def _good(self, refused: Credentials | None) -> Credentials | None:
         return self._kept if self._kept is not refused and self._clock() < self._until else None
 
-    def _renewed(self, refused: Login | None) -> Login:
+    def _renewed(self, refused: Credentials | None) -> Credentials:
         with self._lock:
             if (login := self._good(refused)) is None:
                 login = self._fetch()
@@ -75,7 +75,7 @@ class Logins:
             return login
 
 
-def logins_of(address: Address, settings: Settings) -> Logins | None:
+def make_credential_cache(address: Address, settings: Settings) -> CredentialCache | None:
     """The logins that the settings ask for, the same for the life of the process; None: the URL says all.
 
     Raises:
@@ -96,13 +96,13 @@ def logins_of(address: Address, settings: Settings) -> Logins | None:
 
 
 @cache
-def _from_secret(arn: str, timeout: float) -> Logins:
-    return Logins(partial(_secret, arn, timeout))
+def _from_secret(arn: str, timeout: float) -> CredentialCache:
+    return CredentialCache(partial(_secret, arn, timeout))
 
 
 @cache
-def _from_iam(address: Address) -> Logins:
-    if not address.demands_tls:
+def _from_iam(address: Address) -> CredentialCache:
+    if not address.requires_tls:
         raise ConfigError(
             f"{IAM} needs TLS, and the database URL may do without",
             hint="add ?sslmode=verify-full&sslrootcert=FILE with the authorities of RDS",
@@ -112,10 +112,10 @@ def _from_iam(address: Address) -> Logins:
             f"{IAM} needs one host and a user in the database URL",
             hint="it looks like postgresql://user@host:5432/database?sslmode=verify-full",
         )
-    return Logins(partial(_token, *address.endpoints[0], address.user), lifetime=TOKEN_LIFETIME)
+    return CredentialCache(partial(_token, *address.endpoints[0], address.user), lifetime=TOKEN_LIFETIME)
 
 
-def _token(host: str, port: int, user: str) -> Login:
+def _token(host: str, port: int, user: str) -> Credentials:
     """Sign a token, which asks nobody; finding the credentials to sign it with may."""
     session = aws.session(IAM)
     named = _REGION.search(host)
@@ -128,10 +128,10 @@ def _token(host: str, port: int, user: str) -> Login:
             DBHostname=host, Port=port, DBUsername=user
         ),
     )
-    return Login(user, token)
+    return Credentials(user, token)
 
 
-def _secret(arn: str, timeout: float) -> Login:
+def _secret(arn: str, timeout: float) -> Credentials:
     """Ask for the current version of a secret, which is a password or the JSON that RDS writes.
 
     Its form: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html.
@@ -153,7 +153,7 @@ def _secret(arn: str, timeout: float) -> Login:
     return _read(_asked("Secrets Manager gave no password for the database", ask).get("SecretString"))
 
 
-def _read(secret: str | None) -> Login:
+def _read(secret: str | None) -> Credentials:
     try:
         content = json.loads(secret or "")
     except ValueError:
@@ -167,7 +167,7 @@ def _read(secret: str | None) -> Login:
             "the secret holds no password for the database",
             hint='it is a password, or JSON with "username" and "password" as RDS writes it',
         )
-    return Login(user, password)
+    return Credentials(user, password)
 
 
 def _asked(failure: str, ask: Callable[[], Any]) -> Any:

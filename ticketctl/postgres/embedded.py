@@ -20,7 +20,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ticketctl.errors import ConfigError, DatabaseError
-from ticketctl.postgres.embedded_launcher import HOME_HINT, PROGRAMS, Launch, find_installation
+from ticketctl.postgres.embedded_launcher import HOME_HINT, PROGRAMS, EmbeddedLauncher, find_installation
 
 if sys.platform != "win32":
     import fcntl
@@ -57,7 +57,7 @@ class EmbeddedServer:
         return self._postmaster() is not None
 
     @contextmanager
-    def running(self) -> Iterator[str]:
+    def use(self) -> Iterator[str]:
         """Keep the server running for as long as the context lasts; start it where it is not.
 
         Yields its URL, `postgresql://postgres@/ticketctl?host=/folder`. Who leaves last stops the server,
@@ -79,7 +79,7 @@ class EmbeddedServer:
     def start(self) -> str:
         """Start the server where it is not running, and keep it until `stop`.
 
-        Returns its URL, and raises, as `running` does.
+        Returns its URL, and raises, as `use` does.
         """
         with self._alone():
             url = self._start()
@@ -89,14 +89,14 @@ class EmbeddedServer:
     def stop(self) -> bool:
         """Stop the server; False where somebody uses it, so that it stops with its last user.
 
-        Raises as `running` does.
+        Raises as `use` does.
         """
         with self._alone():
             self._kept.unlink(missing_ok=True)
             return self._stop_unless_used()
 
     def _start(self) -> str:
-        launch: Launch | None = None
+        launch: EmbeddedLauncher | None = None
         patience = _Patience(f"the server in {self.home} did not get ready")
         while (server := self._postmaster()) is None:
             with self._locked("server") as lock:
@@ -107,9 +107,9 @@ class EmbeddedServer:
             patience.wait()
         return f"postgresql://postgres@/ticketctl?host={quote(server.socket_folder)}"
 
-    def _launch(self, lock: int) -> Launch:
+    def _launch(self, lock: int) -> EmbeddedLauncher:
         try:
-            launch = Launch(self.home, self._installation, lock)
+            launch = EmbeddedLauncher(self.home, self._installation, lock)
             launch.start()
         except OSError as error:
             raise DatabaseError(

@@ -50,7 +50,7 @@ def find_installation() -> Path:
     return installation
 
 
-class Launch:
+class EmbeddedLauncher:
     """One try at starting the server; `lock` is the descriptor that its processes inherit.
 
     Making one finds the server's account and programs, and raises ConfigError where they do not fit together.

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ticketctl.postgres import dialect
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.connect import Connector
-from ticketctl.postgres.pools import POOLS, Pool, pool_named
+from ticketctl.postgres.pools import POOLS, PoolStrategy, get_pool
 from ticketctl.settings import Settings
 
 SIZE = 5
@@ -20,7 +20,7 @@ SIZE = 5
 
 
 def make_engine(
-    address: Address, settings: Settings, strategy: Pool = POOLS["null"], *, autocommit: bool = True
+    address: Address, settings: Settings, strategy: PoolStrategy = POOLS["null"], *, autocommit: bool = True
 ) -> AsyncEngine:
     """Make an engine; nothing connects yet.
 
@@ -30,7 +30,7 @@ def make_engine(
     Raises:
         ConfigError: The settings contradict the address.
     """
-    told = {**pool_named(settings.pool).connect_args, **strategy.connect_args}
+    told = {**get_pool(settings.pool).connect_args, **strategy.connect_args}
     connect = partial(Connector(address, settings), **told)
     options: dict[str, Any] = dict(strategy.options)
     if strategy.pool_class is not None:
@@ -63,8 +63,8 @@ class Connections:
         self._free: list[AsyncConnection] = []
 
     @asynccontextmanager
-    async def one(self, *, apart: bool = False) -> AsyncIterator[AsyncConnection]:
-        """A connection for one statement; `apart` takes a fresh one that no pool has touched.
+    async def acquire(self, *, unpooled: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection for one statement; `unpooled` takes a fresh one that no pool has touched.
 
         Raises TimeoutError when checkout and statement together take too long.
         """
@@ -74,7 +74,7 @@ class Connections:
         finally:
             self._waiting -= 1
         try:
-            async with asyncio.timeout(self._timeout), self._connected(apart=apart) as connection:
+            async with asyncio.timeout(self._timeout), self._connected(unpooled=unpooled) as connection:
                 yield connection
         except TimeoutError as error:
             if str(error):
@@ -103,9 +103,9 @@ class Connections:
                     await self._free.pop().close()
 
     @asynccontextmanager
-    async def _connected(self, *, apart: bool) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self, *, unpooled: bool) -> AsyncIterator[AsyncConnection]:
         """One that worked is handed to whoever waits or comes next, whatever the pool; else the pool has it back."""
-        if apart:
+        if unpooled:
             async with self._apart().connect() as connection:
                 yield connection
             return
@@ -122,13 +122,13 @@ class Connections:
 
 
 class Engines:
-    """The engines of one execution environment; `per_loop()` is entered once per event loop.
+    """The engines of one execution environment; `open_connections()` is entered once per event loop.
 
     `one_loop`: the environment has one loop for its life, so that with this loop every connection ends.
     """
 
     def __init__(
-        self, address: Address, strategy: Pool, settings: Settings, *, one_loop: bool = False
+        self, address: Address, strategy: PoolStrategy, settings: Settings, *, one_loop: bool = False
     ) -> None:
         self._strategy = strategy
         self._dispose_at_end = strategy.dispose_at_end or one_loop
@@ -138,7 +138,7 @@ class Engines:
         self._engine: AsyncEngine | None = None
 
     @asynccontextmanager
-    async def per_loop(self) -> AsyncIterator[Connections]:
+    async def open_connections(self) -> AsyncIterator[Connections]:
         """Hand out the connections of the running loop, and keep or close them as the strategy says."""
         if self._engine is None or self._strategy.lives_with == "loop":
             self._engine = self._make(self._strategy)

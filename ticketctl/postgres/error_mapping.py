@@ -75,18 +75,18 @@ _KINDS = (
 
 
 @contextmanager
-def told_as_database_errors(address: Address) -> Iterator[None]:
+def map_database_errors(address: Address) -> Iterator[None]:
     """Turn whatever the driver, SQLAlchemy or the network raises into a DatabaseError."""
     try:
         yield
     except Exception as error:
-        mapped = as_database_error(error, address)
+        mapped = to_database_error(error, address)
         if mapped is None:
             raise
         raise mapped from error
 
 
-class Telling:
+class ErrorMappingConnections:
     """Connections of which each call fails as a DatabaseError: for who goes on after a failure."""
 
     def __init__(self, connections: "Connections", address: Address) -> None:
@@ -94,10 +94,10 @@ class Telling:
         self.address = address
 
     @asynccontextmanager
-    async def one(self, *, apart: bool = False) -> "AsyncIterator[AsyncConnection]":
-        """A connection for one statement, as `Connections.one` lends it. Raises DatabaseError."""
-        with told_as_database_errors(self.address):
-            async with self._connections.one(apart=apart) as connection:
+    async def acquire(self, *, unpooled: bool = False) -> "AsyncIterator[AsyncConnection]":
+        """A connection for one statement, as `Connections.acquire` lends it. Raises DatabaseError."""
+        with map_database_errors(self.address):
+            async with self._connections.acquire(unpooled=unpooled) as connection:
                 yield connection
 
     def back_to_back(self) -> AbstractAsyncContextManager[None]:
@@ -105,7 +105,7 @@ class Telling:
         return self._connections.back_to_back()
 
 
-def as_database_error(error: Exception, address: Address) -> DatabaseError | None:
+def to_database_error(error: Exception, address: Address) -> DatabaseError | None:
     """The DatabaseError for a failure, None where it is none of the database's."""
     wrapped = getattr(error, "orig", None)  # SQLAlchemy's DBAPIError, which need not be imported to be known
     cause = error if wrapped is None else wrapped.__cause__ or wrapped
@@ -116,4 +116,4 @@ def as_database_error(error: Exception, address: Address) -> DatabaseError | Non
         return None
     text = " ".join(str(cause).split()) or type(cause).__name__
     told = kind.told.format(text=text, line=str(cause).partition("\n")[0])
-    return kind.error(f"the database {address.shown} {told}", hint=kind.hint)
+    return kind.error(f"the database {address.display_name} {told}", hint=kind.hint)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ticketctl.postgres.engine import Connections
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import as_jsonb
 from ticketctl.postgres.sql import worker
 
@@ -26,10 +26,10 @@ class _Ending:
         return self.outcome["ticket_id"], self.outcome["token"]
 
 
-class Finishing:
+class FinishBatcher:
     """The ends of one event loop's runs; an outcome names its ticket, its token and what the statement writes."""
 
-    def __init__(self, connections: Connections | Telling) -> None:
+    def __init__(self, connections: Connections | ErrorMappingConnections) -> None:
         self._connections = connections
         self._turn = asyncio.Lock()
         self._unwritten: list[_Ending] = []
@@ -67,7 +67,7 @@ class Finishing:
     async def _execute(self, endings: Sequence[_Ending]) -> None:
         first = {one.lease: one for one in reversed(endings)}  # a lease ends once
         outcomes = as_jsonb([one.outcome for one in first.values()])
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             rows = await connection.execute(worker.FINISH, {"outcomes": outcomes})
             for row in rows:
                 first[row.id, row.token].held = True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 
-async def current(connection: AsyncConnection) -> str | None:
+async def get_revision(connection: AsyncConnection) -> str | None:
     """The revision of the database's tables, None where there are none."""
     if await connection.scalar(text("select to_regclass('alembic_version')")) is None:
         return None
@@ -28,7 +28,7 @@ async def current(connection: AsyncConnection) -> str | None:
     return revision
 
 
-def require(revision: str | None, address: Address) -> None:
+def require_current(revision: str | None, address: Address) -> None:
     """Refuse tables of another version than this program's. Raises StaleSchemaError."""
     if revision == REVISION:
         return
@@ -38,7 +38,9 @@ def require(revision: str | None, address: Address) -> None:
         what, hint = f"has tables of revision {revision}", "bring them up to date: ticketctl db upgrade"
     else:
         what, hint = f"has tables of revision {revision}, which is newer", "install a newer ticketctl"
-    raise StaleSchemaError(f"the database {address.shown} {what}; this version needs {REVISION}", hint=hint)
+    raise StaleSchemaError(
+        f"the database {address.display_name} {what}; this version needs {REVISION}", hint=hint
+    )
 
 
 async def migrate(address: Address, settings: Settings) -> None:
@@ -62,7 +64,7 @@ def downgrade(connection: Connection, revision: str) -> None:
     command.downgrade(_config(connection), revision)
 
 
-def scripts() -> Path:
+def find_scripts() -> Path:
     """The folder of the migrations: packaged in a wheel, at the top of a checkout.
 
     Raises:
@@ -79,6 +81,6 @@ def _config(connection: Connection) -> "Config":
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(scripts()))
+    config.set_main_option("script_location", str(find_scripts()))
     config.attributes["connection"] = connection
     return config

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Float, Integer, RowMapping,
 from sqlalchemy.dialects.postgresql import BOOLEAN, JSONB
 
 from ticketctl.postgres import migrations
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import as_jsonb, values_of
 from ticketctl.postgres.schema import tickets
 from ticketctl.tickets.models import Step, Ticket, TicketStatus
@@ -114,7 +114,7 @@ select current_setting('max_connections')::int - current_setting('superuser_rese
 class PostgresOperations:
     """The operator's view over one event loop's connections; see `ports.Operations`."""
 
-    def __init__(self, connections: Telling) -> None:
+    def __init__(self, connections: ErrorMappingConnections) -> None:
         self._connections = connections
 
     async def stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
@@ -155,12 +155,12 @@ class PostgresOperations:
 
     async def check_schema(self) -> None:
         """Ask for the revision of the tables."""
-        async with self._connections.one() as connection:
-            revision = await migrations.current(connection)
-        migrations.require(revision, self._connections.address)
+        async with self._connections.acquire() as connection:
+            revision = await migrations.get_revision(connection)
+        migrations.require_current(revision, self._connections.address)
 
     async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             return (await connection.execute(statement, parameters)).mappings().all()
 
 

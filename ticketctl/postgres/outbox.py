@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import as_jsonb, values_of
 from ticketctl.tickets.protocols import Unsent
 
@@ -34,28 +34,28 @@ _WAITING = text("select count(*) from messages where dead_at is null")
 class PostgresOutbox:
     """The outbox over one event loop's connections; see `ports.Outbox` for what each call means."""
 
-    def __init__(self, connections: Telling) -> None:
+    def __init__(self, connections: ErrorMappingConnections) -> None:
         self._connections = connections
 
     async def take(self, limit: int, *, ticket_id: int | None = None) -> Sequence[Unsent]:
         """Take what is to be sent; nobody else gets it meanwhile."""
         parameters = {"limit": limit, "ticket_id": ticket_id, "patience": PATIENCE}
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             rows = (await connection.execute(_TAKE, parameters)).mappings().all()
         return [Unsent(**{**row, "message_id": str(row["message_id"])}) for row in rows]
 
     async def forget(self, message_ids: Sequence[str]) -> None:
         """Delete what was sent."""
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             await connection.execute(_FORGET, {"message_ids": as_jsonb(message_ids)})
 
     async def release(self, message_ids: Sequence[str]) -> None:
         """Let what was not sent be taken again."""
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             await connection.execute(_RELEASE, {"message_ids": as_jsonb(message_ids)})
 
     async def waiting(self) -> int:
         """Count what is not sent."""
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             count: int = await connection.scalar(_WAITING)
         return count

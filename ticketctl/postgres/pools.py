@@ -1,4 +1,4 @@
-"""Pool strategies as data: what each builds, what it is for, when it is right.
+"""PoolStrategy strategies as data: what each builds, what it is for, when it is right.
 
 Whether one survives warm starts is not written here: `ticketctl simulate-warm-starts` measures it. Nothing of
 SQLAlchemy is imported, so that naming the strategies costs nothing.
@@ -13,7 +13,7 @@ from ticketctl.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class PoolStrategy:
     """One strategy.
 
     `pool_class` is a class of `sqlalchemy.pool` (None: the engine's default), `options` go to the engine,
@@ -43,60 +43,60 @@ class Pool:
 
 
 _ALL = (
-    Pool(
+    PoolStrategy(
         name="null",
         purpose="a fresh connection, closed as soon as nobody has use for it",
         right_when="each invocation has an event loop of its own (the worker's default)",
         pool_class="NullPool",
     ),
-    Pool(
+    PoolStrategy(
         name="queue",
         purpose="SQLAlchemy's default: up to five connections kept open",
         right_when="one event loop lives on, and the server never closes an idle connection",
         pool_class="AsyncAdaptedQueuePool",
     ),
-    Pool(
+    PoolStrategy(
         name="queue-pre-ping",
         purpose="the default pool, each connection tried before it is handed out",
         right_when="one event loop lives on: it mends what a freeze broke",
         pool_class="AsyncAdaptedQueuePool",
         options={"pool_pre_ping": True},
     ),
-    Pool(
+    PoolStrategy(
         name="queue-recycle",
         purpose="the default pool, each connection replaced at every checkout",
         right_when="never: on one event loop null does the same, without it sockets pile up",
         pool_class="AsyncAdaptedQueuePool",
         options={"pool_recycle": 0},
     ),
-    Pool(
+    PoolStrategy(
         name="static",
         purpose="one connection for everybody",
         right_when="never with a server: use it with an in-memory database",
         pool_class="StaticPool",
     ),
-    Pool(
+    PoolStrategy(
         name="dispose",
         purpose="the default pool, its connections closed at the end of each event loop",
         right_when="each invocation has its own event loop and makes many statements",
         pool_class="AsyncAdaptedQueuePool",
         dispose_at_end=True,
     ),
-    Pool(
+    PoolStrategy(
         name="dispose-no-close",
         purpose="the default pool, its connections forgotten at the start of each event loop",
         right_when="once, after a fork: forgotten connections stay open at the server",
         pool_class="AsyncAdaptedQueuePool",
         forget_at_start=True,
     ),
-    Pool(
+    PoolStrategy(
         name="fresh-engine",
         purpose="a new engine and pool for each event loop, never disposed of",
         right_when="never: dispose closes what this leaves open",
         pool_class="AsyncAdaptedQueuePool",
         lives_with="loop",
     ),
-    Pool(
+    PoolStrategy(
         name="pgbouncer",
         purpose="null, without prepared statements that outlive a transaction",
         right_when="PgBouncer in transaction mode or RDS Proxy stands in front of Postgres",
@@ -106,16 +106,16 @@ _ALL = (
     ),
 )
 
-POOLS: Mapping[str, Pool] = MappingProxyType({pool.name: pool for pool in _ALL})
+POOLS: Mapping[str, PoolStrategy] = MappingProxyType({pool.name: pool for pool in _ALL})
 ALIASES: Mapping[str, str] = MappingProxyType({"rds-proxy": "pgbouncer"})
 
 
-def find_pool(name: str) -> Pool | None:
+def find_pool(name: str) -> PoolStrategy | None:
     """The strategy of that name or alias, or None."""
     return POOLS.get(ALIASES.get(name, name))
 
 
-def pool_named(name: str) -> Pool:
+def get_pool(name: str) -> PoolStrategy:
     """The strategy that a setting names. Raises ConfigError with the choices."""
     pool = find_pool(name)
     if pool is None:

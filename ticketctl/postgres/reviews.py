@@ -90,6 +90,6 @@ class PostgresReviews:
         return await self._told(_REJECT, ticket_id=ticket_id, reason=reason, verdict="rejected")
 
     async def _told(self, statement: TextualSelect, **parameters: Any) -> Ticket | None:
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             row = (await connection.execute(statement, parameters)).mappings().one_or_none()
         return None if row is None else Ticket(**{**row, "status": TicketStatus(row["status"])})

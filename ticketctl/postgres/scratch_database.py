@@ -1,4 +1,4 @@
-"""A throwaway database for experiments: made, filled with tickets, watched from outside, dropped.
+"""A scratch database for experiments: made, filled with tickets, watched from outside, dropped.
 
 It speaks asyncpg alone: SQLAlchemy would cost more time than the experiments of one cell.
 """
@@ -16,7 +16,7 @@ import asyncpg
 
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.connect import Connector
-from ticketctl.postgres.error_mapping import told_as_database_errors
+from ticketctl.postgres.error_mapping import map_database_errors
 from ticketctl.postgres.revision import REVISION
 from ticketctl.settings import Settings
 
@@ -25,7 +25,7 @@ TEMPLATE = f"ticketctl_template_{REVISION}"
 _PATIENCE, _PAUSE = 5.0, 0.003
 """Seconds to wait for backends to go, and between two looks."""
 _ABANDONED = 3600
-"""Seconds after which an unused throwaway database was left behind by a process that was killed."""
+"""Seconds after which an unused scratch database was left behind by a process that was killed."""
 
 SUBJECT = "I was charged twice for order 4711"
 BODY = "Please refund the second payment of 12.50 EUR."
@@ -67,7 +67,7 @@ class Effects:
 class Backend:
     """What one execution environment holds on the server, told by its application name."""
 
-    def __init__(self, watcher: "Throwaway", application_name: str) -> None:
+    def __init__(self, watcher: "ScratchDatabase", application_name: str) -> None:
         self._watcher = watcher
         self._name = application_name
 
@@ -99,8 +99,8 @@ class Backend:
         return Effects(frozenset(claimed), await self._watcher.value(idle, self._name))
 
 
-class Throwaway:
-    """An open throwaway database."""
+class ScratchDatabase:
+    """An open scratch database."""
 
     def __init__(self, address: Address, connection: "asyncpg.Connection") -> None:
         self.address = address
@@ -123,7 +123,9 @@ class Throwaway:
 
 
 @asynccontextmanager
-async def throwaway(server: Address, settings: Settings, *, ours: bool) -> AsyncIterator[Throwaway]:
+async def scratch_database(
+    server: Address, settings: Settings, *, ours: bool
+) -> AsyncIterator[ScratchDatabase]:
     """Make a database with our tables on the server that `server` names, and drop it at the end.
 
     A server that is `ours` keeps a template with the tables, so that the next one is made by copying, and nothing
@@ -132,7 +134,7 @@ async def throwaway(server: Address, settings: Settings, *, ours: bool) -> Async
     Raises:
         DatabaseError: The server cannot be reached, or does not let its user make databases.
     """
-    with told_as_database_errors(server):
+    with map_database_errors(server):
         administration = await _connect(server, settings)
         try:
             name = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}"
@@ -143,7 +145,7 @@ async def throwaway(server: Address, settings: Settings, *, ours: bool) -> Async
             await administration.execute(f'alter database "{name}" set synchronous_commit = off')
             try:
                 connection = await _connect(address, settings, pooled=not ours)
-                yield Throwaway(address, connection)
+                yield ScratchDatabase(address, connection)
                 await connection.close()
             finally:
                 await administration.execute(f'drop database if exists "{name}" with (force)')

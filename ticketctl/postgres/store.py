@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ticketctl.errors import InvalidInputError
 from ticketctl.postgres import pagination
 from ticketctl.postgres.engine import Connections
-from ticketctl.postgres.error_mapping import Telling
-from ticketctl.postgres.finish_batcher import Finishing
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
+from ticketctl.postgres.finish_batcher import FinishBatcher
 from ticketctl.postgres.json_params import as_jsonb
 from ticketctl.postgres.schema import attempts, search_vector, steps, tickets
 from ticketctl.postgres.sql import worker
@@ -37,13 +37,13 @@ _TICKET = [column.name for column in tickets.columns]
 class PostgresStore:
     """The store over one event loop's connections; see `ports.TicketStore` for what each call means."""
 
-    def __init__(self, connections: Connections | Telling) -> None:
+    def __init__(self, connections: Connections | ErrorMappingConnections) -> None:
         self._connections = connections
-        self._finishing = Finishing(connections)
+        self._finishing = FinishBatcher(connections)
 
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
         """Write a ticket and its message in one statement; the same key again answers the first ticket."""
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             row = (await connection.execute(worker.CREATE, msgspec.to_builtins(ticket))).mappings().one()
         return _ticket(row), row["made"]
 
@@ -55,7 +55,7 @@ class PostgresStore:
             raise InvalidInputError(f"there is no order {sort}", hint=f"it can be {', '.join(SORTS)}")
         query = _filtered(wanted)
         page = _after(query, sort, after).limit(limit + 1)
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             rows = (await connection.execute(page)).mappings().all()
             total = await connection.scalar(_counting(query)) if count else None
         shown = [_ticket(row) for row in rows[:limit]]
@@ -64,7 +64,7 @@ class PostgresStore:
 
     async def history(self, ticket_id: int) -> TicketHistory | None:
         """Read a ticket with its steps, in the pipeline's order, and its tries."""
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             row = (
                 (await connection.execute(select(tickets).where(tickets.c.id == ticket_id)))
                 .mappings()
@@ -86,7 +86,7 @@ class PostgresStore:
 
     async def close(self, ticket_id: int) -> Ticket | None:
         """Close a ticket, whatever its state."""
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             result = await connection.execute(worker.CLOSE, {"ticket_id": ticket_id})
             row = result.mappings().one_or_none()
         return None if row is None else _ticket(row)
@@ -113,7 +113,7 @@ class PostgresStore:
             "lease": lease,
             "environment_id": environment_id,
         }
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             rows = (await connection.execute(worker.CLAIM, parameters)).mappings()
             claimed = {row["id"]: _ticket(row) for row in rows}
             steps = await _resume(connection, [one for one in claimed.values() if one.attempt > 1])
@@ -127,7 +127,7 @@ class PostgresStore:
     async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
         """Save one output under the token."""
         parameters = {"ticket_id": ticket_id, "token": token, "steps": as_jsonb([step])}
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             return (await connection.execute(worker.SAVE_STEPS, parameters)).first() is not None
 
     async def finish(
@@ -165,7 +165,7 @@ class PostgresStore:
             for failure in {failure.message.ticket_id: failure for failure in failures}.values()
         ]
         parameters = {"failures": as_jsonb(failed), "token": token, "environment_id": environment_id}
-        async with self._connections.one(apart=True) as connection:
+        async with self._connections.acquire(unpooled=True) as connection:
             await connection.execute(worker.GIVE_BACK, parameters)
 
 

@@ -28,7 +28,7 @@ POLL = 0.2
 class Connections(Protocol):
     """Whoever lends connections, each for one statement."""
 
-    def one(self) -> AbstractAsyncContextManager["AsyncConnection"]:
+    def acquire(self) -> AbstractAsyncContextManager["AsyncConnection"]:
         """Lend a connection."""
 
 
@@ -95,13 +95,13 @@ class PostgresQueue:
         self, statement: TextClause, deliveries: Sequence[Delivery], **parameters: object
     ) -> None:
         receipts = [msgspec.json.decode(delivery.receipt) for delivery in deliveries]
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             await connection.execute(
                 statement, {"receipts": msgspec.json.encode(receipts).decode(), **parameters}
             )
 
     async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
-        async with self._connections.one() as connection:
+        async with self._connections.acquire() as connection:
             return (await connection.execute(statement, parameters)).mappings().all()
 
 

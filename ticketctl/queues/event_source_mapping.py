@@ -31,7 +31,7 @@ _START_PAUSES = (0.5, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class EnvironmentStarted:
     """An execution environment is ready; `again` where it takes the place of one that ended."""
 
     pid: int
@@ -39,14 +39,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Invoking:
+class BatchReceived:
     """A batch was received."""
 
     deliveries: Sequence[Delivery]
 
 
 @dataclass(frozen=True, slots=True)
-class Invoked:
+class BatchSettled:
     """A batch is through: what was done, what was returned; `error` where the whole batch failed."""
 
     done: Sequence[Delivery]
@@ -56,13 +56,13 @@ class Invoked:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class QueueRetry:
     """The queue did not answer as it should; the mapping tries again."""
 
     error: TicketctlError
 
 
-Happening: TypeAlias = Started | Invoking | Invoked | Trouble
+MappingEvent: TypeAlias = EnvironmentStarted | BatchReceived | BatchSettled | QueueRetry
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class EventSourceMapping:
     queue: TicketQueue
     function: Function
     settings: Settings
-    tell: Callable[[Happening], None]
+    tell: Callable[[MappingEvent], None]
     drain: bool = False
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _environments: list[Environment] = field(default_factory=list)
@@ -119,7 +119,7 @@ class EventSourceMapping:
         try:
             while not self.stopping:
                 if await _start(environment) and environment.pid is not None:
-                    self.tell(Started(environment.pid, again=started > 0))
+                    self.tell(EnvironmentStarted(environment.pid, again=started > 0))
                     started += 1
                 received_at = time.monotonic()
                 deliveries = await self._batch()
@@ -151,7 +151,7 @@ class EventSourceMapping:
     async def _invoke(
         self, environment: Environment, deliveries: Sequence[Delivery], received_at: float
     ) -> None:
-        self.tell(Invoking(deliveries))
+        self.tell(BatchReceived(deliveries))
         visible_at = received_at + self.settings.visibility_timeout * (1 - _MARGIN)
         seconds = min(self.settings.function_timeout, visible_at - time.monotonic())
         event = {"Records": [delivery.record for delivery in deliveries]}
@@ -164,7 +164,7 @@ class EventSourceMapping:
         done = [delivery for delivery in deliveries if delivery.message_id not in failed]
         returned = [delivery for delivery in deliveries if delivery.message_id in failed]
         await self._settle(done, returned)
-        self.tell(Invoked(done, returned, time.monotonic() - started, error))
+        self.tell(BatchSettled(done, returned, time.monotonic() - started, error))
 
     async def _settle(self, done: Sequence[Delivery], returned: Sequence[Delivery]) -> None:
         if done:
@@ -179,7 +179,7 @@ class EventSourceMapping:
             try:
                 return await call()
             except TicketctlError as error:
-                self.tell(Trouble(error))
+                self.tell(QueueRetry(error))
             if self.stopping:
                 return None
             with suppress(TimeoutError):

@@ -17,9 +17,9 @@ from tests.integration.access.conftest import Secured
 from ticketctl import event_loops
 from ticketctl.errors import ConfigError, DatabaseError
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.credentials import logins_of
+from ticketctl.postgres.credentials import make_credential_cache
 from ticketctl.postgres.engine import Connections, Engines
-from ticketctl.postgres.pools import pool_named
+from ticketctl.postgres.pools import get_pool
 from ticketctl.postgres.revision import REVISION
 from ticketctl.runtime import Database, current_revision
 from ticketctl.settings import Settings
@@ -64,13 +64,13 @@ def settings(secured: Secured, arn: str, *, user: str = "nobody", **chosen: obje
 
 @asynccontextmanager
 async def environment(settings: Settings) -> AsyncIterator[Connections]:
-    engines = Engines(Address.parse(settings.database_url or ""), pool_named(settings.pool), settings)
-    async with engines.per_loop() as connections:
+    engines = Engines(Address.parse(settings.database_url or ""), get_pool(settings.pool), settings)
+    async with engines.open_connections() as connections:
         yield connections
 
 
-async def who(connections: Connections, *, apart: bool = False) -> str:
-    async with connections.one(apart=apart) as connection:
+async def who(connections: Connections, *, unpooled: bool = False) -> str:
+    async with connections.acquire(unpooled=unpooled) as connection:
         return await connection.scalar(text("select current_user"))
 
 
@@ -91,7 +91,7 @@ class TestSecrets:
     async def test_the_form_of_rds_says_who_logs_in(self, secured: Secured, store: Store, role: str) -> None:
         async with environment(settings(secured, store(rds_form(role, FIRST)))) as connections:
             assert await who(connections) == role
-            assert await who(connections, apart=True) == role
+            assert await who(connections, unpooled=True) == role
 
     async def test_a_plain_text_is_the_password_of_the_urls_user(
         self, secured: Secured, store: Store, role: str
@@ -150,7 +150,7 @@ class TestIam:
     def test_the_token_is_the_password(self, secured: Secured, role: str, monkeypatch) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         chosen = Settings(database_url=secured.url(secured.verified, user=role), database_iam=True)
-        logins = logins_of(Address.parse(chosen.database_url), chosen)
+        logins = make_credential_cache(Address.parse(chosen.database_url), chosen)
         token = event_loops.run(logins.current()).password
         assert token.startswith(f"localhost:{secured.port}/?Action=connect&DBUser={role}&")
         assert f"%2F{REGION}%2Frds-db%2F" in token

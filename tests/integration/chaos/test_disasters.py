@@ -102,7 +102,7 @@ def test_the_database_restarts_in_mid_batch(run: Any, chance: random.Random, ser
     server = EmbeddedServer(server_home)
     while server.is_running:
         time.sleep(0.05)
-    with server.running():
+    with server.use():
         assert process.wait(120) == 0
     run.check(tickets=TICKETS)
 

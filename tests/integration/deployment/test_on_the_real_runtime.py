@@ -11,7 +11,7 @@ import pytest
 
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.revision import REVISION
-from ticketctl.postgres.scratch_database import throwaway
+from ticketctl.postgres.scratch_database import scratch_database
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event
 from ticketctl.warmstart.report.model import Verdict
@@ -28,7 +28,7 @@ PAIRS = [("null", "run-per-invocation", 0), ("queue-pre-ping", "runner", 1)]
 
 @pytest.fixture
 async def database(server):
-    async with throwaway(Address.parse(server), Settings(), ours=True) as made:
+    async with scratch_database(Address.parse(server), Settings(), ours=True) as made:
         yield made
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from ticketctl.diagnostics.side_effects import SideEffects
 from ticketctl.diagnostics.simulation import Plan, simulate
-from ticketctl.postgres import scratch_database as throwaway_module
+from ticketctl.postgres import scratch_database as scratch_database_module
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.scratch_database import Backend, Throwaway, throwaway
+from ticketctl.postgres.scratch_database import Backend, ScratchDatabase, scratch_database
 from ticketctl.settings import Settings
 from ticketctl.warmstart.report.model import Invocation, Outcome, Record
 
@@ -43,13 +43,13 @@ async def test_a_statement_that_a_dead_loops_connection_sent_takes_effect(
 
 
 @pytest.fixture
-async def database(server: str) -> AsyncIterator[Throwaway]:
-    async with throwaway(Address.parse(server), Settings(), ours=True) as one:
+async def database(server: str) -> AsyncIterator[ScratchDatabase]:
+    async with scratch_database(Address.parse(server), Settings(), ours=True) as one:
         yield one
 
 
 @pytest.fixture
-async def environment(database: Throwaway) -> AsyncIterator[asyncpg.Connection]:
+async def environment(database: ScratchDatabase) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(
         database.address.dsn, server_settings={"application_name": "environment"}
     )
@@ -58,7 +58,7 @@ async def environment(database: Throwaway) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-def backend(database: Throwaway) -> Backend:
+def backend(database: ScratchDatabase) -> Backend:
     return database.backend("environment")
 
 
@@ -81,7 +81,7 @@ async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
     environment, backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a ping that a connection of a dead loop has begun: PARSE went out, and nobody will send what follows."""
-    monkeypatch.setattr(throwaway_module, "_BUSY_PATIENCE", 10_000)
+    monkeypatch.setattr(scratch_database_module, "_BUSY_PATIENCE", 10_000)
     parse = b"\0;\0\0\0"
     environment._transport.write(b"P" + (4 + len(parse)).to_bytes(4) + parse + b"H" + (4).to_bytes(4))
     async with asyncio.timeout(20):

@@ -17,7 +17,7 @@ from tests.pgbouncer import installed, pgbouncer, through
 from ticketctl.postgres import operations, outbox, reviews
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Engines
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.pools import POOLS
 from ticketctl.postgres.sql import queue as queue_statements
 from ticketctl.postgres.sql import worker
@@ -48,8 +48,8 @@ async def every_statement(database: Database) -> None:
     settings = database.settings
     await upgrade(database)
     address = Address.parse(settings.database_url or "")
-    async with Engines(address, POOLS["dispose"], settings).per_loop() as connections:
-        telling = Telling(connections, address)
+    async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
+        telling = ErrorMappingConnections(connections, address)
         store, queue = PostgresStore(telling), PostgresQueue(telling, replace(settings, max_receive_count=1))
         first, second, third = [
             (await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(3)
@@ -121,7 +121,7 @@ def logged(
     empty_database_url: str, server_home: Path, sql: Callable[..., str]
 ) -> Callable[[], list[tuple[str, str]]]:
     """What the server was told since: (name of the prepared statement, SQL)."""
-    name = Address.parse(empty_database_url).shown.rpartition("/")[2]
+    name = Address.parse(empty_database_url).display_name.rpartition("/")[2]
     sql(f"alter database {name} set log_statement = 'all'")
     log = server_home / "postgres.log"
     start = log.stat().st_size

@@ -18,7 +18,7 @@ from ticketctl.event_loops import LOOPS, Loop
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.embedded import EmbeddedServer
 from ticketctl.postgres.engine import Engines
-from ticketctl.postgres.pools import pool_named
+from ticketctl.postgres.pools import get_pool
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.runtime import Database
@@ -51,7 +51,7 @@ class Mortal:
 
     @contextmanager
     def living(self) -> Iterator[None]:
-        with self._server.running() as self.url:
+        with self._server.use() as self.url:
             event_loops.run(runtime.prepare(Database(Settings(database_url=self.url), embedded=True)))
             yield
 
@@ -63,7 +63,7 @@ class Mortal:
                 os.kill(pid, 0)
 
     def live_again(self) -> None:
-        with self._server.running():
+        with self._server.use():
             pass  # it stays: the context of `living` uses it too
 
     def ask(self, statement: str) -> str:
@@ -133,12 +133,12 @@ def test_while_a_ticket_is_worked_on(
     loop: str,
 ) -> None:
     settings = Settings(database_url=mortal.url, pool=pool, loop=loop, connect_timeout=2.0)
-    engines = Engines(Address.parse(mortal.url), pool_named(pool), settings, one_loop=LOOPS[loop].persistent)
+    engines = Engines(Address.parse(mortal.url), get_pool(pool), settings, one_loop=LOOPS[loop].persistent)
     provider = Killing(mortal.die)
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:
-        async with engines.per_loop() as connections:
+        async with engines.open_connections() as connections:
             yield Pipeline(store=PostgresStore(connections), provider=provider, router=FakeRouter())
 
     monkeypatch.setattr(worker_module, "worker_loop", lambda _, __: Loop(LOOPS[loop], compose))

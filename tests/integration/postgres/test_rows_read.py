@@ -9,7 +9,7 @@ import pytest
 
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -85,7 +85,7 @@ async def test_settling_deliveries(
 async def test_forgetting_what_was_sent(
     connections: Connections, emptied_url: str, many: Sequence[int], reading: Reading
 ) -> None:
-    outbox = PostgresOutbox(Telling(connections, Address.parse(emptied_url)))
+    outbox = PostgresOutbox(ErrorMappingConnections(connections, Address.parse(emptied_url)))
     unsent = await outbox.take(3)
     assert len(unsent) == len(many)
     for settle in (outbox.release, outbox.forget):

@@ -8,7 +8,7 @@ import pytest
 
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -21,24 +21,24 @@ Make = Callable[[int], Awaitable[list[int]]]
 
 
 @pytest.fixture
-def telling(connections: Connections, emptied_url: str) -> Telling:
-    return Telling(connections, Address.parse(emptied_url))
+def telling(connections: Connections, emptied_url: str) -> ErrorMappingConnections:
+    return ErrorMappingConnections(connections, Address.parse(emptied_url))
 
 
 @pytest.fixture
-def queue(telling: Telling) -> PostgresQueue:
+def queue(telling: ErrorMappingConnections) -> PostgresQueue:
     """A queue that gives up after three deliveries, and hides what it delivers for a minute."""
     return PostgresQueue(telling, SETTINGS)
 
 
 @pytest.fixture
-def eager(telling: Telling) -> PostgresQueue:
+def eager(telling: ErrorMappingConnections) -> PostgresQueue:
     """The same queue, as somebody sees it who hides nothing: what was delivered is visible again at once."""
     return PostgresQueue(telling, replace(SETTINGS, visibility_timeout=0.000_001))
 
 
 @pytest.fixture
-def operations(telling: Telling) -> PostgresOperations:
+def operations(telling: ErrorMappingConnections) -> PostgresOperations:
     return PostgresOperations(telling)
 
 

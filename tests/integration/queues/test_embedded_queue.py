@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
@@ -96,7 +96,7 @@ async def test_what_is_given_back_comes_again_after_a_while(
 
 
 async def test_the_pause_grows_with_each_delivery_up_to_the_visibility_timeout(
-    telling: Telling, make: Make, other: asyncpg.Connection
+    telling: ErrorMappingConnections, make: Make, other: asyncpg.Connection
 ) -> None:
     patient = PostgresQueue(telling, Settings(max_receive_count=100_000, visibility_timeout=60))
     await make(1)

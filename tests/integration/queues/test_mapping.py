@@ -12,7 +12,13 @@ import pytest
 from tests.fakes import NOON
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.queues.environment import Function
-from ticketctl.queues.event_source_mapping import EventSourceMapping, Happening, Invoked, Started, Trouble
+from ticketctl.queues.event_source_mapping import (
+    BatchSettled,
+    EnvironmentStarted,
+    EventSourceMapping,
+    MappingEvent,
+    QueueRetry,
+)
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import build_record
 from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
@@ -72,8 +78,8 @@ def seen(tmp_path: Path) -> Path:
 
 async def drain(
     queue: QueueInMemory, handler: str, seen: Path, settings: Settings = SETTINGS
-) -> list[Happening]:
-    happenings: list[Happening] = []
+) -> list[MappingEvent]:
+    happenings: list[MappingEvent] = []
     function = Function(
         handler=f"tests.integration.queues.handlers:{handler}", variables={"SEEN": str(seen)}, quiet=True
     )
@@ -86,8 +92,8 @@ def calls_in(seen: Path) -> list[list[str]]:
     return [line.split() for line in seen.read_text("utf-8").splitlines()]
 
 
-def invocations(happenings: list[Happening]) -> list[Invoked]:
-    return [happening for happening in happenings if isinstance(happening, Invoked)]
+def invocations(happenings: list[MappingEvent]) -> list[BatchSettled]:
+    return [happening for happening in happenings if isinstance(happening, BatchSettled)]
 
 
 async def test_one_environment_stays_warm_for_all_batches(seen: Path) -> None:
@@ -134,7 +140,7 @@ async def test_what_goes_wrong_as_a_whole_fails_the_whole_batch(
 
 async def test_an_environment_that_died_is_replaced(seen: Path) -> None:
     happenings = await drain(QueueInMemory(3), "dies", seen)
-    started = [happening for happening in happenings if isinstance(happening, Started)]
+    started = [happening for happening in happenings if isinstance(happening, EnvironmentStarted)]
     assert [start.again for start in started][:2] == [False, True]
     assert len({start.pid for start in started}) == len(started)
 
@@ -143,7 +149,7 @@ async def test_a_queue_that_refuses_is_asked_again(seen: Path) -> None:
     queue = QueueInMemory(3, refusals=3)
     happenings = await drain(queue, "works", seen)
     assert len(queue.deleted) == 3
-    assert sum(isinstance(happening, Trouble) for happening in happenings) == 3
+    assert sum(isinstance(happening, QueueRetry) for happening in happenings) == 3
 
 
 async def test_a_handler_that_cannot_be_imported_is_an_error(seen: Path) -> None:
@@ -157,8 +163,8 @@ async def test_being_told_to_stop_finishes_the_batch_and_takes_no_more(seen: Pat
         handler="tests.integration.queues.handlers:works", variables={"SEEN": str(seen)}, quiet=True
     )
 
-    def tell(happening: Happening) -> None:
-        if isinstance(happening, Invoked):
+    def tell(happening: MappingEvent) -> None:
+        if isinstance(happening, BatchSettled):
             mapping.stop()
 
     mapping = EventSourceMapping(queue, function, SETTINGS, tell)
@@ -173,8 +179,8 @@ async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_ba
         handler="tests.integration.queues.handlers:works", variables={"SEEN": str(seen)}, quiet=True
     )
 
-    def tell(happening: Happening) -> None:
-        if isinstance(happening, Invoked) and not killed:
+    def tell(happening: MappingEvent) -> None:
+        if isinstance(happening, BatchSettled) and not killed:
             killed.append(int(calls_in(seen)[0][0]))
             os.kill(killed[0], signal.SIGKILL)
 
@@ -203,8 +209,8 @@ async def test_what_is_spent_is_counted_while_it_can_be_known(
 
 
 async def test_what_is_spent_is_not_forgotten_with_a_process(seen: Path) -> None:
-    def tell(happening: Happening) -> None:
-        if isinstance(happening, Invoked) and happening.error is None:
+    def tell(happening: MappingEvent) -> None:
+        if isinstance(happening, BatchSettled) and happening.error is None:
             os.kill(int(calls_in(seen)[-1][0]), signal.SIGKILL)
 
     mapping = EventSourceMapping(QueueInMemory(7), metered(seen), SETTINGS, tell, drain=True)

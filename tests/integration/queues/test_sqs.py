@@ -17,7 +17,7 @@ from tests.moto_server import moto
 from tests.serving import asked
 from ticketctl import worker
 from ticketctl.errors import ConfigError, QueueError
-from ticketctl.postgres.error_mapping import Telling
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
@@ -53,7 +53,7 @@ def sqs(url: str) -> SqsQueue:
 
 
 @pytest.fixture
-def outbox(telling: Telling) -> PostgresOutbox:
+def outbox(telling: ErrorMappingConnections) -> PostgresOutbox:
     return PostgresOutbox(telling)
 
 

@@ -11,7 +11,7 @@ from ticketctl import errors
 from ticketctl.cli import error_reporting
 from ticketctl.errors import DatabaseError, InvalidInputError, StaleSchemaError, TicketctlError
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.error_mapping import as_database_error
+from ticketctl.postgres.error_mapping import to_database_error
 
 ADDRESS = Address.parse("postgresql://ada:hunter2@host/db?password=hunter2")
 STATUSES = {
@@ -104,7 +104,7 @@ def test_what_an_error_quotes_does_not_reach_the_terminal_raw(capsys: pytest.Cap
     ],
 )
 def test_what_a_failure_of_the_database_means(error: Exception, kind: type[DatabaseError], text: str) -> None:
-    told = as_database_error(error, ADDRESS)
+    told = to_database_error(error, ADDRESS)
     assert type(told) is kind
     assert text in str(told)
     assert "host/db" in str(told)
@@ -115,9 +115,9 @@ def test_what_a_failure_of_the_database_means(error: Exception, kind: type[Datab
 def test_what_the_driver_raised_is_told_and_not_its_wrapping() -> None:
     driver = RuntimeError("wrapped")
     driver.__cause__ = asyncpg.UndefinedTableError('relation "tickets" does not exist')
-    assert isinstance(as_database_error(DBAPIError("select 1", None, driver), ADDRESS), StaleSchemaError)
+    assert isinstance(to_database_error(DBAPIError("select 1", None, driver), ADDRESS), StaleSchemaError)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), InvalidInputError("x"), KeyError("x")])
 def test_what_is_none_of_the_databases_stays_what_it_is(error: Exception) -> None:
-    assert as_database_error(error, ADDRESS) is None
+    assert to_database_error(error, ADDRESS) is None

@@ -79,7 +79,7 @@ def test_no_refusal_shows_a_password(url: str) -> None:
 )
 def test_what_people_see_has_no_password(url: str, shown: str, without: str) -> None:
     address = Address.parse(url)
-    assert address.shown == shown
+    assert address.display_name == shown
     assert address.without_password == without
 
 

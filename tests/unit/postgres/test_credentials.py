@@ -10,7 +10,7 @@ import pytest
 from ticketctl import event_loops
 from ticketctl.errors import ConfigError
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.credentials import Login, Logins, logins_of
+from ticketctl.postgres.credentials import CredentialCache, Credentials, make_credential_cache
 from ticketctl.settings import Settings
 
 SECRET = "hunter2"  # noqa: S105 - the tests look for it where it must not be
@@ -18,38 +18,38 @@ ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:name-AbCdEf"
 TLS = "postgresql://ada@db.example.com/tickets?sslmode=require"
 
 
-def numbered() -> Iterator[Login]:
-    return (Login("ada", f"password {n}") for n in count(1))
+def numbered() -> Iterator[Credentials]:
+    return (Credentials("ada", f"password {n}") for n in count(1))
 
 
 def test_what_a_login_looks_like_tells_no_password() -> None:
-    assert SECRET not in repr(Login("ada", SECRET))
+    assert SECRET not in repr(Credentials("ada", SECRET))
 
 
 def test_it_is_kept_for_its_lifetime_on_whatever_loop() -> None:
     now = 1000.0
     made = numbered()
-    logins = Logins(lambda: next(made), lifetime=600, clock=lambda: now)
+    logins = CredentialCache(lambda: next(made), lifetime=600, clock=lambda: now)
     first = event_loops.run(logins.current())
     now += 599
     assert event_loops.run(logins.current()) is first
     now += 2
-    assert event_loops.run(logins.current()) == Login("ada", "password 2")
+    assert event_loops.run(logins.current()) == Credentials("ada", "password 2")
 
 
 def test_who_asks_at_once_gets_the_same_and_the_loop_goes_on_meanwhile() -> None:
     fetched_in: list[int] = []
     made = numbered()
 
-    def fetch() -> Login:
+    def fetch() -> Credentials:
         fetched_in.append(get_ident())
         return next(made)
 
-    async def ask() -> list[Login]:
-        logins = Logins(fetch)
+    async def ask() -> list[Credentials]:
+        logins = CredentialCache(fetch)
         return await asyncio.gather(*(logins.current() for _ in range(10)))
 
-    assert set(event_loops.run(ask())) == {Login("ada", "password 1")}
+    assert set(event_loops.run(ask())) == {Credentials("ada", "password 1")}
     assert len(fetched_in) == 1
     assert get_ident() not in fetched_in
 
@@ -57,8 +57,8 @@ def test_who_asks_at_once_gets_the_same_and_the_loop_goes_on_meanwhile() -> None
 def test_one_that_was_refused_is_replaced_once_for_all_who_had_it() -> None:
     made = numbered()
 
-    async def ask() -> list[Login]:
-        logins = Logins(lambda: next(made))
+    async def ask() -> list[Credentials]:
+        logins = CredentialCache(lambda: next(made))
         refused = await logins.current()
         return [await logins.current(refused=refused) for _ in range(3)]
 
@@ -74,13 +74,15 @@ def test_one_that_was_refused_is_replaced_once_for_all_who_had_it() -> None:
     ],
 )
 def test_the_url_says_all(url: str, chosen: dict[str, object]) -> None:
-    assert logins_of(Address.parse(url), Settings(**chosen)) is None
+    assert make_credential_cache(Address.parse(url), Settings(**chosen)) is None
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
 def test_the_same_for_the_life_of_the_process(mode: str) -> None:
     address = Address.parse(f"postgresql://ada@db.example.com/tickets?sslmode={mode}")
-    assert logins_of(address, Settings(database_iam=True)) is logins_of(address, Settings(database_iam=True))
+    assert make_credential_cache(address, Settings(database_iam=True)) is make_credential_cache(
+        address, Settings(database_iam=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_the_same_for_the_life_of_the_process(mode: str) -> None:
 )
 def test_what_contradicts_itself_is_refused(url: str, chosen: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told) as raised:
-        logins_of(Address.parse(url), Settings(**chosen))
+        make_credential_cache(Address.parse(url), Settings(**chosen))
     assert raised.value.hint
     assert SECRET not in f"{raised.value} {raised.value.hint}"
 
@@ -118,7 +120,7 @@ def test_the_region_is_the_hosts_or_the_environments(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-southeast-2")
     address = Address.parse(f"postgresql://ada@{host}/db?sslmode=require")
-    logins = logins_of(address, Settings(database_iam=True))
+    logins = make_credential_cache(address, Settings(database_iam=True))
     assert logins is not None
     token = event_loops.run(logins.current()).password
     assert token.startswith(f"{host}:5432/?Action=connect&DBUser=ada&")
@@ -129,7 +131,7 @@ def test_no_such_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     address = Address.parse("postgresql://ada@profile.example.com/db?sslmode=require")
-    logins = logins_of(address, Settings(database_iam=True))
+    logins = make_credential_cache(address, Settings(database_iam=True))
     assert logins is not None
     with pytest.raises(ConfigError, match=r"TICKETCTL_DATABASE_IAM needs AWS: .*nobody") as raised:
         event_loops.run(logins.current())
@@ -138,7 +140,7 @@ def test_no_such_profile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_region_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    logins = logins_of(
+    logins = make_credential_cache(
         Address.parse("postgresql://ada@nowhere/db?sslmode=require"), Settings(database_iam=True)
     )
     assert logins is not None

@@ -11,7 +11,7 @@ import ticketctl.event_loops
 import ticketctl.postgres.pools
 from ticketctl.errors import ConfigError
 from ticketctl.event_loops import LOOPS, policy_named
-from ticketctl.postgres.pools import ALIASES, POOLS, find_pool, pool_named
+from ticketctl.postgres.pools import ALIASES, POOLS, find_pool, get_pool
 from ticketctl.runtime import unsafe_pair
 from ticketctl.settings import Settings
 
@@ -54,7 +54,7 @@ def test_an_alias_is_another_name_of_a_pool() -> None:
 
 def test_the_defaults_are_a_pair_that_survives() -> None:
     settings = Settings()
-    assert unsafe_pair(pool_named(settings.pool), policy_named(settings.loop)) is None
+    assert unsafe_pair(get_pool(settings.pool), policy_named(settings.loop)) is None
 
 
 @pytest.mark.parametrize("policy", LOOPS.values(), ids=LOOPS)
@@ -73,7 +73,7 @@ def test_a_warning_names_both_and_where_to_look() -> None:
 
 def test_an_unknown_name_is_refused_with_the_choices() -> None:
     with pytest.raises(ConfigError, match="no pool puddle") as raised:
-        pool_named("puddle")
+        get_pool("puddle")
     assert all(name in str(raised.value.hint) for name in [*POOLS, *ALIASES])
     with pytest.raises(ConfigError, match="no loop knot") as raised:
         policy_named("knot")

@@ -74,11 +74,11 @@ def _replay(
 ) -> tuple[list[dict[str, Any]], float | None]:
     """The invocations that the budget allowed, and what they cost; None where nobody can know."""
     from ticketctl.event_loops import policy_named
-    from ticketctl.postgres.pools import pool_named
+    from ticketctl.postgres.pools import get_pool
     from ticketctl.runtime import unsafe_pair
     from ticketctl.worker import Worker
 
-    warning = unsafe_pair(pool_named(settings.pool), policy_named(settings.loop))
+    warning = unsafe_pair(get_pool(settings.pool), policy_named(settings.loop))
     if warning is not None:
         error_reporting.warn(warning)
     worker = Worker(settings, limit=budget)

@@ -1,4 +1,4 @@
-"""`simulate-warm-starts`: every pool and loop, each in processes of its own, on a throwaway database.
+"""`simulate-warm-starts`: every pool and loop, each in processes of its own, on a scratch database.
 
 With `--handler` it is a handler of the user's own that is tried instead.
 """

@@ -1,4 +1,4 @@
-"""`simulate-warm-starts` without `--handler`: our own worker and API, on a throwaway database."""
+"""`simulate-warm-starts` without `--handler`: our own worker and API, on a scratch database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from ticketctl.cli.resources import load_settings
 from ticketctl.diagnostics.execution_models import MODELS
 from ticketctl.errors import UnsafeError
 from ticketctl.event_loops import LOOPS, policy_named
-from ticketctl.postgres.pools import POOLS, pool_named
+from ticketctl.postgres.pools import POOLS, get_pool
 
 if TYPE_CHECKING:
     from ticketctl.diagnostics.simulation import Cell
@@ -41,7 +41,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
 
     Raises:
         InvalidInputError: A file cannot be read or written.
-        DatabaseError: The throwaway database cannot be made.
+        DatabaseError: The scratch database cannot be made.
         UnsafeError: A pair that was chosen, or else the configured one, is not safe.
     """
     from ticketctl import event_loops
@@ -49,7 +49,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
 
     _refuse_events(request)
     settings = load_settings()
-    configured = (pool_named(settings.pool).name, policy_named(settings.loop).name)
+    configured = (get_pool(settings.pool).name, policy_named(settings.loop).name)
     pairs = list(product(dict.fromkeys(request.pools or POOLS), dict.fromkeys(request.loops or LOOPS)))
     batches = [read_event(file)["Records"] for file in request.event_files]
     with _server(settings, request.database_url) as (server, ours), output.progress(len(pairs)) as advance:
@@ -81,7 +81,7 @@ def _refuse_events(request: Request) -> None:
 
 @contextmanager
 def _server(settings: "Settings", database_url: str | None) -> Iterator[tuple["Address", bool]]:
-    """The server to make the throwaway database on, and whether it is the embedded one."""
+    """The server to make the scratch database on, and whether it is the embedded one."""
     from ticketctl.postgres.address import Address
 
     if database_url is not None:
@@ -89,7 +89,7 @@ def _server(settings: "Settings", database_url: str | None) -> Iterator[tuple["A
         return
     from ticketctl.postgres.embedded import EmbeddedServer
 
-    with EmbeddedServer(settings.home_folder).running() as url:
+    with EmbeddedServer(settings.home_folder).use() as url:
         yield Address.parse(url), True
 
 

@@ -81,7 +81,7 @@ EventsOption = Annotated[
     ),
 ]
 DatabaseUrlOption = Annotated[
-    str | None, typer.Option(metavar="URL", help="Make the throwaway database on this server.")
+    str | None, typer.Option(metavar="URL", help="Make the scratch database on this server.")
 ]
 HandlerOption = Annotated[
     str | None,

@@ -19,7 +19,7 @@ from ticketctl.errors import UnsafeError
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from ticketctl.queues.event_source_mapping import Happening, Invoked
+    from ticketctl.queues.event_source_mapping import BatchSettled, MappingEvent
     from ticketctl.runtime import Backstage, Database
     from ticketctl.tickets.protocols import Delivery
 
@@ -107,7 +107,7 @@ async def _work(
         handler=HANDLER, variables=as_environment(settings), quiet=output.on_terminal(), meter=METER
     )
 
-    def hear(happening: "Happening") -> None:
+    def hear(happening: "MappingEvent") -> None:
         reporter.spent = event_source_mapping.spent
         reporter.tell(happening)
         if _is_over(event_source_mapping.spent, budget):
@@ -150,11 +150,11 @@ async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
 
 
 async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
-    from ticketctl.queues.event_source_mapping import Trouble
+    from ticketctl.queues.event_source_mapping import QueueRetry
 
     unsent = await backstage.try_flush()
     if unsent is not None:
-        reporter.tell(Trouble(unsent))
+        reporter.tell(QueueRetry(unsent))
 
 
 class _Reporter:
@@ -168,23 +168,23 @@ class _Reporter:
         self._live = live
         self._began = time.monotonic()
 
-    def tell(self, happening: "Happening") -> None:
+    def tell(self, happening: "MappingEvent") -> None:
         """Hear of one happening."""
         from ticketctl.queues import event_source_mapping
 
         match happening:
-            case event_source_mapping.Started(pid=pid, again=True):
+            case event_source_mapping.EnvironmentStarted(pid=pid, again=True):
                 error_reporting.warn(f"an execution environment ended; {pid} takes its place")
-            case event_source_mapping.Trouble(error=error):
+            case event_source_mapping.QueueRetry(error=error):
                 error_reporting.warn(f"{error}; trying again")
-            case event_source_mapping.Invoking(deliveries=deliveries):
+            case event_source_mapping.BatchReceived(deliveries=deliveries):
                 self.in_flight += len(deliveries)
-            case event_source_mapping.Invoked():
+            case event_source_mapping.BatchSettled():
                 self._invoked(happening)
         if self._live is not None:
             self._live.update(self._summary())
 
-    def _invoked(self, invoked: "Invoked") -> None:
+    def _invoked(self, invoked: "BatchSettled") -> None:
         if invoked.error is not None:
             error_reporting.warn(f"the whole batch failed: {invoked.error}")
         for delivery in invoked.done:
