@@ -254,4 +254,4 @@ def test_a_terminal_sees_invocations_verdict_and_cure(folder):
     assert lines[1].split()[:3] == ["1", "✓", "ok"]
     assert lines[2].split()[:3] == ["2", "✗", "error"]
     assert "broken: an invocation was not ok" in lines
-    assert any(line.startswith("  cure: ") for line in lines)
+    assert any(line.startswith("  fix: ") for line in lines)

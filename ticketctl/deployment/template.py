@@ -97,7 +97,7 @@ def _fitting(settings: Settings) -> Settings:
         visibility_timeout=fitting.visibility_timeout, max_receive_count=fitting.max_receive_count
     )
     for finding in lint(fitting, policy, connection_limit=None):
-        raise ConfigError(finding.cause, hint=finding.cure)
+        raise ConfigError(finding.cause, hint=finding.fix)
     return fitting
 
 

@@ -22,7 +22,7 @@ class Finding:
 
     setting: str
     cause: str
-    cure: str
+    fix: str
 
 
 def lint(settings: Settings, policy: QueuePolicy, connection_limit: int | None) -> list[Finding]:
@@ -49,7 +49,7 @@ def _reserve(settings: Settings) -> Iterator[Finding]:
             setting="shutdown_reserve",
             cause=f"{settings.shutdown_reserve:g} s of each invocation are kept free at its end, and it has "
             f"{settings.function_timeout:g} s: nothing is ever started",
-            cure="a function timeout well above the reserve",
+            fix="a function timeout well above the reserve",
         )
 
 
@@ -61,7 +61,7 @@ def _visibility(settings: Settings, visibility_timeout: float) -> Iterator[Findi
             cause=f"messages are hidden for {visibility_timeout:g} s, less than {VISIBILITY_FACTOR} times the "
             f"function timeout of {settings.function_timeout:g} s and the window of {settings.window:g} s: "
             "a batch that waits for its turn is delivered a second time meanwhile",
-            cure=f"a visibility timeout of {least:g} s at least",
+            fix=f"a visibility timeout of {least:g} s at least",
         )
 
 
@@ -71,13 +71,13 @@ def _deliveries(max_receive_count: int | None) -> Iterator[Finding]:
             setting="queue_url",
             cause="the queue has no dead-letter queue: a message that always fails comes again until it expires, "
             "and then is gone",
-            cure="a redrive policy that names a dead-letter queue",
+            fix="a redrive policy that names a dead-letter queue",
         )
     elif max_receive_count < FEWEST_DELIVERIES:
         yield Finding(
             setting="max_receive_count",
             cause=f"a message is given up after {max_receive_count} deliveries: throttling alone can do that",
-            cure=f"{FEWEST_DELIVERIES} deliveries at least",
+            fix=f"{FEWEST_DELIVERIES} deliveries at least",
         )
 
 
@@ -88,5 +88,5 @@ def _connections(settings: Settings, limit: int) -> Iterator[Finding]:
             setting="concurrency",
             cause=f"{settings.concurrency} environments with {settings.max_connections} connections each can want "
             f"{wanted} connections, and the server has {limit} to give: the next one is refused",
-            cure=f"a concurrency of {limit // settings.max_connections} at most, or a pooler in front of the server",
+            fix=f"a concurrency of {limit // settings.max_connections} at most, or a pooler in front of the server",
         )

@@ -11,7 +11,7 @@ from ticketctl.postgres.pools import PoolStrategy, get_pool
 from ticketctl.runtime import unsafe_pair
 from ticketctl.settings import FILE, PREFIX, Settings
 from ticketctl.tickets.protocols import QueuePolicy
-from ticketctl.warmstart.static_analysis.finding import Advice
+from ticketctl.warmstart.static_analysis.finding import SourceFinding
 
 LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 PROXY = ".proxy-"
@@ -27,7 +27,7 @@ class Asked:
     connection_limit: int
 
 
-def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[Advice]:
+def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[SourceFinding]:
     """What is known to go wrong with these settings. Raises ConfigError for a pool or loop that is not there."""
     pool, policy = get_pool(settings.pool), policy_named(settings.loop)
     on_lambda = LAMBDA in environment or settings.queue_url is not None
@@ -39,12 +39,12 @@ def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[Advi
     ]
 
 
-def of_queue(settings: Settings, environment: Mapping[str, str], asked: Asked) -> list[Advice]:
+def of_queue(settings: Settings, environment: Mapping[str, str], asked: Asked) -> list[SourceFinding]:
     """What is known to go wrong between the settings, the queue's own policy, and the server's connections."""
     place = _Places(environment)
     return [
         place.advice(
-            one.setting, one.setting.replace("_", "-"), f"{_sentence(one.cause)}.", f"{_sentence(one.cure)}."
+            one.setting, one.setting.replace("_", "-"), f"{_sentence(one.cause)}.", f"{_sentence(one.fix)}."
         )
         for one in lint(settings, asked.policy, asked.connection_limit)
     ]
@@ -61,9 +61,9 @@ class _Places:
         self._environment = environment
         self._file = Path(environment.get(PREFIX + "CONFIG") or FILE)
 
-    def advice(self, setting: str, rule: str, cause: str, cure: str, *, breaks: bool = True) -> Advice:
+    def advice(self, setting: str, rule: str, cause: str, cure: str, *, breaks: bool = True) -> SourceFinding:
         file, line = self._place(setting)
-        return Advice(file=file, line=line, rule=rule, cause=cause, cure=cure, breaks=breaks)
+        return SourceFinding(file=file, line=line, rule=rule, cause=cause, fix=cure, breaks=breaks)
 
     def _place(self, setting: str) -> tuple[str, int]:
         variable = PREFIX + setting.upper()
@@ -74,7 +74,7 @@ class _Places:
         return self._file.name, next(named, 1)
 
 
-def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[Advice]:
+def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[SourceFinding]:
     cause = unsafe_pair(pool, policy)
     if cause is not None:
         yield place.advice(
@@ -87,7 +87,7 @@ def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[Ad
 
 def _on_lambda(
     settings: Settings, pool: PoolStrategy, policy: LoopPolicy, place: _Places
-) -> Iterator[Advice]:
+) -> Iterator[SourceFinding]:
     if settings.database_url is None:
         yield place.advice(
             "database_url",
@@ -107,7 +107,7 @@ def _on_lambda(
         )
 
 
-def _pooler(settings: Settings, pool: PoolStrategy, place: _Places) -> Iterator[Advice]:
+def _pooler(settings: Settings, pool: PoolStrategy, place: _Places) -> Iterator[SourceFinding]:
     if settings.database_url is None or pool.connect_args.get("statement_cache_size") == 0:
         return
     hosts = Address.parse(settings.database_url).display_name.partition("/")[0]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from ticketctl.postgres.scratch_database import Backend
-from ticketctl.warmstart.report.model import Finding, Invocation, Outcome
+from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome
 
 
 class SideEffects:
@@ -17,9 +17,9 @@ class SideEffects:
 
     async def look(self, invocation: Invocation) -> None:
         """Ask the database about the records that the invocation reported as failed, if there are any."""
-        failed = [one.message_id for one in invocation.records if one.outcome is not Outcome.OK]
+        failed = [one.message_id for one in invocation.records if one.outcome is not InvocationOutcome.OK]
         tickets = [self._ticket_ids[one] for one in failed if one in self._ticket_ids]
-        if invocation.outcome is Outcome.OK:
+        if invocation.outcome is InvocationOutcome.OK:
             return
         effects = await self._backend.effects(tickets)
         if effects.claimed:
@@ -35,7 +35,7 @@ class SideEffects:
                 cause=f"{_numbers(self._claimed)} reported failure, and changed the database: "
                 f"{_tickets(sum(self._claimed.values()))} claimed by a statement whose caller saw an error. A "
                 "connection of a closed loop sends its statement first and errors when it waits for the answer.",
-                cure="Take no error for nothing done: let each write be one statement, under a token of its caller's "
+                fix="Take no error for nothing done: let each write be one statement, under a token of its caller's "
                 "own, that can be repeated or undone over another connection. The worker does; the pool still has to "
                 "be one that leaves no connection to the next loop.",
             )
@@ -44,7 +44,7 @@ class SideEffects:
                 kind="idle-in-transaction",
                 cause=f"{_numbers(self._idle)} reported failure, and left {max(self._idle.values())} backends idle in "
                 "transaction: what they have locked stays locked until the connection ends.",
-                cure="Use autocommit with one statement for each write, and idle_in_transaction_session_timeout on the "
+                fix="Use autocommit with one statement for each write, and idle_in_transaction_session_timeout on the "
                 "server; and a pool that leaves no connection to the next loop.",
             )
 

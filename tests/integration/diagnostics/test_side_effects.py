@@ -12,7 +12,7 @@ from ticketctl.postgres import scratch_database as scratch_database_module
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.scratch_database import Backend, ScratchDatabase, scratch_database
 from ticketctl.settings import Settings
-from ticketctl.warmstart.report.model import Invocation, Outcome, Record
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Record
 
 CLAIM = """
 update tickets set status = 'processing', attempt = 1, lease_token = gen_random_uuid(), updated_at = now()
@@ -95,7 +95,7 @@ async def test_a_backend_that_is_left_in_a_transaction(environment, backend) -> 
     side_effects = SideEffects(backend, {})
     await environment.execute("begin")
     await environment.execute("select 1")
-    await side_effects.look(Invocation(number=4, outcome=Outcome.ERROR, duration_ms=1.0))
+    await side_effects.look(Invocation(number=4, outcome=InvocationOutcome.ERROR, duration_ms=1.0))
     (finding,) = side_effects.findings()
     assert finding.kind == "idle-in-transaction"
     assert "Invocation 4 " in finding.cause
@@ -106,6 +106,8 @@ async def test_an_invocation_that_was_ok_is_not_asked_about(database, environmen
     await environment.execute(CLAIM, ticket)
     await environment.execute("begin")
     side_effects = SideEffects(backend, {"m": ticket})
-    record = Record(message_id="m", outcome=Outcome.OK)
-    await side_effects.look(Invocation(number=1, outcome=Outcome.OK, duration_ms=1.0, records=[record]))
+    record = Record(message_id="m", outcome=InvocationOutcome.OK)
+    await side_effects.look(
+        Invocation(number=1, outcome=InvocationOutcome.OK, duration_ms=1.0, records=[record])
+    )
     assert list(side_effects.findings()) == []

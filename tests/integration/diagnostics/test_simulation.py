@@ -54,7 +54,7 @@ async def test_the_matrix_over_tcp(server: str) -> None:
         cells = await simulate(plan(over_tcp, pairs), lambda: None)
     for cell in cells:
         check(cell, (cell.pool, cell.loop))
-    zombies = [zombie for cell in cells for zombie in cell.report.zombies]
+    zombies = [zombie for cell in cells for zombie in cell.report.leftovers]
     assert zombies
     assert {zombie.peer for zombie in zombies} == {f"127.0.0.1:{port}"}
 
@@ -67,7 +67,7 @@ async def test_the_api_behind_a_server_and_behind_mangum(server: str) -> None:
         assert [str(invocation.outcome) for invocation in report.invocations] == SOUND[:3]
         assert {invocation.response["statusCode"] for invocation in report.invocations} == {201}
         assert report.verdict == API[cell.pool, cell.loop], (cell.pool, cell.loop, report.findings)
-        assert report.zombies == []
+        assert report.leftovers == []
 
 
 async def test_connections_after_twenty_invocations(server: str) -> None:

@@ -25,7 +25,7 @@ async def test_what_is_cached_under_its_loop_is_met_by_no_other(laboratory, corp
     report = await laboratory.examine(
         Experiment(handler="streams_cached_by_loop.handler", events=[{}], environment=http, path=corpus)
     )
-    assert report.zombies == []
+    assert report.leftovers == []
 
 
 async def test_a_subprocess_is_found_with_its_pipes(laboratory, corpus):
@@ -33,5 +33,5 @@ async def test_a_subprocess_is_found_with_its_pipes(laboratory, corpus):
         Experiment(handler="subprocess_left.handler", events=[{}], times=1, path=corpus)
     )
     assert report.verdict is Verdict.MASKED
-    owners = {zombie.owner for zombie in report.zombies}
+    owners = {zombie.owner for zombie in report.leftovers}
     assert {"subprocess_left.cat._transport", "subprocess_left.cat.stdin._transport"} <= owners

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ticketctl.warmstart.report.model import Outcome, Verdict
+from ticketctl.warmstart.report.model import InvocationOutcome, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
 from ticketctl.warmstart.runner.lab import Laboratory
 from ticketctl.warmstart.runner.process import LaboratoryError
@@ -35,7 +35,10 @@ def examine(laboratory, handlers):
 async def test_the_process_ends(examine, handler, kind, error_type, error):
     report = await examine(f"endings.{handler}")
     assert report.verdict is Verdict.BROKEN
-    assert [invocation.outcome for invocation in report.invocations] == [Outcome.OK, Outcome.ERROR]
+    assert [invocation.outcome for invocation in report.invocations] == [
+        InvocationOutcome.OK,
+        InvocationOutcome.ERROR,
+    ]
     assert report.invocations[1].error_type == error_type
     assert error in report.invocations[1].error
     assert [finding.kind for finding in report.findings] == [kind]

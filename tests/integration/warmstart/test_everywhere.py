@@ -164,4 +164,4 @@ async def test_the_census_changes_nothing(laboratory, corpus, http, postgres, na
         for census in (True, False)
     ]
     assert told(reports[0]) == told(reports[1])
-    assert reports[1].zombies == []
+    assert reports[1].leftovers == []

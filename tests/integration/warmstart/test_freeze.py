@@ -2,7 +2,7 @@
 
 import pytest
 
-from ticketctl.warmstart.report.model import Outcome, Verdict
+from ticketctl.warmstart.report.model import InvocationOutcome, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
 
 
@@ -29,11 +29,11 @@ async def test_connections_closed_from_the_far_side(thaw, postgres, name):
     report = await thaw(name, postgres, "closed")
     assert report.thaw.number == 3
     if name == "sync_warm":
-        assert (report.verdict, report.thaw.outcome) == (Verdict.FRAGILE, Outcome.ERROR)
+        assert (report.verdict, report.thaw.outcome) == (Verdict.FRAGILE, InvocationOutcome.ERROR)
         assert [finding.kind for finding in report.findings] == ["thaw"]
         assert "The server closed the connections" in report.findings[0].cause
     else:
-        assert (report.verdict, report.thaw.outcome) == (Verdict.SAFE, Outcome.OK)
+        assert (report.verdict, report.thaw.outcome) == (Verdict.SAFE, InvocationOutcome.OK)
 
 
 async def test_a_client_that_looks_before_it_writes_does_not_notice(thaw, http):
@@ -45,7 +45,7 @@ async def test_silence_hangs_whoever_waits_without_a_bound(thaw, postgres, name)
     report = await thaw(name, postgres, "silent", 3.0)
     assert report.verdict is Verdict.FRAGILE
     assert "did not end within 3 s" in report.thaw.error
-    assert "asyncio.timeout" in report.findings[0].cure
+    assert "asyncio.timeout" in report.findings[0].fix
 
 
 async def test_silence_ends_where_the_client_bounds_its_calls(thaw, http):

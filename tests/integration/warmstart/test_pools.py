@@ -6,7 +6,7 @@ progress", on a server of another process, one connection at a time.
 
 import pytest
 
-from ticketctl.warmstart.report.model import Outcome, Verdict
+from ticketctl.warmstart.report.model import InvocationOutcome, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment, Stage
 
 EVENT = {
@@ -31,7 +31,7 @@ PERSISTENT = [
 
 
 def letter(invocation):
-    if invocation.outcome is Outcome.OK:
+    if invocation.outcome is InvocationOutcome.OK:
         return "ok"
     if "attached to a different loop" in invocation.error:
         return "A"
@@ -79,9 +79,9 @@ async def test_a_loop_per_invocation(examine, pool, sequence, verdict):
 @pytest.mark.parametrize(("pool", "verdict"), PERSISTENT)
 async def test_a_loop_that_persists(examine, pool, verdict):
     report = await examine(pool, "runner")
-    assert [invocation.outcome for invocation in report.invocations] == [Outcome.OK] * 5
+    assert [invocation.outcome for invocation in report.invocations] == [InvocationOutcome.OK] * 5
     assert report.verdict == verdict
-    assert report.zombies == []
+    assert report.leftovers == []
 
 
 async def test_connections_are_counted_after_each_invocation(examine):
@@ -92,7 +92,7 @@ async def test_connections_are_counted_after_each_invocation(examine):
 
 async def test_what_a_closed_loop_leaves_behind_is_named_before_it_fails(examine):
     report = await examine("queue", "run", 1)
-    (zombie,) = report.zombies
+    (zombie,) = report.leftovers
     assert report.verdict == Verdict.MASKED
     assert zombie.type == "asyncpg.connection.Connection"
     assert zombie.owner.startswith("pools.engine.")

@@ -83,7 +83,7 @@ def test_broken(warm_starts):
     assert status == 1
     assert "handlers:broken is broken (ok, error)" in told
     assert "handlers.py:8" in told
-    assert "cure: " in told
+    assert "fix: " in told
     assert "> " in told
     assert "report.py" not in told
 

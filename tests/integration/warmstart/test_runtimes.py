@@ -42,7 +42,7 @@ def seen(cell: Cell):
             for one in tried
         ],
         "connections": report.connections,
-        "zombies": [(one.invocation, one.type, one.owner, one.created_at) for one in report.zombies],
+        "zombies": [(one.invocation, one.type, one.owner, one.created_at) for one in report.leftovers],
     }
 
 

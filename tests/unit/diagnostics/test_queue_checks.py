@@ -41,11 +41,11 @@ def test_environments_want_no_more_connections_than_there_are() -> None:
     assert settings_at_fault(Settings(concurrency=48, max_connections=2), limit=97) == []
     assert settings_at_fault(Settings(concurrency=49, max_connections=2), limit=97) == ["concurrency"]
     (finding,) = lint(Settings(concurrency=49, max_connections=2), POLICY, 97)
-    assert "48" in finding.cure
+    assert "48" in finding.fix
 
 
 def test_every_finding_tells_cause_and_cure() -> None:
     worst = Settings(function_timeout=60, concurrency=1000)
     findings = lint(worst, QueuePolicy(visibility_timeout=1, max_receive_count=1), 97)
     assert len(findings) == 3
-    assert all(finding.cause and finding.cure for finding in findings)
+    assert all(finding.cause and finding.fix for finding in findings)

@@ -51,7 +51,7 @@ def test_sound_settings(chosen):
 def test_what_goes_wrong(chosen, rule):
     (one,) = of_settings(Settings(**chosen), {})
     assert one.rule == rule
-    assert "secret" not in one.cause + one.cure
+    assert "secret" not in one.cause + one.fix
 
 
 def test_on_lambda_there_must_be_a_database():

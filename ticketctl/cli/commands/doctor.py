@@ -1,7 +1,6 @@
 """`doctor`: what is known to go wrong with a handler's source, its installed libraries, and our own settings."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.settings import Settings
-    from ticketctl.warmstart.static_analysis.analyzer import Inspection
-    from ticketctl.warmstart.static_analysis.finding import Advice
+    from ticketctl.warmstart.static_analysis.analyzer import Analysis
+    from ticketctl.warmstart.static_analysis.finding import SourceFinding
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +51,7 @@ def doctor(
     Looks at Python files, at the versions of installed libraries, and at ticketctl's own settings. The exit status
     is 8 where something is found that breaks.
 
-    Piped, the columns are: place, rule, breaks or risk, cause, cure.
+    Piped, the columns are: place, rule, breaks or risk, cause, fix.
     """
     from ticketctl.diagnostics.settings_checks import of_settings
 
@@ -61,12 +60,12 @@ def doctor(
     settings = load_settings()
     advice = [*inspection.advice, *of_settings(settings, os.environ), *(_ask(settings) if ask else ())]
     if as_json:
-        found = [asdict(one) for one in advice]
+        found = [one.to_json() for one in advice]
         output.print_json({"files": inspection.files, "findings": found})
     elif output.on_terminal():
         _show(advice, len(inspection.files))
     else:
-        output.print_rows([one.place, one.rule, _gravity(one), one.cause, one.cure] for one in advice)
+        output.print_rows([one.place, one.rule, _gravity(one), one.cause, one.fix] for one in advice)
     broken = [one for one in advice if one.breaks]
     if broken:
         raise UnsafeError(
@@ -75,7 +74,7 @@ def doctor(
         )
 
 
-def _inspect(folder: Path, handler: str | None) -> "Inspection":
+def _inspect(folder: Path, handler: str | None) -> "Analysis":
     from ticketctl.warmstart.static_analysis.analyzer import inspect
     from ticketctl.warmstart.static_analysis.project import HandlerNotFoundError
 
@@ -85,7 +84,7 @@ def _inspect(folder: Path, handler: str | None) -> "Inspection":
         raise InvalidInputError(str(error), hint=f"--path names its folder; here it is {folder}") from None
 
 
-def _ask(settings: "Settings") -> "list[Advice]":
+def _ask(settings: "Settings") -> "list[SourceFinding]":
     from ticketctl import event_loops
     from ticketctl.diagnostics.settings_checks import Asked, of_queue
     from ticketctl.runtime import database, open_backstage
@@ -100,12 +99,12 @@ def _ask(settings: "Settings") -> "list[Advice]":
         return of_queue(settings, os.environ, event_loops.run(asked()))
 
 
-def _show(advice: "Sequence[Advice]", files: int) -> None:
+def _show(advice: "Sequence[SourceFinding]", files: int) -> None:
     for one in advice:
-        print_finding(f"{one.place}  {one.rule} ({_gravity(one)})", {"cause": one.cause, "cure": one.cure})
+        print_finding(f"{one.place}  {one.rule} ({_gravity(one)})", {"cause": one.cause, "fix": one.fix})
     if not advice:
         output.say(f"nothing found in {files} file{'' if files == 1 else 's'}, nor in the settings")
 
 
-def _gravity(one: "Advice") -> str:
+def _gravity(one: "SourceFinding") -> str:
     return "breaks" if one.breaks else "risk"

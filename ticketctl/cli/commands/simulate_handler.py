@@ -80,7 +80,7 @@ def _unsafe(report: "Report", *, shown: bool) -> UnsafeError:
     if shown:
         return UnsafeError(verdict, hint="the findings above say why, and what cures it")
     first = report.findings[0]
-    return UnsafeError(f"{verdict}: {first.cause}", hint=first.cure)
+    return UnsafeError(f"{verdict}: {first.cause}", hint=first.fix)
 
 
 async def _examine(request: Request, events: Sequence[object]) -> "Report":
@@ -170,9 +170,9 @@ def _show(report: "Report") -> None:
     output.console().print(verdict)
     told: dict[str, str] = {}
     for finding in report.findings:
-        cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
-        told.setdefault(finding.cure, finding.kind)
-        print_finding(finding.kind, {"cause": finding.cause, "cure": cure})
+        fix = f"as for {told[finding.fix]}" if finding.fix in told else finding.fix
+        told.setdefault(finding.fix, finding.kind)
+        print_finding(finding.kind, {"cause": finding.cause, "fix": fix})
 
 
 def _row(name: str, invocation: "Invocation") -> list["str | Text"]:

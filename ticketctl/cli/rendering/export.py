@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ticketctl.diagnostics.simulation import Cell
     from ticketctl.warmstart.report.model import Report
-    from ticketctl.warmstart.report.svg import Cell as DrawnCell
+    from ticketctl.warmstart.report.svg import ReportCell
 
 
 def _check_file(path: Path | None) -> Path | None:
@@ -45,16 +45,19 @@ class Pictures:
         from ticketctl.warmstart.report import svg
 
         self._draw(
-            [svg.Cell(one.pool, one.loop, one.report, (one.pool, one.loop) == configured) for one in cells]
+            [
+                svg.ReportCell(one.pool, one.loop, one.report, (one.pool, one.loop) == configured)
+                for one in cells
+            ]
         )
 
     def draw_handler(self, report: "Report") -> None:
         """Draw the one report of a handler; raises as `draw_matrix`."""
         from ticketctl.warmstart.report import svg
 
-        self._draw([svg.Cell(report.handler, "", report)])
+        self._draw([svg.ReportCell(report.handler, "", report)])
 
-    def _draw(self, cells: "Sequence[DrawnCell]") -> None:
+    def _draw(self, cells: "Sequence[ReportCell]") -> None:
         from ticketctl.warmstart.report import html, svg
 
         for path, draw in ((self.svg, svg.svg), (self.html, html.html)):

@@ -95,14 +95,14 @@ def _print_findings(cells: "Sequence[Cell]") -> None:
     told: dict[str, str] = {}
     for kind, members in groups.items():
         cell, finding = min(members, key=lambda member: len(member[0].report.findings))
-        cure = f"as for {told[finding.cure]}" if finding.cure in told else finding.cure
-        told.setdefault(finding.cure, kind)
+        fix = f"as for {told[finding.fix]}" if finding.fix in told else finding.fix
+        told.setdefault(finding.fix, kind)
         print_finding(
             kind,
             {
                 "seen in": _names((cell for cell, _ in members), len({cell.pool for cell in cells})),
                 f"{cell.pool} with {cell.loop}" if len(members) > 1 else "here": finding.cause,
-                "cure": cure,
+                "fix": fix,
             },
         )
 

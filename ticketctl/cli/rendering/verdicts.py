@@ -37,7 +37,7 @@ def print_finding(kind: str, parts: Mapping[str, str]) -> None:
     console.print(f"\n{kind}", style="bold", width=_WIDTH)
     for name, text in parts.items():
         near = text.replace(f"{Path.cwd()}/", "")
-        paragraph = Text.assemble((f"{name}: ", "green" if name == "cure" else "dim"), visible(near))
+        paragraph = Text.assemble((f"{name}: ", "green" if name == "fix" else "dim"), visible(near))
         console.print(Padding(paragraph, (0, 0, 0, 2)), width=min(_WIDTH, console.width))
 
 

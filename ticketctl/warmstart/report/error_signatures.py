@@ -21,7 +21,7 @@ class Symptom:
     kind: str
     pattern: re.Pattern[str]
     cause: str
-    cure: str | None = None
+    fix: str | None = None
 
 
 SYMPTOMS = (
@@ -72,5 +72,5 @@ SYMPTOMS = (
         "mend it: outside a transaction a statement is prepared on one backend and executed on another.",
     ),
 )
-OF_CONNECTIONS = tuple(one for one in SYMPTOMS if one.cure is None)
+OF_CONNECTIONS = tuple(one for one in SYMPTOMS if one.fix is None)
 """Those that come from a connection, or something else that is open, on a dead loop."""

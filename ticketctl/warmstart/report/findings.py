@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from ticketctl.warmstart.report.error_signatures import OF_CONNECTIONS, PER_LOOP, PRIMITIVE, SYMPTOMS, Symptom
-from ticketctl.warmstart.report.leftovers import TASKS, Remains
-from ticketctl.warmstart.report.model import Finding, Outcome
+from ticketctl.warmstart.report.leftovers import TASK_KINDS
+from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Leftover
 from ticketctl.warmstart.runner.session import Try
 
 SHORT = 160
@@ -41,14 +41,13 @@ PRE_PING = Finding(
     cause="Each failure throws the dead connection away, so that the next invocation opens a new one on its own loop "
     "and succeeds, and the one after that meets a dead connection again. pool_pre_ping makes just this of it: its "
     "question travels over the dead loop as well.",
-    cure="pool_pre_ping is right for connections that the server closed, on a loop that persists. "
-    + PER_LOOP,
+    fix="pool_pre_ping is right for connections that the server closed, on a loop that persists. " + PER_LOOP,
 )
 UVLOOP = Finding(
     kind="false-cure",
     cause="The loop is uvloop's. It closes its handles with the loop, so that the error reads otherwise; the "
     "connection is as dead as on asyncio's.",
-    cure="uvloop makes loops faster, not longer-lived. " + PER_LOOP,
+    fix="uvloop makes loops faster, not longer-lived. " + PER_LOOP,
 )
 PRE_PINGING = (
     "Let the pool look before it hands a connection out (pool_pre_ping=True, which takes a loop that persists; check= in "
@@ -62,7 +61,7 @@ RECYCLING = Finding(
     kind="false-cure",
     cause="The server sees one connection come and go, while the process keeps a socket of each: the old one is told "
     "to end, but the loop that would close its socket is gone. pool_recycle makes this of it.",
-    cure="Recycling replaces connections by age; it cannot close them on a loop that is gone. " + PER_LOOP,
+    fix="Recycling replaces connections by age; it cannot close them on a loop that is gone. " + PER_LOOP,
 )
 
 
@@ -122,17 +121,17 @@ def _failure(kind: str, members: Sequence[Try]) -> Finding:
     said = f"{_numbers(members)}{_said(first, symptom)}"
     if kind in ENDS:
         name, text, cure = ENDS[kind]
-        return Finding(kind=name, cause=f"{text}: {said}.", cure=cure)
+        return Finding(kind=name, cause=f"{text}: {said}.", fix=cure)
     if kind == "response":
         return Finding(
             kind=kind,
             cause=f"{first.misread} ({_numbers(members)}).",
-            cure='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
+            fix='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
         )
     if symptom is not None:
-        cure = symptom.cure or f"{PER_LOOP} {NO_CURES}"
-        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", cure=cure)
-    return Finding(kind="failure", cause=f"{said}.", cure=COLD if first.invocation.number == 1 else WARM)
+        cure = symptom.fix or f"{PER_LOOP} {NO_CURES}"
+        return Finding(kind=kind, cause=f"{said}: {symptom.cause}.", fix=cure)
+    return Finding(kind="failure", cause=f"{said}.", fix=COLD if first.invocation.number == 1 else WARM)
 
 
 def _numbers(members: Sequence[Try]) -> str:
@@ -178,60 +177,58 @@ def of_growth(
             kind="leak",
             cause=f"{name.capitalize()} grow with the invocations: {', '.join(map(str, counts))}.{example} "
             f"{LEAKS.get(name, DROPPED)}",
-            cure=LEAK_CURES.get(name, CLOSE),
+            fix=LEAK_CURES.get(name, CLOSE),
         )
 
 
-def of_remains(remains: Sequence[Remains]) -> Iterator[Finding]:
+def of_remains(remains: Sequence[Leftover]) -> Iterator[Finding]:
     """Yield a finding for each owner that keeps something of a closed loop, and for each task that was lost."""
-    groups: dict[str, list[tuple[int, Remains]]] = {}
+    groups: dict[str, list[tuple[int, Leftover]]] = {}
     connections = 0
     for one in remains:
         connections += one.kind in CONNECTIONS
-        key = one.keeper or one.zombie.owner or f"{one.zombie.type} {one.zombie.created_at}"
+        key = one.kept_at or one.owner or f"{one.type} {one.created_at}"
         groups.setdefault(key, []).append((connections, one))
     for members in groups.values():
         number, one = members[0]
         more = f" {len(members)} such were found." if len(members) > 1 else ""
-        if one.kind in TASKS:
+        if one.kind in TASK_KINDS:
             yield _lost_task(one, more)
         else:
             yield _bound(f"C{number}" if one.kind in CONNECTIONS else f"This {one.kind}", one, more)
 
 
-def _lost_task(one: Remains, more: str) -> Finding:
-    zombie = one.zombie
-    stood = f", which stood at {zombie.created_at}," if zombie.created_at else ""
-    begun = f", begun at {one.keeper}," if one.keeper else stood
+def _lost_task(one: Leftover, more: str) -> Finding:
+    stood = f", which stood at {one.created_at}," if one.created_at else ""
+    begun = f", begun at {one.kept_at}," if one.kept_at else stood
     happened = "was cancelled when" if one.kind == "cancelled task" else "was still pending when"
     return Finding(
         kind="lost-task",
-        cause=f"{zombie.type}{begun} {happened} its loop L{one.loop} ended after invocation {zombie.invocation}; "
+        cause=f"{one.type}{begun} {happened} its loop L{one.loop} ended after invocation {one.invocation}; "
         f"the rest of its work is never done, and nobody is told.{more}",
-        cure="Await it before the loop ends: asyncio.TaskGroup, asyncio.gather, or the task itself. Work that may "
+        fix="Await it before the loop ends: asyncio.TaskGroup, asyncio.gather, or the task itself. Work that may "
         "outlive the invocation belongs on a queue.",
     )
 
 
-def _bound(name: str, one: Remains, more: str) -> Finding:
-    zombie = one.zombie
-    what = f"{zombie.type} to {zombie.peer}" if zombie.peer else zombie.type
-    made = f" at {zombie.created_at}" if zombie.created_at else ""
-    keeper = f" (made at {one.keeper})" if one.keeper and one.keeper != zombie.created_at else ""
+def _bound(name: str, one: Leftover, more: str) -> Finding:
+    what = f"{one.type} to {one.peer}" if one.peer else one.type
+    made = f" at {one.created_at}" if one.created_at else ""
+    keeper = f" (made at {one.kept_at})" if one.kept_at and one.kept_at != one.created_at else ""
     if one.kind == "primitive":
         return Finding(
             kind="bound",
-            cause=f"{zombie.type}{made} bound itself to L{one.loop} when somebody first had to wait for it. L{one.loop} was "
-            f"closed when invocation {zombie.invocation} had ended, and it stayed in "
-            f"{zombie.owner or 'hands without a name'}{keeper}: who has to wait for it on the next loop gets an error.{more}",
-            cure=PRIMITIVE,
+            cause=f"{one.type}{made} bound itself to L{one.loop} when somebody first had to wait for it. L{one.loop} was "
+            f"closed when invocation {one.invocation} had ended, and it stayed in "
+            f"{one.owner or 'hands without a name'}{keeper}: who has to wait for it on the next loop gets an error.{more}",
+            fix=PRIMITIVE,
         )
     return Finding(
         kind="bound",
         cause=f"{name} ({what}) came into being on L{one.loop}{made}. L{one.loop} was closed when invocation "
-        f"{zombie.invocation} had ended, and it stayed in {zombie.owner or 'hands without a name'}{keeper}, where the "
+        f"{one.invocation} had ended, and it stayed in {one.owner or 'hands without a name'}{keeper}, where the "
         f"next loop meets it.{more}",
-        cure=f"{PER_LOOP} {NO_CURES}",
+        fix=f"{PER_LOOP} {NO_CURES}",
     )
 
 
@@ -242,7 +239,7 @@ def of_thaw(thaw: Try, *, silent: bool, sound: bool) -> Finding:
     return Finding(
         kind="thaw",
         cause=f"{happened} while the process was frozen, and the next invocation{_said(thaw)}. {before}.",
-        cure=SILENCE if silent or thaw.end == "hang" else PRE_PINGING,
+        fix=SILENCE if silent or thaw.end == "hang" else PRE_PINGING,
     )
 
 
@@ -250,7 +247,7 @@ def of_false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding
     """Yield the false cures that are in play, by what happened."""
     if not any(symptom in OF_CONNECTIONS for tried in bad for symptom in _symptoms(tried)):
         return
-    outcomes = [tried.invocation.outcome is Outcome.OK for tried in tries]
+    outcomes = [tried.invocation.outcome is InvocationOutcome.OK for tried in tries]
     if any(later and not earlier for earlier, later in pairwise(outcomes)):
         yield PRE_PING
     if any("the handler is closed" in text for tried in bad for _, text in tried.chain):
@@ -266,7 +263,7 @@ def of_noise(tries: Sequence[Try]) -> Iterator[Finding]:
     """Yield what was said of loose ends in invocations that looked sound, each kind once."""
     groups: dict[str, list[tuple[Try, str]]] = {}
     for tried in tries:
-        for text in tried.invocation.heard if tried.invocation.outcome is Outcome.OK else ():
+        for text in tried.invocation.heard if tried.invocation.outcome is InvocationOutcome.OK else ():
             if match := NOISE.search(text):
                 groups.setdefault(match.group(), []).append((tried, text))
     for members in groups.values():
@@ -275,5 +272,5 @@ def of_noise(tries: Sequence[Try]) -> Iterator[Finding]:
             kind="heard",
             cause=f"Python said this, and the response did not ({numbers}): "
             f"{' '.join(members[0][1].split())[:LONG]}.",
-            cure="Await every coroutine and task, and look at its result, before the loop ends.",
+            fix="Await every coroutine and task, and look at its result, before the loop ends.",
         )

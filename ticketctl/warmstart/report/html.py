@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ticketctl.warmstart.report.model import Finding
-from ticketctl.warmstart.report.svg import Cell, figure, matrix, most_telling, story
+from ticketctl.warmstart.report.svg import ReportCell, figure, matrix, most_telling, story
 from ticketctl.warmstart.report.xml import STYLE, element
 
 LAYOUT = """
@@ -14,7 +14,7 @@ dt { font-weight: 700; margin-top: 1rem } dd { margin: .2rem 0 .2rem 1.5rem; ove
 """
 
 
-def html(cells: Sequence[Cell]) -> str:
+def html(cells: Sequence[ReportCell]) -> str:
     """The whole page, with nothing to load from elsewhere."""
     head = element(
         "head",
@@ -30,7 +30,7 @@ def html(cells: Sequence[Cell]) -> str:
     return f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n"
 
 
-def _details(cell: Cell, *, opened: bool) -> str:
+def _details(cell: ReportCell, *, opened: bool) -> str:
     summary = element("summary", text=f"{cell.title}: {cell.report.verdict}")
     inside = [summary, figure(story(cell), f"Timeline of {cell.title}")]
     if cell.report.findings:
@@ -39,5 +39,5 @@ def _details(cell: Cell, *, opened: bool) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    said = [finding.cause, f"Cure: {finding.cure}"]
+    said = [finding.cause, f"Fix: {finding.fix}"]
     return element("dt", text=finding.kind) + "".join(element("dd", text=text) for text in said)

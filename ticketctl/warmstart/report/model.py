@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     SAFE = "safe"
 
 
-class Outcome(StrEnum):
+class InvocationOutcome(StrEnum):
     """How an invocation, or one of its records, ended."""
 
     OK = "ok"
@@ -37,7 +37,7 @@ class Record:
     """One SQS record: `ok`, or `failed` where it was returned; with what was logged about it."""
 
     message_id: str
-    outcome: Outcome
+    outcome: InvocationOutcome
     error_type: str | None = None
     error: str | None = None
 
@@ -54,7 +54,7 @@ class Invocation:
     """
 
     number: int
-    outcome: Outcome
+    outcome: InvocationOutcome
     duration_ms: float
     response: Any = None
     records: Sequence[Record] = ()
@@ -64,11 +64,16 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Zombie:
-    """Something left bound to a closed loop, told once: by the first census that met it (0: after the import).
+class Leftover:
+    """An object left bound to a closed event loop, reported by the first census that finds it.
 
-    `owner` is a path of names from a module. `created_at` is the `file:line` that made it, else the one that made
-    what keeps it; None where neither can be known.
+    invocation: the number of the invocation after which it was found; 0: after the import.
+    owner: the path of names that leads to it from a module.
+    created_at: the `file:line` that made it, else the one that made its owner; None where neither is known.
+    kind: "transport", "socket", "server", "task", "cancelled task", "future", "primitive", "resource" or
+        "asynchronous generator".
+    loop: the number of the loop that it is bound to.
+    kept_at: the `file:line` that made its owner, or started the task.
     """
 
     invocation: int
@@ -76,15 +81,27 @@ class Zombie:
     owner: str | None
     peer: str | None
     created_at: str | None
+    kind: str
+    loop: int
+    kept_at: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the public fields as JSON's own types."""
+        fields = asdict(self)
+        return {name: fields[name] for name in ("invocation", "type", "owner", "peer", "created_at")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: its kind, why it happens, and what mends it."""
+    """One problem: its kind, why it happens, and how to fix it."""
 
     kind: str
     cause: str
-    cure: str
+    fix: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the finding as JSON; the key of `fix` is "cure"."""
+        return {"kind": self.kind, "cause": self.cause, "cure": self.fix}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +135,7 @@ class Report:
     verdict: Verdict
     invocations: Sequence[Invocation]
     thaw: Invocation | None
-    zombies: Sequence[Zombie]
+    leftovers: Sequence[Leftover]
     connections: Sequence[int]
     connections_gc: Sequence[int]
     findings: Sequence[Finding]
@@ -126,10 +143,20 @@ class Report:
     moments: Sequence[Moment] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON's own types, the labels first."""
-        fields = asdict(self)
-        labels = fields.pop("labels")
-        return {**labels, **fields}
+        """Return the report as JSON's own types, the labels first; the key of `leftovers` is "zombies"."""
+        return {
+            **self.labels,
+            "handler": self.handler,
+            "times": self.times,
+            "verdict": self.verdict,
+            "invocations": [asdict(one) for one in self.invocations],
+            "thaw": asdict(self.thaw) if self.thaw else None,
+            "zombies": [one.to_json() for one in self.leftovers],
+            "connections": list(self.connections),
+            "connections_gc": list(self.connections_gc),
+            "findings": [one.to_json() for one in self.findings],
+            "moments": [asdict(one) for one in self.moments],
+        }
 
     def assert_safe(self) -> None:
         """Raise AssertionError, with the outcomes and all findings as its message, unless the verdict is safe."""
@@ -137,5 +164,5 @@ class Report:
         if self.verdict is Verdict.SAFE:
             return
         outcomes = ", ".join(invocation.outcome for invocation in self.invocations)
-        told = [f"\n\n{finding.kind}: {finding.cause}\ncure: {finding.cure}" for finding in self.findings]
+        told = [f"\n\n{finding.kind}: {finding.cause}\nfix: {finding.fix}" for finding in self.findings]
         raise AssertionError(f"{self.handler} is {self.verdict} ({outcomes}){''.join(told)}")

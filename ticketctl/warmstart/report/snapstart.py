@@ -40,7 +40,7 @@ def findings(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
             kind="snapshot-connection",
             cause=f"{', '.join(one.held)} was open when the snapshot was taken. Each restored environment finds it dead: "
             "the far end has closed it long ago, or knows nothing of the copy.",
-            cure=f"Connect in the handler, on first use, or {AFTER_RESTORE}; close before the snapshot what the import "
+            fix=f"Connect in the handler, on first use, or {AFTER_RESTORE}; close before the snapshot what the import "
             "opened (register_before_snapshot).",
         )
     unique = [name for name in one.before if one.kept(name) and _differs(name, one, other)]
@@ -49,7 +49,7 @@ def findings(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
             kind="snapshot-random",
             cause=f"The pseudorandom numbers of {', '.join(generators)} start from the state that the import left: every "
             "restored environment draws the same ones.",
-            cure=f"Use secrets or random.SystemRandom, or seed {AFTER_RESTORE}.",
+            fix=f"Use secrets or random.SystemRandom, or seed {AFTER_RESTORE}.",
         )
     if values := [
         name for name in unique if not one.before[name]["random"] and not one.before[name]["secret"]
@@ -58,14 +58,14 @@ def findings(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
             kind="snapshot-unique",
             cause=f"Each import makes another {', '.join(values)}; under SnapStart all environments share the one of the "
             "snapshot.",
-            cure=f"Make it in the handler, or {AFTER_RESTORE}.",
+            fix=f"Make it in the handler, or {AFTER_RESTORE}.",
         )
     if secrets := [name for name, value in one.before.items() if value["secret"] and one.kept(name)]:
         yield Finding(
             kind="snapshot-secret",
             cause=f"{', '.join(secrets)} was read by the import, and lies in the snapshot: environments go on with it after "
             "it was changed or withdrawn.",
-            cure=f"Read it in the handler, with a time to live, or {AFTER_RESTORE}.",
+            fix=f"Read it in the handler, with a time to live, or {AFTER_RESTORE}.",
         )
 
 

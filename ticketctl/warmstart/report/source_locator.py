@@ -10,7 +10,7 @@ BEGINNERS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "start_
 
 
 @lru_cache(maxsize=1024)
-def made_at(file: str, names: tuple[str, ...]) -> int | None:
+def find_assignment(file: str, names: tuple[str, ...]) -> int | None:
     """Return the line that gives the innermost of the names its value, within the classes that the others name.
 
     Where there are several the first one counts, None aside: that only keeps the place. A function that has the name
@@ -24,7 +24,7 @@ def made_at(file: str, names: tuple[str, ...]) -> int | None:
     return min(_assignments(scope, names[-1]), default=None) or _function(scope, names[-1])
 
 
-def begun_at(file: str, coroutine: str) -> int | None:
+def find_task_start(file: str, coroutine: str) -> int | None:
     """Return the line that begins a task of the coroutine function with this name."""
     tree = _parsed(file)
     named = {coroutine, *_names_given(tree, coroutine)}

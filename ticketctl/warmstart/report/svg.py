@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketctl.warmstart.report.model import Invocation, Outcome, Report, Verdict
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Report, Verdict
 from ticketctl.warmstart.report.timeline import Bar, Handing, Timeline, timeline
 from ticketctl.warmstart.report.xml import STYLE, element
 
-GLYPHS = {Outcome.OK: "✓", Outcome.PARTIAL: "◐", Outcome.ERROR: "✗"}
+GLYPHS = {InvocationOutcome.OK: "✓", InvocationOutcome.PARTIAL: "◐", InvocationOutcome.ERROR: "✗"}
 LEGEND = "✓ ok · ◐ some records returned · ✗ failed · after | thawed, its connections cut · ◀ configured"
 MARGIN = 20.0
 LINE = 24.0
@@ -26,7 +26,7 @@ MOST_NOTES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ReportCell:
     """A report, and where it stands in the matrix."""
 
     row: str
@@ -49,21 +49,21 @@ class Part:
     height: float
 
 
-def most_telling(cells: Sequence[Cell]) -> Cell:
+def most_telling(cells: Sequence[ReportCell]) -> ReportCell:
     """The cell whose timeline tells most: one that works cold and fails warm, else the worst.
 
     Of several, the one that keeps failing longest; then the first.
     """
 
-    def fails_warm(cell: Cell) -> int:
-        cold, *warm = [one.outcome is Outcome.OK for one in cell.report.invocations]
+    def fails_warm(cell: ReportCell) -> int:
+        cold, *warm = [one.outcome is InvocationOutcome.OK for one in cell.report.invocations]
         return warm.count(False) if cold else 0
 
     worst_first = list(Verdict)
     return max(cells, key=lambda cell: (fails_warm(cell), -worst_first.index(cell.report.verdict)))
 
 
-def svg(cells: Sequence[Cell]) -> str:
+def svg(cells: Sequence[ReportCell]) -> str:
     """The whole picture as an SVG file: the matrix where there is more than one cell, and one timeline."""
     parts = [matrix(cells)] if len(cells) > 1 else []
     parts.append(story(most_telling(cells)))
@@ -97,7 +97,7 @@ def _document(inside: str, width: float, height: float) -> str:
     )
 
 
-def matrix(cells: Sequence[Cell]) -> Part:
+def matrix(cells: Sequence[ReportCell]) -> Part:
     """Rows down, columns across; in each cell a sign for each invocation, and the verdict in words."""
     rows = list(dict.fromkeys(cell.row for cell in cells))
     columns = list(dict.fromkeys(cell.column for cell in cells))
@@ -125,7 +125,7 @@ def _signs(report: Report) -> list[tuple[str, str]]:
     return [*tried, *thaw]
 
 
-def _verdict(cell: Cell, x: float, y: float, signs: int) -> str:
+def _verdict(cell: ReportCell, x: float, y: float, signs: int) -> str:
     drawn = [
         _text(x + (place + 0.5) * LETTER * 1.1, y, sign, name, anchor="middle")
         for place, (sign, name) in enumerate(_signs(cell.report))
@@ -134,7 +134,7 @@ def _verdict(cell: Cell, x: float, y: float, signs: int) -> str:
     return "".join(drawn) + _text(x + (signs * 1.1 + 1) * LETTER, y, said, cell.report.verdict.value)
 
 
-def story(cell: Cell) -> Part:
+def story(cell: ReportCell) -> Part:
     """The timeline of one cell: loops above, the connections that stayed below, and what went wrong with them."""
     shown = timeline(cell.report)
     sketch = _Sketch(shown)
@@ -150,7 +150,7 @@ class _Sketch:
         self._places: dict[str, tuple[Bar, float]] = {}
         self._y = 0.0
 
-    def draw(self, cell: Cell) -> Part:
+    def draw(self, cell: ReportCell) -> Part:
         shown = self._shown
         drawn = [
             _text(0, LINE / 2, f"{cell.title}: ", "strong"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ticketctl.warmstart.report.error_signatures import OF_CONNECTIONS
-from ticketctl.warmstart.report.model import Invocation, Moment, Outcome, Report
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Moment, Report
 
 MOST_COLUMNS = 10
 MOST_CONNECTIONS = 10
@@ -146,4 +146,6 @@ def _left_by(moment: float, connections: Sequence[Bar]) -> list[Bar]:
 
 def _tells_of_another_loop(invocation: Invocation) -> bool:
     text = invocation.error or ""
-    return invocation.outcome is not Outcome.OK and any(one.pattern.search(text) for one in OF_CONNECTIONS)
+    return invocation.outcome is not InvocationOutcome.OK and any(
+        one.pattern.search(text) for one in OF_CONNECTIONS
+    )

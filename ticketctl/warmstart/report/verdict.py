@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ticketctl.warmstart.report import findings, snapstart
-from ticketctl.warmstart.report.model import Finding, Outcome, Report, Verdict
+from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Report, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
 from ticketctl.warmstart.runner.session import Course, Try
 
@@ -17,7 +17,7 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
         verdict=judge(off),
         invocations=[tried.invocation for tried in off.tries],
         thaw=off.thaw.invocation if off.thaw else None,
-        zombies=[remains.zombie for remains in off.remains],
+        leftovers=off.remains,
         connections=off.connections,
         connections_gc=on.connections,
         findings=[
@@ -42,7 +42,7 @@ def judge(course: Course) -> Verdict:
 
 def failed(tried: Try) -> bool:
     """Whether the invocation was anything but ok."""
-    return tried.invocation.outcome is not Outcome.OK or tried.end is not None
+    return tried.invocation.outcome is not InvocationOutcome.OK or tried.end is not None
 
 
 def failures(course: Course) -> list[Try]:

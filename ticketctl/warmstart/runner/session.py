@@ -11,8 +11,8 @@ from typing import Any, TypeGuard
 from ticketctl.warmstart.child import hang_dump
 from ticketctl.warmstart.child.ipc import Message
 from ticketctl.warmstart.report import batch_response
-from ticketctl.warmstart.report.leftovers import Remains, remains_of
-from ticketctl.warmstart.report.model import Invocation, Moment, Outcome, Record
+from ticketctl.warmstart.report.leftovers import locate_leftovers
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Leftover, Moment, Record
 from ticketctl.warmstart.report.snapstart import Snapshot
 from ticketctl.warmstart.runner.experiment import Experiment, Freeze, Server, Stage
 from ticketctl.warmstart.runner.ric import Subject
@@ -58,7 +58,7 @@ class Course:
 
     tries: list[Try] = field(default_factory=list)
     thaw: Try | None = None
-    remains: list[Remains] = field(default_factory=list)
+    remains: list[Leftover] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)
     holders: dict[str, dict[str, int]] = field(default_factory=dict)
     backends: list[int] = field(default_factory=list)
@@ -223,7 +223,7 @@ class _Traveller:
     def _note(self, answer: Message, number: int) -> None:
         if moment := answer["moment"]:
             self._course.moments.append(Moment(**moment))
-        self._course.remains += remains_of(answer["zombies"], number)
+        self._course.remains += locate_leftovers(answer["zombies"], number)
 
 
 def interpret(number: int, event: object, answer: Message) -> Try:
@@ -236,7 +236,7 @@ def interpret(number: int, event: object, answer: Message) -> Try:
     outcome = _outcome(
         reading.messages, returned, failed=bool(raised) or _is_server_error(answer["response"])
     )
-    if outcome is Outcome.OK:
+    if outcome is InvocationOutcome.OK:
         first = None  # a library's log of what it has dealt with is no failure of the invocation's
     invocation = Invocation(
         number=number,
@@ -267,17 +267,17 @@ def _is_server_error(response: Any) -> bool:
     return isinstance(status, int) and status >= SERVER_ERROR
 
 
-def _outcome(messages: tuple[str, ...], returned: frozenset[str], *, failed: bool) -> Outcome:
+def _outcome(messages: tuple[str, ...], returned: frozenset[str], *, failed: bool) -> InvocationOutcome:
     if failed or (messages and returned >= set(messages)):
-        return Outcome.ERROR
-    return Outcome.PARTIAL if returned else Outcome.OK
+        return InvocationOutcome.ERROR
+    return InvocationOutcome.PARTIAL if returned else InvocationOutcome.OK
 
 
 def _record(message: str, returned: frozenset[str], errors: dict[str, Message]) -> Record:
     error = errors.get(message, {})
     return Record(
         message_id=message,
-        outcome=Outcome.FAILED if message in returned else Outcome.OK,
+        outcome=InvocationOutcome.FAILED if message in returned else InvocationOutcome.OK,
         error_type=error.get("error_type"),
         error=error.get("error"),
     )
@@ -289,5 +289,5 @@ def _chain(errors: list[Message]) -> tuple[tuple[str, str], ...]:
 
 def _failure(number: int, error_type: str, error: str) -> Invocation:
     return Invocation(
-        number=number, outcome=Outcome.ERROR, duration_ms=0.0, error_type=error_type, error=error
+        number=number, outcome=InvocationOutcome.ERROR, duration_ms=0.0, error_type=error_type, error=error
     )

@@ -1,24 +1,36 @@
-"""What an inspection says."""
+"""A finding of the static analysis."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Advice:
-    """One thing that is known to go wrong: where, why, and what mends it.
+class SourceFinding:
+    """One problem in the source: where it is, why it happens, and how to fix it.
 
-    `file` is relative to the inspected folder; `line` is 0 for what is in no file. `breaks` is False where it goes wrong only under conditions that the
-    source does not show.
+    file: relative to the analyzed folder; the name of a setting or a variable where `line` is 0.
+    breaks: False where the problem only shows under conditions that the source does not show.
     """
 
     file: str
     line: int
     rule: str
     cause: str
-    cure: str
+    fix: str
     breaks: bool = True
 
     @property
     def place(self) -> str:
-        """The place as `file:line`, or just as the name of what is in no file."""
+        """Return the place as `file:line`, or the name alone where there is no line."""
         return f"{self.file}:{self.line}" if self.line else self.file
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as JSON; the key of `fix` is "cure"."""
+        return {
+            "file": self.file,
+            "line": self.line,
+            "rule": self.rule,
+            "cause": self.cause,
+            "cure": self.fix,
+            "breaks": self.breaks,
+        }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.facts import Facts, Use
-from ticketctl.warmstart.static_analysis.finding import Advice
+from ticketctl.warmstart.static_analysis.finding import SourceFinding
 from ticketctl.warmstart.static_analysis.versions import Versions
 
 PER_LOOP = (
@@ -63,7 +63,7 @@ def _again_and_again(facts: Facts, use: Use) -> bool:
     return getattr(use.function, "name", None) not in facts.programs
 
 
-def clients(scene: Scene) -> Iterator[Advice]:
+def clients(scene: Scene) -> Iterator[SourceFinding]:
     """A client or pool that outlives the loop that its connections belong to."""
     if not scene.runs:
         return
@@ -80,7 +80,7 @@ def clients(scene: Scene) -> Iterator[Advice]:
             )
 
 
-def primitives(scene: Scene) -> Iterator[Advice]:
+def primitives(scene: Scene) -> Iterator[SourceFinding]:
     """A lock or queue that binds itself to the first loop on which somebody has to wait for it."""
     if not scene.runs:
         return
@@ -96,7 +96,7 @@ def primitives(scene: Scene) -> Iterator[Advice]:
         )
 
 
-def engines(scene: Scene) -> Iterator[Advice]:
+def engines(scene: Scene) -> Iterator[SourceFinding]:
     """An engine whose pool outlives its loop, or that nobody ever disposes of."""
     found = [use for facts in scene.modules for use in facts.engines]
     disposals = [one for facts in scene.modules for one in facts.disposals]
@@ -132,7 +132,7 @@ def _engine_cause(scene: Scene, use: Use) -> str:
     )
 
 
-def disposals(scene: Scene) -> Iterator[Advice]:
+def disposals(scene: Scene) -> Iterator[SourceFinding]:
     """A dispose() that a failure passes by, or that leaves connections open."""
     if not scene.runs or not any(facts.engines for facts in scene.modules):
         return
@@ -141,10 +141,10 @@ def disposals(scene: Scene) -> Iterator[Advice]:
         return
     for one in every:
         rule, cause, cure = SUCCESS_ONLY if one.closes else WITHOUT_CLOSE
-        yield Advice(file=one.module.file, line=one.line, rule=rule, cause=cause, cure=cure)
+        yield SourceFinding(file=one.module.file, line=one.line, rule=rule, cause=cause, fix=cure)
 
 
-def beside_mangum(scene: Scene) -> Iterator[Advice]:
+def beside_mangum(scene: Scene) -> Iterator[SourceFinding]:
     """A loop of somebody else's in a process where Mangum keeps one.
 
     What stands in a function of another module may be called in processes of its own only, as a worker's loop is.
@@ -166,7 +166,7 @@ def beside_mangum(scene: Scene) -> Iterator[Advice]:
         )
 
 
-def mangum_version(scene: Scene) -> Iterator[Advice]:
+def mangum_version(scene: Scene) -> Iterator[SourceFinding]:
     """The one release of Mangum that runs each request in asyncio.run()."""
     version = scene.version("mangum")
     if version not in BAD_MANGUM:
@@ -182,20 +182,20 @@ def mangum_version(scene: Scene) -> Iterator[Advice]:
             )
 
 
-def powertools_version(scene: Scene) -> Iterator[Advice]:
+def powertools_version(scene: Scene) -> Iterator[SourceFinding]:
     """The releases of Powertools whose asynchronous batch makes a loop for each invocation."""
     version = scene.version("aws-lambda-powertools")
     if version not in BAD_POWERTOOLS:
         return
     for facts in scene.modules:
         for line in _batch_imports(facts):
-            yield Advice(
+            yield SourceFinding(
                 file=facts.module.file,
                 line=line,
                 rule="powertools-loop-per-batch",
                 cause=f"Powertools {version} makes a new event loop for each batch and never closes it: what is kept "
                 "between invocations belongs to an earlier loop, and each invocation leaves a loop open.",
-                cure="Install aws-lambda-powertools>=3.24.0, which keeps its loop.",
+                fix="Install aws-lambda-powertools>=3.24.0, which keeps its loop.",
             )
 
 
@@ -210,39 +210,39 @@ def _batch_imports(facts: Facts) -> list[int]:
     ]
 
 
-def statement_names(scene: Scene) -> Iterator[Advice]:
+def statement_names(scene: Scene) -> Iterator[SourceFinding]:
     """The recipe of unique names for prepared statements, for poolers in transaction mode."""
     for facts in scene.modules:
         for line in facts.statement_names:
-            yield Advice(
+            yield SourceFinding(
                 file=facts.module.file,
                 line=line,
                 rule="unique-statement-names",
                 cause="Unique names keep prepared statements from colliding behind a pooler, but not from being "
                 "prepared on one backend and executed on another: in transaction mode, 169 of 192 autocommit calls "
                 "failed.",
-                cure='poolclass=NullPool and connect_args={"statement_cache_size": 0}, and nothing else.',
+                fix='poolclass=NullPool and connect_args={"statement_cache_size": 0}, and nothing else.',
             )
 
 
-def coroutine_handlers(scene: Scene) -> Iterator[Advice]:
+def coroutine_handlers(scene: Scene) -> Iterator[SourceFinding]:
     """A handler that is a coroutine function."""
     for facts in scene.modules:
         for function in facts.handlers:
             plain = isinstance(function, ast.AsyncFunctionDef) and not function.decorator_list
             if plain and function.name.endswith("handler"):
-                yield Advice(
+                yield SourceFinding(
                     file=facts.module.file,
                     line=function.lineno,
                     rule="coroutine-handler",
                     cause=f"{function.name} is a coroutine function: Lambda calls it, gets a coroutine, and awaits "
                     "nothing.",
-                    cure="Make the handler a plain function that runs the coroutine.",
+                    fix="Make the handler a plain function that runs the coroutine.",
                     breaks=False,
                 )
 
 
-RULES: tuple[Callable[[Scene], Iterator[Advice]], ...] = (
+RULES: tuple[Callable[[Scene], Iterator[SourceFinding]], ...] = (
     clients,
     primitives,
     engines,
@@ -255,9 +255,9 @@ RULES: tuple[Callable[[Scene], Iterator[Advice]], ...] = (
 )
 
 
-def _advice(use: Use, rule: str, cause: str, cure: str, *, breaks: bool = True) -> Advice:
+def _advice(use: Use, rule: str, cause: str, cure: str, *, breaks: bool = True) -> SourceFinding:
     file, line = use.place
-    return Advice(file=file, line=line, rule=rule, cause=cause, cure=cure, breaks=breaks)
+    return SourceFinding(file=file, line=line, rule=rule, cause=cause, fix=cure, breaks=breaks)
 
 
 def _place(use: Use) -> str:

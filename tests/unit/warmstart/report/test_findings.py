@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 
 from ticketctl.warmstart.report import findings
-from ticketctl.warmstart.report.leftovers import Remains
-from ticketctl.warmstart.report.model import Invocation, Outcome, Zombie
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Leftover
 from ticketctl.warmstart.runner.session import Try
 
 
@@ -13,7 +12,7 @@ def tries(*errors):
         Try(
             invocation=Invocation(
                 number=number,
-                outcome=Outcome.ERROR if error else Outcome.OK,
+                outcome=InvocationOutcome.ERROR if error else InvocationOutcome.OK,
                 duration_ms=1.0,
                 error_type=error and "RuntimeError",
                 error=error,
@@ -38,7 +37,7 @@ def test_each_symptom_is_told_once_with_its_invocations():
     first, second = findings.of_failures(failed)
     assert (first.kind, second.kind) == ("different-loop", "busy-connection")
     assert first.cause.startswith("invocations 2, 4 got RuntimeError")
-    assert "pool_pre_ping" in first.cure
+    assert "pool_pre_ping" in first.fix
 
 
 def test_an_error_that_no_loop_is_to_blame_for_is_told_as_it_is():
@@ -56,8 +55,8 @@ def test_a_loop_that_was_taken_away_is_no_leftover():
     (finding,) = findings.of_failures([failed])
     assert finding.kind == "no-current-loop"
     assert "asyncio.run() and asyncio.Runner make a loop of their own current, close it" in finding.cause
-    assert "Mangum" in finding.cure
-    assert "pool_pre_ping" not in finding.cure
+    assert "Mangum" in finding.fix
+    assert "pool_pre_ping" not in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -72,8 +71,8 @@ def test_a_pooler_in_between_is_told_by_the_statements_of_others(error):
     (finding,) = findings.of_failures(tries(error))
     assert finding.kind == "other-backend"
     assert "PgBouncer" in finding.cause
-    assert '"statement_cache_size": 0' in finding.cure
-    assert "pool_pre_ping" not in finding.cure
+    assert '"statement_cache_size": 0' in finding.fix
+    assert "pool_pre_ping" not in finding.fix
 
 
 def false_cures(*errors):
@@ -92,13 +91,13 @@ def test_a_primitive_that_alternates_has_no_pool_to_blame():
     bound = "<Event> is bound to a different event loop"
     assert false_cures(None, bound, None, bound) == []
     (finding,) = findings.of_failures(tries(None, bound)[1:])
-    assert "pool" not in finding.cure
+    assert "pool" not in finding.fix
 
 
 def test_an_unknown_error_after_a_sound_start_is_not_said_to_be_no_loops():
     (cold,), (warm,) = (findings.of_failures(tries(*errors)[-1:]) for errors in [("no",), (None, "no")])
-    assert "no loop or connection is to blame" in cold.cure
-    assert "kept from one invocation to the next" in warm.cure
+    assert "no loop or connection is to blame" in cold.fix
+    assert "kept from one invocation to the next" in warm.fix
 
 
 def test_an_error_without_a_text_is_told_by_its_name():
@@ -125,18 +124,26 @@ def test_uvloop_is_one_by_its_own_words():
     assert "uvloop" in cause
 
 
-def remains(owner, keeper, peer="localhost:5432", kind="transport"):
-    zombie = Zombie(invocation=1, type="asyncpg.Connection", owner=owner, peer=peer, created_at="app.py:9")
-    return Remains(zombie=zombie, kind=kind, loop=1, keeper=keeper)
+def leftover(owner, kept_at, peer="localhost:5432", kind="transport"):
+    return Leftover(
+        invocation=1,
+        type="asyncpg.Connection",
+        owner=owner,
+        peer=peer,
+        created_at="app.py:9",
+        kind=kind,
+        loop=1,
+        kept_at=kept_at,
+    )
 
 
 def test_what_one_owner_keeps_is_one_finding():
     found = list(
         findings.of_remains(
             [
-                remains("app.engine.pool[0]", "app.py:3"),
-                remains("app.engine.pool[1]", "app.py:3"),
-                remains("app.lock", "app.py:5", peer=None, kind="primitive"),
+                leftover("app.engine.pool[0]", "app.py:3"),
+                leftover("app.engine.pool[1]", "app.py:3"),
+                leftover("app.lock", "app.py:5", peer=None, kind="primitive"),
             ]
         )
     )
@@ -156,5 +163,5 @@ def test_growth_names_what_is_left_most():
 
 def test_the_thaw_names_its_cure():
     (lost,) = tries("connection was closed")
-    assert "pool_pre_ping=True" in findings.of_thaw(lost, silent=False, sound=True).cure
-    assert "asyncio.timeout" in findings.of_thaw(lost, silent=True, sound=True).cure
+    assert "pool_pre_ping=True" in findings.of_thaw(lost, silent=False, sound=True).fix
+    assert "asyncio.timeout" in findings.of_thaw(lost, silent=True, sound=True).fix

@@ -2,8 +2,8 @@ import textwrap
 
 import pytest
 
-from ticketctl.warmstart.report.leftovers import remains_of
-from ticketctl.warmstart.report.source_locator import begun_at, is_endless, made_at
+from ticketctl.warmstart.report.leftovers import locate_leftovers
+from ticketctl.warmstart.report.source_locator import find_assignment, find_task_start, is_endless
 
 SOURCE = textwrap.dedent("""\
     import asyncio
@@ -60,12 +60,12 @@ def file(tmp_path):
     ],
 )
 def test_where_a_name_is_made(file, names, line):
-    assert made_at(file, tuple(names)) == line
+    assert find_assignment(file, tuple(names)) == line
 
 
 @pytest.mark.parametrize(("coroutine", "line"), [("audit", 17), ("flush", 18), ("work", None)])
 def test_where_a_task_is_begun(file, coroutine, line):
-    assert begun_at(file, coroutine) == line
+    assert find_task_start(file, coroutine) == line
 
 
 def test_a_loop_without_a_condition_has_no_end(file):
@@ -77,8 +77,8 @@ def test_a_loop_without_a_condition_has_no_end(file):
 def test_what_cannot_be_read_has_no_lines(tmp_path, content):
     path = tmp_path / "other.py"
     path.write_text(content)
-    assert made_at(str(path), ("broken",)) is None
-    assert made_at(str(tmp_path / "gone.py"), ("broken",)) is None
+    assert find_assignment(str(path), ("broken",)) is None
+    assert find_assignment(str(tmp_path / "gone.py"), ("broken",)) is None
 
 
 def told(file, kind, name, line):
@@ -95,12 +95,12 @@ def told(file, kind, name, line):
 
 
 def test_a_service_that_its_loop_ends_is_no_lost_work(file):
-    assert remains_of([told(file, "cancelled task", "audit", "app.py:25")], 1) == []
+    assert locate_leftovers([told(file, "cancelled task", "audit", "app.py:25")], 1) == []
 
 
 def test_a_task_is_told_by_the_line_that_began_it(file):
-    (one,) = remains_of([told(file, "cancelled task", "flush", "app.py:29")], 2)
-    assert (one.zombie.created_at, one.zombie.invocation) == ("app.py:18", 2)
+    (one,) = locate_leftovers([told(file, "cancelled task", "flush", "app.py:29")], 2)
+    assert (one.created_at, one.invocation) == ("app.py:18", 2)
 
 
 def test_a_task_that_another_module_begins_is_told_by_its_line(tmp_path):
@@ -109,8 +109,8 @@ def test_a_task_that_another_module_begins_is_told_by_its_line(tmp_path):
         "from audit import write\ndef begin(group):\n    group.create_task(write(1))\n"
     )
     lost = told(str(tmp_path / "audit.py"), "cancelled task", "write", "audit.py:1")
-    (one,) = remains_of([lost | {"elsewhere": [(str(tmp_path / "app.py"), "app.py")]}], 1)
-    assert one.zombie.created_at == one.keeper == "app.py:3"
+    (one,) = locate_leftovers([lost | {"elsewhere": [(str(tmp_path / "app.py"), "app.py")]}], 1)
+    assert one.created_at == one.kept_at == "app.py:3"
 
 
 def test_a_coroutine_on_its_way_to_a_task_is_followed(tmp_path):
@@ -118,15 +118,15 @@ def test_a_coroutine_on_its_way_to_a_task_is_followed(tmp_path):
     path.write_text(
         "def begin(self):\n    work = self.flush()\n    asyncio.ensure_future(coro_or_future=work)\n"
     )
-    assert begun_at(str(path), "flush") == 3
+    assert find_task_start(str(path), "flush") == 3
 
 
 def test_a_function_keeps_what_its_cache_and_its_defaults_keep(tmp_path):
     path = tmp_path / "app.py"
     path.write_text("import functools\n@functools.cache\ndef pool():\n    return connect()\n")
-    assert made_at(str(path), ("pool",)) == 3
+    assert find_assignment(str(path), ("pool",)) == 3
 
 
 def test_what_no_line_is_known_of_is_told_by_what_keeps_it(file):
-    (one,) = remains_of([told(file, "primitive", "lock", None)], 1)
-    assert one.zombie.created_at == one.keeper == "app.py:4"
+    (one,) = locate_leftovers([told(file, "primitive", "lock", None)], 1)
+    assert one.created_at == one.kept_at == "app.py:4"

@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 import pytest
 
 from ticketctl.warmstart.report.html import html
-from ticketctl.warmstart.report.model import Finding, Invocation, Moment, Outcome, Report, Verdict
-from ticketctl.warmstart.report.svg import Cell, most_telling, svg
+from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome, Moment, Report, Verdict
+from ticketctl.warmstart.report.svg import ReportCell, most_telling, svg
 from ticketctl.warmstart.report.timeline import MOST_COLUMNS, MOST_CONNECTIONS, timeline
 
 A = "got Future <Future pending> attached to a different loop"
@@ -15,7 +15,7 @@ HOSTILE = "</text><script>alert(1)</script>&amp;\x1b[31m\x00\ud800\u202e'\"]]>"
 
 
 def call(number, error=None):
-    outcome = Outcome.OK if error is None else Outcome.ERROR
+    outcome = InvocationOutcome.OK if error is None else InvocationOutcome.ERROR
     kind = None if error is None else "RuntimeError"
     return Invocation(number=number, outcome=outcome, duration_ms=1.0, error_type=kind, error=error)
 
@@ -27,7 +27,7 @@ def report(*errors, moments=(), verdict=Verdict.BROKEN, thaw=None, **options):
         verdict=verdict,
         invocations=[call(number, error) for number, error in enumerate(errors, 1)],
         thaw=thaw,
-        zombies=[],
+        leftovers=[],
         connections=[],
         connections_gc=[],
         findings=options.pop("findings", []),
@@ -137,7 +137,7 @@ def test_much_is_not_drawn_but_counted():
     assert len(shown.connections) == MOST_CONNECTIONS
     assert shown.hidden == (20 - MOST_COLUMNS, 0)
     assert "10 more calls are not shown" in text_of(
-        svg([Cell("app:handler", "", report(*[None] * 20, moments=many))])
+        svg([ReportCell("app:handler", "", report(*[None] * 20, moments=many))])
     )
 
 
@@ -152,8 +152,8 @@ def text_of(drawing: str) -> str:
 
 def test_a_drawing_says_in_words_what_its_colours_say():
     cells = [
-        Cell("queue", "run", report(None, A, B, moments=STORY, thaw=call(4, "closed"))),
-        Cell("null", "run", report(None, None, verdict=Verdict.SAFE), configured=True),
+        ReportCell("queue", "run", report(None, A, B, moments=STORY, thaw=call(4, "closed"))),
+        ReportCell("null", "run", report(None, None, verdict=Verdict.SAFE), configured=True),
     ]
     drawing = svg(cells)
     said = text_of(drawing)
@@ -176,9 +176,9 @@ def test_a_drawing_says_in_words_what_its_colours_say():
 
 @pytest.mark.parametrize("draw", [svg, html])
 def test_hostile_text_stays_text(draw):
-    findings = [Finding(kind=HOSTILE, cause=HOSTILE, cure=HOSTILE)]
+    findings = [Finding(kind=HOSTILE, cause=HOSTILE, fix=HOSTILE)]
     one = report(None, HOSTILE, handler=HOSTILE, findings=findings)
-    drawing = draw([Cell(HOSTILE, HOSTILE, one), Cell("other", HOSTILE, one)])
+    drawing = draw([ReportCell(HOSTILE, HOSTILE, one), ReportCell("other", HOSTILE, one)])
     assert "<script" not in drawing
     assert all(letter.isprintable() or letter == "\n" for letter in drawing)
     drawing.encode()
@@ -187,10 +187,10 @@ def test_hostile_text_stays_text(draw):
 
 
 def test_a_page_tells_every_finding_and_loads_nothing():
-    findings = [Finding(kind="leak", cause="Connections grow.", cure="Close them.")]
-    page = html([Cell("app:handler", "", report(None, A, moments=STORY, findings=findings))])
+    findings = [Finding(kind="leak", cause="Connections grow.", fix="Close them.")]
+    page = html([ReportCell("app:handler", "", report(None, A, moments=STORY, findings=findings))])
     assert "Connections grow." in page
-    assert "Cure: Close them." in page
+    assert "Fix: Close them." in page
     loads = []
 
     class Reader(HTMLParser):
@@ -205,7 +205,7 @@ def test_a_page_tells_every_finding_and_loads_nothing():
 
 def test_the_timeline_is_that_of_who_works_cold_and_fails_warm():
     def cell(name, *errors, verdict=Verdict.BROKEN):
-        return Cell(name, "", report(*errors, verdict=verdict))
+        return ReportCell(name, "", report(*errors, verdict=verdict))
 
     safe = cell("safe", None, None, None, verdict=Verdict.SAFE)
     leaking = cell("leaking", None, None, None, verdict=Verdict.LEAKING)
