@@ -22,15 +22,22 @@ from ticketctl.tickets.models import (
     Step,
     StepRecord,
     Ticket,
-    TicketHistory,
+    TicketDetails,
     TicketStatus,
 )
-from ticketctl.tickets.protocols import Answer, Claim, Failure, Outcome, TicketFilter, TicketPage
+from ticketctl.tickets.protocols import (
+    Claim,
+    PipelineResult,
+    ProviderResponse,
+    RecordFailure,
+    TicketFilter,
+    TicketPage,
+)
 
 Output = TypeVar("Output")
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-OUTCOME = Outcome(
+OUTCOME = PipelineResult(
     status=TicketStatus.PROCESSED,
     classification=Classification(
         category="billing",
@@ -95,10 +102,10 @@ class FakeStore:
         found = [t for t in self.tickets.values() if wanted.status in {None, t.status}]
         return TicketPage(tickets=found[:limit], next_cursor=None, total=len(found) if count else None)
 
-    async def history(self, ticket_id: int) -> TicketHistory | None:
-        self._called("history")
+    async def get_details(self, ticket_id: int) -> TicketDetails | None:
+        self._called("get_details")
         ticket = self.tickets.get(ticket_id)
-        return None if ticket is None else TicketHistory(ticket=ticket)
+        return None if ticket is None else TicketDetails(ticket=ticket)
 
     async def close(self, ticket_id: int) -> Ticket | None:
         self._called("close")
@@ -107,7 +114,7 @@ class FakeStore:
         return self.tickets.get(ticket_id)
 
     @asynccontextmanager
-    async def back_to_back(self) -> AsyncIterator[None]:
+    async def share_connection(self) -> AsyncIterator[None]:
         before = len(self.calls)
         yield
         self.shared += self.calls[before:]
@@ -126,7 +133,7 @@ class FakeStore:
         return self._save(ticket_id, token, [step])
 
     async def finish(
-        self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+        self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
         self._called("finish")
         if not self._save(ticket_id, token, steps):
@@ -143,8 +150,8 @@ class FakeStore:
         )
         return True
 
-    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
-        self._called("give_back")
+    async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
+        self._called("release")
         for failure in failures:
             ticket = self.tickets.get(failure.message.ticket_id)
             if ticket is not None and (ticket.lease_token == token or ticket.status is TicketStatus.NEW):
@@ -206,7 +213,7 @@ class FakeProvider:
     def fingerprint(self, step: Step) -> str:
         return f"{step}:{self.prompt}"
 
-    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+    async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         if self.meeting is not None:
             await self.meeting.wait()
         classification = Classification(
@@ -221,17 +228,17 @@ class FakeProvider:
         )
         return await self._answer(ticket, Step.CLASSIFY, classification)
 
-    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+    async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
         entity = Entity(kind="order_id", value="A-1", start=0, end=3)
         return await self._answer(ticket, Step.EXTRACT, Extraction(entities=(entity,)))
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
-    ) -> Answer[Draft]:
+    ) -> ProviderResponse[Draft]:
         self.classifications.append(classification)
         return await self._answer(ticket, Step.RESPOND, Draft(text=f"From {route.team}", method="model"))
 
-    async def _answer(self, ticket: Ticket, step: Step, output: Output) -> Answer[Output]:
+    async def _answer(self, ticket: Ticket, step: Step, output: Output) -> ProviderResponse[Output]:
         self.asked.append((ticket.id, step))
         if ticket.id in self.stuck:
             await asyncio.Event().wait()
@@ -240,7 +247,7 @@ class FakeProvider:
         if error is not None:
             raise error
         sent = None if self.local else f"{step} {ticket.text}"
-        return Answer(output=output, model="fake-1", input_tokens=7, output_tokens=3, sent=sent)
+        return ProviderResponse(output=output, model="fake-1", input_tokens=7, output_tokens=3, sent=sent)
 
 
 @dataclass

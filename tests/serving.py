@@ -17,8 +17,8 @@ JSON = {"content-type": "application/json"}
 @asynccontextmanager
 async def asked(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, over no socket; errors come as the responses that a server would give."""
-    async with api_resources(settings, one_loop=True)() as backstage:
-        app = create_app(settings, lambda: nullcontext(backstage))
+    async with api_resources(settings, one_loop=True)() as resources:
+        app = create_app(settings, lambda: nullcontext(resources))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             yield client

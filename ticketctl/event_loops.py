@@ -51,7 +51,7 @@ _ALL = (
 LOOPS: Mapping[str, LoopPolicy] = MappingProxyType({policy.name: policy for policy in _ALL})
 
 
-def policy_named(name: str) -> LoopPolicy:
+def get_loop_policy(name: str) -> LoopPolicy:
     """The policy that a setting names. Raises ConfigError with the choices."""
     if name not in LOOPS:
         raise ConfigError(f"there is no loop {name}", hint=f"TICKETCTL_LOOP can be {', '.join(LOOPS)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ticketctl.errors import ConfigError, TicketctlError
-from ticketctl.event_loops import Loop, LoopPolicy, policy_named
+from ticketctl.event_loops import Loop, LoopPolicy, get_loop_policy
 from ticketctl.postgres import migrations
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections, Engines
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ticketctl.postgres.credentials import Credentials
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
-    from ticketctl.tickets.review import Desk
+    from ticketctl.tickets.review import ReviewService
 
 Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
 
 
-def unsafe_pair(pool: PoolStrategy, policy: LoopPolicy) -> str | None:
+def explain_unsafe_pair(pool: PoolStrategy, policy: LoopPolicy) -> str | None:
     """Why this pair cannot survive warm starts, or None."""
     if policy.persistent or not pool.outlives_loop:
         return None
@@ -51,7 +51,7 @@ def address_of(settings: Settings) -> Address:
 
 def worker_loop(settings: Settings, budget: "Budget") -> Loop[Pipeline]:
     """The loop of an execution environment, with the pipeline that each of its event loops gets."""
-    return Loop(policy_named(settings.loop), resources(settings, budget))
+    return Loop(get_loop_policy(settings.loop), resources(settings, budget))
 
 
 def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
@@ -65,7 +65,7 @@ def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
     """
     from ticketctl.ai.providers.factory import Providers, taxonomy_of
 
-    one_loop = policy_named(settings.loop).persistent
+    one_loop = get_loop_policy(settings.loop).persistent
     engines = Engines(address_of(settings), get_pool(settings.pool), settings, one_loop=one_loop)
     taxonomy = taxonomy_of(settings)
     providers = Providers(settings, taxonomy, budget=budget)
@@ -122,7 +122,7 @@ async def open_store(database: Database) -> AsyncIterator[TicketStore]:
 
 
 @dataclass(frozen=True, slots=True)
-class Backstage:
+class OperatorResources:
     """What who runs the system works with, bound to one event loop; each of its calls fails by itself.
 
     `sender` is the queue elsewhere, None where the queue is a table.
@@ -156,18 +156,18 @@ class Backstage:
 
 
 @asynccontextmanager
-async def open_backstage(database: Database) -> AsyncIterator[Backstage]:
+async def open_operator_resources(database: Database) -> AsyncIterator[OperatorResources]:
     """As `open_store`, with everything that is behind it; raises the same, and ConfigError."""
     settings, address = database.settings, address_of(database.settings)
     async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
         with map_database_errors(address):
             await _bring_up_to_date(connections, database)
-        yield _backstage(ErrorMappingConnections(connections, address), settings, _sqs(settings))
+        yield _operator_resources(ErrorMappingConnections(connections, address), settings, _sqs(settings))
 
 
 def api_resources(
     settings: Settings, *, one_loop: bool, pool: str | None = None
-) -> "Callable[[], AbstractAsyncContextManager[Backstage]]":
+) -> "Callable[[], AbstractAsyncContextManager[OperatorResources]]":
     """What the API holds of an event loop, as `resources` is for the worker; the tables are taken as they are.
 
     `one_loop`: it is entered once in the life of the process. Else it may be entered for every request, and the
@@ -180,21 +180,21 @@ def api_resources(
     engines = Engines(address, get_pool(pool or settings.pool), settings, one_loop=one_loop)
 
     @asynccontextmanager
-    async def compose() -> AsyncIterator[Backstage]:
+    async def compose() -> AsyncIterator[OperatorResources]:
         async with engines.open_connections() as connections:
-            yield _backstage(ErrorMappingConnections(connections, address), settings, elsewhere)
+            yield _operator_resources(ErrorMappingConnections(connections, address), settings, elsewhere)
 
     return compose
 
 
-def _backstage(
+def _operator_resources(
     telling: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
-) -> Backstage:
+) -> OperatorResources:
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
 
-    return Backstage(
+    return OperatorResources(
         store=PostgresStore(telling),
         operations=PostgresOperations(telling),
         outbox=PostgresOutbox(telling),
@@ -212,21 +212,21 @@ def _sqs(settings: Settings) -> "SqsQueue | None":
 
 
 @asynccontextmanager
-async def open_desk(database: Database) -> AsyncIterator["Desk"]:
+async def open_review_service(database: Database) -> AsyncIterator["ReviewService"]:
     """As `open_store`, for a person who reviews tickets; raises the same, and ConfigError for the taxonomy."""
     from ticketctl.ai.providers.factory import taxonomy_of
     from ticketctl.ai.taxonomy.schema import SENTIMENTS
     from ticketctl.postgres.reviews import PostgresReviews
-    from ticketctl.tickets.review import Desk, Vocabulary
+    from ticketctl.tickets.review import AllowedValues, ReviewService
 
     taxonomy = taxonomy_of(database.settings)
     async with open_connections(database.settings) as connections:
         await _bring_up_to_date(connections, database)
-        yield Desk(
+        yield ReviewService(
             tickets=PostgresStore(connections),
             reviews=PostgresReviews(connections),
             router=taxonomy,
-            vocabulary=Vocabulary(
+            allowed=AllowedValues(
                 category=tuple(category.name for category in taxonomy.categories),
                 priority=tuple(priority.name for priority in taxonomy.priorities),
                 sentiment=SENTIMENTS,

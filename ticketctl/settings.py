@@ -152,12 +152,12 @@ _SHAPES = {
 """What a text must look like, as a regular expression, and how that is told."""
 
 
-def meanings() -> dict[str, str]:
+def describe_settings() -> dict[str, str]:
     """What each setting means, by the name of its environment variable."""
     return {PREFIX + f.name.upper(): f.metadata["meaning"] for f in fields(Settings)}
 
 
-def as_environment(settings: Settings) -> dict[str, str]:
+def to_environment(settings: Settings) -> dict[str, str]:
     """The variables that make another process load the same settings."""
     values = {name: getattr(settings, name) for name in NAMES}
     return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}

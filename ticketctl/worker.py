@@ -19,14 +19,14 @@ from ticketctl import event_loops
 from ticketctl import settings as settings_module
 from ticketctl.ai.budget import Budget
 from ticketctl.errors import InvalidInputError
-from ticketctl.event_loops import policy_named
+from ticketctl.event_loops import get_loop_policy
 from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.postgres.pools import get_pool
-from ticketctl.processing.batch import Limits, RecordResult, all_failed, process
-from ticketctl.runtime import Database, open_backstage, unsafe_pair, worker_loop
+from ticketctl.processing.batch import Limits, RecordResult, fail_all, process
+from ticketctl.runtime import Database, explain_unsafe_pair, open_operator_resources, worker_loop
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import Message, batch_response, parse_event
-from ticketctl.tickets.pricing import prices_of
+from ticketctl.tickets.pricing import parse_prices
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ class Worker:
 
     def __init__(self, settings: Settings, *, limit: float | None = None) -> None:
         self.environment_id = str(uuid4())
-        self.budget = Budget(prices_of(settings), limit)
+        self.budget = Budget(parse_prices(settings), limit)
         self._settings = settings
-        self._policy = policy_named(settings.loop)
+        self._policy = get_loop_policy(settings.loop)
         self._loop = worker_loop(settings, self.budget)
-        warning = unsafe_pair(get_pool(settings.pool), self._policy)
+        warning = explain_unsafe_pair(get_pool(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
 
@@ -84,7 +84,7 @@ class Worker:
         try:
             return self._loop.run(lambda pipeline: work(pipeline=pipeline))
         except Exception as error:  # noqa: BLE001 - the loop's resources failed, and each record must say so
-            return all_failed(messages, error)
+            return fail_all(messages, error)
 
     def _limits(self, context: Any) -> Limits:
         settings = self._settings
@@ -127,8 +127,8 @@ def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001
     settings = settings_module.load(os.environ, folder=Path.cwd())
 
     async def flush() -> int:
-        async with open_backstage(Database(settings, embedded=False)) as backstage:
-            return await backstage.flush()
+        async with open_operator_resources(Database(settings, embedded=False)) as resources:
+            return await resources.flush()
 
     return {"sent": event_loops.run(flush())}
 

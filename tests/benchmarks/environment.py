@@ -16,7 +16,7 @@ from ticketctl.processing.batch import Limits, process
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
-from ticketctl.tickets.protocols import Answer
+from ticketctl.tickets.protocols import ProviderResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class WaitingProvider:
         """Nothing that its answers depend on ever changes."""
         return f"waiting:{step}"
 
-    async def classify(self, ticket: Ticket) -> Answer[Classification]:  # noqa: ARG002 - as the port says
+    async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:  # noqa: ARG002 - as the port says
         """Answer with what a model would say."""
         await self.wait()
         classification = Classification(
@@ -42,12 +42,12 @@ class WaitingProvider:
             confidence=0.9,
             method="model",
         )
-        return Answer(output=classification, model="waiting", input_tokens=400, output_tokens=40)
+        return ProviderResponse(output=classification, model="waiting", input_tokens=400, output_tokens=40)
 
-    async def extract(self, ticket: Ticket) -> Answer[Extraction]:  # noqa: ARG002 - as the port says
+    async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:  # noqa: ARG002 - as the port says
         """Answer that nothing was found."""
         await self.wait()
-        return Answer(output=Extraction(), model="waiting", input_tokens=400, output_tokens=10)
+        return ProviderResponse(output=Extraction(), model="waiting", input_tokens=400, output_tokens=10)
 
     async def respond(
         self,
@@ -55,11 +55,11 @@ class WaitingProvider:
         classification: Classification,  # noqa: ARG002
         extraction: Extraction,  # noqa: ARG002
         route: Route,  # noqa: ARG002
-    ) -> Answer[Draft]:
+    ) -> ProviderResponse[Draft]:
         """Answer with a short reply."""
         await self.wait()
         draft = Draft(text="We refunded the second payment.", method="model")
-        return Answer(output=draft, model="waiting", input_tokens=600, output_tokens=20)
+        return ProviderResponse(output=draft, model="waiting", input_tokens=600, output_tokens=20)
 
 
 class Environment:

@@ -7,7 +7,7 @@ from functools import partial
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.measure import Comparison, stopwatch
 from tests.benchmarks.same_sql import Connect, fresh_connections, invoke, one_connection, record
-from ticketctl.event_loops import Loop, policy_named
+from ticketctl.event_loops import Loop, get_loop_policy
 from ticketctl.settings import Settings
 from ticketctl.worker import Worker
 
@@ -53,7 +53,7 @@ def _warm(
     """Both sides, each in event loops of the same policy."""
     tickets, invocation = bench.tickets(), record(bench)
     worker = Worker(Settings(database_url=bench.url, pool=pool, loop=policy))
-    loop = Loop(policy_named(policy), partial(connections, bench.url))
+    loop = Loop(get_loop_policy(policy), partial(connections, bench.url))
 
     def ours() -> float:
         ticket_id = next(tickets)

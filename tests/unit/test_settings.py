@@ -45,7 +45,7 @@ def test_a_process_hands_its_settings_on() -> None:
     first = Settings(
         ai_provider="anthropic", ai_api_key=SECRET, ai_model="m", redact=False, ai_timeout=7.5, window=1.5
     )
-    assert settings.load(settings.as_environment(first)) == first
+    assert settings.load(settings.to_environment(first)) == first
 
 
 def test_a_secret_is_not_part_of_what_settings_look_like() -> None:
@@ -187,9 +187,9 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    meanings = settings.meanings()
-    assert list(meanings) == [f"TICKETCTL_{name.upper()}" for name in NAMES]
-    assert all(meanings.values())
+    describe_settings = settings.describe_settings()
+    assert list(describe_settings) == [f"TICKETCTL_{name.upper()}" for name in NAMES]
+    assert all(describe_settings.values())
 
 
 def test_a_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,4 +208,4 @@ def test_a_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_another_process_loads_the_same_settings(chosen: dict[str, Any]) -> None:
     loaded = settings.load({}, **chosen)
-    assert settings.load(settings.as_environment(loaded)) == loaded
+    assert settings.load(settings.to_environment(loaded)) == loaded

@@ -15,9 +15,9 @@ from ticketctl.api.auth import Access
 from ticketctl.api.middleware import Gate
 from ticketctl.api.rate_limit import RateLimit
 from ticketctl.api.routes import router
-from ticketctl.runtime import Backstage
+from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
-from ticketctl.tickets.pricing import prices_of
+from ticketctl.tickets.pricing import parse_prices
 
 OPEN_PATHS = frozenset({"/healthz", "/openapi.json", "/docs"})
 """What anybody may see: that the process is there, and how it is spoken to."""
@@ -27,7 +27,7 @@ _ANYWHERE = problems.documented(401, 403, 413, 429, 500, 503)
 
 def create_app(
     settings: Settings,
-    resources: Callable[[], AbstractAsyncContextManager[Backstage]],
+    resources: Callable[[], AbstractAsyncContextManager[OperatorResources]],
     *,
     local: bool = False,
 ) -> Gate:
@@ -46,7 +46,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.resources = resources
-    app.state.prices = prices_of(settings)
+    app.state.prices = parse_prices(settings)
     app.include_router(router)
     problems.handle(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _of_method)

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from ticketctl.tickets.models import Attempt, Step, StepRecord, Ticket, TicketHistory, TicketStatus
+from ticketctl.tickets.models import Attempt, Step, StepRecord, Ticket, TicketDetails, TicketStatus
 from ticketctl.tickets.protocols import TicketPage
-from ticketctl.tickets.views import TicketForm
+from ticketctl.tickets.views import TicketView
 
 _CREATED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 _PROCESSED = _CREATED + timedelta(seconds=2)
@@ -54,10 +54,10 @@ _ATTEMPT = Attempt(
     receive_count=1,
     environment_id="0d5e3c2a-7b1f-4c55-9f0e-2a6c1d8e4b90",
 )
-_HISTORY = TicketHistory(ticket=_TICKET, steps=[_STEP], attempts=[_ATTEMPT])
+_HISTORY = TicketDetails(ticket=_TICKET, steps=[_STEP], attempts=[_ATTEMPT])
 _PAGE = TicketPage(tickets=[_TICKET], next_cursor="4b0dQmFzZTY0WyItY3JlYXRlZCJd", total=214)
 _EXAMPLES = {
-    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketForm.of(_HISTORY, {}))
+    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketView.of(_HISTORY, {}))
 }
 
 

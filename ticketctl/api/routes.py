@@ -11,22 +11,22 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from ticketctl.api.openapi_examples import answering
 from ticketctl.api.problems import documented
 from ticketctl.api.schemas import IdempotencyKey, ListQuery, TicketId, TicketToCreate
-from ticketctl.runtime import Backstage
+from ticketctl.runtime import OperatorResources
 from ticketctl.tickets import service
 from ticketctl.tickets.models import Ticket
 from ticketctl.tickets.protocols import TicketPage
-from ticketctl.tickets.views import TicketForm
+from ticketctl.tickets.views import TicketView
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 
 
-async def _backstage(request: Request) -> AsyncIterator[Backstage]:
-    async with request.app.state.resources() as backstage:
-        yield backstage
+async def _operator_resources(request: Request) -> AsyncIterator[OperatorResources]:
+    async with request.app.state.resources() as resources:
+        yield resources
 
 
-Opened = Annotated[Backstage, Depends(_backstage)]
+Opened = Annotated[OperatorResources, Depends(_operator_resources)]
 
 
 @router.post(
@@ -41,14 +41,14 @@ Opened = Annotated[Backstage, Depends(_backstage)]
     },
 )
 async def create_ticket(
-    ticket: TicketToCreate, backstage: Opened, idempotency_key: IdempotencyKey = None
+    ticket: TicketToCreate, resources: Opened, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Make a ticket, and the message that brings it to a worker.
 
     The same Idempotency-Key with the same content answers the first ticket; with another content it is refused.
     """
-    made, new = await service.create(backstage.store, ticket.ticket(idempotency_key))
-    await _send(backstage, made)
+    made, new = await service.create(resources.store, ticket.ticket(idempotency_key))
+    await _send(resources, made)
     location = {"Location": f"/tickets/{made.id}"}
     return _json(made, HTTPStatus.CREATED if new else HTTPStatus.OK, location)
 
@@ -59,10 +59,10 @@ async def create_ticket(
     response_description="One page; `next_cursor` is null on the last one.",
     responses={200: answering(TicketPage), **documented(422)},
 )
-async def list_tickets(query: Annotated[ListQuery, Query()], backstage: Opened) -> Response:
+async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) -> Response:
     """Read a page of tickets, the newest first unless another order is asked for."""
     page = await service.list_tickets(
-        backstage.store, query.wanted(), sort=query.sort, limit=query.limit, after=query.after, count=True
+        resources.store, query.wanted(), sort=query.sort, limit=query.limit, after=query.after, count=True
     )
     return _json(page)
 
@@ -71,12 +71,12 @@ async def list_tickets(query: Annotated[ListQuery, Query()], backstage: Opened) 
     "/tickets/{ticket_id}",
     summary="Show a ticket",
     response_description="The ticket with every saved step and every try.",
-    responses={200: answering(TicketForm), **documented(404, 422)},
+    responses={200: answering(TicketView), **documented(404, 422)},
 )
-async def show_ticket(ticket_id: TicketId, backstage: Opened, request: Request) -> Response:
+async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) -> Response:
     """Read a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
-    history = await service.show(backstage.store, ticket_id)
-    return _json(TicketForm.of(history, request.app.state.prices))
+    details = await service.show(resources.store, ticket_id)
+    return _json(TicketView.of(details, request.app.state.prices))
 
 
 @router.post(
@@ -85,10 +85,10 @@ async def show_ticket(ticket_id: TicketId, backstage: Opened, request: Request) 
     response_description="The ticket, new again.",
     responses={200: answering(Ticket), **documented(404, 409, 422)},
 )
-async def retry_ticket(ticket_id: TicketId, backstage: Opened) -> Response:
+async def retry_ticket(ticket_id: TicketId, resources: Opened) -> Response:
     """Give a ticket another try; a step that is saved is not asked for again."""
-    ticket = await service.retry(backstage.store, backstage.operations, ticket_id)
-    await _send(backstage, ticket)
+    ticket = await service.retry(resources.store, resources.operations, ticket_id)
+    await _send(resources, ticket)
     return _json(ticket)
 
 
@@ -103,14 +103,14 @@ async def health() -> dict[str, str]:
     summary="Whether tickets can be served",
     response_description="The database answers, and has the tables of this version.",
 )
-async def readiness(backstage: Opened) -> dict[str, str]:
+async def readiness(resources: Opened) -> dict[str, str]:
     """Ask the database for the revision of its tables."""
-    await backstage.operations.check_schema()
+    await resources.operations.check_schema()
     return {"status": "ready"}
 
 
-async def _send(backstage: Backstage, ticket: Ticket) -> None:
-    unsent = await backstage.try_flush(ticket.id)
+async def _send(resources: OperatorResources, ticket: Ticket) -> None:
+    unsent = await resources.try_flush(ticket.id)
     if unsent is not None:
         log.warning("the message of a ticket waits in the outbox: %s", unsent, extra={"ticket_id": ticket.id})
 

@@ -62,9 +62,9 @@ class Server:
         await prepare(database)
         settings = database.settings
         pooled = replace(settings, max_connections=settings.server_connections)
-        async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as backstage:
+        async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as resources:
             config = uvicorn.Config(
-                create_app(pooled, lambda: nullcontext(backstage), local=True),
+                create_app(pooled, lambda: nullcontext(resources), local=True),
                 lifespan="off",
                 ws="none",
                 log_config=None,

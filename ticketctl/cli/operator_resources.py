@@ -7,20 +7,20 @@ from ticketctl.cli.resources import load_settings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ticketctl.runtime import Backstage
+    from ticketctl.runtime import OperatorResources
 
 Result = TypeVar("Result")
 
 
-def with_backstage(work: "Callable[[Backstage], Awaitable[Result]]") -> Result:
-    """Run one piece of work backstage, in a loop of its own, the embedded server started if it is needed."""
+def with_operator_resources(work: "Callable[[OperatorResources], Awaitable[Result]]") -> Result:
+    """Run one piece of work resources, in a loop of its own, the embedded server started if it is needed."""
     from ticketctl import event_loops
-    from ticketctl.runtime import database, open_backstage
+    from ticketctl.runtime import database, open_operator_resources
 
     with database(load_settings()) as found:
 
         async def opened() -> Result:
-            async with open_backstage(found) as backstage:
-                return await work(backstage)
+            async with open_operator_resources(found) as resources:
+                return await work(resources)
 
         return event_loops.run(opened())

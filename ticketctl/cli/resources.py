@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ticketctl.runtime import Database
     from ticketctl.settings import Settings
     from ticketctl.tickets.protocols import TicketStore
-    from ticketctl.tickets.review import Desk
+    from ticketctl.tickets.review import ReviewService
 
 Result = TypeVar("Result")
 
@@ -36,21 +36,21 @@ def with_store(work: "Callable[[TicketStore], Awaitable[Result]]") -> Result:
         return event_loops.run(opened())
 
 
-def with_desk(work: "Callable[[Desk], Awaitable[Result]]") -> Result:
+def with_review_service(work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
     """The same for a person's word on a ticket."""
     from ticketctl.runtime import database
 
     with database(load_settings()) as found:
-        return at_desk(found, work)
+        return run_review(found, work)
 
 
-def at_desk(found: "Database", work: "Callable[[Desk], Awaitable[Result]]") -> Result:
-    """One piece of work at the desk, on a database that is there, in a loop of its own."""
+def run_review(found: "Database", work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
+    """One piece of work at the reviews, on a database that is there, in a loop of its own."""
     from ticketctl import event_loops
-    from ticketctl.runtime import open_desk
+    from ticketctl.runtime import open_review_service
 
     async def opened() -> Result:
-        async with open_desk(found) as desk:
-            return await work(desk)
+        async with open_review_service(found) as reviews:
+            return await work(reviews)
 
     return event_loops.run(opened())

@@ -11,9 +11,9 @@ from string import Template
 from ticketctl.deployment.target import PACKAGES, Target
 from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, least_visibility_timeout, lint
 from ticketctl.errors import ConfigError
-from ticketctl.event_loops import policy_named
+from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres.pools import get_pool
-from ticketctl.runtime import unsafe_pair
+from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import PREFIX, SECRETS, Settings
 from ticketctl.tickets.protocols import QueuePolicy
 
@@ -63,7 +63,7 @@ def stack(settings: Settings, target: Target) -> Mapping[str, str]:
 
 def _fitting(settings: Settings) -> Settings:
     """The settings with a visibility timeout that fits the others, after everything that is known to go wrong."""
-    unsafe = unsafe_pair(get_pool(settings.pool), policy_named(settings.loop))
+    unsafe = explain_unsafe_pair(get_pool(settings.pool), get_loop_policy(settings.loop))
     if unsafe is not None:
         raise ConfigError(
             unsafe.partition(" See: ")[0], hint="ticketctl simulate-warm-starts shows which pair is safe"

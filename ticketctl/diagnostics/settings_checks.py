@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ticketctl.diagnostics.queue_checks import lint
-from ticketctl.event_loops import LoopPolicy, policy_named
+from ticketctl.event_loops import LoopPolicy, get_loop_policy
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.pools import PoolStrategy, get_pool
-from ticketctl.runtime import unsafe_pair
+from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import FILE, PREFIX, Settings
 from ticketctl.tickets.protocols import QueuePolicy
 from ticketctl.warmstart.static_analysis.finding import SourceFinding
@@ -29,7 +29,7 @@ class Asked:
 
 def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[SourceFinding]:
     """What is known to go wrong with these settings. Raises ConfigError for a pool or loop that is not there."""
-    pool, policy = get_pool(settings.pool), policy_named(settings.loop)
+    pool, policy = get_pool(settings.pool), get_loop_policy(settings.loop)
     on_lambda = LAMBDA in environment or settings.queue_url is not None
     place = _Places(environment)
     return [
@@ -75,7 +75,7 @@ class _Places:
 
 
 def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[SourceFinding]:
-    cause = unsafe_pair(pool, policy)
+    cause = explain_unsafe_pair(pool, policy)
     if cause is not None:
         yield place.advice(
             "pool",

@@ -59,7 +59,7 @@ class Connections:
         self._limit = asyncio.Semaphore(limit)
         self._timeout = timeout
         self._waiting = 0
-        self._back_to_back = 0
+        self._shares = 0
         self._free: list[AsyncConnection] = []
 
     @asynccontextmanager
@@ -84,14 +84,14 @@ class Connections:
             self._limit.release()
 
     @asynccontextmanager
-    async def back_to_back(self) -> AsyncIterator[None]:
+    async def share_connection(self) -> AsyncIterator[None]:
         """Keep a connection from one statement to the next, until the end of the context."""
-        self._back_to_back += 1
+        self._shares += 1
         try:
             yield
         finally:
-            self._back_to_back -= 1
-            if not self._back_to_back:
+            self._shares -= 1
+            if not self._shares:
                 await self.close()
 
     async def close(self) -> None:
@@ -115,7 +115,7 @@ class Connections:
         except BaseException:
             await connection.close()
             raise
-        if self._waiting or self._back_to_back:
+        if self._waiting or self._shares:
             self._free.append(connection)
         else:
             await connection.close()

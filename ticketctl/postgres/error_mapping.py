@@ -100,9 +100,9 @@ class ErrorMappingConnections:
             async with self._connections.acquire(unpooled=unpooled) as connection:
                 yield connection
 
-    def back_to_back(self) -> AbstractAsyncContextManager[None]:
-        """As `Connections.back_to_back`; nothing fails by it."""
-        return self._connections.back_to_back()
+    def share_connection(self) -> AbstractAsyncContextManager[None]:
+        """As `Connections.share_connection`; nothing fails by it."""
+        return self._connections.share_connection()
 
 
 def to_database_error(error: Exception, address: Address) -> DatabaseError | None:

@@ -117,17 +117,17 @@ class PostgresOperations:
     def __init__(self, connections: ErrorMappingConnections) -> None:
         self._connections = connections
 
-    async def stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
+    async def list_stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
         """Find tickets that wait for longer than they should."""
         rows = await self._rows(_STUCK, older_than=older_than, limit=limit)
         return [_stuck(row) for row in rows]
 
-    async def ids_of(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
+    async def list_ids(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
         """Find the oldest tickets of one status."""
         query = select(tickets.c.id).where(tickets.c.status == status.value)
         return [row["id"] for row in await self._rows(query.order_by(tickets.c.id).limit(limit))]
 
-    async def reopen(self, ticket_ids: Sequence[int]) -> Sequence[int]:
+    async def reset_failed(self, ticket_ids: Sequence[int]) -> Sequence[int]:
         """Make failed tickets new."""
         return [row["id"] for row in await self._rows(_REOPEN, ticket_ids=as_jsonb(ticket_ids))]
 
@@ -135,7 +135,7 @@ class PostgresOperations:
         """Make idle tickets new, each with one new message."""
         return [row["id"] for row in await self._rows(_RETRY, ticket_ids=as_jsonb(ticket_ids))]
 
-    async def statistics(self) -> Statistics:
+    async def get_statistics(self) -> Statistics:
         """Count tickets by status, and measure what is saved of the steps."""
         counts = {TicketStatus(row["status"]): row for row in await self._rows(_COUNTS)}
         new = counts.get(TicketStatus.NEW)
@@ -147,7 +147,7 @@ class PostgresOperations:
             steps=sorted(measured, key=lambda step: (order.index(step.step), step.provider)),
         )
 
-    async def connection_limit(self) -> int:
+    async def get_connection_limit(self) -> int:
         """Ask the server what it has to give, less what it reserves."""
         (row,) = await self._rows(_CONNECTION_LIMIT)
         limit: int = row["available"]

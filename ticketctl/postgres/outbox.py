@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import as_jsonb, values_of
-from ticketctl.tickets.protocols import Unsent
+from ticketctl.tickets.protocols import OutboxMessage
 
 PATIENCE = timedelta(minutes=1)
 """How long one sender has to send what it took, before another may."""
@@ -37,14 +37,14 @@ class PostgresOutbox:
     def __init__(self, connections: ErrorMappingConnections) -> None:
         self._connections = connections
 
-    async def take(self, limit: int, *, ticket_id: int | None = None) -> Sequence[Unsent]:
+    async def claim(self, limit: int, *, ticket_id: int | None = None) -> Sequence[OutboxMessage]:
         """Take what is to be sent; nobody else gets it meanwhile."""
         parameters = {"limit": limit, "ticket_id": ticket_id, "patience": PATIENCE}
         async with self._connections.acquire() as connection:
             rows = (await connection.execute(_TAKE, parameters)).mappings().all()
-        return [Unsent(**{**row, "message_id": str(row["message_id"])}) for row in rows]
+        return [OutboxMessage(**{**row, "message_id": str(row["message_id"])}) for row in rows]
 
-    async def forget(self, message_ids: Sequence[str]) -> None:
+    async def delete(self, message_ids: Sequence[str]) -> None:
         """Delete what was sent."""
         async with self._connections.acquire() as connection:
             await connection.execute(_FORGET, {"message_ids": as_jsonb(message_ids)})
@@ -54,7 +54,7 @@ class PostgresOutbox:
         async with self._connections.acquire() as connection:
             await connection.execute(_RELEASE, {"message_ids": as_jsonb(message_ids)})
 
-    async def waiting(self) -> int:
+    async def count(self) -> int:
         """Count what is not sent."""
         async with self._connections.acquire() as connection:
             count: int = await connection.scalar(_WAITING)

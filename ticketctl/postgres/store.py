@@ -20,8 +20,8 @@ from ticketctl.postgres.json_params import as_jsonb
 from ticketctl.postgres.schema import attempts, search_vector, steps, tickets
 from ticketctl.postgres.sql import worker
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketHistory, TicketStatus
-from ticketctl.tickets.protocols import Claim, Failure, Outcome, TicketFilter, TicketPage
+from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketDetails, TicketStatus
+from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure, TicketFilter, TicketPage
 
 SORTS = {
     "-created": tickets.c.created_at,
@@ -62,7 +62,7 @@ class PostgresStore:
         more = len(rows) > limit
         return TicketPage(tickets=shown, total=total, next_cursor=_cursor(shown[-1], sort) if more else None)
 
-    async def history(self, ticket_id: int) -> TicketHistory | None:
+    async def get_details(self, ticket_id: int) -> TicketDetails | None:
         """Read a ticket with its steps, in the pipeline's order, and its tries."""
         async with self._connections.acquire() as connection:
             row = (
@@ -78,7 +78,7 @@ class PostgresStore:
             )
         order = list(Step)
         records = [_record(step) for step in saved.mappings()]
-        return TicketHistory(
+        return TicketDetails(
             ticket=_ticket(row),
             steps=sorted(records, key=lambda record: order.index(record.step)),
             attempts=[_attempt(attempt) for attempt in tried.mappings()],
@@ -91,9 +91,9 @@ class PostgresStore:
             row = result.mappings().one_or_none()
         return None if row is None else _ticket(row)
 
-    def back_to_back(self) -> AbstractAsyncContextManager[None]:
+    def share_connection(self) -> AbstractAsyncContextManager[None]:
         """Keep a connection from one call to the next."""
-        return self._connections.back_to_back()
+        return self._connections.share_connection()
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
@@ -131,7 +131,7 @@ class PostgresStore:
             return (await connection.execute(worker.SAVE_STEPS, parameters)).first() is not None
 
     async def finish(
-        self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+        self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
         """Write the outcome and the last steps under the token, and end the try."""
         classification = outcome.classification
@@ -152,7 +152,7 @@ class PostgresStore:
             }
         )
 
-    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
+    async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         """Write what went wrong, over a connection that no pool has touched."""
         failed = [
             {

@@ -16,7 +16,7 @@ from ticketctl.processing.deadline import DEADLINE
 from ticketctl.processing.pipeline import LeaseLostError, Pipeline
 from ticketctl.tickets.messages import Message, TicketMessage
 from ticketctl.tickets.models import TicketStatus
-from ticketctl.tickets.protocols import Claim, Failure
+from ticketctl.tickets.protocols import Claim, RecordFailure
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +81,14 @@ async def process(
     DEADLINE.set(limits.deadline)
     batch = _Batch(pipeline, limits, environment_id, failed_groups)
     # a local provider answers at once: then no connection is held for long
-    async with pipeline.store.back_to_back() if pipeline.provider.local else nullcontext():
+    async with pipeline.store.share_connection() if pipeline.provider.local else nullcontext():
         results = await batch.run(messages)
     _report(results)
-    await batch.give_back(results)
+    await batch.release(results)
     return results
 
 
-def all_failed(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
+def fail_all(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
     """Say, and log, that none of these could be tried, for this reason; a malformed one has its own."""
     results = _failed(messages, error)
     _report(results)
@@ -126,10 +126,10 @@ class _Batch:
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         return [RecordResult(message, error) for message, error in zip(messages, errors, strict=True)]
 
-    async def give_back(self, results: Sequence[RecordResult]) -> None:
+    async def release(self, results: Sequence[RecordResult]) -> None:
         """Write each failure on its ticket and free it; where even that fails, say so in the log."""
         failures = [
-            Failure(
+            RecordFailure(
                 message=result.message,
                 error=describe(result.error),
                 final=result.message.receive_count >= self._limits.max_receive_count,
@@ -143,7 +143,7 @@ class _Batch:
             return
         try:
             async with asyncio.timeout(self._limits.remaining + self._limits.reserve):
-                await self._pipeline.store.give_back(
+                await self._pipeline.store.release(
                     failures, token=self._token, environment_id=self._environment_id
                 )
         except Exception:

@@ -24,9 +24,9 @@ from ticketctl.tickets.models import (
     StepRecord,
     Ticket,
     TicketStatus,
-    as_set_by_human,
+    apply_human_edits,
 )
-from ticketctl.tickets.protocols import Answer, Claim, Outcome, Provider, Router, TicketStore
+from ticketctl.tickets.protocols import Claim, PipelineResult, Provider, ProviderResponse, Router, TicketStore
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +76,13 @@ class _Run:
             self._step(Step.CLASSIFY, Classification, lambda: provider.classify(ticket)),
             self._step(Step.EXTRACT, Extraction, lambda: provider.extract(ticket)),
         )
-        classification = as_set_by_human(said, ticket)
+        classification = apply_human_edits(said, ticket)
         route = await self._step(
             Step.ROUTE, Route, lambda: self._route(classification, extraction), classification, extraction
         )
         draft = await self._draft(classification, extraction, route)
         review = classification.review or extraction.review or draft.review
-        outcome = Outcome(
+        outcome = PipelineResult(
             status=TicketStatus.NEEDS_REVIEW if review else TicketStatus.PROCESSED,
             classification=classification,
             extraction=extraction,
@@ -106,11 +106,15 @@ class _Run:
             route,
         )
 
-    async def _route(self, classification: Classification, extraction: Extraction) -> Answer[Route]:
-        return Answer(output=self._router.route(classification, extraction), model=ROUTED_BY)
+    async def _route(self, classification: Classification, extraction: Extraction) -> ProviderResponse[Route]:
+        return ProviderResponse(output=self._router.route(classification, extraction), model=ROUTED_BY)
 
     async def _step(
-        self, step: Step, kind: type[Output], ask: Callable[[], Awaitable[Answer[Output]]], *inputs: object
+        self,
+        step: Step,
+        kind: type[Output],
+        ask: Callable[[], Awaitable[ProviderResponse[Output]]],
+        *inputs: object,
     ) -> Output:
         """Answer from what is saved while it still holds, else ask and keep the answer.
 

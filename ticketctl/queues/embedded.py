@@ -61,17 +61,17 @@ class PostgresQueue:
         """Delete the messages of these deliveries."""
         await self._settle(queue.DELETE, deliveries)
 
-    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make the messages of these deliveries visible again, in time."""
         await self._settle(queue.GIVE_BACK, deliveries, **self._limits)
 
-    async def backlog(self) -> int:
+    async def count_backlog(self) -> int:
         """Count what is neither done nor dead."""
         (row,) = await self._rows(queue.BACKLOG)
         count: int = row["count"]
         return count
 
-    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+    async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """List dead letters."""
         rows = await self._rows(queue.DEAD_LETTERS, limit=limit)
         return [DeadLetter(**{**row, "message_id": str(row["message_id"])}) for row in rows]

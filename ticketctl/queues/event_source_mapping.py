@@ -125,7 +125,7 @@ class EventSourceMapping:
                 deliveries = await self._batch()
                 if deliveries:
                     await self._invoke(environment, deliveries, received_at)
-                elif self.drain and await self._persistently(self.queue.backlog) == 0:
+                elif self.drain and await self._persistently(self.queue.count_backlog) == 0:
                     return
         finally:
             await environment.stop()
@@ -170,7 +170,7 @@ class EventSourceMapping:
         if done:
             await self._persistently(lambda: self.queue.delete(done))
         if returned:
-            await self._persistently(lambda: self.queue.give_back(returned))
+            await self._persistently(lambda: self.queue.release(returned))
 
     async def _persistently(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
         """Call the queue until it answers; None where the mapping was told to stop meanwhile."""

@@ -18,7 +18,7 @@ from ticketctl import aws
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import REGION, MalformedMessage, TicketMessage, parse_event
-from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy, Unsent
+from ticketctl.tickets.protocols import DeadLetter, Delivery, OutboxMessage, QueuePolicy
 
 REQUEST_LIMIT = 10
 """Messages of one request at most."""
@@ -57,15 +57,15 @@ class SqsQueue:
         """Delete messages; a receipt that is no longer valid deletes nothing."""
         await self._delete(self._url, [delivery.receipt for delivery in deliveries])
 
-    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Leave messages alone, as AWS does: they come again when their visibility timeout ends."""
 
-    async def backlog(self) -> int:
+    async def count_backlog(self) -> int:
         """About how many messages there are: SQS does not count exactly."""
         attributes = await self._attributes()
         return sum(int(attributes[name]) for name in _COUNTS)
 
-    async def send(self, messages: Sequence[Unsent]) -> Sequence[str]:
+    async def send(self, messages: Sequence[OutboxMessage]) -> Sequence[str]:
         """Send messages, ten in a request; FIFO queues keep the order of each group."""
         sent: list[str] = []
         for chunk in _chunks(messages):
@@ -74,7 +74,7 @@ class SqsQueue:
             sent += [chunk[int(entry["Id"])].message_id for entry in answer.get("Successful", ())]
         return sent
 
-    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+    async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Look through the dead-letter queue and leave it as it was; of a FIFO group SQS shows the first ten."""
         url = await self._dead_letter_url()
         messages = await self._look_through(url, limit)
@@ -205,7 +205,7 @@ class SqsQueue:
             ) from error
         return answer
 
-    def _entry(self, number: int, message: Unsent) -> dict[str, str]:
+    def _entry(self, number: int, message: OutboxMessage) -> dict[str, str]:
         entry = {"Id": str(number), "MessageBody": message.body}
         if not self._fifo:
             return entry

@@ -171,7 +171,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TicketHistory:
+class TicketDetails:
     """A ticket with every saved step and every try."""
 
     ticket: Ticket
@@ -179,7 +179,7 @@ class TicketHistory:
     attempts: list[Attempt] = field(default_factory=list)
 
 
-def as_set_by_human(said: Classification, ticket: Ticket) -> Classification:
+def apply_human_edits(said: Classification, ticket: Ticket) -> Classification:
     """A human's word stands: routing and drafting go by it too.
 
     Who set the category has read the ticket: what the step doubted needs no human any more.

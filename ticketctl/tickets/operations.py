@@ -13,7 +13,7 @@ _BATCH = 10
 """Messages that are taken from the outbox at once, as many as SQS takes in one request."""
 
 
-def why_stuck(stuck: StuckTicket, *, now: datetime, elsewhere: bool) -> str:
+def explain_stuck(stuck: StuckTicket, *, now: datetime, elsewhere: bool) -> str:
     """Why a ticket does not move, and what moves it; `elsewhere`: its messages go to a queue like SQS."""
     if stuck.dead:
         return f"its message is a dead letter{_because(stuck)}: ticketctl dlq redrive, or retry"
@@ -67,19 +67,19 @@ async def retry(operations: Operations, ticket_ids: Sequence[int]) -> Sequence[i
 
 async def select_retries(operations: Operations, *, failed: bool, stuck: timedelta | None) -> Sequence[int]:
     """The tickets that failed, those that are stuck for longer than `stuck`, or both."""
-    found = list(await operations.ids_of(TicketStatus.FAILED, limit=LIMIT)) if failed else []
+    found = list(await operations.list_ids(TicketStatus.FAILED, limit=LIMIT)) if failed else []
     if stuck is not None:
-        found += [one.ticket.id for one in await operations.stuck(stuck, limit=LIMIT)]
+        found += [one.ticket.id for one in await operations.list_stuck(stuck, limit=LIMIT)]
     return found
 
 
-async def chosen_letters(queue: TicketQueue, message_ids: Sequence[str]) -> Sequence[DeadLetter]:
+async def select_dead_letters(queue: TicketQueue, message_ids: Sequence[str]) -> Sequence[DeadLetter]:
     """The dead letters with these ids, or all where none is named.
 
     Raises:
         NotFoundError: One of them is not there.
     """
-    letters = {letter.message_id: letter for letter in await queue.dead_letters(LIMIT)}
+    letters = {letter.message_id: letter for letter in await queue.list_dead_letters(LIMIT)}
     missing = [message_id for message_id in message_ids if message_id not in letters]
     if missing:
         raise NotFoundError(
@@ -96,7 +96,7 @@ async def redrive(
     Their tickets are opened first: a worker takes a failed ticket as settled.
     """
     ours = [letter for letter in letters if letter.ticket_id is not None]
-    await operations.reopen([letter.ticket_id for letter in ours if letter.ticket_id is not None])
+    await operations.reset_failed([letter.ticket_id for letter in ours if letter.ticket_id is not None])
     return await queue.redrive(ours), [letter for letter in letters if letter.ticket_id is None]
 
 
@@ -109,14 +109,14 @@ async def flush(outbox: Outbox, sender: Sender, *, ticket_id: int | None = None)
         QueueError: The queue did not take a message; it stays in the outbox.
     """
     sent = 0
-    while unsent := await outbox.take(_BATCH, ticket_id=ticket_id):
+    while unsent := await outbox.claim(_BATCH, ticket_id=ticket_id):
         taken: Sequence[str] = ()
         try:
             taken = await sender.send(unsent)
         finally:
             left = {message.message_id for message in unsent} - set(taken)
             await outbox.release(list(left))
-        await outbox.forget(taken)
+        await outbox.delete(taken)
         sent += len(taken)
         if left:
             raise QueueError(

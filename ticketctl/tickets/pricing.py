@@ -29,7 +29,7 @@ Prices = Mapping[str, Price]
 """What each model costs, by its name."""
 
 
-def prices_of(settings: Settings) -> Prices:
+def parse_prices(settings: Settings) -> Prices:
     """What each model costs, as the settings say."""
     entries = (entry.rpartition("=") for entry in settings.ai_prices.split(",") if entry.strip())
     return {model.strip(): Price(*map(float, price.split("/"))) for model, _, price in entries}

@@ -17,7 +17,7 @@ from ticketctl.tickets.models import (
     Step,
     StepRecord,
     Ticket,
-    TicketHistory,
+    TicketDetails,
     TicketStatus,
 )
 
@@ -25,7 +25,7 @@ Output = TypeVar("Output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer(Generic[Output]):
+class ProviderResponse(Generic[Output]):
     """What a provider says, what it cost, and what of the ticket left the machine for it (None: nothing)."""
 
     output: Output
@@ -49,15 +49,15 @@ class Provider(Protocol):
     def fingerprint(self, step: Step) -> str:
         """A text that changes whenever the answers to this step may change: prompt, taxonomy, model."""
 
-    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+    async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         """Say what the ticket is about. Raises ProviderError."""
 
-    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+    async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
         """Find the entities in the ticket's text. Raises ProviderError."""
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
-    ) -> Answer[Draft]:
+    ) -> ProviderResponse[Draft]:
         """Draft a reply. Raises ProviderError."""
 
 
@@ -87,7 +87,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class PipelineResult:
     """What a finished run writes on its ticket."""
 
     status: TicketStatus
@@ -98,7 +98,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class RecordFailure:
     """What went wrong with one message; `final`: it will not be delivered again, its ticket has failed."""
 
     message: TicketMessage
@@ -138,13 +138,13 @@ class TicketStore(Protocol):
     ) -> TicketPage:
         """One page, in the order of `sort`, from after the cursor. InvalidInputError for a bad cursor."""
 
-    async def history(self, ticket_id: int) -> TicketHistory | None:
+    async def get_details(self, ticket_id: int) -> TicketDetails | None:
         """The ticket with its steps and tries, or None."""
 
     async def close(self, ticket_id: int) -> Ticket | None:
         """Close the ticket, or None where there is none. Whoever was at work on it loses the lease."""
 
-    def back_to_back(self) -> AbstractAsyncContextManager[None]:
+    def share_connection(self) -> AbstractAsyncContextManager[None]:
         """For calls that wait for nothing in between: within it they may share a connection, whatever the pool."""
 
     async def claim(
@@ -159,11 +159,11 @@ class TicketStore(Protocol):
         """Save one output; False where the lease is lost."""
 
     async def finish(
-        self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+        self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
         """Write the outcome and the steps that are not saved yet, end the try; False: the lease is lost."""
 
-    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
+    async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         """Write what went wrong on the messages' tickets and free them, over a connection of its own.
 
         A connection of its own, because the usual one may be what failed.
@@ -212,13 +212,13 @@ class TicketQueue(Protocol):
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Forget messages that are done; a delivery that is not the latest of its message deletes nothing."""
 
-    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Let messages come again, or die where that was their last delivery."""
 
-    async def backlog(self) -> int:
+    async def count_backlog(self) -> int:
         """How many messages are neither done nor dead, hidden ones included."""
 
-    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+    async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """The dead letters, the oldest first."""
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> int:
@@ -232,7 +232,7 @@ class TicketQueue(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsent:
+class OutboxMessage:
     """A message in the outbox; `group` is who asks, for queues that keep an order."""
 
     message_id: str
@@ -243,23 +243,23 @@ class Unsent:
 class Outbox(Protocol):
     """Keeps a ticket's message until a queue elsewhere has it. All raise DatabaseError."""
 
-    async def take(self, limit: int, *, ticket_id: int | None = None) -> Sequence[Unsent]:
+    async def claim(self, limit: int, *, ticket_id: int | None = None) -> Sequence[OutboxMessage]:
         """Messages to be sent now, of one ticket or of all; nobody else is given them for a minute."""
 
-    async def forget(self, message_ids: Sequence[str]) -> None:
+    async def delete(self, message_ids: Sequence[str]) -> None:
         """Delete what was sent."""
 
     async def release(self, message_ids: Sequence[str]) -> None:
         """Let what could not be sent be taken again at once."""
 
-    async def waiting(self) -> int:
+    async def count(self) -> int:
         """How many messages are not sent yet."""
 
 
 class Sender(Protocol):
     """A queue elsewhere, as the outbox sees it."""
 
-    async def send(self, messages: Sequence[Unsent]) -> Sequence[str]:
+    async def send(self, messages: Sequence[OutboxMessage]) -> Sequence[str]:
         """Send messages; answers the ids of those that the queue took. Raises QueueError."""
 
 
@@ -315,22 +315,22 @@ class Statistics:
 class Operations(Protocol):
     """What who runs the system asks of all tickets together. All raise DatabaseError."""
 
-    async def stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
+    async def list_stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
         """Tickets that are new, or whose lease has ended, for longer than that; the longest first."""
 
-    async def ids_of(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
+    async def list_ids(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
         """The numbers of tickets of one status, the oldest first."""
 
-    async def reopen(self, ticket_ids: Sequence[int]) -> Sequence[int]:
+    async def reset_failed(self, ticket_ids: Sequence[int]) -> Sequence[int]:
         """Make failed tickets new again; answers those that were."""
 
     async def retry(self, ticket_ids: Sequence[int]) -> Sequence[int]:
         """Make tickets new again that failed, or that nobody works on, each with one new message."""
 
-    async def statistics(self) -> Statistics:
+    async def get_statistics(self) -> Statistics:
         """Count and measure."""
 
-    async def connection_limit(self) -> int:
+    async def get_connection_limit(self) -> int:
         """How many connections the database server gives to ordinary users."""
 
     async def check_schema(self) -> None:

@@ -15,9 +15,9 @@ from ticketctl.tickets.models import (
     Extraction,
     Step,
     Ticket,
-    TicketHistory,
+    TicketDetails,
     TicketStatus,
-    as_set_by_human,
+    apply_human_edits,
 )
 from ticketctl.tickets.protocols import Router, TicketFilter, TicketStore
 
@@ -26,7 +26,7 @@ FIELDS = ("category", "priority", "sentiment", "language", "team", "draft")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
+class AllowedValues:
     """The words that a ticket may have."""
 
     category: tuple[str, ...]
@@ -53,20 +53,20 @@ class ReviewStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ReviewService:
     """Where a person reviews tickets, over one event loop's stores. All calls raise DatabaseError."""
 
     tickets: TicketStore
     reviews: ReviewStore
     router: Router
-    vocabulary: Vocabulary
+    allowed: AllowedValues
 
-    async def waiting(self, limit: int) -> list[TicketHistory]:
+    async def list_waiting(self, limit: int) -> list[TicketDetails]:
         """Tickets that need a review, the oldest first. Raises InvalidInputError for a limit out of range."""
         wanted = TicketFilter(status=TicketStatus.NEEDS_REVIEW)
         page = await service.list_tickets(self.tickets, wanted, sort="created", limit=limit)
-        found = [await self.tickets.history(ticket.id) for ticket in page.tickets]
-        return [history for history in found if history is not None]
+        found = [await self.tickets.get_details(ticket.id) for ticket in page.tickets]
+        return [details for details in found if details is not None]
 
     async def set(self, ticket_id: int, values: Mapping[str, str]) -> Ticket:
         """Set fields; the team then follows the rules, unless it is a human's word itself.
@@ -76,8 +76,8 @@ class Desk:
             InvalidInputError: Nothing is set, or a value is none that the field may have.
         """
         self._check(values)
-        history = await service.show(self.tickets, ticket_id)
-        ticket = await self.reviews.set(ticket_id, values, routed=self._routed(history, values))
+        details = await service.show(self.tickets, ticket_id)
+        ticket = await self.reviews.set(ticket_id, values, routed=self._routed(details, values))
         return ticket or (await service.show(self.tickets, ticket_id)).ticket
 
     async def approve(self, ticket_id: int) -> Ticket:
@@ -87,12 +87,14 @@ class Desk:
             NotFoundError: There is no such ticket.
             InvalidInputError: It is not one to be reviewed: no run of it has ended well, or it is closed.
         """
-        return await self.reviews.approve(service.known(ticket_id)) or await self._refused(ticket_id)
+        return await self.reviews.approve(service.require_id(ticket_id)) or await self._refused(ticket_id)
 
     async def reject(self, ticket_id: int, reason: str | None = None) -> Ticket:
         """Drop the draft: no run writes another, and the ticket is processed. Raises as `approve`."""
         service.check_text("reason", reason, limit=service.FILTER_LIMIT)
-        return await self.reviews.reject(service.known(ticket_id), reason) or await self._refused(ticket_id)
+        return await self.reviews.reject(service.require_id(ticket_id), reason) or await self._refused(
+            ticket_id
+        )
 
     async def _refused(self, ticket_id: int) -> Ticket:
         ticket = (await service.show(self.tickets, ticket_id)).ticket
@@ -103,15 +105,15 @@ class Desk:
             f"ticket {ticket_id} is {ticket.status}: there is nothing to review", hint=hint
         )
 
-    def _routed(self, history: TicketHistory, values: Mapping[str, str]) -> str | None:
+    def _routed(self, details: TicketDetails, values: Mapping[str, str]) -> str | None:
         if not values.keys() - {"team", "draft"}:
             return None  # the rules go by the rest
         changed = replace(
-            history.ticket,
-            set_by_human=[*history.ticket.set_by_human, *values],
+            details.ticket,
+            set_by_human=[*details.ticket.set_by_human, *values],
             **values,  # type: ignore[arg-type] # the names were checked
         )
-        found = understood(replace(history, ticket=changed))
+        found = read_analysis(replace(details, ticket=changed))
         return None if found is None else self.router.route(*found).team
 
     def _check(self, values: Mapping[str, str]) -> None:
@@ -122,29 +124,29 @@ class Desk:
                 _check_draft(value)
             elif name == "language":
                 _check_language(value)
-            elif value not in (known := getattr(self.vocabulary, name)):
+            elif value not in (known := getattr(self.allowed, name)):
                 raise InvalidInputError(
                     f"there is no {name} {value!r}", hint=f"the taxonomy has: {', '.join(known)}"
                 )
 
 
-def understood(history: TicketHistory) -> tuple[Classification, Extraction] | None:
+def read_analysis(details: TicketDetails) -> tuple[Classification, Extraction] | None:
     """What routing goes by: the saved steps, a human's word in place of the engine's; None without any."""
-    outputs = {record.step: record.output for record in history.steps}
+    outputs = {record.step: record.output for record in details.steps}
     if not {Step.CLASSIFY, Step.EXTRACT} <= outputs.keys():
         return None
     classification = msgspec.convert(outputs[Step.CLASSIFY], Classification)
     extraction = msgspec.convert(outputs[Step.EXTRACT], Extraction)
-    return as_set_by_human(classification, history.ticket), extraction
+    return apply_human_edits(classification, details.ticket), extraction
 
 
-def reasons(history: TicketHistory) -> Sequence[str]:
+def list_review_reasons(details: TicketDetails) -> Sequence[str]:
     """Why the steps asked for a human, in the order of the steps, less what a human has settled since."""
     settled = {Step.CLASSIFY: "category", Step.RESPOND: "draft"}
     return [
         reason
-        for record in history.steps
-        if settled.get(record.step) not in history.ticket.set_by_human
+        for record in details.steps
+        if settled.get(record.step) not in details.ticket.set_by_human
         for reason in record.output.get("review", ())
     ]
 

@@ -1,7 +1,7 @@
 """What a person does with tickets: the command line and the API both come through here."""
 
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
-from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketHistory
+from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketDetails
 from ticketctl.tickets.protocols import Operations, TicketFilter, TicketPage, TicketStore
 
 REQUESTER_LIMIT = 320
@@ -57,17 +57,17 @@ async def list_tickets(
     return await store.list(wanted, sort=sort, limit=limit, after=after, count=count)
 
 
-async def show(store: TicketStore, ticket_id: int) -> TicketHistory:
+async def show(store: TicketStore, ticket_id: int) -> TicketDetails:
     """Read a ticket with its steps and tries. Raises NotFoundError."""
-    history = await store.history(known(ticket_id))
-    if history is None:
+    details = await store.get_details(require_id(ticket_id))
+    if details is None:
         raise _no_ticket(ticket_id)
-    return history
+    return details
 
 
 async def close(store: TicketStore, ticket_id: int) -> Ticket:
     """Close a ticket. Raises NotFoundError."""
-    ticket = await store.close(known(ticket_id))
+    ticket = await store.close(require_id(ticket_id))
     if ticket is None:
         raise _no_ticket(ticket_id)
     return ticket
@@ -80,7 +80,7 @@ async def retry(store: TicketStore, operations: Operations, ticket_id: int) -> T
         NotFoundError: There is none.
         ConflictError: It is settled, or being worked on.
     """
-    retried = await operations.retry([known(ticket_id)])
+    retried = await operations.retry([require_id(ticket_id)])
     ticket = (await show(store, ticket_id)).ticket
     if not retried:
         raise ConflictError(
@@ -123,7 +123,7 @@ def check_text(name: str, value: str | None, *, limit: int) -> None:
         raise InvalidInputError(f"the {name} is not valid text", hint="send it as UTF-8") from None
 
 
-def known(ticket_id: int) -> int:
+def require_id(ticket_id: int) -> int:
     """The number itself. Raises NotFoundError for one that no ticket can have, so that nobody asks for it."""
     if not 1 <= ticket_id <= LARGEST_ID:
         raise _no_ticket(ticket_id)

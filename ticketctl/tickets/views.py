@@ -3,38 +3,38 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ticketctl.tickets.models import Attempt, StepRecord, Ticket, TicketHistory
+from ticketctl.tickets.models import Attempt, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.pricing import Prices, cost, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepForm(StepRecord):
+class StepView(StepRecord):
     """A saved step, and what it cost; None where nobody can know."""
 
     cost: float | None
 
     @classmethod
-    def of(cls, step: StepRecord, prices: Prices) -> "StepForm":
+    def of(cls, step: StepRecord, prices: Prices) -> "StepView":
         """The form of a step."""
         return cls(**_values(step), cost=cost(prices, step.model, step.input_tokens, step.output_tokens))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TicketForm(Ticket):
+class TicketView(Ticket):
     """A ticket with every saved step and every try, and what its steps cost; None where nobody can know."""
 
-    steps: list[StepForm]
+    steps: list[StepView]
     attempts: list[Attempt]
     cost: float | None
 
     @classmethod
-    def of(cls, history: TicketHistory, prices: Prices) -> "TicketForm":
-        """The form of a history."""
-        steps = [StepForm.of(step, prices) for step in history.steps]
+    def of(cls, details: TicketDetails, prices: Prices) -> "TicketView":
+        """The form of a details."""
+        steps = [StepView.of(step, prices) for step in details.steps]
         return cls(
-            **_values(history.ticket),
+            **_values(details.ticket),
             steps=steps,
-            attempts=history.attempts,
+            attempts=details.attempts,
             cost=total(step.cost for step in steps),
         )
 

@@ -100,7 +100,7 @@ async def test_ten_tickets_wait_at_once_and_hold_no_connection(handler, model, s
         took < RECORDS * CALL
     )  # one after the other, they would take thrice that; the benchmarks measure it
     for ticket in tickets:
-        history = await store.history(ticket.id)
-        assert (history.ticket.status, history.ticket.category) == (TicketStatus.PROCESSED, "billing")
-        assert history.ticket.draft == "We are looking into INV-2024-001.\n"
-        assert {step.step: step.provider for step in history.steps}[Step.CLASSIFY] == "openai"
+        details = await store.get_details(ticket.id)
+        assert (details.ticket.status, details.ticket.category) == (TicketStatus.PROCESSED, "billing")
+        assert details.ticket.draft == "We are looking into INV-2024-001.\n"
+        assert {step.step: step.provider for step in details.steps}[Step.CLASSIFY] == "openai"

@@ -13,12 +13,12 @@ from tests.fakes import FakeProvider
 from tests.integration.chaos.sabotage import Sabotage
 from ticketctl import settings, worker
 from ticketctl.errors import ProviderError
-from ticketctl.event_loops import Loop, policy_named
+from ticketctl.event_loops import Loop, get_loop_policy
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.runtime import resources
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import Classification, Extraction, Route, Step, StepRecord, Ticket
-from ticketctl.tickets.protocols import Answer, Claim, Failure, Outcome, TicketStore
+from ticketctl.tickets.protocols import Claim, PipelineResult, ProviderResponse, RecordFailure, TicketStore
 
 Output = TypeVar("Output")
 
@@ -30,8 +30,8 @@ class SabotagedStore:
         self._store = store
         self._sabotage = sabotage
 
-    def back_to_back(self) -> AbstractAsyncContextManager[None]:
-        return self._store.back_to_back()
+    def share_connection(self) -> AbstractAsyncContextManager[None]:
+        return self._store.share_connection()
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
@@ -49,7 +49,7 @@ class SabotagedStore:
         return saved
 
     async def finish(
-        self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+        self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
         self._sabotage.at("before-finish", ticket_id)
         finished = await self._store.finish(ticket_id, token, outcome, steps)
@@ -58,9 +58,9 @@ class SabotagedStore:
         self._sabotage.at("after-finish", ticket_id)
         return finished
 
-    async def give_back(self, failures: Sequence[Failure], *, token: UUID, environment_id: str) -> None:
+    async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         self._sabotage.at("before-give-back")
-        await self._store.give_back(failures, token=token, environment_id=environment_id)
+        await self._store.release(failures, token=token, environment_id=environment_id)
         self._sabotage.at("after-give-back")
 
 
@@ -72,15 +72,15 @@ class SlowProvider(FakeProvider):
         self._sabotage = sabotage
         self._chance = random.Random(sabotage.plan["seed"])  # noqa: S311 - a seed makes the run repeatable
 
-    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+    async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         return await self._ask(ticket, Step.CLASSIFY, lambda: FakeProvider.classify(self, ticket))
 
-    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+    async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
         return await self._ask(ticket, Step.EXTRACT, lambda: FakeProvider.extract(self, ticket))
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
-    ) -> Answer[Any]:
+    ) -> ProviderResponse[Any]:
         return await self._ask(
             ticket,
             Step.RESPOND,
@@ -113,7 +113,7 @@ class SabotagedWorker(worker.Worker):
                 yield Pipeline(store=store, provider=SlowProvider(sabotage), router=pipeline.router)
 
         composed: Callable[[], AbstractAsyncContextManager[Pipeline]] = sabotaged
-        self._loop = Loop(policy_named(loaded.loop), composed)
+        self._loop = Loop(get_loop_policy(loaded.loop), composed)
 
 
 _sabotage = Sabotage()

@@ -10,7 +10,7 @@ from ticketctl import event_loops, settings
 from ticketctl.errors import QueueError
 from ticketctl.queues.environment import Function
 from ticketctl.queues.event_source_mapping import EventSourceMapping, Happening, Started
-from ticketctl.runtime import Database, open_backstage
+from ticketctl.runtime import Database, open_operator_resources
 from ticketctl.tickets.protocols import Delivery, TicketQueue
 
 HANDLER = "tests.integration.chaos.handler:handler"
@@ -37,14 +37,14 @@ class SabotagedQueue:
         await self._queue.delete(deliveries)
         self._sabotage.at("after-delete")
 
-    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         self._refuse()
         self._sabotage.at("before-return")
-        await self._queue.give_back(deliveries)
+        await self._queue.release(deliveries)
         self._sabotage.at("after-return")
 
-    async def backlog(self) -> int:
-        return await self._queue.backlog()
+    async def count_backlog(self) -> int:
+        return await self._queue.count_backlog()
 
     def _refuse(self) -> None:
         if self._chance.random() < self._sabotage.plan.get("refusals", 0):
@@ -60,9 +60,9 @@ async def main() -> None:
         if isinstance(happening, Started):
             sabotage.note("started", environment=happening.pid)
 
-    async with open_backstage(Database(loaded, embedded=False)) as backstage:
-        queue: Any = SabotagedQueue(backstage.queue, sabotage)
-        function = Function(handler=HANDLER, variables=settings.as_environment(loaded), quiet=True)
+    async with open_operator_resources(Database(loaded, embedded=False)) as resources:
+        queue: Any = SabotagedQueue(resources.queue, sabotage)
+        function = Function(handler=HANDLER, variables=settings.to_environment(loaded), quiet=True)
         await EventSourceMapping(queue, function, loaded, tell, drain=True).run()
 
 

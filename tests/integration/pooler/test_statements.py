@@ -27,7 +27,7 @@ from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket, Step, StepRecord, TicketStatus
-from ticketctl.tickets.protocols import Failure, TicketFilter
+from ticketctl.tickets.protocols import RecordFailure, TicketFilter
 
 MODULES = (worker, operations, outbox, reviews, queue_statements)
 LOGGED = re.compile(
@@ -60,14 +60,14 @@ async def every_statement(database: Database) -> None:
         await messages(queue, outbox.PostgresOutbox(telling))
 
 
-async def people(store: PostgresStore, desk: reviews.PostgresReviews, ticket_id: int) -> None:
+async def people(store: PostgresStore, reviews: reviews.PostgresReviews, ticket_id: int) -> None:
     wanted = TicketFilter(status=TicketStatus.NEW, search="ticket")
     page = await store.list(wanted, sort="created", limit=1, after=None, count=True)
     await store.list(wanted, sort="created", limit=1, after=page.next_cursor, count=False)
-    await store.history(ticket_id)
-    await desk.set(ticket_id, {"team": "sales"}, routed=None)
-    await desk.approve(ticket_id)
-    await desk.reject(ticket_id, None)
+    await store.get_details(ticket_id)
+    await reviews.set(ticket_id, {"team": "sales"}, routed=None)
+    await reviews.approve(ticket_id)
+    await reviews.reject(ticket_id, None)
     await store.close(ticket_id)
 
 
@@ -80,36 +80,36 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
     assert await store.save_step(first, token, step)
     assert await store.finish(first, token, OUTCOME, [step])
     for final in (False, True):
-        failure = Failure(message=delivered[1], error="x", final=final)
-        await store.give_back([failure], token=token, environment_id=environment)
+        failure = RecordFailure(message=delivered[1], error="x", final=final)
+        await store.release([failure], token=token, environment_id=environment)
         # again, and what is settled
         claims = await store.claim(
             delivered, token=token, lease=timedelta(minutes=1), environment_id=environment
         )
     assert claims[second].status is TicketStatus.FAILED
-    assert (await store.history(second)).ticket.status == "failed"
+    assert (await store.get_details(second)).ticket.status == "failed"
 
 
 async def watching(watched: operations.PostgresOperations, ticket_id: int) -> None:
-    await watched.stuck(timedelta(0), limit=10)
-    await watched.ids_of(TicketStatus.NEW, limit=10)
-    await watched.reopen([ticket_id])
+    await watched.list_stuck(timedelta(0), limit=10)
+    await watched.list_ids(TicketStatus.NEW, limit=10)
+    await watched.reset_failed([ticket_id])
     await watched.retry([ticket_id])
-    await watched.statistics()
-    await watched.connection_limit()
+    await watched.get_statistics()
+    await watched.get_connection_limit()
 
 
 async def messages(queue: PostgresQueue, sender: outbox.PostgresOutbox) -> None:
-    assert await queue.backlog() == await sender.waiting()
-    taken = await sender.take(1)
+    assert await queue.count_backlog() == await sender.count()
+    taken = await sender.claim(1)
     await sender.release([one.message_id for one in taken])
     delivered = await queue.receive(1, wait=0)
-    await queue.give_back(delivered)
+    await queue.release(delivered)
     await queue.delete(await queue.receive(1, wait=0))
     await queue.receive(10, wait=0)
-    await queue.redrive(await queue.dead_letters(10))
-    await queue.purge(await queue.dead_letters(10))
-    await sender.forget([one.message_id for one in await sender.take(10)])
+    await queue.redrive(await queue.list_dead_letters(10))
+    await queue.purge(await queue.list_dead_letters(10))
+    await sender.delete([one.message_id for one in await sender.claim(10)])
 
 
 def database(url: str) -> Database:

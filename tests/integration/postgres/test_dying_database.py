@@ -25,7 +25,7 @@ from ticketctl.runtime import Database
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event
 from ticketctl.tickets.models import Step, Ticket
-from ticketctl.tickets.protocols import Answer
+from ticketctl.tickets.protocols import ProviderResponse
 from ticketctl.worker import Worker, response
 
 PAIRS = [("null", "run-per-invocation"), ("queue-pre-ping", "runner")]
@@ -117,7 +117,7 @@ class Killing(FakeProvider):
         super().__init__(local=False)
         self._die = die
 
-    async def _answer(self, ticket: Ticket, step: Step, output: object) -> Answer[object]:  # type: ignore[override]
+    async def _answer(self, ticket: Ticket, step: Step, output: object) -> ProviderResponse[object]:  # type: ignore[override]
         answer = await super()._answer(ticket, step, output)
         if step is Step.RESPOND:
             self._die()

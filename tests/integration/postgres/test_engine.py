@@ -150,30 +150,30 @@ async def test_a_connection_is_handed_to_who_waits_and_then_closed(
     assert sql("select count(*) from pg_stat_activity where application_name = 'handing-on'") == "0"
 
 
-async def test_back_to_back_one_connection_serves_until_the_end(
+async def test_share_connection_one_connection_serves_until_the_end(
     open_connections: Open, sql: Callable[..., str]
 ) -> None:
     open_now = "select count(*) from pg_stat_activity where application_name = 'back-to-back'"
     async with open_connections("null", application_name="back-to-back") as connections:
-        async with connections.back_to_back():
+        async with connections.share_connection():
             first = await backend(connections)
-            async with connections.back_to_back():
+            async with connections.share_connection():
                 assert await backend(connections) == first
             assert await backend(connections) == first
         assert sql(open_now) == "0"
 
 
-async def test_back_to_back_no_pool_is_asked_in_between(open_connections: Open) -> None:
+async def test_share_connection_no_pool_is_asked_in_between(open_connections: Open) -> None:
     async with open_connections("queue-recycle") as connections:
         first = await backend(connections)
         assert await backend(connections) != first
-        async with connections.back_to_back():
+        async with connections.share_connection():
             second = await backend(connections)
             assert await backend(connections) == second
 
 
-async def test_back_to_back_what_failed_serves_nobody(open_connections: Open) -> None:
-    async with open_connections("null") as connections, connections.back_to_back():
+async def test_share_connection_what_failed_serves_nobody(open_connections: Open) -> None:
+    async with open_connections("null") as connections, connections.share_connection():
         first = await backend(connections)
         with pytest.raises(Exception, match="division by zero"):
             async with connections.acquire() as connection:
@@ -185,7 +185,7 @@ async def test_a_server_that_falls_silent_before_the_end_hangs_nobody(open_conne
     stopped: list[int] = []
     try:
         async with asyncio.timeout(10), open_connections("null", store_timeout=0.3) as connections:
-            async with connections.back_to_back():
+            async with connections.share_connection():
                 stopped.append(await backend(connections))
                 os.kill(stopped[0], signal.SIGSTOP)
             assert await backend(connections) not in stopped

@@ -34,7 +34,7 @@ async def claimed(store: PostgresStore, token: UUID) -> Sequence[int]:
 
 
 async def statuses(store: PostgresStore, ids: Sequence[int]) -> list[TicketStatus | None]:
-    found = [await store.history(number) for number in ids]
+    found = [await store.get_details(number) for number in ids]
     return [one and one.ticket.status for one in found]
 
 

@@ -18,10 +18,10 @@ from ticketctl.processing.pipeline import Pipeline
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket, Ticket, TicketStatus
 from ticketctl.tickets.protocols import Claim
-from ticketctl.tickets.review import FIELDS, Desk, Vocabulary
+from ticketctl.tickets.review import FIELDS, AllowedValues, ReviewService
 
 TAXONOMY = default_taxonomy()
-VOCABULARY = Vocabulary(
+VOCABULARY = AllowedValues(
     category=tuple(category.name for category in TAXONOMY.categories),
     priority=tuple(priority.name for priority in TAXONOMY.priorities),
     sentiment=SENTIMENTS,
@@ -39,8 +39,10 @@ THEIRS = {
 
 
 @pytest.fixture
-def desk(store: PostgresStore, connections: Connections) -> Desk:
-    return Desk(tickets=store, reviews=PostgresReviews(connections), router=TAXONOMY, vocabulary=VOCABULARY)
+def service(store: PostgresStore, connections: Connections) -> ReviewService:
+    return ReviewService(
+        tickets=store, reviews=PostgresReviews(connections), router=TAXONOMY, allowed=VOCABULARY
+    )
 
 
 @pytest.fixture
@@ -68,9 +70,9 @@ async def run(store: PostgresStore, ticket_id: int) -> Ticket:
 
 
 async def read(store: PostgresStore, ticket_id: int) -> Ticket:
-    history = await store.history(ticket_id)
-    assert history is not None
-    return history.ticket
+    details = await store.get_details(ticket_id)
+    assert details is not None
+    return details.ticket
 
 
 async def made(store: PostgresStore, ticket: NewTicket = UNSURE) -> int:
@@ -83,21 +85,21 @@ def word(ticket: Ticket) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("when", ["before the first run", "after it", "while it runs"])
 async def test_no_run_overwrites_what_a_human_set(
-    desk: Desk, store: PostgresStore, again: Callable[[int], str], when: str
+    service: ReviewService, store: PostgresStore, again: Callable[[int], str], when: str
 ) -> None:
     ticket_id = await made(store)
     if when == "before the first run":
-        await desk.set(ticket_id, THEIRS)
+        await service.set(ticket_id, THEIRS)
     elif when == "while it runs":
         _, to_its_end = await claim(store, ticket_id)
-        await desk.set(ticket_id, THEIRS)
+        await service.set(ticket_id, THEIRS)
         await to_its_end()
         during = await read(store, ticket_id)
         assert (word(during), during.confidence) == (THEIRS, 1.0)
         again(ticket_id)
     else:
         await run(store, ticket_id)
-        await desk.set(ticket_id, THEIRS)
+        await service.set(ticket_id, THEIRS)
         again(ticket_id)
     after = await run(store, ticket_id)
     assert word(after) == THEIRS
@@ -107,11 +109,11 @@ async def test_no_run_overwrites_what_a_human_set(
 
 @pytest.mark.parametrize("name", FIELDS)
 async def test_what_is_not_set_stays_the_engines(
-    desk: Desk, store: PostgresStore, name: str, again: Callable[[int], str]
+    service: ReviewService, store: PostgresStore, name: str, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     before = await run(store, ticket_id)
-    after = await desk.set(ticket_id, {name: THEIRS[name]})
+    after = await service.set(ticket_id, {name: THEIRS[name]})
     assert after.set_by_human == [name]
     others = {field: value for field, value in word(before).items() if field not in {name, "team"}}
     assert word(after).items() >= {name: THEIRS[name], **others}.items()
@@ -121,21 +123,23 @@ async def test_what_is_not_set_stays_the_engines(
     assert getattr(await run(store, ticket_id), name) == THEIRS[name]
 
 
-async def test_the_team_follows_a_category_until_a_human_sets_it(desk: Desk, store: PostgresStore) -> None:
+async def test_the_team_follows_a_category_until_a_human_sets_it(
+    service: ReviewService, store: PostgresStore
+) -> None:
     ticket_id = await made(store)
     assert (await run(store, ticket_id)).team == "support"
-    assert (await desk.set(ticket_id, {"category": "billing"})).team == "billing"
-    assert (await desk.set(ticket_id, {"team": "operations"})).team == "operations"
-    ticket = await desk.set(ticket_id, {"category": "bug"})
+    assert (await service.set(ticket_id, {"category": "billing"})).team == "billing"
+    assert (await service.set(ticket_id, {"team": "operations"})).team == "operations"
+    ticket = await service.set(ticket_id, {"category": "bug"})
     assert (ticket.team, ticket.set_by_human) == ("operations", ["category", "team"])
 
 
 async def test_a_run_with_the_humans_category_drafts_anew(
-    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     before = await run(store, ticket_id)
-    await desk.set(ticket_id, {"category": "outage"})
+    await service.set(ticket_id, {"category": "outage"})
     again(ticket_id)
     after = await run(store, ticket_id)
     assert (after.category, after.team) == ("outage", "operations")
@@ -144,87 +148,89 @@ async def test_a_run_with_the_humans_category_drafts_anew(
 
 
 async def test_approving_makes_all_that_there_is_a_humans_word(
-    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     before = await run(store, ticket_id)
-    approved = await desk.approve(ticket_id)
+    approved = await service.approve(ticket_id)
     assert word(approved) == word(before)
     assert approved.status is TicketStatus.PROCESSED
     assert approved.set_by_human == sorted(name for name, value in word(before).items() if value is not None)
-    assert word(await desk.approve(ticket_id)) == word(before)
+    assert word(await service.approve(ticket_id)) == word(before)
     again(ticket_id)
     assert word(await run(store, ticket_id)) == word(before)
 
 
-async def test_a_ticket_without_a_category_can_be_approved(desk: Desk, store: PostgresStore) -> None:
+async def test_a_ticket_without_a_category_can_be_approved(
+    service: ReviewService, store: PostgresStore
+) -> None:
     ticket_id = await made(store, NewTicket(subject="x" * 40))
     assert (await run(store, ticket_id)).category is None
-    approved = await desk.approve(ticket_id)
+    approved = await service.approve(ticket_id)
     assert (approved.category, approved.confidence) == (None, 0.0)
     assert "category" not in approved.set_by_human
 
 
 async def test_a_rejected_draft_never_comes_back(
-    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
-    rejected = await desk.reject(ticket_id, "not what we say")
+    rejected = await service.reject(ticket_id, "not what we say")
     assert (rejected.draft, rejected.status) == (None, TicketStatus.PROCESSED)
     assert rejected.set_by_human == ["draft"]
-    history = await store.history(ticket_id)
-    assert history is not None
-    assert [(a.outcome, a.error) for a in history.attempts] == [("rejected", "not what we say")]
+    details = await store.get_details(ticket_id)
+    assert details is not None
+    assert [(a.outcome, a.error) for a in details.attempts] == [("rejected", "not what we say")]
     again(ticket_id)
     assert (await run(store, ticket_id)).draft is None
 
 
 async def test_a_verdict_is_noted_with_the_last_try_only(
-    desk: Desk, store: PostgresStore, again: Callable[[int], str]
+    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
     again(ticket_id)
     await run(store, ticket_id)
-    await desk.approve(ticket_id)
-    history = await store.history(ticket_id)
-    assert history is not None
-    assert [a.outcome for a in history.attempts] == ["needs_review", "approved"]
+    await service.approve(ticket_id)
+    details = await store.get_details(ticket_id)
+    assert details is not None
+    assert [a.outcome for a in details.attempts] == ["needs_review", "approved"]
 
 
 @pytest.mark.parametrize("status", ["new", "processing", "failed", "closed"])
 async def test_nothing_is_judged_before_it_was_processed(
-    desk: Desk, store: PostgresStore, ask: Callable[[str], str], status: str
+    service: ReviewService, store: PostgresStore, ask: Callable[[str], str], status: str
 ) -> None:
     ticket_id = await made(store)
     ask(f"update tickets set status = '{status}'")  # noqa: S608 - of this test's own
     before = await read(store, ticket_id)
-    for call in (desk.approve(ticket_id), desk.reject(ticket_id)):
+    for call in (service.approve(ticket_id), service.reject(ticket_id)):
         with pytest.raises(InvalidInputError, match=f"ticket {ticket_id} is {status}"):
             await call
     assert await read(store, ticket_id) == before
 
 
-async def test_a_ticket_that_is_not_there(desk: Desk) -> None:
-    for call in (desk.set(7, {"team": "support"}), desk.approve(7), desk.reject(7)):
+async def test_a_ticket_that_is_not_there(service: ReviewService) -> None:
+    for call in (service.set(7, {"team": "support"}), service.approve(7), service.reject(7)):
         with pytest.raises(NotFoundError, match="no ticket 7"):
             await call
 
 
-async def test_two_people_at_once_lose_nothing(desk: Desk, store: PostgresStore) -> None:
+async def test_two_people_at_once_lose_nothing(service: ReviewService, store: PostgresStore) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
-    await asyncio.gather(*(desk.set(ticket_id, {name: value}) for name, value in THEIRS.items()))
+    await asyncio.gather(*(service.set(ticket_id, {name: value}) for name, value in THEIRS.items()))
     after = await read(store, ticket_id)
     assert word(after) == THEIRS
     assert after.set_by_human == sorted(THEIRS)
 
 
-async def test_what_waits_comes_oldest_first(desk: Desk, store: PostgresStore) -> None:
+async def test_what_waits_comes_oldest_first(service: ReviewService, store: PostgresStore) -> None:
     ids = [await made(store) for _ in range(3)]
     for ticket_id in reversed(ids):
         await run(store, ticket_id)
-    assert [history.ticket.id for history in await desk.waiting(2)] == ids[:2]
-    await desk.approve(ids[0])
-    assert [history.ticket.id for history in await desk.waiting(5)] == ids[1:]
+    assert [details.ticket.id for details in await service.list_waiting(2)] == ids[:2]
+    await service.approve(ids[0])
+    assert [details.ticket.id for details in await service.list_waiting(5)] == ids[1:]

@@ -15,7 +15,7 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.protocols import Failure
+from ticketctl.tickets.protocols import RecordFailure
 
 MANY = 5000
 FILL = f"""
@@ -65,8 +65,8 @@ async def test_claiming_and_giving_back(store: PostgresStore, many: Sequence[int
     assert all(claim.ticket for claim in claims.values())
     assert rows_read(reading, "tickets", before) == 0
     before = reading("tickets")
-    failures = [Failure(message=message, error="it broke", final=False) for message in messages]
-    await store.give_back(failures, token=token, environment_id="e")
+    failures = [RecordFailure(message=message, error="it broke", final=False) for message in messages]
+    await store.release(failures, token=token, environment_id="e")
     assert rows_read(reading, "tickets", before) == 0
 
 
@@ -76,7 +76,7 @@ async def test_settling_deliveries(
     queue = PostgresQueue(connections, Settings(database_url=emptied_url))
     deliveries = await queue.receive(3, wait=0)
     assert len(deliveries) == len(many)
-    for settle in (queue.give_back, queue.delete):
+    for settle in (queue.release, queue.delete):
         before = reading("messages")
         await settle(deliveries)
         assert rows_read(reading, "messages", before) == 0
@@ -86,9 +86,9 @@ async def test_forgetting_what_was_sent(
     connections: Connections, emptied_url: str, many: Sequence[int], reading: Reading
 ) -> None:
     outbox = PostgresOutbox(ErrorMappingConnections(connections, Address.parse(emptied_url)))
-    unsent = await outbox.take(3)
+    unsent = await outbox.claim(3)
     assert len(unsent) == len(many)
-    for settle in (outbox.release, outbox.forget):
+    for settle in (outbox.release, outbox.delete):
         before = reading("messages")
         await settle([one.message_id for one in unsent])
         assert rows_read(reading, "messages", before) == 0

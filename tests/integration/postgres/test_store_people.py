@@ -64,9 +64,9 @@ class TestCreate:
         self, store: PostgresStore, ticket: NewTicket
     ) -> None:
         made, _ = await store.create(ticket)
-        history = await store.history(made.id)
-        assert history is not None
-        assert (history.ticket.subject, history.ticket.body) == (ticket.subject, ticket.body)
+        details = await store.get_details(made.id)
+        assert details is not None
+        assert (details.ticket.subject, details.ticket.body) == (ticket.subject, ticket.body)
 
     async def test_the_same_key_again_answers_the_first_ticket_and_makes_nothing(
         self, store: PostgresStore, ask: Callable[[str], str]
@@ -223,13 +223,13 @@ class TestSearch:
 class TestOne:
     async def test_the_history_of_a_ticket_that_nobody_tried(self, store: PostgresStore) -> None:
         made, _ = await store.create(NewTicket(subject="Fire"))
-        history = await store.history(made.id)
-        assert history is not None
-        assert (history.ticket, history.steps, history.attempts) == (made, [], [])
+        details = await store.get_details(made.id)
+        assert details is not None
+        assert (details.ticket, details.steps, details.attempts) == (made, [], [])
 
     async def test_there_is_no_such_ticket(self, store: PostgresStore) -> None:
         for ticket_id in (7, 2**63 - 1):
-            assert await store.history(ticket_id) is None
+            assert await store.get_details(ticket_id) is None
             assert await store.close(ticket_id) is None
 
     async def test_closing(self, store: PostgresStore) -> None:

@@ -22,13 +22,13 @@ from ticketctl.tickets.models import (
     Step,
     StepRecord,
     Ticket,
-    TicketHistory,
+    TicketDetails,
     TicketStatus,
 )
-from ticketctl.tickets.protocols import Claim, Failure, Outcome
+from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure
 
 LEASE = timedelta(minutes=1)
-OUTCOME = Outcome(
+OUTCOME = PipelineResult(
     status=TicketStatus.PROCESSED,
     classification=Classification(
         category="billing",
@@ -72,15 +72,15 @@ async def claim(
     return dict(await store.claim(wanted, token=token, lease=lease, environment_id="e-1"))
 
 
-async def give_back(
+async def release(
     store: PostgresStore, token: UUID, ticket_id: int, *, error: str = "it broke", final: bool = False
 ) -> None:
-    failure = Failure(message=message(ticket_id, "m-back", 4), error=error, final=final)
-    await store.give_back([failure], token=token, environment_id="e-1")
+    failure = RecordFailure(message=message(ticket_id, "m-back", 4), error=error, final=final)
+    await store.release([failure], token=token, environment_id="e-1")
 
 
-async def history(store: PostgresStore, ticket_id: int) -> TicketHistory:
-    found = await store.history(ticket_id)
+async def details(store: PostgresStore, ticket_id: int) -> TicketDetails:
+    found = await store.get_details(ticket_id)
     assert found is not None
     return found
 
@@ -96,7 +96,7 @@ class TestClaim:
         assert claimed.ticket.lease_until is not None
         assert timedelta(0) < claimed.ticket.lease_until - datetime.now(UTC) <= LEASE
         assert claimed.steps == {}
-        [attempt] = (await history(store, ticket_id)).attempts
+        [attempt] = (await details(store, ticket_id)).attempts
         assert (attempt.attempt, attempt.message_id, attempt.receive_count) == (1, f"m-{ticket_id}", 1)
         assert (attempt.environment_id, attempt.outcome, attempt.ended_at) == ("e-1", None, None)
 
@@ -109,7 +109,7 @@ class TestClaim:
         assert first is not None
         assert (second.ticket, second.status) == (None, TicketStatus.PROCESSING)
         assert second.lease_until == first.lease_until
-        assert (await history(store, ticket_id)).ticket == first
+        assert (await details(store, ticket_id)).ticket == first
 
     async def test_a_lease_that_has_run_out_is_free(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
@@ -117,7 +117,7 @@ class TestClaim:
         second = (await claim(store, uuid4(), ticket_id))[ticket_id].ticket
         assert second is not None
         assert second.attempt == 2
-        assert len((await history(store, ticket_id)).attempts) == 2
+        assert len((await details(store, ticket_id)).attempts) == 2
 
     async def test_tries_that_nobody_ended_are_lost_with_the_next(
         self, store: PostgresStore, ask: Callable[[str], str]
@@ -125,12 +125,12 @@ class TestClaim:
         [ticket_id] = await make(store)
         for _ in range(3):
             await claim(store, uuid4(), ticket_id, lease=timedelta(0))
-        outcomes = [attempt.outcome for attempt in (await history(store, ticket_id)).attempts]
+        outcomes = [attempt.outcome for attempt in (await details(store, ticket_id)).attempts]
         assert outcomes == ["lost", "lost", None]
         # whoever claimed last ended before it could say that the first was lost
         ask("update attempts set ended_at = null, outcome = null, error = null where attempt = 1")
         await claim(store, uuid4(), ticket_id)
-        attempts = (await history(store, ticket_id)).attempts
+        attempts = (await details(store, ticket_id)).attempts
         assert [attempt.outcome for attempt in attempts] == ["lost", "lost", "lost", None]
         assert all(attempt.ended_at for attempt in attempts[:3])
 
@@ -142,7 +142,7 @@ class TestClaim:
         ask(f"update tickets set status = '{status}'")  # noqa: S608 - a status of the test's own
         claimed = (await claim(store, uuid4(), ticket_id))[ticket_id]
         assert (claimed.ticket, claimed.status) == (None, TicketStatus(status))
-        assert (await history(store, ticket_id)).attempts == []
+        assert (await details(store, ticket_id)).attempts == []
 
     async def test_a_ticket_that_is_not_there_says_so(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
@@ -156,7 +156,7 @@ class TestClaim:
         wanted = [message(ticket_id, "first"), message(ticket_id, "second")]
         claims = await store.claim(wanted, token=uuid4(), lease=LEASE, environment_id="e-1")
         assert list(claims) == [ticket_id]
-        [attempt] = (await history(store, ticket_id)).attempts
+        [attempt] = (await details(store, ticket_id)).attempts
         assert attempt.message_id == "first"
 
     async def test_one_frozen_transaction_hangs_nobody(
@@ -186,7 +186,7 @@ class TestSteps:
         await claim(store, token, ticket_id)
         saved = step(Step.CLASSIFY, {"category": "é", "deep": [1, None, {"a": True}]})
         assert await store.save_step(ticket_id, token, saved)
-        await give_back(store, token, ticket_id)
+        await release(store, token, ticket_id)
         steps = (await claim(store, uuid4(), ticket_id))[ticket_id].steps
         assert dict(steps) == {Step.CLASSIFY: saved}
 
@@ -196,7 +196,7 @@ class TestSteps:
         await claim(store, token, ticket_id)
         await store.save_step(ticket_id, token, step(Step.EXTRACT, prompt_hash="1"))
         await store.save_step(ticket_id, token, step(Step.EXTRACT, {"x": 2}, prompt_hash="2"))
-        [saved] = (await history(store, ticket_id)).steps
+        [saved] = (await details(store, ticket_id)).steps
         assert (saved.prompt_hash, saved.output) == ("2", {"x": 2})
         assert saved.created_at is not None
 
@@ -206,7 +206,7 @@ class TestSteps:
         await claim(store, token, ticket_id)
         output = {"text": "a\0b", "path": r"C:\u0000 \\u0000", "both": "\\\0\\u0000\0", "\0key": "\ufffe"}
         assert await store.save_step(ticket_id, token, step(Step.CLASSIFY, output))
-        [saved] = (await history(store, ticket_id)).steps
+        [saved] = (await details(store, ticket_id)).steps
         assert saved.output == {
             "text": "ab",
             "path": r"C:\u0000 \\u0000",
@@ -221,7 +221,7 @@ class TestFinish:
         token = uuid4()
         await claim(store, token, ticket_id)
         assert await store.finish(ticket_id, token, OUTCOME, [step(name) for name in Step])
-        done = await history(store, ticket_id)
+        done = await details(store, ticket_id)
         ticket = done.ticket
         assert (ticket.status, ticket.category, ticket.priority) == (
             TicketStatus.PROCESSED,
@@ -249,7 +249,7 @@ class TestFinish:
         token = uuid4()
         await claim(store, token, ticket_id)
         await store.finish(ticket_id, token, OUTCOME, [])
-        ticket = (await history(store, ticket_id)).ticket
+        ticket = (await details(store, ticket_id)).ticket
         assert (ticket.category, ticket.draft, ticket.team) == ("sales", "Mine", "finance")
         assert ticket.set_by_human == ["category", "draft"]
 
@@ -257,10 +257,10 @@ class TestFinish:
         [ticket_id] = await make(store)
         first, second = uuid4(), uuid4()
         await claim(store, first, ticket_id)
-        await give_back(store, first, ticket_id, error="it broke")
+        await release(store, first, ticket_id, error="it broke")
         await claim(store, second, ticket_id)
         await store.finish(ticket_id, second, OUTCOME, [])
-        done = await history(store, ticket_id)
+        done = await details(store, ticket_id)
         assert done.ticket.error is None
         assert [(a.attempt, a.outcome, a.error) for a in done.attempts] == [
             (1, "failed", "it broke"),
@@ -273,7 +273,7 @@ class TestFinish:
         await claim(store, token, ticket_id)
         outcome = replace(OUTCOME, draft=Draft(text="a\0b", method="model"))
         assert await store.finish(ticket_id, token, outcome, [])
-        assert (await history(store, ticket_id)).ticket.draft == "ab"
+        assert (await details(store, ticket_id)).ticket.draft == "ab"
 
 
 class TestLostLease:
@@ -281,11 +281,11 @@ class TestLostLease:
 
     @staticmethod
     async def _nothing_can_be_written(store: PostgresStore, ticket_id: int, token: UUID) -> None:
-        before = await history(store, ticket_id)
+        before = await details(store, ticket_id)
         assert not await store.save_step(ticket_id, token, step(Step.CLASSIFY))
         assert not await store.finish(ticket_id, token, OUTCOME, [step(Step.RESPOND)])
-        await give_back(store, token, ticket_id)
-        assert await history(store, ticket_id) == before
+        await release(store, token, ticket_id)
+        assert await details(store, ticket_id) == before
 
     async def test_another_worker_has_it(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
@@ -308,13 +308,13 @@ class TestLostLease:
         await claim(store, token, ticket_id)
         await store.close(ticket_id)
         await self._nothing_can_be_written(store, ticket_id, token)
-        assert (await history(store, ticket_id)).ticket.status is TicketStatus.CLOSED
+        assert (await details(store, ticket_id)).ticket.status is TicketStatus.CLOSED
 
     async def test_it_is_not_there(self, store: PostgresStore) -> None:
         assert not await store.save_step(7, uuid4(), step(Step.CLASSIFY))
         assert not await store.finish(7, uuid4(), OUTCOME, [step(Step.RESPOND)])
-        await give_back(store, uuid4(), 7)
-        assert await store.history(7) is None
+        await release(store, uuid4(), 7)
+        assert await store.get_details(7) is None
 
 
 class TestGiveBack:
@@ -329,8 +329,8 @@ class TestGiveBack:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
-        await give_back(store, token, ticket_id, error="it broke", final=final)
-        told = await history(store, ticket_id)
+        await release(store, token, ticket_id, error="it broke", final=final)
+        told = await details(store, ticket_id)
         assert (told.ticket.status, told.ticket.error) == (status, "it broke")
         assert self._free(told.ticket)
         [attempt] = told.attempts
@@ -339,8 +339,8 @@ class TestGiveBack:
 
     async def test_a_try_that_never_got_to_its_claim_is_noted_too(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
-        await give_back(store, uuid4(), ticket_id, error="no connection")
-        told = await history(store, ticket_id)
+        await release(store, uuid4(), ticket_id, error="no connection")
+        told = await details(store, ticket_id)
         assert (told.ticket.status, told.ticket.error, told.ticket.attempt) == (
             TicketStatus.NEW,
             "no connection",
@@ -355,12 +355,12 @@ class TestGiveBack:
         token = uuid4()
         await claim(store, token, first)
         failures = [
-            Failure(message=message(first), error="one", final=False),
-            Failure(message=message(second), error="two", final=True),
-            Failure(message=message(2**62), error="three", final=True),
+            RecordFailure(message=message(first), error="one", final=False),
+            RecordFailure(message=message(second), error="two", final=True),
+            RecordFailure(message=message(2**62), error="three", final=True),
         ]
-        await store.give_back(failures, token=token, environment_id="e-1")
-        told = [(await history(store, ticket_id)).ticket for ticket_id in (first, second)]
+        await store.release(failures, token=token, environment_id="e-1")
+        told = [(await details(store, ticket_id)).ticket for ticket_id in (first, second)]
         assert [(t.error, t.status) for t in told] == [
             ("one", TicketStatus.NEW),
             ("two", TicketStatus.FAILED),
@@ -368,5 +368,5 @@ class TestGiveBack:
 
     async def test_an_error_with_a_nul_character(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
-        await give_back(store, uuid4(), ticket_id, error="a\0b \\u0000")
-        assert (await history(store, ticket_id)).ticket.error == "ab \\u0000"
+        await release(store, uuid4(), ticket_id, error="a\0b \\u0000")
+        assert (await details(store, ticket_id)).ticket.error == "ab \\u0000"

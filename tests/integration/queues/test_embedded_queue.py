@@ -13,7 +13,7 @@ from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, parse_event
 from ticketctl.tickets.models import TicketStatus
-from ticketctl.tickets.protocols import Delivery, Failure
+from ticketctl.tickets.protocols import Delivery, RecordFailure
 
 Make = Callable[[int], Awaitable[list[int]]]
 Act = Callable[[], Awaitable[None]]
@@ -66,7 +66,7 @@ async def test_what_is_deleted_never_comes_again(queue: PostgresQueue, make: Mak
     await queue.delete([await receive_one(queue)])
     await show_again()
     assert await queue.receive(1, wait=0) == []
-    assert await queue.backlog() == 0
+    assert await queue.count_backlog() == 0
 
 
 async def test_what_was_delivered_again_cannot_be_settled_by_a_late_waker(
@@ -77,19 +77,19 @@ async def test_what_was_delivered_again_cannot_be_settled_by_a_late_waker(
     await show_again()
     current = await receive_one(queue)
     assert current.receive_count == 2
-    await queue.give_back([late])
+    await queue.release([late])
     assert await queue.receive(1, wait=0) == []
     await queue.delete([late])
-    assert await queue.backlog() == 1
+    assert await queue.count_backlog() == 1
     await queue.delete([current])
-    assert await queue.backlog() == 0
+    assert await queue.count_backlog() == 0
 
 
 async def test_what_is_given_back_comes_again_after_a_while(
     queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(1)
-    await queue.give_back([await receive_one(queue)])
+    await queue.release([await receive_one(queue)])
     assert await queue.receive(1, wait=0) == []
     hidden = await other.fetchval("select visible_at - now() from messages")
     assert timedelta(0) < hidden <= timedelta(seconds=1)
@@ -102,7 +102,7 @@ async def test_the_pause_grows_with_each_delivery_up_to_the_visibility_timeout(
     await make(1)
     for count, seconds in ((6, 32), (7, 60), (50_000, 60)):
         await other.execute("update messages set receive_count = $1, visible_at = now()", count - 1)
-        await patient.give_back([await receive_one(patient)])
+        await patient.release([await receive_one(patient)])
         hidden = await other.fetchval("select extract(epoch from visible_at - now()) from messages")
         assert seconds / 2 < hidden <= seconds
 
@@ -113,7 +113,7 @@ async def test_what_is_leased_elsewhere_comes_again_when_the_lease_ends(
     await make(1)
     delivery = await receive_one(queue)
     await store.claim([message_of(delivery)], token=uuid4(), lease=LEASE, environment_id="e")
-    await queue.give_back([delivery])
+    await queue.release([delivery])
     assert await other.fetchval("select m.visible_at = t.lease_until from messages m, tickets t")
 
 
@@ -123,14 +123,14 @@ async def test_a_message_delivered_too_often_dies_and_its_ticket_fails(
     (ticket_id,) = await make(1)
     await exhaust(queue, show_again)
     assert await queue.receive(1, wait=0) == []
-    (letter,) = await queue.dead_letters(10)
+    (letter,) = await queue.list_dead_letters(10)
     assert (letter.ticket_id, letter.receive_count) == (ticket_id, 3)
-    history = await store.history(ticket_id)
-    assert history is not None
-    assert history.ticket.status is TicketStatus.FAILED
-    assert history.ticket.error is not None
-    assert letter.reason == history.ticket.error
-    assert await queue.backlog() == 0
+    details = await store.get_details(ticket_id)
+    assert details is not None
+    assert details.ticket.status is TicketStatus.FAILED
+    assert details.ticket.error is not None
+    assert letter.reason == details.ticket.error
+    assert await queue.count_backlog() == 0
 
 
 async def test_the_dead_take_no_place_in_a_batch_of_the_living(
@@ -148,10 +148,10 @@ async def test_an_error_that_was_written_is_the_reason_of_death(
 ) -> None:
     await make(1)
     message = message_of(await exhaust(queue, show_again))
-    failure = Failure(message=message, error="the provider is down", final=False)
-    await store.give_back([failure], token=uuid4(), environment_id="e")
+    failure = RecordFailure(message=message, error="the provider is down", final=False)
+    await store.release([failure], token=uuid4(), environment_id="e")
     await queue.receive(1, wait=0)
-    (letter,) = await queue.dead_letters(10)
+    (letter,) = await queue.list_dead_letters(10)
     assert letter.reason == "the provider is down"
 
 
@@ -162,15 +162,15 @@ async def test_a_spent_message_waits_while_somebody_holds_its_ticket(
     message = message_of(await exhaust(queue, show_again))
     await store.claim([message], token=uuid4(), lease=LEASE, environment_id="e")
     assert await queue.receive(1, wait=0) == []
-    assert await queue.dead_letters(10) == []
+    assert await queue.list_dead_letters(10) == []
     assert await other.fetchval("select m.visible_at = t.lease_until from messages m, tickets t")
     await other.execute("update tickets set lease_until = now() - interval '1 second'")
     await show_again()
     await queue.receive(1, wait=0)
-    history = await store.history(ticket_id)
-    assert history is not None
-    assert history.ticket.status is TicketStatus.FAILED
-    assert [attempt.outcome for attempt in history.attempts] == ["lost"]
+    details = await store.get_details(ticket_id)
+    assert details is not None
+    assert details.ticket.status is TicketStatus.FAILED
+    assert [attempt.outcome for attempt in details.attempts] == ["lost"]
 
 
 async def test_a_spent_message_of_a_settled_ticket_is_no_dead_letter(
@@ -180,8 +180,8 @@ async def test_a_spent_message_of_a_settled_ticket_is_no_dead_letter(
     await exhaust(queue, show_again)
     await store.close(ticket_id)
     await queue.receive(1, wait=0)
-    assert await queue.dead_letters(10) == []
-    assert await queue.backlog() == 0
+    assert await queue.list_dead_letters(10) == []
+    assert await queue.count_backlog() == 0
 
 
 @pytest.mark.parametrize("body", ["nonsense", '{"ticket_id": 999999999}', ""])
@@ -191,7 +191,7 @@ async def test_a_message_that_is_not_ours_becomes_a_dead_letter(
     await other.execute("insert into messages (ticket_id, body) values (999999999, $1)", body)
     await exhaust(queue, show_again)
     await queue.receive(1, wait=0)
-    (letter,) = await queue.dead_letters(10)
+    (letter,) = await queue.list_dead_letters(10)
     assert (letter.ticket_id, letter.body, letter.reason) == (None, body, "there is no such ticket")
 
 
@@ -201,23 +201,23 @@ async def test_a_dead_letter_comes_back_as_a_new_message(
     (ticket_id,) = await make(1)
     before = await exhaust(queue, show_again)
     await queue.receive(1, wait=0)
-    letters = await queue.dead_letters(10)
+    letters = await queue.list_dead_letters(10)
     assert await queue.redrive(letters) == 1
     assert await queue.redrive(letters) == 0
     after = await receive_one(queue)
     assert (message_of(after).ticket_id, after.receive_count) == (ticket_id, 1)
     await queue.delete([before])
-    assert await queue.backlog() == 1
+    assert await queue.count_backlog() == 1
 
 
 async def test_dead_letters_can_be_purged(queue: PostgresQueue, make: Make, show_again: Act) -> None:
     await make(1)
     await exhaust(queue, show_again)
     await queue.receive(1, wait=0)
-    letters = await queue.dead_letters(10)
+    letters = await queue.list_dead_letters(10)
     assert await queue.purge(letters) == 1
     assert await queue.purge(letters) == 0
-    assert await queue.dead_letters(10) == []
+    assert await queue.list_dead_letters(10) == []
 
 
 async def test_purging_never_deletes_a_living_message(
@@ -226,7 +226,7 @@ async def test_purging_never_deletes_a_living_message(
     await make(1)
     await exhaust(queue, show_again)
     await queue.receive(1, wait=0)
-    (letter,) = await queue.dead_letters(10)
+    (letter,) = await queue.list_dead_letters(10)
     await queue.redrive([letter])
     assert await queue.purge([letter]) == 0
-    assert await queue.backlog() == 1
+    assert await queue.count_backlog() == 1

@@ -45,15 +45,15 @@ class QueueInMemory:
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         self.deleted += [delivery.message_id for delivery in deliveries]
 
-    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         ids = [delivery.message_id for delivery in deliveries]
         self.messages += [message_id for message_id in ids if message_id not in self.returned]
         self.returned += ids
 
-    async def backlog(self) -> int:
+    async def count_backlog(self) -> int:
         return len(self.messages)
 
-    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+    async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         return []
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> int:

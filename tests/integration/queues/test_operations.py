@@ -22,7 +22,7 @@ async def claim(store: PostgresStore, ticket_id: int, lease: timedelta) -> None:
 
 
 async def stuck_ids(operations: PostgresOperations, older_than: timedelta = timedelta(0)) -> list[int]:
-    return [stuck.ticket.id for stuck in await operations.stuck(older_than, limit=100)]
+    return [stuck.ticket.id for stuck in await operations.list_stuck(older_than, limit=100)]
 
 
 async def test_only_what_waits_for_longer_is_stuck(
@@ -62,7 +62,7 @@ async def test_who_was_overtaken_knows(
 ) -> None:
     waiting, worked_on = await make(2)
     await claim(store, worked_on, timedelta(minutes=1))
-    (stuck,) = await operations.stuck(timedelta(0), limit=10)
+    (stuck,) = await operations.list_stuck(timedelta(0), limit=10)
     assert (stuck.ticket.id, stuck.overtaken, stuck.dead) == (waiting, True, False)
 
 
@@ -71,7 +71,7 @@ async def test_a_dead_letter_is_the_reason(
 ) -> None:
     await make(1)
     await other.execute("update messages set dead_at = now()")
-    (stuck,) = await operations.stuck(timedelta(0), limit=10)
+    (stuck,) = await operations.list_stuck(timedelta(0), limit=10)
     assert stuck.dead
 
 
@@ -88,7 +88,7 @@ async def test_a_retry_replaces_every_message_by_one(
     await queue.delete([delivery])
     (again,) = await queue.receive(10, wait=0)
     assert again.receive_count == 1
-    assert await queue.dead_letters(10) == []
+    assert await queue.list_dead_letters(10) == []
     assert await other.fetchval("select status from tickets") == "new"
 
 
@@ -117,10 +117,10 @@ async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
     gone, there = await make(2)
     await other.execute("update messages set dead_at = now(); update tickets set status = 'failed'")
     await other.execute("delete from tickets where id = $1", gone)
-    letters = await queue.dead_letters(10)
+    letters = await queue.list_dead_letters(10)
     moved, left = await operations.redrive(queue, operations, letters)
     assert (moved, [letter.body for letter in left]) == (1, [f'{{"ticket_id": {gone}}}'])
-    assert len(await queue.dead_letters(10)) == 1
+    assert len(await queue.list_dead_letters(10)) == 1
     assert await other.fetchval("select status from tickets where id = $1", there) == "new"
 
 
@@ -128,7 +128,7 @@ async def test_statistics_name_every_status(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(2)
-    statistics = await operations.statistics()
+    statistics = await operations.get_statistics()
     assert statistics.tickets == dict.fromkeys(TicketStatus, 0) | {TicketStatus.NEW: 2}
     assert statistics.oldest_new == await other.fetchval("select min(created_at) from tickets")
     assert statistics.steps == []
@@ -138,4 +138,4 @@ async def test_the_server_reserves_some_of_its_connections(
     operations: PostgresOperations, other: asyncpg.Connection
 ) -> None:
     most = int(await other.fetchval("show max_connections"))
-    assert await operations.connection_limit() == most - 3
+    assert await operations.get_connection_limit() == most - 3

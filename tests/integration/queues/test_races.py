@@ -15,7 +15,7 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import TicketStatus
-from ticketctl.tickets.protocols import Failure
+from ticketctl.tickets.protocols import RecordFailure
 
 Make = Callable[[int], Awaitable[list[int]]]
 LEASE = timedelta(seconds=60)
@@ -85,24 +85,24 @@ async def test_of_two_finishes_the_holder_writes(
         *(store.finish(ticket_id, token, OUTCOME, []) for token in (stale, current, stale, current))
     )
     assert finishes.count(True) == 1
-    history = await store.history(ticket_id)
-    assert history is not None
-    assert [attempt.outcome for attempt in history.attempts] == ["lost", "processed"]
+    details = await store.get_details(ticket_id)
+    assert details is not None
+    assert [attempt.outcome for attempt in details.attempts] == ["lost", "processed"]
 
 
 async def test_giving_back_and_finishing_at_once_leave_one_of_both(store: PostgresStore, make: Make) -> None:
     for ticket_id in await make(20):
         token = uuid4()
         await claim(store, [ticket_id], token)
-        failure = Failure(message=message(ticket_id), error="too slow", final=False)
+        failure = RecordFailure(message=message(ticket_id), error="too slow", final=False)
         finished, _ = await asyncio.gather(
             store.finish(ticket_id, token, OUTCOME, []),
-            store.give_back([failure], token=token, environment_id="e"),
+            store.release([failure], token=token, environment_id="e"),
         )
-        history = await store.history(ticket_id)
-        assert history is not None
-        assert (history.ticket.status is TicketStatus.PROCESSED) == finished
-        assert [attempt.outcome for attempt in history.attempts] == ["processed" if finished else "failed"]
+        details = await store.get_details(ticket_id)
+        assert details is not None
+        assert (details.ticket.status is TicketStatus.PROCESSED) == finished
+        assert [attempt.outcome for attempt in details.attempts] == ["processed" if finished else "failed"]
 
 
 async def test_giving_back_with_a_stale_token_frees_nothing(
@@ -113,19 +113,19 @@ async def test_giving_back_with_a_stale_token_frees_nothing(
     await claim(store, [ticket_id], stale)
     await expire(other)
     await claim(store, [ticket_id], current)
-    failure = Failure(message=message(ticket_id), error="late", final=True)
-    await store.give_back([failure], token=stale, environment_id="e")
+    failure = RecordFailure(message=message(ticket_id), error="late", final=True)
+    await store.release([failure], token=stale, environment_id="e")
     assert await store.finish(ticket_id, current, OUTCOME, [])
 
 
 async def test_batches_given_back_crosswise_do_not_deadlock(store: PostgresStore, make: Make) -> None:
     ids = await make(20)
 
-    async def give_back(order: list[int]) -> None:
-        failures = [Failure(message=message(ticket_id), error="no", final=False) for ticket_id in order]
-        await store.give_back(failures, token=uuid4(), environment_id="e")
+    async def release(order: list[int]) -> None:
+        failures = [RecordFailure(message=message(ticket_id), error="no", final=False) for ticket_id in order]
+        await store.release(failures, token=uuid4(), environment_id="e")
 
-    await asyncio.gather(*(give_back(ids if n % 2 else ids[::-1]) for n in range(40)))
+    await asyncio.gather(*(release(ids if n % 2 else ids[::-1]) for n in range(40)))
 
 
 async def test_of_many_receivers_each_message_goes_to_one(queue: PostgresQueue, make: Make) -> None:
@@ -151,9 +151,9 @@ async def test_deleting_while_it_is_delivered_again_settles_one_delivery(
         await make(1)
         (delivery,) = await eager.receive(1, wait=1)
         _, again = await asyncio.gather(queue.delete([delivery]), queue.receive(1, wait=0))
-        assert await queue.backlog() == len(again)
+        assert await queue.count_backlog() == len(again)
         await queue.delete(again)
-        assert await queue.backlog() == 0
+        assert await queue.count_backlog() == 0
 
 
 async def test_of_two_redrives_one_moves_each_letter(
@@ -161,10 +161,10 @@ async def test_of_two_redrives_one_moves_each_letter(
 ) -> None:
     await make(20)
     await other.execute("update messages set dead_at = now(), receive_count = 3")
-    letters = await queue.dead_letters(100)
+    letters = await queue.list_dead_letters(100)
     moved = await asyncio.gather(queue.redrive(letters), queue.redrive(letters[::-1]), queue.purge(letters))
     assert sum(moved) == 20
-    assert await queue.backlog() == moved[0] + moved[1]
+    assert await queue.count_backlog() == moved[0] + moved[1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -181,24 +181,26 @@ async def test_everything_at_once_deadlocks_nowhere_and_loses_nothing(
     async def work() -> None:
         for _ in range(20):
             deliveries = await chance.choice([queue, eager]).receive(5, wait=0)
-            await chance.choice([queue.give_back, queue.delete, eager.give_back])(deliveries)
+            await chance.choice([queue.release, queue.delete, eager.release])(deliveries)
             token, some = uuid4(), chance.sample(ids, 5)
             for ticket_id in await claim(store, some, token):
                 if chance.random() < 0.5:
                     await store.finish(ticket_id, token, OUTCOME, [])
-            failures = [Failure(message=message(n), error="no", final=chance.random() < 0.3) for n in some]
-            await store.give_back(failures, token=token, environment_id="e")
+            failures = [
+                RecordFailure(message=message(n), error="no", final=chance.random() < 0.3) for n in some
+            ]
+            await store.release(failures, token=token, environment_id="e")
 
     async def care() -> None:
         for _ in range(20):
             await operations.retry(chance.sample(ids, 10))
-            letters = await queue.dead_letters(100)
-            await operations.reopen(chance.sample(ids, 10))
+            letters = await queue.list_dead_letters(100)
+            await operations.reset_failed(chance.sample(ids, 10))
             await queue.redrive(chance.sample(letters, len(letters)))
 
     await asyncio.gather(work(), work(), work(), care(), care())
     await operations.retry(ids)
-    open_ids = {stuck.ticket.id for stuck in await operations.stuck(timedelta(0), limit=100)}
+    open_ids = {stuck.ticket.id for stuck in await operations.list_stuck(timedelta(0), limit=100)}
     received = [delivery for _ in range(20) for delivery in await queue.receive(10, wait=0)]
     waiting = {int(delivery.record["body"].partition(": ")[2].rstrip("}")) for delivery in received}
     assert open_ids <= waiting

@@ -26,7 +26,7 @@ from ticketctl.settings import Settings
 from ticketctl.tickets import operations
 from ticketctl.tickets.messages import TicketMessage, message_body, parse_event
 from ticketctl.tickets.models import NewTicket
-from ticketctl.tickets.protocols import Delivery, Unsent
+from ticketctl.tickets.protocols import Delivery, OutboxMessage
 
 Make = Callable[[int], Awaitable[list[int]]]
 SETTINGS = Settings(visibility_timeout=1)
@@ -57,8 +57,10 @@ def outbox(telling: ErrorMappingConnections) -> PostgresOutbox:
     return PostgresOutbox(telling)
 
 
-def unsent(ticket_id: int) -> Unsent:
-    return Unsent(message_id=str(uuid4()), body=message_body(ticket_id), group=f"{ticket_id}@example.com")
+def unsent(ticket_id: int) -> OutboxMessage:
+    return OutboxMessage(
+        message_id=str(uuid4()), body=message_body(ticket_id), group=f"{ticket_id}@example.com"
+    )
 
 
 def ticket_ids(deliveries: list[Delivery]) -> list[int]:
@@ -76,24 +78,24 @@ async def all_of(queue: SqsQueue) -> list[Delivery]:
 async def kill(queue: SqsQueue) -> None:
     """Deliver everything until the redrive policy moves it."""
     deadline = time.monotonic() + 30
-    while await queue.backlog() and time.monotonic() < deadline:
+    while await queue.count_backlog() and time.monotonic() < deadline:
         await queue.receive(10, wait=1)
 
 
 async def test_what_is_sent_is_received_and_deleted(sqs: SqsQueue) -> None:
     messages = [unsent(n) for n in range(1, 26)]
     assert await sqs.send(messages) == [message.message_id for message in messages]
-    assert await sqs.backlog() == 25
+    assert await sqs.count_backlog() == 25
     received = await all_of(sqs)
     assert sorted(ticket_ids(received)) == list(range(1, 26))
     await sqs.delete(received)
-    assert await sqs.backlog() == 0
+    assert await sqs.count_backlog() == 0
 
 
 async def test_an_undeleted_message_comes_again_and_counts(sqs: SqsQueue) -> None:
     await sqs.send([unsent(1)])
     (first,) = await all_of(sqs)
-    await sqs.give_back([first])
+    await sqs.release([first])
     deadline = time.monotonic() + 30
     while not (again := await sqs.receive(1, wait=1)):
         assert time.monotonic() < deadline
@@ -108,10 +110,10 @@ async def test_dead_letters_are_listed_in_place_then_redriven(
     await sqs.send([unsent(ticket_id)])
     await kill(sqs)
     for _ in range(2):
-        (letter,) = await sqs.dead_letters(10)
+        (letter,) = await sqs.list_dead_letters(10)
     assert letter.ticket_id == ticket_id
     assert await operations.redrive(sqs, operations, [letter]) == (1, [])
-    assert await sqs.dead_letters(10) == []
+    assert await sqs.list_dead_letters(10) == []
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
     assert await other.fetchval("select status from tickets") == "new"
 
@@ -119,9 +121,9 @@ async def test_dead_letters_are_listed_in_place_then_redriven(
 async def test_dead_letters_can_be_purged_one_by_one(sqs: SqsQueue) -> None:
     await sqs.send([unsent(1), unsent(2)])
     await kill(sqs)
-    one, other = await sqs.dead_letters(10)
+    one, other = await sqs.list_dead_letters(10)
     assert await sqs.purge([one]) == 1
-    assert [letter.message_id for letter in await sqs.dead_letters(10)] == [other.message_id]
+    assert [letter.message_id for letter in await sqs.list_dead_letters(10)] == [other.message_id]
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
@@ -129,13 +131,13 @@ async def test_dead_letters_can_be_purged_one_by_one(sqs: SqsQueue) -> None:
 async def test_a_body_that_is_not_ours_is_a_letter_without_ticket(
     sqs: SqsQueue, operations: PostgresOperations, body: str
 ) -> None:
-    await sqs.send([Unsent(message_id="1", body=body, group=None)])
+    await sqs.send([OutboxMessage(message_id="1", body=body, group=None)])
     await kill(sqs)
-    (letter,) = await sqs.dead_letters(10)
+    (letter,) = await sqs.list_dead_letters(10)
     assert (letter.ticket_id, letter.body) == (None, body)
     assert letter.reason is not None
     assert await operations.redrive(sqs, operations, [letter]) == (0, [letter])
-    assert len(await sqs.dead_letters(10)) == 1
+    assert len(await sqs.list_dead_letters(10)) == 1
 
 
 async def test_the_outbox_is_empty_after_it_was_sent(
@@ -143,7 +145,7 @@ async def test_the_outbox_is_empty_after_it_was_sent(
 ) -> None:
     ids = await make(25)
     assert await operations.flush(outbox, sqs) == 25
-    assert await outbox.waiting() == 0
+    assert await outbox.count() == 0
     assert sorted(ticket_ids(await all_of(sqs))) == ids
 
 
@@ -151,7 +153,7 @@ async def test_one_tickets_message_is_sent_alone(sqs: SqsQueue, outbox: Postgres
     _, ticket_id = await make(2)
     assert await operations.flush(outbox, sqs, ticket_id=ticket_id) == 1
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
-    assert await outbox.waiting() == 1
+    assert await outbox.count() == 1
 
 
 @pytest.mark.parametrize("url", ["fifo"], indirect=True)
@@ -160,7 +162,7 @@ async def test_a_requesters_tickets_are_one_group_and_sent_twice_come_once(
 ) -> None:
     for requester in ("ada@example.com", "ada@example.com", "bob@example.com"):
         await store.create(NewTicket(subject="x", requester=requester))
-    again = await outbox.take(10)
+    again = await outbox.claim(10)
     await sqs.send(again)
     await outbox.release([message.message_id for message in again])
     await operations.flush(outbox, sqs)
@@ -177,8 +179,8 @@ async def test_what_the_queue_refuses_stays_in_the_outbox(
     gone = SqsQueue(url + "x", SETTINGS)
     with pytest.raises(QueueError):
         await operations.flush(outbox, gone)
-    assert await outbox.waiting() == 3
-    assert len(await outbox.take(10)) == 3
+    assert await outbox.count() == 3
+    assert len(await outbox.claim(10)) == 3
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
@@ -193,7 +195,7 @@ async def test_the_api_sends_what_it_made_and_fails_with_no_queue(
         ids.append(answer.json()["id"])
     sent, kept = ids
     assert ticket_ids(await all_of(sqs)) == [sent]
-    assert [json.loads(message.body) for message in await outbox.take(10)] == [{"ticket_id": kept}]
+    assert [json.loads(message.body) for message in await outbox.claim(10)] == [{"ticket_id": kept}]
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "waits in the outbox" in warning.message
 
@@ -201,13 +203,13 @@ async def test_the_api_sends_what_it_made_and_fails_with_no_queue(
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
 async def test_a_queue_that_is_not_there_says_so(url: str) -> None:
     with pytest.raises(QueueError, match="NonExistentQueue") as caught:
-        await SqsQueue(url + "-not", SETTINGS).backlog()
+        await SqsQueue(url + "-not", SETTINGS).count_backlog()
     assert caught.value.hint
 
 
 async def test_nobody_listening_is_a_queue_error() -> None:
     with pytest.raises(QueueError, match="cannot be reached"):
-        await SqsQueue("http://127.0.0.1:9/123456789012/tickets", SETTINGS).backlog()
+        await SqsQueue("http://127.0.0.1:9/123456789012/tickets", SETTINGS).count_backlog()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://[", "", "https://host/name", "ftp://host/1/name"])
@@ -221,7 +223,7 @@ async def test_missing_credentials_are_named(sqs: SqsQueue, monkeypatch: pytest.
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(QueueError, match="no credentials"):
-        await sqs.backlog()
+        await sqs.count_backlog()
 
 
 async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Make) -> None:
@@ -234,14 +236,14 @@ async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Ma
             await operations.flush(outbox, queue)
     assert "credentials" in str(raised.value.hint)
     assert "testing" not in str(raised.value)
-    assert await outbox.waiting() == 2
+    assert await outbox.count() == 2
 
 
 async def test_a_queue_without_dead_letters_says_so(aws: str) -> None:
     client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws)
     url = client.create_queue(QueueName=uuid4().hex)["QueueUrl"]
     with pytest.raises(QueueError, match="no dead-letter queue"):
-        await SqsQueue(url, SETTINGS).dead_letters(1)
+        await SqsQueue(url, SETTINGS).list_dead_letters(1)
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
@@ -252,14 +254,14 @@ async def test_the_scheduled_handler_empties_the_outbox(
     monkeypatch.setenv("TICKETCTL_DATABASE_URL", emptied_url)
     monkeypatch.setenv("TICKETCTL_QUEUE_URL", url)
     assert await asyncio.to_thread(worker.flush_outbox, {}, None) == {"sent": 3}
-    assert await outbox.waiting() == 0
+    assert await outbox.count() == 0
 
 
 async def test_work_sends_the_outbox_and_drains_the_queue_elsewhere(
     url: str, sqs: SqsQueue, emptied_url: str, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(12)
-    await sqs.send([Unsent(message_id=str(uuid4()), body="nonsense", group="stranger")])
+    await sqs.send([OutboxMessage(message_id=str(uuid4()), body="nonsense", group="stranger")])
     variables = {
         "TICKETCTL_DATABASE_URL": emptied_url,
         "TICKETCTL_QUEUE_URL": url,
@@ -279,7 +281,7 @@ async def test_work_sends_the_outbox_and_drains_the_queue_elsewhere(
     assert "1 of 13 messages were given up" in err.decode()
     assert await other.fetchval("select count(*) from tickets where processed_at is not null") == 12
     assert await other.fetchval("select count(*) from messages") == 0
-    assert [letter.body for letter in await sqs.dead_letters(10)] == ["nonsense"]
+    assert [letter.body for letter in await sqs.list_dead_letters(10)] == ["nonsense"]
 
 
 async def test_the_queue_tells_its_own_policy(sqs: SqsQueue) -> None:

@@ -9,7 +9,7 @@ from ticketctl import errors
 from ticketctl.api.app import create_app
 from ticketctl.api.problems import STATUSES
 from ticketctl.errors import TicketctlError
-from ticketctl.runtime import Backstage
+from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
 
 SECRET = "db.internal:5432"  # noqa: S105 - what no client should read
@@ -22,14 +22,14 @@ tree = {
 
 async def answer_to(error: Exception) -> httpx.Response:
     """What a client gets where the store raises that."""
-    backstage = Backstage(
-        store=FakeStore(failing={"history": error}),
+    resources = OperatorResources(
+        store=FakeStore(failing={"details": error}),
         operations=None,  # type: ignore[arg-type]
         outbox=None,  # type: ignore[arg-type]
         queue=None,  # type: ignore[arg-type]
         sender=None,
     )
-    app = create_app(Settings(), lambda: nullcontext(backstage))
+    app = create_app(Settings(), lambda: nullcontext(resources))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         return await client.get("/tickets/1")

@@ -10,9 +10,9 @@ from sqlalchemy import pool as pools
 import ticketctl.event_loops
 import ticketctl.postgres.pools
 from ticketctl.errors import ConfigError
-from ticketctl.event_loops import LOOPS, policy_named
+from ticketctl.event_loops import LOOPS, get_loop_policy
 from ticketctl.postgres.pools import ALIASES, POOLS, find_pool, get_pool
-from ticketctl.runtime import unsafe_pair
+from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import Settings
 
 PACKAGE = Path(ticketctl.event_loops.__file__).parent
@@ -54,17 +54,17 @@ def test_an_alias_is_another_name_of_a_pool() -> None:
 
 def test_the_defaults_are_a_pair_that_survives() -> None:
     settings = Settings()
-    assert unsafe_pair(get_pool(settings.pool), policy_named(settings.loop)) is None
+    assert explain_unsafe_pair(get_pool(settings.pool), get_loop_policy(settings.loop)) is None
 
 
 @pytest.mark.parametrize("policy", LOOPS.values(), ids=LOOPS)
 def test_which_pairs_are_warned_of(policy: ticketctl.event_loops.LoopPolicy) -> None:
-    warned = {name for name, pool in POOLS.items() if unsafe_pair(pool, policy) is not None}
+    warned = {name for name, pool in POOLS.items() if explain_unsafe_pair(pool, policy) is not None}
     assert warned == (set() if policy.persistent else set(POOLS) - {"null", "dispose", "pgbouncer"})
 
 
 def test_a_warning_names_both_and_where_to_look() -> None:
-    warning = unsafe_pair(replace(POOLS["queue"], name="mine"), LOOPS["run-per-record"])
+    warning = explain_unsafe_pair(replace(POOLS["queue"], name="mine"), LOOPS["run-per-record"])
     assert warning is not None
     assert "the pool mine" in warning
     assert "the loop policy run-per-record" in warning
@@ -76,7 +76,7 @@ def test_an_unknown_name_is_refused_with_the_choices() -> None:
         get_pool("puddle")
     assert all(name in str(raised.value.hint) for name in [*POOLS, *ALIASES])
     with pytest.raises(ConfigError, match="no loop knot") as raised:
-        policy_named("knot")
+        get_loop_policy("knot")
     assert all(name in str(raised.value.hint) for name in LOOPS)
 
 

@@ -14,7 +14,7 @@ from ticketctl.processing.batch import Limits, RecordResult, describe, process
 from ticketctl.processing.pipeline import LeaseLostError
 from ticketctl.tickets.messages import MalformedMessage, Message, TicketMessage
 from ticketctl.tickets.models import Step, StepRecord, TicketStatus
-from ticketctl.tickets.protocols import Claim, Outcome
+from ticketctl.tickets.protocols import Claim, PipelineResult
 
 DOWN = ProviderError("the provider is down")
 UNREACHABLE = ConnectionRefusedError("nobody listens")
@@ -107,7 +107,7 @@ async def test_where_nobody_is_waited_for_the_calls_may_share_a_connection() -> 
     store = FakeStore.of(1, 2)
     await run(store, FakeProvider(local=True, failing={(2, Step.RESPOND): DOWN}), message(1), message(2))
     assert store.shared == ["claim", "finish"]
-    assert store.calls == ["claim", "finish", "give_back"]
+    assert store.calls == ["claim", "finish", "release"]
 
 
 async def test_no_connection_is_held_while_a_provider_is_being_waited_for() -> None:
@@ -153,7 +153,7 @@ async def test_a_ticket_that_another_worker_has_comes_again_later_and_is_left_al
         "m-2": None,
     }
     assert store.tickets[1] == before
-    assert "give_back" not in store.calls
+    assert "release" not in store.calls
 
 
 class TestFifo:
@@ -277,7 +277,7 @@ class TestFailures:
     async def test_a_lost_lease_is_returned_and_the_ticket_is_left_to_who_has_it(self) -> None:
         class StolenStore(FakeStore):
             async def finish(
-                self, ticket_id: int, token: UUID, outcome: Outcome, steps: Sequence[StepRecord]
+                self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
             ) -> bool:
                 self.change(ticket_id, lease_token=uuid4())
                 return await super().finish(ticket_id, token, outcome, steps)
@@ -285,7 +285,7 @@ class TestFailures:
         store = StolenStore.of(1)
         results = await run(store, FakeProvider(), message(1))
         assert told(results) == {"m-1": "the lease on ticket 1 ended before its work did"}
-        assert "give_back" not in store.calls
+        assert "release" not in store.calls
         assert store.tickets[1].error is None
 
     async def test_at_the_last_delivery_the_ticket_has_failed(self) -> None:
@@ -309,7 +309,7 @@ class TestFailures:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         store = FakeStore.of(1)
-        store.failing["give_back"] = UNREACHABLE
+        store.failing["release"] = UNREACHABLE
         provider = FakeProvider(failing={(1, Step.CLASSIFY): DOWN})
         assert failed(await run(store, provider, message(1))) == ["m-1"]
         last = caplog.records[-1]

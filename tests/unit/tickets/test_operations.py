@@ -7,7 +7,7 @@ from tests.fakes import NOON, new_ticket
 from ticketctl.errors import QueueError
 from ticketctl.tickets import operations
 from ticketctl.tickets.models import TicketStatus
-from ticketctl.tickets.protocols import StuckTicket, Unsent
+from ticketctl.tickets.protocols import OutboxMessage, StuckTicket
 
 NOW = NOON + timedelta(hours=1)
 UNTOUCHED = StuckTicket(
@@ -42,29 +42,29 @@ LATER = NOW + timedelta(seconds=30)
     ],
 )
 def test_a_stuck_ticket_says_why(stuck: StuckTicket, *, elsewhere: bool, reason: str) -> None:
-    assert reason in operations.why_stuck(stuck, now=NOW, elsewhere=elsewhere)
+    assert reason in operations.explain_stuck(stuck, now=NOW, elsewhere=elsewhere)
 
 
 @dataclass
 class FakeOutbox:
     """An outbox in memory."""
 
-    messages: dict[str, Unsent]
+    messages: dict[str, OutboxMessage]
     taken: set[str] = field(default_factory=set)
 
-    async def take(self, limit: int, *, ticket_id: int | None = None) -> list[Unsent]:  # noqa: ARG002
+    async def claim(self, limit: int, *, ticket_id: int | None = None) -> list[OutboxMessage]:  # noqa: ARG002
         free = [message for key, message in self.messages.items() if key not in self.taken][:limit]
         self.taken |= {message.message_id for message in free}
         return free
 
-    async def forget(self, message_ids: list[str]) -> None:
+    async def delete(self, message_ids: list[str]) -> None:
         for message_id in message_ids:
             del self.messages[message_id]
 
     async def release(self, message_ids: list[str]) -> None:
         self.taken -= set(message_ids)
 
-    async def waiting(self) -> int:
+    async def count(self) -> int:
         return len(self.messages)
 
 
@@ -76,7 +76,7 @@ class FakeSender:
         self._refused = refused
         self._down = down
 
-    async def send(self, messages: list[Unsent]) -> list[str]:
+    async def send(self, messages: list[OutboxMessage]) -> list[str]:
         if self._down:
             raise QueueError("down")
         taken = [message.message_id for message in messages if message.message_id not in self._refused]
@@ -85,25 +85,27 @@ class FakeSender:
 
 
 def outbox_of(number: int) -> FakeOutbox:
-    return FakeOutbox({str(n): Unsent(message_id=str(n), body="{}", group=None) for n in range(number)})
+    return FakeOutbox(
+        {str(n): OutboxMessage(message_id=str(n), body="{}", group=None) for n in range(number)}
+    )
 
 
 async def test_flushing_sends_each_message_once() -> None:
     outbox, sender = outbox_of(25), FakeSender()
     assert await operations.flush(outbox, sender) == 25
     assert len(sender.sent) == len(set(sender.sent)) == 25
-    assert await outbox.waiting() == 0
+    assert await outbox.count() == 0
 
 
 async def test_what_is_refused_can_be_taken_again() -> None:
     outbox = outbox_of(3)
     with pytest.raises(QueueError, match="refused 1"):
         await operations.flush(outbox, FakeSender(("1",)))
-    assert [message.message_id for message in await outbox.take(10)] == ["1"]
+    assert [message.message_id for message in await outbox.claim(10)] == ["1"]
 
 
 async def test_a_queue_that_is_down_takes_nothing_from_the_outbox() -> None:
     outbox = outbox_of(3)
     with pytest.raises(QueueError, match="down"):
         await operations.flush(outbox, FakeSender(down=True))
-    assert len(await outbox.take(10)) == 3
+    assert len(await outbox.claim(10)) == 3

@@ -10,11 +10,11 @@ from tests.fakes import FakeProvider, FakeRouter, FakeStore, new_ticket, pipelin
 from ticketctl.errors import InvalidInputError, NotFoundError
 from ticketctl.tickets import review
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketHistory, TicketStatus
+from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketDetails, TicketStatus
 from ticketctl.tickets.protocols import TicketFilter, TicketPage
-from ticketctl.tickets.review import Desk, Vocabulary
+from ticketctl.tickets.review import AllowedValues, ReviewService
 
-VOCABULARY = Vocabulary(
+VOCABULARY = AllowedValues(
     category=("billing", "outage"),
     priority=("low", "high"),
     sentiment=("negative", "neutral", "positive"),
@@ -37,18 +37,18 @@ def step(name: Step, output: dict[str, Any]) -> StepRecord:
     return StepRecord(step=name, output=output, provider="fake", model="m", prompt_hash="h")
 
 
-def history(ticket: Ticket) -> TicketHistory:
+def details(ticket: Ticket) -> TicketDetails:
     steps = {Step.CLASSIFY: CLASSIFIED, Step.EXTRACT: EXTRACTED, Step.RESPOND: DRAFTED}
-    return TicketHistory(ticket=ticket, steps=[step(name, output) for name, output in steps.items()])
+    return TicketDetails(ticket=ticket, steps=[step(name, output) for name, output in steps.items()])
 
 
 @dataclass
 class Tickets(FakeStore):
     """Tickets that a pipeline has read, but for those that are new."""
 
-    async def history(self, ticket_id: int) -> TicketHistory | None:
-        found = await super().history(ticket_id)
-        return found if found is None or found.ticket.status is TicketStatus.NEW else history(found.ticket)
+    async def get_details(self, ticket_id: int) -> TicketDetails | None:
+        found = await super().get_details(ticket_id)
+        return found if found is None or found.ticket.status is TicketStatus.NEW else details(found.ticket)
 
     async def list(self, wanted: TicketFilter, **order: Any) -> TicketPage:
         assert order["sort"] == "created"
@@ -90,8 +90,8 @@ def said() -> Said:
 
 
 @pytest.fixture
-def desk(store: Tickets, said: Said) -> Desk:
-    return Desk(tickets=store, reviews=said, router=FakeRouter(), vocabulary=VOCABULARY)
+def service(store: Tickets, said: Said) -> ReviewService:
+    return ReviewService(tickets=store, reviews=said, router=FakeRouter(), allowed=VOCABULARY)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def desk(store: Tickets, said: Said) -> Desk:
     ],
 )
 async def test_what_is_set_is_kept_and_the_team_follows_the_rules(
-    desk: Desk, said: Said, values: dict[str, str], routed: str | None
+    service: ReviewService, said: Said, values: dict[str, str], routed: str | None
 ) -> None:
-    await desk.set(1, values)
+    await service.set(1, values)
     assert said.calls == [("set", 1, values, routed)]
 
 
-async def test_a_ticket_that_nobody_has_read_gets_no_team(desk: Desk, said: Said) -> None:
-    await desk.set(3, {"category": "outage"})
+async def test_a_ticket_that_nobody_has_read_gets_no_team(service: ReviewService, said: Said) -> None:
+    await service.set(3, {"category": "outage"})
     assert said.calls == [("set", 3, {"category": "outage"}, None)]
 
 
@@ -135,26 +135,30 @@ async def test_a_ticket_that_nobody_has_read_gets_no_team(desk: Desk, said: Said
     ],
 )
 async def test_nothing_else_than_the_vocabulary_is_kept(
-    desk: Desk, said: Said, values: dict[str, str], complaint: str, hint: str
+    service: ReviewService, said: Said, values: dict[str, str], complaint: str, hint: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=complaint) as raised:
-        await desk.set(1, values)
+        await service.set(1, values)
     assert hint in str(raised.value.hint)
     assert said.calls == []
 
 
 @pytest.mark.parametrize("ticket_id", [4, 0, -1, 2**63])
-async def test_a_ticket_that_is_not_there(desk: Desk, said: Said, ticket_id: int) -> None:
+async def test_a_ticket_that_is_not_there(service: ReviewService, said: Said, ticket_id: int) -> None:
     said.refusing = True
-    for call in (desk.set(ticket_id, {"team": "support"}), desk.approve(ticket_id), desk.reject(ticket_id)):
+    for call in (
+        service.set(ticket_id, {"team": "support"}),
+        service.approve(ticket_id),
+        service.reject(ticket_id),
+    ):
         with pytest.raises(NotFoundError):
             await call
 
 
-async def test_a_verdict_is_passed_on(desk: Desk, said: Said) -> None:
-    await desk.approve(1)
-    await desk.reject(1)
-    await desk.reject(1, "too long")
+async def test_a_verdict_is_passed_on(service: ReviewService, said: Said) -> None:
+    await service.approve(1)
+    await service.reject(1)
+    await service.reject(1, "too long")
     assert said.calls == [("approve", 1), ("reject", 1, None), ("reject", 1, "too long")]
 
 
@@ -163,39 +167,41 @@ async def test_a_verdict_is_passed_on(desk: Desk, said: Said) -> None:
     [(3, "ticket 3 is new: there is nothing to review"), (2, "ticket 2 is closed")],
 )
 async def test_only_a_run_that_ended_well_can_be_judged(
-    desk: Desk, said: Said, ticket_id: int, complaint: str
+    service: ReviewService, said: Said, ticket_id: int, complaint: str
 ) -> None:
     said.refusing = True
-    for call in (desk.approve(ticket_id), desk.reject(ticket_id)):
+    for call in (service.approve(ticket_id), service.reject(ticket_id)):
         with pytest.raises(InvalidInputError, match=complaint) as raised:
             await call
         assert raised.value.hint
 
 
-async def test_a_reason_that_cannot_be_kept(desk: Desk, said: Said) -> None:
+async def test_a_reason_that_cannot_be_kept(service: ReviewService, said: Said) -> None:
     for reason in ("a\0", "a" * 1001):
         with pytest.raises(InvalidInputError, match="the reason"):
-            await desk.reject(1, reason)
+            await service.reject(1, reason)
     assert said.calls == []
 
 
-async def test_what_waits_is_what_needs_a_review(desk: Desk) -> None:
-    assert [found.ticket.id for found in await desk.waiting(20)] == [1]
+async def test_what_waits_is_what_needs_a_review(service: ReviewService) -> None:
+    assert [found.ticket.id for found in await service.list_waiting(20)] == [1]
     with pytest.raises(InvalidInputError, match="1001"):
-        await desk.waiting(1001)
+        await service.list_waiting(1001)
 
 
 def test_what_a_human_has_settled_is_no_reason_any_more() -> None:
     ticket = new_ticket(1)
     doubt, away = CLASSIFIED["review"][0], DRAFTED["review"][0]
-    assert review.reasons(history(ticket)) == [doubt, away]
-    assert review.reasons(history(replace(ticket, set_by_human=["category"]))) == [away]
-    assert review.reasons(history(replace(ticket, set_by_human=["draft"]))) == [doubt]
-    assert review.reasons(TicketHistory(ticket=ticket)) == []
+    assert review.list_review_reasons(details(ticket)) == [doubt, away]
+    assert review.list_review_reasons(details(replace(ticket, set_by_human=["category"]))) == [away]
+    assert review.list_review_reasons(details(replace(ticket, set_by_human=["draft"]))) == [doubt]
+    assert review.list_review_reasons(TicketDetails(ticket=ticket)) == []
 
 
 def test_routing_goes_by_the_word_of_a_human() -> None:
-    found = review.understood(history(replace(new_ticket(1), category="outage", set_by_human=["category"])))
+    found = review.read_analysis(
+        details(replace(new_ticket(1), category="outage", set_by_human=["category"]))
+    )
     assert found is not None
     classification, extraction = found
     assert (classification.category, classification.confidence, classification.priority) == (
@@ -204,7 +210,7 @@ def test_routing_goes_by_the_word_of_a_human() -> None:
         "low",
     )
     assert [entity.kind for entity in extraction.entities] == ["ip"]
-    assert review.understood(TicketHistory(ticket=new_ticket(1))) is None
+    assert review.read_analysis(TicketDetails(ticket=new_ticket(1))) is None
 
 
 async def run(store: FakeStore, provider: FakeProvider) -> TicketStatus:

@@ -11,7 +11,7 @@ from ticketctl.ai.evaluation.dataset import Sample
 from ticketctl.ai.evaluation.metrics import Prediction
 from ticketctl.errors import ProviderError
 from ticketctl.tickets.models import SUBJECT_LIMIT, Classification, Ticket, TicketStatus
-from ticketctl.tickets.protocols import Answer, Provider
+from ticketctl.tickets.protocols import Provider, ProviderResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class _Trial(NamedTuple):
     """One sample, and what the provider said of it."""
 
     sample: Sample
-    answer: Answer[Classification]
+    answer: ProviderResponse[Classification]
     milliseconds: float
 
     @property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ticketctl.ai.taxonomy.schema import Taxonomy, digest
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
-from ticketctl.tickets.protocols import Answer
+from ticketctl.tickets.protocols import ProviderResponse
 
 if TYPE_CHECKING:
     from ticketctl.ai.offline.classifier import Classifier
@@ -44,7 +44,7 @@ class OfflineProvider:
             self._fingerprints[step] = digest([self.model, step, read, self._trained_on])
         return self._fingerprints[step]
 
-    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+    async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         """Say what the ticket is about. The first call reads or trains the models.
 
         Raises:
@@ -52,7 +52,7 @@ class OfflineProvider:
         """
         return self._answer(self._classifier.classify(ticket.text))
 
-    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+    async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
         """Find the entities in the ticket's text."""
         from ticketctl.ai.offline.extraction import extract
 
@@ -60,7 +60,7 @@ class OfflineProvider:
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
-    ) -> Answer[Draft]:
+    ) -> ProviderResponse[Draft]:
         """Fill in the category's template."""
         from ticketctl.ai.offline.drafting import drafted
 
@@ -74,8 +74,8 @@ class OfflineProvider:
         """
         self._classifier  # noqa: B018  (it is made, and kept)
 
-    def _answer(self, output: Output) -> Answer[Output]:
-        return Answer(output=output, model=self.model)
+    def _answer(self, output: Output) -> ProviderResponse[Output]:
+        return ProviderResponse(output=output, model=self.model)
 
     @cached_property
     def _classifier(self) -> "Classifier":

@@ -12,7 +12,7 @@ from ticketctl.ai.taxonomy.schema import Taxonomy
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
 from ticketctl.tickets.models import Step
-from ticketctl.tickets.pricing import prices_of
+from ticketctl.tickets.pricing import parse_prices
 from ticketctl.tickets.protocols import Provider
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Providers:
             trained = _model_file(settings.ai_model_file)
         # the models of the built-in taxonomy are shipped: nobody need look for another folder
         cache = None if settings.taxonomy is None else settings.cache_folder
-        self.budget = budget or Budget(prices_of(settings))
+        self.budget = budget or Budget(parse_prices(settings))
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
         self._offline = OfflineProvider(taxonomy, cache, trained)

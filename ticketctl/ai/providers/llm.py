@@ -27,12 +27,12 @@ from ticketctl.ai.taxonomy.schema import Taxonomy, digest
 from ticketctl.errors import ConfigError
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.tickets.pricing import INSTEAD_OF
-from ticketctl.tickets.protocols import Answer
+from ticketctl.tickets.protocols import ProviderResponse
 
 Output = TypeVar("Output", Classification, Extraction, Draft)
 
 _Read = Callable[[str], Output]
-_StandIn = Callable[[], Awaitable[Answer[Output]]]
+_StandIn = Callable[[], Awaitable[ProviderResponse[Output]]]
 
 _QUOTED = 2_000  # characters of a bad answer that are shown to the model again
 _SHOWN = 300  # characters of a failure that a reason quotes
@@ -101,7 +101,7 @@ class OnlineProvider:
         asked = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
         return digest([self.name, asked, self._offline.fingerprint(step)])
 
-    async def classify(self, ticket: Ticket) -> Answer[Classification]:
+    async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         """Say what the ticket is about. Raises ProviderError where asking again cannot help."""
         prompt = prompts.classify_prompt(self._taxonomy)
         answer = await self._asked(
@@ -115,7 +115,7 @@ class OnlineProvider:
         review = dict.fromkeys((*said.review, *suspicions(ticket.text)))
         return replace(answer, output=replace(said, review=tuple(review)))
 
-    async def extract(self, ticket: Ticket) -> Answer[Extraction]:
+    async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
         """Find the entities in the ticket's text. Raises ProviderError where asking again cannot help."""
         sent = self._redacted(ticket)
         return await self._asked(
@@ -128,7 +128,7 @@ class OnlineProvider:
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
-    ) -> Answer[Draft]:
+    ) -> ProviderResponse[Draft]:
         """Draft a reply. Raises ProviderError where asking again cannot help."""
         sent = self._redacted(ticket)
         return await self._asked(
@@ -141,12 +141,12 @@ class OnlineProvider:
 
     async def _asked(
         self, step: Step, prompt: Prompt, sent: Redacted, read: _Read[Output], stand_in: _StandIn[Output]
-    ) -> Answer[Output]:
+    ) -> ProviderResponse[Output]:
         said: list[Completion] = []
         model = self._settings.model_for(step)
         try:
             output = await self._conversed(model, prompt, sent, read, said)
-            answer = Answer(output=output, model=model)
+            answer = ProviderResponse(output=output, model=model)
         except (BadAnswerError, UnavailableError) as failed:
             answer = _degraded(await stand_in(), failed)
             if said:
@@ -209,7 +209,7 @@ def _usable(completion: Completion, read: _Read[Output]) -> Output:
     return read(completion.text)
 
 
-def _degraded(answer: Answer[Output], failed: Exception) -> Answer[Output]:
+def _degraded(answer: ProviderResponse[Output], failed: Exception) -> ProviderResponse[Output]:
     reason = f"the AI provider could not be used: {' '.join(visible(str(failed)).split())[:_SHOWN]}"
     output = replace(answer.output, degraded=True, review=(*answer.output.review, reason))
     return replace(answer, output=output)

@@ -33,7 +33,7 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     rows = [
         (variable, _shown(name, getattr(loaded, name)), _source(variable, name, loaded), meaning)
         for name, (variable, meaning) in zip(
-            settings_module.NAMES, settings_module.meanings().items(), strict=True
+            settings_module.NAMES, settings_module.describe_settings().items(), strict=True
         )
     ]
     if as_json:
@@ -84,9 +84,9 @@ def _template() -> str:
 
     from ticketctl import settings as settings_module
 
-    defaults, meanings = settings_module.Settings(), settings_module.meanings()
+    defaults, describe_settings = settings_module.Settings(), settings_module.describe_settings()
     lines = ["# The settings of ticketctl. A variable of the environment wins over its line here.", ""]
-    for name, (variable, meaning) in zip(settings_module.NAMES, meanings.items(), strict=True):
+    for name, (variable, meaning) in zip(settings_module.NAMES, describe_settings.items(), strict=True):
         default = getattr(defaults, name)
         line = f"# {name} = {msgspec.json.encode('' if default is None else default).decode()}"
         lines += [

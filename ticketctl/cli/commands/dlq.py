@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.operator_resources import with_backstage
+from ticketctl.cli.operator_resources import with_operator_resources
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.timestamps import iso
 from ticketctl.errors import InvalidInputError
@@ -13,7 +13,7 @@ from ticketctl.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ticketctl.runtime import Backstage
+    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.protocols import DeadLetter
 
 dlq = typer.Typer(help="The dead letters: messages that were delivered too often.", no_args_is_help=True)
@@ -43,10 +43,10 @@ def list_letters(
     Piped, the columns are: message id, ticket id, deliveries, enqueued, reason, body.
     """
 
-    async def work(backstage: "Backstage") -> "Sequence[DeadLetter]":
-        return await backstage.queue.dead_letters(limit)
+    async def work(resources: "OperatorResources") -> "Sequence[DeadLetter]":
+        return await resources.queue.list_dead_letters(limit)
 
-    letters = with_backstage(work)
+    letters = with_operator_resources(work)
     if as_json:
         output.print_json({"dead_letters": letters})
     elif output.on_terminal() and letters:
@@ -65,7 +65,7 @@ def show(
     message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID")], *, as_json: AsJson = False
 ) -> None:
     """Show one dead letter."""
-    (letter,) = with_backstage(lambda backstage: _chosen(backstage, [message_id], everything=False))
+    (letter,) = with_operator_resources(lambda resources: _chosen(resources, [message_id], everything=False))
     if as_json:
         output.print_json(letter)
         return
@@ -78,13 +78,13 @@ def redrive(message_ids: MessageIds = None, *, everything: All = False, as_json:
     """Bring dead letters back, as if sent anew; their failed tickets are new again."""
     from ticketctl.tickets import operations
 
-    async def work(backstage: "Backstage") -> "tuple[int, Sequence[DeadLetter]]":
-        letters = await _chosen(backstage, message_ids, everything=everything)
-        done = await operations.redrive(backstage.queue, backstage.operations, letters)
-        await backstage.flush()
+    async def work(resources: "OperatorResources") -> "tuple[int, Sequence[DeadLetter]]":
+        letters = await _chosen(resources, message_ids, everything=everything)
+        done = await operations.redrive(resources.queue, resources.operations, letters)
+        await resources.flush()
         return done
 
-    number, left = with_backstage(work)
+    number, left = with_operator_resources(work)
     for letter in left:
         error_reporting.warn(
             f"{letter.message_id} names no ticket, and stays: ticketctl dlq purge {letter.message_id}"
@@ -96,37 +96,39 @@ def redrive(message_ids: MessageIds = None, *, everything: All = False, as_json:
 def purge(message_ids: MessageIds = None, *, everything: All = False, as_json: AsJson = False) -> None:
     """Delete dead letters; their tickets stay as they are."""
 
-    async def work(backstage: "Backstage") -> int:
-        letters = await _chosen(backstage, message_ids, everything=everything)
-        return await backstage.queue.purge(letters)
+    async def work(resources: "OperatorResources") -> int:
+        letters = await _chosen(resources, message_ids, everything=everything)
+        return await resources.queue.purge(letters)
 
-    _print_count("purged", with_backstage(work), "deleted", as_json=as_json)
+    _print_count("purged", with_operator_resources(work), "deleted", as_json=as_json)
 
 
 @outbox.command()
 def flush(*, as_json: AsJson = False) -> None:
     """Send what could not be sent when its ticket was made."""
-    _print_count("sent", with_backstage(lambda backstage: backstage.flush()), "sent", as_json=as_json)
+    _print_count(
+        "sent", with_operator_resources(lambda resources: resources.flush()), "sent", as_json=as_json
+    )
 
 
 @outbox.command()
 def status(*, as_json: AsJson = False) -> None:
     """Tell how many messages are not sent yet."""
 
-    async def work(backstage: "Backstage") -> int:
-        return await backstage.outbox.waiting() if backstage.sender is not None else 0
+    async def work(resources: "OperatorResources") -> int:
+        return await resources.outbox.count() if resources.sender is not None else 0
 
-    _print_count("waiting", with_backstage(work), "waiting", as_json=as_json)
+    _print_count("waiting", with_operator_resources(work), "waiting", as_json=as_json)
 
 
 async def _chosen(
-    backstage: "Backstage", message_ids: "Sequence[str] | None", *, everything: bool
+    resources: "OperatorResources", message_ids: "Sequence[str] | None", *, everything: bool
 ) -> "Sequence[DeadLetter]":
     from ticketctl.tickets import operations
 
     if bool(message_ids) == everything:
         raise InvalidInputError("name dead letters, or --all", hint="ticketctl dlq list shows them")
-    return await operations.chosen_letters(backstage.queue, message_ids or [])
+    return await operations.select_dead_letters(resources.queue, message_ids or [])
 
 
 def _print_count(name: str, number: int, what: str, *, as_json: bool) -> None:

@@ -87,14 +87,14 @@ def _inspect(folder: Path, handler: str | None) -> "Analysis":
 def _ask(settings: "Settings") -> "list[SourceFinding]":
     from ticketctl import event_loops
     from ticketctl.diagnostics.settings_checks import Asked, of_queue
-    from ticketctl.runtime import database, open_backstage
+    from ticketctl.runtime import database, open_operator_resources
 
     with database(settings) as found:
 
         async def asked() -> Asked:
-            async with open_backstage(found) as backstage:
-                limit = await backstage.operations.connection_limit()
-                return Asked(await backstage.queue.policy(), limit)
+            async with open_operator_resources(found) as resources:
+                limit = await resources.operations.get_connection_limit()
+                return Asked(await resources.queue.policy(), limit)
 
         return of_queue(settings, os.environ, event_loops.run(asked()))
 

@@ -73,12 +73,12 @@ def _replay(
     settings: "Settings", event: object, times: int, budget: float | None
 ) -> tuple[list[dict[str, Any]], float | None]:
     """The invocations that the budget allowed, and what they cost; None where nobody can know."""
-    from ticketctl.event_loops import policy_named
+    from ticketctl.event_loops import get_loop_policy
     from ticketctl.postgres.pools import get_pool
-    from ticketctl.runtime import unsafe_pair
+    from ticketctl.runtime import explain_unsafe_pair
     from ticketctl.worker import Worker
 
-    warning = unsafe_pair(get_pool(settings.pool), policy_named(settings.loop))
+    warning = explain_unsafe_pair(get_pool(settings.pool), get_loop_policy(settings.loop))
     if warning is not None:
         error_reporting.warn(warning)
     worker = Worker(settings, limit=budget)

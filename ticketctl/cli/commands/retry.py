@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.operator_resources import with_backstage
+from ticketctl.cli.operator_resources import with_operator_resources
 from ticketctl.cli.rendering import output, timestamps
 from ticketctl.cli.resources import load_settings
 from ticketctl.errors import InvalidInputError
@@ -16,7 +16,7 @@ from ticketctl.tickets.durations import parse_since
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ticketctl.runtime import Backstage
+    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.protocols import Statistics, StuckTicket
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -63,17 +63,17 @@ def retry(
         raise InvalidInputError("name tickets, or --failed or --stuck", hint="ticketctl retry --failed")
     patience = age(older_than) if stuck else None
 
-    async def work(backstage: "Backstage") -> "Sequence[int]":
+    async def work(resources: "OperatorResources") -> "Sequence[int]":
         wanted = ticket_ids or await operations.select_retries(
-            backstage.operations, failed=failed, stuck=patience
+            resources.operations, failed=failed, stuck=patience
         )
-        retried = await operations.retry(backstage.operations, wanted)
-        unsent = await backstage.try_flush()
+        retried = await operations.retry(resources.operations, wanted)
+        unsent = await resources.try_flush()
         if unsent is not None:
             error_reporting.warn(f"their messages wait in the outbox: {unsent}")
         return retried
 
-    retried = with_backstage(work)
+    retried = with_operator_resources(work)
     if as_json:
         output.print_json({"retried": retried})
     else:
@@ -92,14 +92,14 @@ def show_stuck(older_than: str, limit: int, *, as_json: bool) -> None:
     """
     patience = age(older_than)
 
-    async def work(backstage: "Backstage") -> "list[tuple[StuckTicket, str]]":
+    async def work(resources: "OperatorResources") -> "list[tuple[StuckTicket, str]]":
         from ticketctl.tickets import operations
 
-        now, elsewhere = datetime.now(UTC), backstage.sender is not None
-        found = await backstage.operations.stuck(patience, limit=limit)
-        return [(one, operations.why_stuck(one, now=now, elsewhere=elsewhere)) for one in found]
+        now, elsewhere = datetime.now(UTC), resources.sender is not None
+        found = await resources.operations.list_stuck(patience, limit=limit)
+        return [(one, operations.explain_stuck(one, now=now, elsewhere=elsewhere)) for one in found]
 
-    found = with_backstage(work)
+    found = with_operator_resources(work)
     if as_json:
         forms = [_stuck_form(one, reason) for one, reason in found]
         output.print_json({"tickets": forms, "total": len(forms), "next_cursor": None})
@@ -135,15 +135,15 @@ def stats(*, as_json: AsJson = False) -> None:
     saved outputs cost, at TICKETCTL_AI_PRICES.
     """
 
-    async def work(backstage: "Backstage") -> "tuple[Statistics, int, int]":
-        queue = backstage.queue
+    async def work(resources: "OperatorResources") -> "tuple[Statistics, int, int]":
+        queue = resources.queue
         return (
-            await backstage.operations.statistics(),
-            await queue.backlog(),
-            len(await queue.dead_letters(_LIMIT)),
+            await resources.operations.get_statistics(),
+            await queue.count_backlog(),
+            len(await queue.list_dead_letters(_LIMIT)),
         )
 
-    statistics, backlog, dead = with_backstage(work)
+    statistics, backlog, dead = with_operator_resources(work)
     form = _with_costs(msgspec.to_builtins(statistics))
     if as_json:
         output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}})
@@ -169,9 +169,9 @@ def stats(*, as_json: AsJson = False) -> None:
 
 def _with_costs(form: dict[str, Any]) -> dict[str, Any]:
     """The JSON form with what each model, each step and all steps cost; None where nobody can know."""
-    from ticketctl.tickets.pricing import cost, prices_of, total
+    from ticketctl.tickets.pricing import cost, parse_prices, total
 
-    prices = prices_of(load_settings())
+    prices = parse_prices(load_settings())
     for step in form["steps"]:
         for used in step["models"]:
             used["cost"] = cost(prices, used["model"], used["input_tokens"], used["output_tokens"])

@@ -8,13 +8,13 @@ import typer
 from ticketctl.cli.commands.tickets import AsJson, TicketId
 from ticketctl.cli.input import read_text
 from ticketctl.cli.rendering import output
-from ticketctl.cli.resources import load_settings, with_desk
+from ticketctl.cli.resources import load_settings, with_review_service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ticketctl.tickets.models import Ticket, TicketHistory
-    from ticketctl.tickets.review import Desk
+    from ticketctl.tickets.models import Ticket, TicketDetails
+    from ticketctl.tickets.review import ReviewService
 
 
 def register(app: typer.Typer) -> None:
@@ -44,19 +44,19 @@ def review(
             go_through(found, limit)
         return
 
-    async def work(desk: "Desk") -> "list[TicketHistory]":
-        return await desk.waiting(limit)
+    async def work(reviews: "ReviewService") -> "list[TicketDetails]":
+        return await reviews.list_waiting(limit)
 
-    _print_waiting(with_desk(work), as_json=as_json)
+    _print_waiting(with_review_service(work), as_json=as_json)
 
 
 def approve(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
     """Take what the pipeline made of a ticket as your own word: it is processed, and no run changes it."""
 
-    async def work(desk: "Desk") -> "Ticket":
-        return await desk.approve(ticket_id)
+    async def work(reviews: "ReviewService") -> "Ticket":
+        return await reviews.approve(ticket_id)
 
-    _print(with_desk(work), "approved", as_json=as_json)
+    _print(with_review_service(work), "approved", as_json=as_json)
 
 
 def reject(
@@ -70,10 +70,10 @@ def reject(
     The rest of what the pipeline said stays; `ticketctl set` corrects it.
     """
 
-    async def work(desk: "Desk") -> "Ticket":
-        return await desk.reject(ticket_id, reason)
+    async def work(reviews: "ReviewService") -> "Ticket":
+        return await reviews.reject(ticket_id, reason)
 
-    _print(with_desk(work), "draft rejected", as_json=as_json)
+    _print(with_review_service(work), "draft rejected", as_json=as_json)
 
 
 def set_fields(
@@ -104,10 +104,10 @@ def set_fields(
     }
     values = {name: value for name, value in chosen.items() if value is not None}
 
-    async def work(desk: "Desk") -> "Ticket":
-        return await desk.set(ticket_id, values)
+    async def work(reviews: "ReviewService") -> "Ticket":
+        return await reviews.set(ticket_id, values)
 
-    _print(with_desk(work), f"{', '.join(values)} set", as_json=as_json)
+    _print(with_review_service(work), f"{', '.join(values)} set", as_json=as_json)
 
 
 def _print(ticket: "Ticket", done: str, *, as_json: bool) -> None:
@@ -119,26 +119,26 @@ def _print(ticket: "Ticket", done: str, *, as_json: bool) -> None:
         output.print_rows([[ticket.id]])
 
 
-def _print_waiting(waiting: "Sequence[TicketHistory]", *, as_json: bool) -> None:
+def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None:
     import msgspec
 
     from ticketctl.cli.rendering.timestamps import iso
-    from ticketctl.tickets.pricing import prices_of
-    from ticketctl.tickets.review import reasons
-    from ticketctl.tickets.views import TicketForm
+    from ticketctl.tickets.pricing import parse_prices
+    from ticketctl.tickets.review import list_review_reasons
+    from ticketctl.tickets.views import TicketView
 
     if as_json:
-        prices = prices_of(load_settings())
+        prices = parse_prices(load_settings())
         tickets = [
-            msgspec.to_builtins(TicketForm.of(history, prices)) | {"reasons": reasons(history)}
-            for history in waiting
+            msgspec.to_builtins(TicketView.of(details, prices)) | {"reasons": list_review_reasons(details)}
+            for details in waiting
         ]
         output.print_json({"tickets": tickets})
         return
-    for history in waiting:
-        ticket = history.ticket
+    for details in waiting:
+        ticket = details.ticket
         sure = None if ticket.confidence is None else f"{ticket.confidence:.2f}"
-        why = "; ".join(reasons(history))
+        why = "; ".join(list_review_reasons(details))
         output.print_rows(
             [[ticket.id, ticket.category, sure, ticket.team, iso(ticket.created_at), ticket.subject, why]]
         )

@@ -7,13 +7,13 @@ import typer
 
 from ticketctl.cli import editor, error_reporting
 from ticketctl.cli.rendering import output, ticket_tables
-from ticketctl.cli.resources import at_desk
+from ticketctl.cli.resources import run_review
 from ticketctl.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from ticketctl.runtime import Database
-    from ticketctl.tickets.models import Ticket, TicketHistory
-    from ticketctl.tickets.review import Desk
+    from ticketctl.tickets.models import Ticket, TicketDetails
+    from ticketctl.tickets.review import ReviewService
 
 _QUESTION = "\n[a]pprove  [e]dit draft  [r]eject draft  [c]ategory  [t]eam  [s]kip  [q]uit"
 
@@ -24,10 +24,10 @@ def go_through(found: "Database", limit: int) -> None:
     No connection is held while a person thinks. Raises DatabaseError.
     """
 
-    async def waiting(desk: "Desk") -> list[int]:
-        return [history.ticket.id for history in await desk.waiting(limit)]
+    async def waiting(reviews: "ReviewService") -> list[int]:
+        return [details.ticket.id for details in await reviews.list_waiting(limit)]
 
-    ticket_ids = at_desk(found, waiting)
+    ticket_ids = run_review(found, waiting)
     if not ticket_ids:
         output.say("no ticket needs a review")
     for number, ticket_id in enumerate(ticket_ids, start=1):
@@ -45,7 +45,7 @@ class _Review:
 
     def ended(self, place: str) -> bool:
         """Ask until the ticket is done with; False where the person wants no more."""
-        actions: dict[str, Callable[[TicketHistory], bool]] = {
+        actions: dict[str, Callable[[TicketDetails], bool]] = {
             "approve": self._approve,
             "edit": self._edit,
             "reject": self._reject,
@@ -54,39 +54,39 @@ class _Review:
             "skip": lambda _: True,
         }
         by_letter = {name[0]: action for name, action in actions.items()}
-        while (history := self._read()) is not None:
+        while (details := self._read()) is not None:
             output.console().rule(place)
-            ticket_tables.print_ticket(history)
+            ticket_tables.print_ticket(details)
             answer = _asked(_QUESTION, {*actions, *by_letter, "quit", "q"})
             if answer in {"q", "quit"}:
                 return False
             try:
-                if (actions | by_letter)[answer](history):
+                if (actions | by_letter)[answer](details):
                     return True
             except (InvalidInputError, NotFoundError) as error:
                 error_reporting.report(error, debug=False)
         return True
 
-    def _read(self) -> "TicketHistory | None":
+    def _read(self) -> "TicketDetails | None":
         """The ticket as it is now; None where somebody else has dealt with it."""
         from ticketctl.tickets import service
 
-        history = at_desk(self._found, lambda desk: service.show(desk.tickets, self._ticket_id))
-        return history if history.ticket.status == "needs_review" else None
+        details = run_review(self._found, lambda reviews: service.show(reviews.tickets, self._ticket_id))
+        return details if details.ticket.status == "needs_review" else None
 
-    def _approve(self, _: "TicketHistory") -> bool:
-        at_desk(self._found, lambda desk: desk.approve(self._ticket_id))
+    def _approve(self, _: "TicketDetails") -> bool:
+        run_review(self._found, lambda reviews: reviews.approve(self._ticket_id))
         output.say(f"ticket {self._ticket_id} approved")
         return True
 
-    def _reject(self, _: "TicketHistory") -> bool:
+    def _reject(self, _: "TicketDetails") -> bool:
         reason = _asked("why (may be empty)") or None
-        at_desk(self._found, lambda desk: desk.reject(self._ticket_id, reason))
+        run_review(self._found, lambda reviews: reviews.reject(self._ticket_id, reason))
         output.say(f"ticket {self._ticket_id}: draft rejected")
         return True
 
-    def _edit(self, history: "TicketHistory") -> bool:
-        before = history.ticket.draft or ""
+    def _edit(self, details: "TicketDetails") -> bool:
+        before = details.ticket.draft or ""
         written = editor.edit(before)
         if written.strip() == before.strip():
             output.say("the draft is as it was")
@@ -94,25 +94,25 @@ class _Review:
             self._set({"draft": written})
         return False
 
-    def _category(self, history: "TicketHistory") -> bool:
-        if self._choose("category") and history.ticket.draft:
+    def _category(self, details: "TicketDetails") -> bool:
+        if self._choose("category") and details.ticket.draft:
             output.say(
                 f"the draft is still the old one: edit it, or quit and ticketctl retry {self._ticket_id}"
             )
         return False
 
-    def _team(self, _: "TicketHistory") -> bool:
+    def _team(self, _: "TicketDetails") -> bool:
         self._choose("team")
         return False
 
     def _choose(self, name: str) -> bool:
         """Have the person choose a word; False where they leave it as it is."""
 
-        async def known(desk: "Desk") -> tuple[str, ...]:
-            choices: tuple[str, ...] = getattr(desk.vocabulary, name)
+        async def known(reviews: "ReviewService") -> tuple[str, ...]:
+            choices: tuple[str, ...] = getattr(reviews.allowed, name)
             return choices
 
-        choices = at_desk(self._found, known)
+        choices = run_review(self._found, known)
         for number, choice in enumerate(choices, start=1):
             output.say(f"{number:>4}  {choice}")
         answer = _asked(f"{name}, its name or number (empty: as it is)")
@@ -122,10 +122,10 @@ class _Review:
         return bool(answer)
 
     def _set(self, values: Mapping[str, str]) -> None:
-        def work(desk: "Desk") -> "Awaitable[Ticket]":
-            return desk.set(self._ticket_id, values)
+        def work(reviews: "ReviewService") -> "Awaitable[Ticket]":
+            return reviews.set(self._ticket_id, values)
 
-        at_desk(self._found, work)
+        run_review(self._found, work)
         output.say(f"{', '.join(values)} set")
 
 

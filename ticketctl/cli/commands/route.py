@@ -12,7 +12,7 @@ from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ticketctl.ai.taxonomy.schema import Conditions, Taxonomy
-    from ticketctl.tickets.models import Classification, Extraction, TicketHistory
+    from ticketctl.tickets.models import Classification, Extraction, TicketDetails
     from ticketctl.tickets.protocols import TicketStore
 
 
@@ -42,22 +42,22 @@ def route(
     """
     from ticketctl.ai.providers.factory import taxonomy_of
     from ticketctl.tickets import service
-    from ticketctl.tickets.review import understood
+    from ticketctl.tickets.review import read_analysis
 
     taxonomy = taxonomy_of(load_settings())
 
-    async def work(store: "TicketStore") -> "TicketHistory":
+    async def work(store: "TicketStore") -> "TicketDetails":
         return await service.show(store, ticket_id)
 
-    history = with_store(work)
-    found = understood(history)
+    details = with_store(work)
+    found = read_analysis(details)
     if found is None:
         raise InvalidInputError(
-            f"ticket {ticket_id} has not been read yet: its status is {history.ticket.status}",
+            f"ticket {ticket_id} has not been read yet: its status is {details.ticket.status}",
             hint="ticketctl work processes it",
         )
     tried = list(_tried(taxonomy, *found))
-    _print(history, tried if explain else tried[-1:], as_json=as_json)
+    _print(details, tried if explain else tried[-1:], as_json=as_json)
 
 
 def _tried(
@@ -84,8 +84,8 @@ def _met(when: "Conditions", classification: "Classification") -> str:
     return " and ".join(held) or "it asks for nothing"
 
 
-def _print(history: "TicketHistory", tried: list[_Tried], *, as_json: bool) -> None:
-    chosen, ticket = tried[-1], history.ticket
+def _print(details: "TicketDetails", tried: list[_Tried], *, as_json: bool) -> None:
+    chosen, ticket = tried[-1], details.ticket
     if as_json:
         output.print_json(
             {

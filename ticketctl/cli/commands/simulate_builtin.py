@@ -14,7 +14,7 @@ from ticketctl.cli.rendering.export import Pictures
 from ticketctl.cli.resources import load_settings
 from ticketctl.diagnostics.execution_models import MODELS
 from ticketctl.errors import UnsafeError
-from ticketctl.event_loops import LOOPS, policy_named
+from ticketctl.event_loops import LOOPS, get_loop_policy
 from ticketctl.postgres.pools import POOLS, get_pool
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
 
     _refuse_events(request)
     settings = load_settings()
-    configured = (get_pool(settings.pool).name, policy_named(settings.loop).name)
+    configured = (get_pool(settings.pool).name, get_loop_policy(settings.loop).name)
     pairs = list(product(dict.fromkeys(request.pools or POOLS), dict.fromkeys(request.loops or LOOPS)))
     batches = [read_event(file)["Records"] for file in request.event_files]
     with _server(settings, request.database_url) as (server, ours), output.progress(len(pairs)) as advance:

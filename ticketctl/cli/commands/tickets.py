@@ -8,15 +8,15 @@ import typer
 from ticketctl.cli import editor, error_reporting
 from ticketctl.cli.commands.retry import STUCK_AFTER, OlderThan, show_stuck
 from ticketctl.cli.input import is_typed, read_text
-from ticketctl.cli.operator_resources import with_backstage
+from ticketctl.cli.operator_resources import with_operator_resources
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, with_store
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.durations import parse_since
 
 if TYPE_CHECKING:
-    from ticketctl.runtime import Backstage
-    from ticketctl.tickets.models import NewTicket, Ticket, TicketHistory
+    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.models import NewTicket, Ticket, TicketDetails
     from ticketctl.tickets.protocols import TicketPage, TicketStore
 
 STATUSES = ("new", "processing", "processed", "needs_review", "failed", "closed")
@@ -54,16 +54,16 @@ def create(
 
     ticket = _written(subject, body, body_file, requester, idempotency_key)
 
-    async def work(backstage: "Backstage") -> "tuple[Ticket, bool]":
-        made, new = await service.create(backstage.store, ticket)
-        unsent = await backstage.try_flush(made.id)
+    async def work(resources: "OperatorResources") -> "tuple[Ticket, bool]":
+        made, new = await service.create(resources.store, ticket)
+        unsent = await resources.try_flush(made.id)
         if unsent is not None:
             error_reporting.warn(
                 f"ticket {made.id} is accepted, but its message waits in the outbox: {unsent}"
             )
         return made, new
 
-    made, new = with_backstage(work)
+    made, new = with_operator_resources(work)
     if as_json:
         output.print_json(made)
     elif not output.on_terminal():
@@ -137,18 +137,18 @@ def list_tickets(
 def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
     """Show a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
     from ticketctl.tickets import service
-    from ticketctl.tickets.pricing import prices_of
-    from ticketctl.tickets.views import TicketForm
+    from ticketctl.tickets.pricing import parse_prices
+    from ticketctl.tickets.views import TicketView
 
-    async def work(store: "TicketStore") -> "TicketHistory":
+    async def work(store: "TicketStore") -> "TicketDetails":
         return await service.show(store, ticket_id)
 
-    history = with_store(work)
-    prices = prices_of(load_settings())
+    details = with_store(work)
+    prices = parse_prices(load_settings())
     if as_json:
-        output.print_json(TicketForm.of(history, prices))
+        output.print_json(TicketView.of(details, prices))
     else:
-        ticket_tables.print_history(history, prices)
+        ticket_tables.print_details(details, prices)
 
 
 def close(ticket_id: TicketId, *, as_json: AsJson = False) -> None:

@@ -185,9 +185,9 @@ def _providers(
 ) -> "Providers":
     from ticketctl.ai.budget import Budget
     from ticketctl.ai.providers.factory import Providers
-    from ticketctl.tickets.pricing import prices_of
+    from ticketctl.tickets.pricing import parse_prices
 
-    return Providers(settings, taxonomy, trained=trained, budget=Budget(prices_of(settings), budget))
+    return Providers(settings, taxonomy, trained=trained, budget=Budget(parse_prices(settings), budget))
 
 
 def _tried(providers: "Providers", samples: "Sequence[Sample]", settings: "Settings") -> "Trials":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from ticketctl.queues.event_source_mapping import BatchSettled, MappingEvent
-    from ticketctl.runtime import Backstage, Database
+    from ticketctl.runtime import Database, OperatorResources
     from ticketctl.tickets.protocols import Delivery
 
 HANDLER = "ticketctl.worker:handler"
@@ -96,15 +96,15 @@ async def _work(
     from ticketctl.ai.budget import Budget
     from ticketctl.queues.environment import Function
     from ticketctl.queues.event_source_mapping import EventSourceMapping
-    from ticketctl.runtime import open_backstage, resources
-    from ticketctl.settings import as_environment
-    from ticketctl.tickets.pricing import prices_of
+    from ticketctl.runtime import open_operator_resources, resources
+    from ticketctl.settings import to_environment
+    from ticketctl.tickets.pricing import parse_prices
 
     settings = found.settings
     # what is wrong in the worker's settings is told before it starts
-    resources(settings, Budget(prices_of(settings), budget))
+    resources(settings, Budget(parse_prices(settings), budget))
     function = Function(
-        handler=HANDLER, variables=as_environment(settings), quiet=output.on_terminal(), meter=METER
+        handler=HANDLER, variables=to_environment(settings), quiet=output.on_terminal(), meter=METER
     )
 
     def hear(happening: "MappingEvent") -> None:
@@ -113,14 +113,14 @@ async def _work(
         if _is_over(event_source_mapping.spent, budget):
             event_source_mapping.stop()
 
-    async with open_backstage(found) as backstage:
-        await backstage.queue.backlog()  # a queue that is not there is an error now, and trouble later
-        event_source_mapping = EventSourceMapping(backstage.queue, function, settings, hear, drain)
+    async with open_operator_resources(found) as opened:
+        await opened.queue.count_backlog()  # a queue that is not there is an error now, and trouble later
+        event_source_mapping = EventSourceMapping(opened.queue, function, settings, hear, drain)
         if _is_over(0.0, budget):
             event_source_mapping.stop()
-        await _flush(backstage, reporter)
+        await _flush(opened, reporter)
         with stopped_by_signals(event_source_mapping):
-            sending = asyncio.create_task(_keep_flushing(backstage, reporter))
+            sending = asyncio.create_task(_keep_flushing(opened, reporter))
             try:
                 await event_source_mapping.run()
             finally:
@@ -143,16 +143,16 @@ def _tell_what_is_spent(spent: float | None, budget: float | None) -> None:
     output.say(f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue")
 
 
-async def _keep_flushing(backstage: "Backstage", reporter: "_Reporter") -> None:
+async def _keep_flushing(resources: "OperatorResources", reporter: "_Reporter") -> None:
     while True:
         await asyncio.sleep(FLUSH_EVERY)
-        await _flush(backstage, reporter)
+        await _flush(resources, reporter)
 
 
-async def _flush(backstage: "Backstage", reporter: "_Reporter") -> None:
+async def _flush(resources: "OperatorResources", reporter: "_Reporter") -> None:
     from ticketctl.queues.event_source_mapping import QueueRetry
 
-    unsent = await backstage.try_flush()
+    unsent = await resources.try_flush()
     if unsent is not None:
         reporter.tell(QueueRetry(unsent))
 

@@ -13,7 +13,7 @@ from ticketctl.cli.rendering.timestamps import iso, relative
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ticketctl.tickets.models import Ticket, TicketHistory
+    from ticketctl.tickets.models import Ticket, TicketDetails
     from ticketctl.tickets.pricing import Prices
 
 STYLES = {
@@ -51,25 +51,25 @@ def print_list(tickets: "Sequence[Ticket]") -> None:
     )
 
 
-def print_history(history: "TicketHistory", prices: "Prices") -> None:
+def print_details(details: "TicketDetails", prices: "Prices") -> None:
     """Print everything about one ticket."""
     if not output.on_terminal():
-        output.print_rows(_lines(history, prices))
+        output.print_rows(_lines(details, prices))
         return
-    print_ticket(history)
-    _print_steps(history, prices)
-    _print_attempts(history)
+    print_ticket(details)
+    _print_steps(details, prices)
+    _print_attempts(details)
 
 
-def print_ticket(history: "TicketHistory") -> None:
+def print_ticket(details: "TicketDetails") -> None:
     """Print a ticket for a person, and why it needs one; not what each step and each try did."""
     from rich.table import Table
     from rich.text import Text
 
-    from ticketctl.tickets.review import reasons
+    from ticketctl.tickets.review import list_review_reasons
 
     console = output.console()
-    ticket = history.ticket
+    ticket = details.ticket
     console.print(Text.assemble((f"#{ticket.id}  {visible(ticket.subject)}", "bold"), "  ", _status(ticket)))
     facts = Table.grid(padding=(0, 2, 0, 2))
     for name, value in _facts(ticket):
@@ -79,16 +79,16 @@ def print_ticket(history: "TicketHistory") -> None:
         if text:
             console.print(Text(f"\n{title}", "bold"))
             console.print(Text(visible(text, multiline=True), overflow="fold"))
-    why = reasons(history) if ticket.status == "needs_review" else ()
+    why = list_review_reasons(details) if ticket.status == "needs_review" else ()
     for number, reason in enumerate(why):
         console.print(Text("\n" * (not number) + "why: ", "bold").append(visible(reason), "magenta"))
 
 
-def _costs(history: "TicketHistory", prices: "Prices") -> list[float | None]:
+def _costs(details: "TicketDetails", prices: "Prices") -> list[float | None]:
     """What each of the steps cost."""
-    from ticketctl.tickets.views import StepForm
+    from ticketctl.tickets.views import StepView
 
-    return [StepForm.of(step, prices).cost for step in history.steps]
+    return [StepView.of(step, prices).cost for step in details.steps]
 
 
 def _row(ticket: "Ticket") -> list[object]:
@@ -137,10 +137,10 @@ def _category(ticket: "Ticket") -> str | None:
     return f"{ticket.category or 'unknown'} (confidence {ticket.confidence:.2f})"
 
 
-def _print_steps(history: "TicketHistory", prices: "Prices") -> None:
-    if not history.steps:
+def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
+    if not details.steps:
         return
-    costs = _costs(history, prices)
+    costs = _costs(details, prices)
     output.console().print("\nsteps", style="bold")
     output.print_table(
         ("STEP", "PROVIDER", "MODEL", "TOOK", "TOKENS", "COST", "OUTPUT"),
@@ -154,17 +154,17 @@ def _print_steps(history: "TicketHistory", prices: "Prices") -> None:
                 output.amount(price),
                 _compact(step.output),
             )
-            for step, price in zip(history.steps, costs, strict=True)
+            for step, price in zip(details.steps, costs, strict=True)
         ),
     )
-    for step in history.steps:
+    for step in details.steps:
         if step.sent is not None:
             output.console().print(f"\nwhat {step.step} sent to {step.provider}", style="bold")
             output.console().print(visible(step.sent, multiline=True), overflow="fold")
 
 
-def _print_attempts(history: "TicketHistory") -> None:
-    if not history.attempts:
+def _print_attempts(details: "TicketDetails") -> None:
+    if not details.attempts:
         return
     output.console().print("\nattempts", style="bold")
     now = datetime.now(UTC)
@@ -178,19 +178,19 @@ def _print_attempts(history: "TicketHistory") -> None:
                 "" if attempt.receive_count is None else str(attempt.receive_count),
                 attempt.error or "",
             )
-            for attempt in history.attempts
+            for attempt in details.attempts
         ),
     )
 
 
-def _lines(history: "TicketHistory", prices: "Prices") -> Iterable[Sequence[object]]:
+def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[object]]:
     """One `name<TAB>value` line per column, then one per step and per try, and what the steps cost in all."""
     from ticketctl.tickets.pricing import total
 
-    for name, value in msgspec.to_builtins(history.ticket).items():
+    for name, value in msgspec.to_builtins(details.ticket).items():
         yield name, value if value is None or isinstance(value, str | int | float) else _compact(value)
-    costs = _costs(history, prices)
-    for step, price in zip(history.steps, costs, strict=True):
+    costs = _costs(details, prices)
+    for step, price in zip(details.steps, costs, strict=True):
         yield (
             "step",
             step.step.value,
@@ -201,7 +201,7 @@ def _lines(history: "TicketHistory", prices: "Prices") -> Iterable[Sequence[obje
             step.sent,
             output.amount(price),
         )
-    for attempt in history.attempts:
+    for attempt in details.attempts:
         yield "try", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
     if costs:
         yield "cost", output.amount(total(costs))

@@ -8,7 +8,7 @@ from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, taxonomy_for
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
 from ticketctl.tickets.models import Step
-from ticketctl.tickets.pricing import Price, prices_of
+from ticketctl.tickets.pricing import Price, parse_prices
 
 KEY = "sk-hunter2"
 LOCAL = {"ai_base_url": "http://127.0.0.1:9/v1", "ai_model": "small"}
@@ -96,7 +96,7 @@ def test_a_taxonomy_that_is_not_there(tmp_path):
     ],
 )
 def test_prices_are_of_models(said, prices):
-    assert prices_of(Settings(ai_prices=said)) == prices
+    assert parse_prices(Settings(ai_prices=said)) == prices
 
 
 def test_the_key_is_nowhere_to_be_seen():
