@@ -19,7 +19,7 @@ from ticketctl.postgres.scratch_database import BODY, SUBJECT, ScratchDatabase, 
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event, message_body, parse_event
 from ticketctl.warmstart.report.model import Report
-from ticketctl.warmstart.runner.experiment import Experiment, Runtime, Stage
+from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment, Runtime
 from ticketctl.warmstart.runner.lab import Laboratory
 
 BATCH = 3
@@ -108,20 +108,20 @@ class _Bench:
 
     def experiment(self) -> Experiment:
         alone = self._stage(self._plan.times + 1, self._name)
-        collected = self._stage(self._plan.times, f"{self._name}-gc")
+        with_gc = self._stage(self._plan.times, f"{self._name}-gc")
         return Experiment(
             handler=self._model.handler,
             events=alone.events,
             times=self._plan.times,
             environment=alone.environment,
             server=alone.server,
-            witness=self.side_effects.look,
-            collected=collected,
+            observer=self.side_effects.look,
+            with_gc=with_gc,
             runtime=self._plan.runtime,
             labels={"pool": self._pool, "loop": self._model.name},
         )
 
-    def _stage(self, events: int, name: str) -> Stage:
+    def _stage(self, events: int, name: str) -> EnvironmentConfig:
         environment = {
             "TICKETCTL_DATABASE_URL": self._database.address.dsn,
             self._model.pool: self._pool,
@@ -133,7 +133,7 @@ class _Bench:
         if self._model.loop is not None:
             environment[self._model.loop] = self._model.name
         made = [self._event(number) for number in range(events)]
-        return Stage(events=made, environment=environment, server=self._database.backend(name))
+        return EnvironmentConfig(events=made, environment=environment, server=self._database.backend(name))
 
     def _event(self, number: int) -> dict[str, Any]:
         if not self._model.takes_records:

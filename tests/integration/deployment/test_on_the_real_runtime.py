@@ -15,9 +15,9 @@ from ticketctl.postgres.scratch_database import scratch_database
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event
 from ticketctl.warmstart.report.model import Verdict
-from ticketctl.warmstart.runner.experiment import Experiment, Stage
+from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment
 from ticketctl.warmstart.runner.lab import Laboratory
-from ticketctl.warmstart.runner.wait import settled
+from ticketctl.warmstart.runner.wait import wait_for_closed_connections
 
 TIMES, BATCH = 20, 10
 CALLS = TIMES + 1
@@ -40,7 +40,9 @@ def examine(database, bare, unpacked):
         def stage():
             name = f"packaged-{uuid4().hex[:12]}"
             shared = {"TICKETCTL_DATABASE_URL": database.address.dsn, "TICKETCTL_APPLICATION_NAME": name}
-            return Stage(events=events(), environment=shared | variables, server=database.backend(name))
+            return EnvironmentConfig(
+                events=events(), environment=shared | variables, server=database.backend(name)
+            )
 
         alone, collected = stage(), stage()
         experiment = Experiment(
@@ -57,7 +59,7 @@ def examine(database, bare, unpacked):
         async with Laboratory() as laboratory:
             report = await laboratory.examine(experiment)
         for one in (alone, collected):
-            assert await settled(one.server, at_most=0) == 0
+            assert await wait_for_closed_connections(one.server, at_most=0) == 0
         return report
 
     return run

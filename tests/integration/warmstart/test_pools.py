@@ -7,7 +7,7 @@ progress", on a server of another process, one connection at a time.
 import pytest
 
 from ticketctl.warmstart.report.model import InvocationOutcome, Verdict
-from ticketctl.warmstart.runner.experiment import Experiment, Stage
+from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment
 
 EVENT = {
     "Records": [{"messageId": f"m{n}", "eventSource": "aws:sqs", "body": "{}"} for n in range(1, 4)],
@@ -48,7 +48,7 @@ def examine(laboratory, handlers, backends, empty_database_url):
             "LOOP": loop,
             "APPLICATION": name,
         }
-        return Stage(events=[EVENT], environment=variables, server=backends(name))
+        return EnvironmentConfig(events=[EVENT], environment=variables, server=backends(name))
 
     async def run(pool, loop, times=5):
         off, on = stage("off", pool, loop), stage("on", pool, loop)
@@ -58,7 +58,7 @@ def examine(laboratory, handlers, backends, empty_database_url):
                 events=off.events,
                 environment=off.environment,
                 server=off.server,
-                collected=on,
+                with_gc=on,
                 times=times,
                 path=handlers,
                 labels={"pool": "another name", "loop": loop},

@@ -14,7 +14,7 @@ from collections import Counter
 from types import FrameType
 from typing import Any, NamedTuple
 
-from .user_code import Place, Source, awaited, stack, threads
+from .user_code import Place, UserCode, awaited, stack, threads
 
 SELF_PIPE = "_make_self_pipe"
 """What asyncio's loops call while they are made; the one sign of life that they give to an audit hook."""
@@ -64,10 +64,10 @@ class Loops:
         return self._lines.get(loop)
 
 
-class Sites:
+class AllocationSites:
     """Remembers where sockets were connected, files opened and threads started, if it listens at all."""
 
-    def __init__(self, source: Source, *, listening: bool) -> None:
+    def __init__(self, source: UserCode, *, listening: bool) -> None:
         self.source = source
         self.loops = Loops()
         self.opened: list[tuple[int, int | None]] = []

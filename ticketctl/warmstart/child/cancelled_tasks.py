@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from .user_code import awaited, coroutine_name
 
 
-class Lost(NamedTuple):
+class CancelledTask(NamedTuple):
     """A task that was cancelled because its loop ended: its coroutine, and where it stood, innermost first."""
 
     coroutine: str
@@ -15,11 +15,11 @@ class Lost(NamedTuple):
     places: list[tuple[str, int]]
 
 
-class Endings:
+class CancelledTaskRecorder:
     """Looks on while asyncio ends loops; calls what it looks on unchanged."""
 
     def __init__(self) -> None:
-        self._lost: list[Lost] = []
+        self._lost: list[CancelledTask] = []
         self._watching = False
 
     def watch(self) -> None:
@@ -29,7 +29,7 @@ class Endings:
             runners._cancel_all_tasks = self._beside(runners._cancel_all_tasks)  # noqa: SLF001 no public way
             self._watching = True
 
-    def take(self) -> list[Lost]:
+    def take(self) -> list[CancelledTask]:
         """Return the tasks that were lost since the last call."""
         lost, self._lost = self._lost, []
         return lost
@@ -44,6 +44,6 @@ class Endings:
         return cancel_all_tasks
 
 
-def _lost(task: Any, loop: Any) -> Lost:
+def _lost(task: Any, loop: Any) -> CancelledTask:
     coroutine = task.get_coro()
-    return Lost(coroutine_name(coroutine), loop, awaited(coroutine))
+    return CancelledTask(coroutine_name(coroutine), loop, awaited(coroutine))

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from . import hang_dump, ipc, lambda_context
-from .allocation_sites import Sites
-from .exceptions import Said, describe, frames
-from .leak_census import Census
-from .lifecycle import Moments
-from .log_capture import Ears
-from .open_fds import Cutter, descriptors, holdings
-from .user_code import Source
+from .allocation_sites import AllocationSites
+from .exceptions import ErrorInfo, describe, frames
+from .leak_census import LeakCensus
+from .lifecycle import LifecycleRecorder
+from .log_capture import LogCapture
+from .open_fds import ConnectionCutter, descriptors, list_open_fds
+from .user_code import UserCode
 
 Handler = Callable[[Any, Any], Any]
 
@@ -38,14 +38,14 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 templ
     channel = socket.socket(fileno=descriptor)
     order = ipc.receive(channel)
     if order is not None:
-        environment = Environment(order)
+        environment = ExecutionEnvironment(order)
         ipc.send(channel, environment.start())
         while (order := ipc.receive(channel)) is not None:
             ipc.send(channel, getattr(environment, order["do"])(order))
     os._exit(0)
 
 
-class Environment:
+class ExecutionEnvironment:
     """The process as Lambda would have it. `order` is the parent's `start` message."""
 
     def __init__(self, order: ipc.Message) -> None:
@@ -57,14 +57,14 @@ class Environment:
             gc.disable()
         gc.freeze()  # as in the template: what the start left behind is nobody's finding
         module, _ = _split(self._name)
-        self._source = Source(module, path)
+        self._source = UserCode(module, path)
         self._look: ipc.Look = order["look"]
         # who only counts connections asks nobody for their lines
-        self._sites = Sites(self._source, listening=self._look != "connections")
-        self._ears = Ears(self._locate)
-        self._census = Census(self._sites) if self._look == "everywhere" else None
-        self._moments = Moments(self._sites)
-        self._cutter = Cutter()
+        self._sites = AllocationSites(self._source, listening=self._look != "connections")
+        self._ears = LogCapture(self._locate)
+        self._census = LeakCensus(self._sites) if self._look == "everywhere" else None
+        self._moments = LifecycleRecorder(self._sites)
+        self._cutter = ConnectionCutter()
         self._handler: Handler
         self._before = descriptors()
 
@@ -91,7 +91,7 @@ class Environment:
         from . import snapshot_hooks  # only where it is asked for: it imports what others do not need
 
         error = self._hook(snapshot_hooks.before_snapshot)
-        held = [_phrase(one.what, one.line) for one in holdings(self._before, self._sites) if one.peer]
+        held = [_phrase(one.what, one.line) for one in list_open_fds(self._before, self._sites) if one.peer]
         values = snapshot_hooks.values(self._source)
         self.cut({"silently": False})
         return {"error": error, "held": held, "values": values}
@@ -103,7 +103,7 @@ class Environment:
         error = self._hook(snapshot_hooks.after_restore)
         return {"error": error, "values": snapshot_hooks.values(self._source)}
 
-    def _hook(self, run: Callable[[], None]) -> Said | None:
+    def _hook(self, run: Callable[[], None]) -> ErrorInfo | None:
         try:
             run()
         except BaseException as problem:  # noqa: BLE001 whatever a hook raises ends the environment
@@ -112,7 +112,7 @@ class Environment:
 
     def cut(self, order: ipc.Message) -> ipc.Message:
         """Cut every connection, as a far end does during a freeze: with a close, or silently."""
-        cut = [one.number for one in holdings(self._before, self._sites) if one.peer]
+        cut = [one.number for one in list_open_fds(self._before, self._sites) if one.peer]
         self._cutter.cut(cut, silently=order["silently"])
         return {"cut": len(cut)}
 
@@ -132,7 +132,7 @@ class Environment:
             counts = self._connections() if look else {}
             return {**heard, "zombies": [], "counts": counts, "holders": {}, "moment": None}
         zombies = self._census.take()
-        opened = holdings(self._before, self._sites)
+        opened = list_open_fds(self._before, self._sites)
         loops = self._census.unclosed
         holders = {
             "connections": Counter(_phrase(one.what, one.line) for one in opened if one.peer),
@@ -154,9 +154,9 @@ class Environment:
     def _connections(self) -> dict[str, int]:
         if self._look == "nowhere":
             return {}
-        return {"connections": sum(one.peer is not None for one in holdings(self._before, self._sites))}
+        return {"connections": sum(one.peer is not None for one in list_open_fds(self._before, self._sites))}
 
-    def _describe(self, error: BaseException) -> Said:
+    def _describe(self, error: BaseException) -> ErrorInfo:
         return describe(error, self._locate(error))
 
     def _locate(self, error: BaseException) -> str | None:

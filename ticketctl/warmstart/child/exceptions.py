@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TypedDict
 
 
-class Said(TypedDict):
+class ErrorInfo(TypedDict):
     """An exception's class name and whole text, where it was raised, and the chain of (class, text) behind it."""
 
     error_type: str
@@ -14,7 +14,7 @@ class Said(TypedDict):
     chain: list[tuple[str, str]]
 
 
-def describe(error: BaseException, where: str | None = None) -> Said:
+def describe(error: BaseException, where: str | None = None) -> ErrorInfo:
     """Put an exception into words; a group says what is in it."""
     chain = [(type(link).__name__, _text(link)) for link in _chain(error, set())]
     text = _text(error)

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 HEADER = 4
 """Bytes that tell a message's length."""
@@ -10,6 +10,21 @@ HEADER = 4
 Message = dict[str, Any]
 Look = Literal["nowhere", "connections", "everywhere"]
 """What an environment tells of itself after each invocation: nothing, its connections, or all that a census finds."""
+
+
+class LifecycleEvent(TypedDict):
+    """The event loops and connections that one invocation, or the import, made and left.
+
+    `loops`: numbers of the event loops that were made in it; `open`: of those that are not closed after it.
+    `opened`: the connections that it opened, each with the number of the loop that ran then, null outside of any;
+    `held`: those that are open after it. A connection that a C library opened is known by its descriptor only: it has
+    a negative number, and its loop is not known. Nor is a loop known that only C code created.
+    """
+
+    loops: list[int]
+    open: list[int]
+    opened: list[tuple[int, int | None]]
+    held: list[int]
 
 
 def pack(message: Message) -> bytes:

@@ -10,14 +10,14 @@ from types import ModuleType
 from typing import Any, TypedDict
 from weakref import ref
 
-from .allocation_sites import Sites
-from .cancelled_tasks import Endings, Lost
-from .loop_bound import Bound, candidates, is_known_closed, living, peer, socket_of
-from .referrers import Owners, Path
+from .allocation_sites import AllocationSites
+from .cancelled_tasks import CancelledTask, CancelledTaskRecorder
+from .loop_bound import LoopBoundObject, candidates, is_known_closed, living, peer, socket_of
+from .referrers import Path, ReferrerSearch
 from .user_code import Place, awaited, coroutine_name
 
 
-class Named(TypedDict):
+class DefinitionInfo(TypedDict):
     """A name in the user's source: the file's whole and shown name, and the names from the outermost inwards."""
 
     file: str
@@ -25,7 +25,7 @@ class Named(TypedDict):
     names: list[str]
 
 
-class Zombie(TypedDict):
+class LeftoverInfo(TypedDict):
     """Something bound to a closed loop: what it is, by what names it is reached, and from where it came.
 
     `definition` names what keeps it, or a task's coroutine; `line` is the line of its own making, or where it stands.
@@ -38,7 +38,7 @@ class Zombie(TypedDict):
     peer: str | None
     line: str | None
     loop: int
-    definition: Named | None
+    definition: DefinitionInfo | None
     elsewhere: list[tuple[str, str]]
 
 
@@ -47,24 +47,24 @@ CONNECTIONS = ("transport", "socket")
 MACHINERY = {"builtins", "collections", "asyncio", "_asyncio", "uvloop", "anyio", "types", "ssl", "functools"}
 """Modules whose objects say nothing about whose connection it is."""
 
-Found = tuple[Bound, Path]
+Found = tuple[LoopBoundObject, Path]
 
 
-class Census:
+class LeakCensus:
     """Takes the census of one process; remembers what it has told already.
 
     `unclosed`: the line that made it, for each loop that the last census found neither closed nor running.
     """
 
-    def __init__(self, sites: Sites) -> None:
+    def __init__(self, sites: AllocationSites) -> None:
         self._sites = sites
         self._told: set[tuple[int, int]] = set()
         self._garbage: set[tuple[int, int]] = set()
         self.unclosed: list[str | None] = []
-        self._endings = Endings()
+        self._endings = CancelledTaskRecorder()
         self._endings.watch()
 
-    def take(self) -> list[Zombie]:
+    def take(self) -> list[LeftoverInfo]:
         """Return what is newly found since the last call."""
         asyncio = sys.modules.get("asyncio")
         if asyncio is None:
@@ -80,9 +80,11 @@ class Census:
         return [*lost, *(self._tell(bound, new, [alive, *alive, found, *found], alive.tasks) if new else [])]
 
     def _tell(
-        self, bound: list[Bound], new: set[tuple[int, int]], containers: list[Any], tasks: list[Any]
-    ) -> list[Zombie]:
-        owners = Owners([one.object for one in bound], [bound, *containers], tasks, self._is_own_module)
+        self, bound: list[LoopBoundObject], new: set[tuple[int, int]], containers: list[Any], tasks: list[Any]
+    ) -> list[LeftoverInfo]:
+        owners = ReferrerSearch(
+            [one.object for one in bound], [bound, *containers], tasks, self._is_own_module
+        )
         owners.trace()
         alive = owners.alive | {id(one.object) for one in bound if self._is_own_task(one)}
         # nobody has it: nobody will, and to ask for its owners again and again would take the longer the more it is
@@ -91,7 +93,7 @@ class Census:
         kept = _foremost([pair for pair in found if not _is_filed_under_its_loop(*pair)])
         return [self._zombie(one, path) for one, path in kept if self._key(one) in new]
 
-    def _key(self, one: Bound) -> tuple[int, int]:
+    def _key(self, one: LoopBoundObject) -> tuple[int, int]:
         return id(one.object), self._sites.loops.number(one.loop)
 
     def _is_own(self, places: list[Place]) -> bool:
@@ -106,11 +108,11 @@ class Census:
     def _is_own_module(self, module: ModuleType) -> bool:
         return self._sites.source.name(getattr(module, "__file__", None) or "") is not None
 
-    def _is_own_task(self, one: Bound) -> bool:
+    def _is_own_task(self, one: LoopBoundObject) -> bool:
         """Work that the user began and nobody will end is lost, whether or not anybody still holds it."""
         return one.kind == "task" and self._is_own(awaited(one.object.get_coro()))
 
-    def _zombie(self, one: Bound, path: Path) -> Zombie:
+    def _zombie(self, one: LoopBoundObject, path: Path) -> LeftoverInfo:
         connection = socket_of(one.object)
         site = self._sites.of(connection.fileno()) if connection is not None else None
         coroutine = coroutine_name(one.object.get_coro()) if one.kind == "task" else None
@@ -131,7 +133,7 @@ class Census:
     def _made(self, connection: Any | None) -> str | None:
         return None if connection is None else self._sites.of_descriptor(connection.fileno())
 
-    def _lost(self, one: Lost) -> Zombie:
+    def _lost(self, one: CancelledTask) -> LeftoverInfo:
         return {
             "kind": "cancelled task",
             "type": f"asyncio.Task({one.coroutine})",
@@ -143,10 +145,10 @@ class Census:
             "elsewhere": self._own_files(),
         }
 
-    def _coroutine(self, name: str, places: list[Place]) -> Named | None:
+    def _coroutine(self, name: str, places: list[Place]) -> DefinitionInfo | None:
         return self._named(places[-1][0], [name.rpartition(".")[2]]) if self._is_own(places) else None
 
-    def _definition(self, path: Path) -> Named | None:
+    def _definition(self, path: Path) -> DefinitionInfo | None:
         if not path:
             return None
         root = path[0].object
@@ -155,7 +157,7 @@ class Census:
         names += [step.name.lstrip(".") for step in path[1:] if step.name.startswith(".")][:1]
         return self._named(getattr(module, "__file__", None) or "", names)
 
-    def _named(self, file: str, names: list[str]) -> Named | None:
+    def _named(self, file: str, names: list[str]) -> DefinitionInfo | None:
         shown = self._sites.source.name(file)
         return {"file": file, "shown": shown, "names": names} if shown else None
 
@@ -164,7 +166,7 @@ def _is_left_open(loop: Any) -> bool:
     return not loop.is_closed() and not loop.is_running()
 
 
-def _is_filed_under_its_loop(one: Bound, path: Path) -> bool:
+def _is_filed_under_its_loop(one: LoopBoundObject, path: Path) -> bool:
     """Whether a dictionary keeps it under its own loop as the key: then no other loop is handed it."""
     for holder, part in pairwise(path):
         if type(holder.object) is dict:
@@ -200,13 +202,13 @@ def _foremost(found: list[Found]) -> list[Found]:
     ]
 
 
-def _is_internal(one: Bound, path: Path) -> bool:
+def _is_internal(one: LoopBoundObject, path: Path) -> bool:
     """Whether it is a future that asyncio keeps for itself: what holds it is told, if anything is wrong with it."""
     holders = [step.object for step in path[:-1] if type(step.object) is not dict]
     return one.kind == "future" and bool(holders) and _module(holders[-1]) == "asyncio"
 
 
-def _is_of_the_closed(one: Bound, path: Path) -> bool:
+def _is_of_the_closed(one: LoopBoundObject, path: Path) -> bool:
     """Whether it is a part of something that was closed, as of the connection of a response that is kept."""
     return one.kind in ("primitive", "future") and any(is_known_closed(step.object) for step in path[1:-1])
 
@@ -215,7 +217,7 @@ def _passes(pair: Found, others: set[int]) -> bool:
     return any(id(step.object) in others for step in pair[1][:-1])
 
 
-def _spokesman(one: Bound, path: Path) -> Any:
+def _spokesman(one: LoopBoundObject, path: Path) -> Any:
     """Return the object that speaks for a transport: its nearest owner that is not the loop's own machinery."""
     if one.kind not in CONNECTIONS:
         return one.object

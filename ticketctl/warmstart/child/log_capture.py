@@ -7,20 +7,20 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypedDict
 
-from .exceptions import Said, describe
+from .exceptions import ErrorInfo, describe
 
 WARNINGS = "py.warnings"
 """The logger that takes warnings over where logging.captureWarnings was asked for."""
 
 
-class Logged(TypedDict):
+class LoggedError(TypedDict):
     """A log record of level ERROR: the SQS message that it is about, and its exception, where it has them."""
 
     message_id: str | None
-    exception: Said | None
+    exception: ErrorInfo | None
 
 
-class Ears:
+class LogCapture:
     """Notes errors that are logged, warnings, and exceptions that were ignored; each goes its way unchanged.
 
     It listens where every enabled log record passes, so that a logger that does not propagate, or a configuration
@@ -29,7 +29,7 @@ class Ears:
 
     def __init__(self, locate: Callable[[BaseException], str | None]) -> None:
         self._locate = locate
-        self._logged: list[Logged] = []
+        self._logged: list[LoggedError] = []
         self._heard: list[str] = []
         self._listen_to_logs()
         self._listen_to_warnings()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from types import AsyncGeneratorType, ModuleType
 from typing import Any, NamedTuple
 
-from .allocation_sites import Sites
+from .allocation_sites import AllocationSites
 from .open_fds import address
 from .referrers import namespace
 
@@ -22,7 +22,7 @@ QUESTIONS = ("is_closing", "is_closed", "closed", "_closed")
 """What connections, pools and clients answer when asked whether they are closed, as property or method."""
 
 
-class Bound(NamedTuple):
+class LoopBoundObject(NamedTuple):
     """A candidate: what sort of thing it is, the thing, and its closed loop."""
 
     kind: str
@@ -56,7 +56,7 @@ def _of(objects: list[Any], types: set[type], kind: type) -> list[Any]:
     return [one for one in objects if type(one) in wanted] if wanted else []
 
 
-def candidates(asyncio: ModuleType, alive: Living, sites: Sites) -> list[Bound]:
+def candidates(asyncio: ModuleType, alive: Living, sites: AllocationSites) -> list[LoopBoundObject]:
     """Return everything that is bound to a closed loop, garbage included."""
     loops = [one for one in alive.loops if one.is_closed()]
     if not loops:
@@ -71,7 +71,7 @@ def candidates(asyncio: ModuleType, alive: Living, sites: Sites) -> list[Bound]:
 
 def _referring(
     asyncio: ModuleType, closed: dict[int, Any], ignored: list[Any], tasks: list[Any]
-) -> Iterator[Bound]:
+) -> Iterator[LoopBoundObject]:
     passed_over = {id(closed), *map(id, ignored)}
     direct = [one for one in gc.get_referrers(*closed.values()) if id(one) not in passed_over]
     namespaces = {id(one) for one in direct if type(one) is dict}
@@ -86,7 +86,7 @@ def _referring(
         kind = _kind(asyncio, one)
         if kind and loop is not None and id(one) not in seen:
             seen.add(id(one))
-            yield Bound(kind, one, loop)
+            yield LoopBoundObject(kind, one, loop)
 
 
 def _parts(one: Any) -> Iterator[Any]:
@@ -141,23 +141,25 @@ def says_closed(one: Any, questions: Iterable[str]) -> bool | None:
     return None
 
 
-def _generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[Bound]:
+def _generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[LoopBoundObject]:
     """Yield the asynchronous generators that were begun on a closed loop and left open."""
     for one in generators:
         finalizers = (getattr(part, "__self__", None) for part in gc.get_referents(one))
         loop = next((loop for loop in finalizers if id(loop) in closed), None)
         if loop is not None and one.ag_frame is not None:
-            yield Bound("asynchronous generator", one, loop)
+            yield LoopBoundObject("asynchronous generator", one, loop)
 
 
-def _sockets(sockets: list[Any], sites: Sites, of_transports: set[int]) -> Iterator[Bound]:
+def _sockets(
+    sockets: list[Any], sites: AllocationSites, of_transports: set[int]
+) -> Iterator[LoopBoundObject]:
     """Yield open non-blocking sockets that were connected on a loop that is closed, and have no transport."""
     for one in sockets:
         if one.fileno() == -1 or one.fileno() in of_transports or one.gettimeout() != 0:
             continue
         loop = sites.of(one.fileno()).loop
         if loop is not None and (running := loop()) is not None and running.is_closed():
-            yield Bound("socket", one, running)
+            yield LoopBoundObject("socket", one, running)
 
 
 def socket_of(one: Any) -> Any | None:

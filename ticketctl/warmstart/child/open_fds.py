@@ -9,14 +9,14 @@ import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .allocation_sites import Sites, name_of
+from .allocation_sites import AllocationSites, name_of
 
 FOLDERS = ("/proc/self/fd", "/dev/fd")
 NUMBERED = re.compile(r"^(socket|pipe):\[\d+\]$")
 """What the kernel calls a descriptor that has no name, each by a number of its own."""
 
 
-class Holding(NamedTuple):
+class OpenFd(NamedTuple):
     """An open descriptor: the far end's address if it is a connection, what it is, and the line that opened it."""
 
     number: int
@@ -31,7 +31,7 @@ def descriptors() -> set[int]:
     return {number for number in map(int, os.listdir(folder)) if _is_open(number)}  # noqa: PTH208 as above
 
 
-def holdings(before: set[int], sites: Sites) -> list[Holding]:
+def list_open_fds(before: set[int], sites: AllocationSites) -> list[OpenFd]:
     """Describe every open descriptor that was not open before."""
     return [_describe(number, sites) for number in sorted(descriptors() - before)]
 
@@ -44,12 +44,12 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def _describe(number: int, sites: Sites) -> Holding:
+def _describe(number: int, sites: AllocationSites) -> OpenFd:
     if peer := peer_of(number):
-        return Holding(number, peer, f"a connection to {peer}", sites.of(number).line)
+        return OpenFd(number, peer, f"a connection to {peer}", sites.of(number).line)
     path = name_of(number)
     line = sites.of_file(path) or sites.of_descriptor(number)
-    return Holding(number, None, NUMBERED.sub(r"a \1", path), line)
+    return OpenFd(number, None, NUMBERED.sub(r"a \1", path), line)
 
 
 def peer_of(number: int) -> str | None:
@@ -76,7 +76,7 @@ def address(peer: Any) -> str | None:
     return None
 
 
-class Cutter:
+class ConnectionCutter:
     """Cuts connections as a far end would while the process is frozen.
 
     What a far end's close does to a socket (the next read ends, the next write fails) is what shutting it down

@@ -18,17 +18,17 @@ LIMIT = 50_000
 """Objects looked at before an object counts as kept by somebody unknown."""
 
 
-class Step(NamedTuple):
+class Reference(NamedTuple):
     """One link of an owner's chain: how the one before names it (".pool", "[0]", ...), and the object."""
 
     name: str
     object: Any
 
 
-Path = list[Step]
+Path = list[Reference]
 
 
-class Owners:
+class ReferrerSearch:
     """The owners of some objects at one moment.
 
     Args:
@@ -82,8 +82,8 @@ class Owners:
             number = self._above[number]
         return [*self._names[chain[-1]], *map(self._step, chain[::-1], chain[-2::-1])]
 
-    def _step(self, holder: int, part: int) -> Step:
-        return Step(_label(self._closure[holder], self._closure[part]), self._closure[part])
+    def _step(self, holder: int, part: int) -> Reference:
+        return Reference(_label(self._closure[holder], self._closure[part]), self._closure[part])
 
     def _climb(self) -> bool:
         """Gather everything that leads to the wanted objects, up to modules and classes; False at the limit."""
@@ -130,15 +130,15 @@ class Owners:
         """
         gathered = set(self._closure)
         for key in gathered & self._modules.keys():
-            yield key, [Step(self._modules[key].__name__, self._modules[key])]
+            yield key, [Reference(self._modules[key].__name__, self._modules[key])]
         for module in searched.values():
             if not gathered.isdisjoint(map(id, vars(module).values())):
                 for name, value in vars(module).items():
                     if id(value) in gathered and not isinstance(value, type):
-                        yield id(value), [Step(module.__name__, module), Step(f".{name}", value)]
+                        yield id(value), [Reference(module.__name__, module), Reference(f".{name}", value)]
         for number, one in self._closure.items():
             if isinstance(one, type):
-                yield number, [Step(f"{one.__module__}.{one.__qualname__}", one)]
+                yield number, [Reference(f"{one.__module__}.{one.__qualname__}", one)]
 
     def _held_from_outside(self) -> set[int]:
         """Do the collector's sum: references that nothing gathered holds come from outside, and keep what is below.

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from . import hang_dump, ipc
-from .environment import Environment
+from .environment import ExecutionEnvironment
 from .open_fds import descriptors, peer_of
 
 MODULE = "_ticketctl_warmstart_hosted"
@@ -34,7 +34,7 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 as an
     channel = socket.socket(fileno=descriptor)
     order = ipc.receive(channel)
     if order is not None:
-        hosted = Hosted(order, channel)
+        hosted = RicEnvironment(order, channel)
         if importlib.util.find_spec(CLIENT) is None:
             ipc.send(channel, {"missing": CLIENT, "python": sys.executable})
         else:
@@ -47,7 +47,7 @@ def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 as an
 class _Module(ModuleType):
     """The module that awslambdaric takes the handler from."""
 
-    def __init__(self, hosted: "Hosted") -> None:
+    def __init__(self, hosted: "RicEnvironment") -> None:
         super().__init__(MODULE)
         self._hosted = hosted
 
@@ -56,7 +56,7 @@ class _Module(ModuleType):
         return self._hosted.imported()
 
 
-class Hosted(Environment):
+class RicEnvironment(ExecutionEnvironment):
     """An environment whose handler is called by awslambdaric."""
 
     def __init__(self, order: ipc.Message, channel: socket.socket) -> None:

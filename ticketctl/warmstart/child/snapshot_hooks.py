@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, TypedDict
 
-from .user_code import Source
+from .user_code import UserCode
 
 HOOKS = "snapshot_restore_py"
 SECRET = re.compile(
@@ -52,7 +52,7 @@ def _registered(name: str) -> list[Any]:
     return found
 
 
-def values(source: Source) -> dict[str, Value]:
+def values(source: UserCode) -> dict[str, Value]:
     """Describe the variables of the user's own modules, by their dotted names."""
     return {
         f"{module.__name__}.{name}": value

@@ -17,7 +17,7 @@ Place = tuple[str, int]
 """A file's whole name, and a line in it."""
 
 
-class Source:
+class UserCode:
     """Tells the user's own files from everybody else's, and names them from the folder that the user knows.
 
     Own is the handler's package, wherever it is installed, and whatever is neither Python's nor was installed.

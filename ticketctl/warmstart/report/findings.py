@@ -7,7 +7,7 @@ from itertools import pairwise
 from ticketctl.warmstart.report.error_signatures import OF_CONNECTIONS, PER_LOOP, PRIMITIVE, SYMPTOMS, Symptom
 from ticketctl.warmstart.report.leftovers import TASK_KINDS
 from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Leftover
-from ticketctl.warmstart.runner.session import Try
+from ticketctl.warmstart.runner.session import InvocationResult
 
 SHORT = 160
 """Characters of an error's text that a finding quotes."""
@@ -92,9 +92,9 @@ ENDS = {
 }
 
 
-def of_failures(tries: Sequence[Try]) -> Iterator[Finding]:
+def of_failures(tries: Sequence[InvocationResult]) -> Iterator[Finding]:
     """Yield a finding for each kind of failure among invocations that were not ok."""
-    groups: dict[str, list[Try]] = {}
+    groups: dict[str, list[InvocationResult]] = {}
     for tried in tries:
         for kind in _kinds(tried):
             groups.setdefault(kind, []).append(tried)
@@ -102,20 +102,20 @@ def of_failures(tries: Sequence[Try]) -> Iterator[Finding]:
         yield _failure(kind, members)
 
 
-def _kinds(tried: Try) -> list[str]:
-    if tried.end:
-        return [tried.end]
-    if tried.misread:
+def _kinds(tried: InvocationResult) -> list[str]:
+    if tried.process_end:
+        return [tried.process_end]
+    if tried.response_error:
         return ["response"]
     return list(dict.fromkeys(symptom.kind for symptom in _symptoms(tried))) or ["failure"]
 
 
-def _symptoms(tried: Try) -> list[Symptom]:
+def _symptoms(tried: InvocationResult) -> list[Symptom]:
     text = "\n".join([tried.invocation.error or "", *(error for _, error in tried.chain)])
     return [symptom for symptom in SYMPTOMS if symptom.pattern.search(text)]
 
 
-def _failure(kind: str, members: Sequence[Try]) -> Finding:
+def _failure(kind: str, members: Sequence[InvocationResult]) -> Finding:
     first = members[0]
     symptom = next((one for one in _symptoms(first) if one.kind == kind or kind in ENDS), None)
     said = f"{_numbers(members)}{_said(first, symptom)}"
@@ -125,7 +125,7 @@ def _failure(kind: str, members: Sequence[Try]) -> Finding:
     if kind == "response":
         return Finding(
             kind=kind,
-            cause=f"{first.misread} ({_numbers(members)}).",
+            cause=f"{first.response_error} ({_numbers(members)}).",
             fix='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
         )
     if symptom is not None:
@@ -134,21 +134,21 @@ def _failure(kind: str, members: Sequence[Try]) -> Finding:
     return Finding(kind="failure", cause=f"{said}.", fix=COLD if first.invocation.number == 1 else WARM)
 
 
-def _numbers(members: Sequence[Try]) -> str:
+def _numbers(members: Sequence[InvocationResult]) -> str:
     numbers = [str(tried.invocation.number) for tried in members]
     return f"invocation{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 
 
-def _said(tried: Try, symptom: Symptom | None = None) -> str:
+def _said(tried: InvocationResult, symptom: Symptom | None = None) -> str:
     """What the invocation said, in short: the invocation itself holds the whole text."""
     heard = [(tried.invocation.error_type, tried.invocation.error), *tried.chain]
     telling = [(name, text) for name, text in heard if text and symptom and symptom.pattern.search(text)]
     name, text = (telling or heard)[0]
     if name is None:
         return " returned records without a word in the log"
-    at = f", at {tried.where}" if tried.where else ""
+    at = f", at {tried.raised_at}" if tried.raised_at else ""
     text = (
-        (text or "").partition("\n")[0] if tried.end else text or ""
+        (text or "").partition("\n")[0] if tried.process_end else text or ""
     )  # the rest is the process's last output
     return f" got {name}{': ' if text else ''}{_short(text, symptom)}{at}"
 
@@ -232,18 +232,18 @@ def _bound(name: str, one: Leftover, more: str) -> Finding:
     )
 
 
-def of_thaw(thaw: Try, *, silent: bool, sound: bool) -> Finding:
+def of_thaw(thaw: InvocationResult, *, silent: bool, sound: bool) -> Finding:
     """Say what the first invocation after a freeze met."""
     happened = "The connections fell silent" if silent else "The server closed the connections"
     before = "All was well before" if sound else "It comes on top of the failures before"
     return Finding(
         kind="thaw",
         cause=f"{happened} while the process was frozen, and the next invocation{_said(thaw)}. {before}.",
-        fix=SILENCE if silent or thaw.end == "hang" else PRE_PINGING,
+        fix=SILENCE if silent or thaw.process_end == "hang" else PRE_PINGING,
     )
 
 
-def of_false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding]:
+def of_false_cures(tries: Sequence[InvocationResult], bad: Sequence[InvocationResult]) -> Iterator[Finding]:
     """Yield the false cures that are in play, by what happened."""
     if not any(symptom in OF_CONNECTIONS for tried in bad for symptom in _symptoms(tried)):
         return
@@ -254,14 +254,14 @@ def of_false_cures(tries: Sequence[Try], bad: Sequence[Try]) -> Iterator[Finding
         yield UVLOOP
 
 
-def tells_of_lost_work(tried: Try) -> bool:
+def tells_of_lost_work(tried: InvocationResult) -> bool:
     """Whether asyncio said that a task was destroyed unfinished: no census could find it any more."""
     return any("Task was destroyed but it is pending" in text for text in tried.invocation.heard)
 
 
-def of_noise(tries: Sequence[Try]) -> Iterator[Finding]:
+def of_noise(tries: Sequence[InvocationResult]) -> Iterator[Finding]:
     """Yield what was said of loose ends in invocations that looked sound, each kind once."""
-    groups: dict[str, list[tuple[Try, str]]] = {}
+    groups: dict[str, list[tuple[InvocationResult, str]]] = {}
     for tried in tries:
         for text in tried.invocation.heard if tried.invocation.outcome is InvocationOutcome.OK else ():
             if match := NOISE.search(text):

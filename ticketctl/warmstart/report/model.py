@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ticketctl.warmstart.child.ipc import LifecycleEvent
+
 
 class Verdict(StrEnum):
     """How a handler stands warm starts, worst first.
@@ -105,22 +107,6 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """What came and went in one invocation, or in the import.
-
-    `loops`: numbers of the event loops that were made in it; `open`: of those that are not closed after it.
-    `opened`: the connections that it opened, each with the loop that ran then, None outside of any; `held`: those
-    that are open after it. A connection that a C library opened has a negative number, and nothing is known of its
-    loop; the same is true of a loop that only C code met.
-    """
-
-    loops: Sequence[int]
-    open: Sequence[int]
-    opened: Sequence[tuple[int, int | None]]
-    held: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """An experiment's result.
 
@@ -140,7 +126,7 @@ class Report:
     connections_gc: Sequence[int]
     findings: Sequence[Finding]
     labels: Mapping[str, str] = field(default_factory=dict)
-    moments: Sequence[Moment] = ()
+    moments: Sequence[LifecycleEvent] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types, the labels first; the key of `leftovers` is "zombies"."""
@@ -155,7 +141,7 @@ class Report:
             "connections": list(self.connections),
             "connections_gc": list(self.connections_gc),
             "findings": [one.to_json() for one in self.findings],
-            "moments": [asdict(one) for one in self.moments],
+            "moments": [dict(one) for one in self.moments],
         }
 
     def assert_safe(self) -> None:

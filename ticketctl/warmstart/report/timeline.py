@@ -7,8 +7,9 @@ divide it evenly. Loops are L1, L2 ... as they were made, connections that staye
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ticketctl.warmstart.child.ipc import LifecycleEvent
 from ticketctl.warmstart.report.error_signatures import OF_CONNECTIONS
-from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Moment, Report
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Report
 
 MOST_COLUMNS = 10
 MOST_CONNECTIONS = 10
@@ -54,49 +55,49 @@ class Timeline:
 
 def timeline(report: Report) -> Timeline:
     """Lay out a report."""
-    moments, columns = _shown(report)
-    loops = dict(_loops(moments))
-    every = list(_connections(moments, loops))
+    events, columns = _shown(report)
+    loops = dict(_loops(events))
+    every = list(_connections(events, loops))
     return Timeline(
         columns=columns,
         thaw=report.thaw,
         loops=list(loops.values()),
         connections=every[:MOST_CONNECTIONS],
-        passing=_passing(moments),
+        passing=_passing(events),
         handings=list(_handings(columns, loops, every[:MOST_CONNECTIONS])),
         hidden=(max(0, len(report.invocations) - MOST_COLUMNS), max(0, len(every) - MOST_CONNECTIONS)),
     )
 
 
-def _shown(report: Report) -> tuple[Sequence[Moment], Sequence[Invocation | None]]:
-    """The moments and what they are called; an invocation in which the process ended has no moment of its own."""
-    nothing = Moment(loops=(), open=(), opened=(), held=())
+def _shown(report: Report) -> tuple[Sequence[LifecycleEvent], Sequence[Invocation | None]]:
+    """The events and what they are called; an invocation in which the process ended has no event of its own."""
+    nothing = LifecycleEvent(loops=[], open=[], opened=[], held=[])
     first, *rest = report.moments or (nothing,)
     invocations = list(report.invocations)[:MOST_COLUMNS]
-    moments = [*rest, *[nothing] * len(invocations)][: len(invocations)]
-    if first.loops or first.opened:
-        return [first, *moments], [None, *invocations]
-    return moments, invocations
+    events = [*rest, *[nothing] * len(invocations)][: len(invocations)]
+    if first["loops"] or first["opened"]:
+        return [first, *events], [None, *invocations]
+    return events, invocations
 
 
-def _loops(moments: Sequence[Moment]) -> Iterator[tuple[int, Bar]]:
-    for column, moment in enumerate(moments):
-        for place, number in enumerate(moment.loops):
-            start = column + place / len(moment.loops)
-            open_in = [later for later in range(column, len(moments)) if number in moments[later].open]
-            end = open_in[-1] + 1 if open_in else column + (place + 1) / len(moment.loops)
-            closed = not open_in or open_in[-1] + 1 < len(moments)
+def _loops(events: Sequence[LifecycleEvent]) -> Iterator[tuple[int, Bar]]:
+    for column, event in enumerate(events):
+        for place, number in enumerate(event["loops"]):
+            start = column + place / len(event["loops"])
+            open_in = [later for later in range(column, len(events)) if number in events[later]["open"]]
+            end = open_in[-1] + 1 if open_in else column + (place + 1) / len(event["loops"])
+            closed = not open_in or open_in[-1] + 1 < len(events)
             name = f"L{number}"
             yield number, Bar(name=name, label=name, start=start, end=end, bound_until=end, closed=closed)
 
 
-def _connections(moments: Sequence[Moment], loops: dict[int, Bar]) -> Iterator[Bar]:
+def _connections(events: Sequence[LifecycleEvent], loops: dict[int, Bar]) -> Iterator[Bar]:
     """Yield what was still open after the invocation that opened it, in the order of opening."""
-    on = {number: loop for moment in moments for number, loop in moment.opened}
-    opened_in = {number: column for column, moment in enumerate(moments) for number, _ in moment.opened}
-    kept = dict.fromkeys(number for moment in moments for number in moment.held)
-    for place, number in enumerate(sorted(kept, key=lambda one: (_first_held(moments, one), one)), 1):
-        held = [column for column, moment in enumerate(moments) if number in moment.held]
+    on = {number: loop for event in events for number, loop in event["opened"]}
+    opened_in = {number: column for column, event in enumerate(events) for number, _ in event["opened"]}
+    kept = dict.fromkeys(number for event in events for number in event["held"])
+    for place, number in enumerate(sorted(kept, key=lambda one: (_first_held(events, one), one)), 1):
+        held = [column for column, event in enumerate(events) if number in event["held"]]
         loop = loops.get(on.get(number) or 0)
         end = float(held[-1] + 1)
         yield Bar(
@@ -107,16 +108,16 @@ def _connections(moments: Sequence[Moment], loops: dict[int, Bar]) -> Iterator[B
             else opened_in.get(number, held[0]),
             end=end,
             bound_until=min(end, loop.end) if loop else end,
-            closed=held[-1] + 1 < len(moments),
+            closed=held[-1] + 1 < len(events),
         )
 
 
-def _first_held(moments: Sequence[Moment], number: int) -> int:
-    return next(column for column, moment in enumerate(moments) if number in moment.held)
+def _first_held(events: Sequence[LifecycleEvent], number: int) -> int:
+    return next(column for column, event in enumerate(events) if number in event["held"])
 
 
-def _passing(moments: Sequence[Moment]) -> list[int]:
-    return [sum(number not in moment.held for number, _ in moment.opened) for moment in moments]
+def _passing(events: Sequence[LifecycleEvent]) -> list[int]:
+    return [sum(number not in event["held"] for number, _ in event["opened"]) for event in events]
 
 
 def _handings(

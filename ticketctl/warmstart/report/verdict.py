@@ -6,18 +6,18 @@ from itertools import pairwise
 from ticketctl.warmstart.report import findings, snapstart
 from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Report, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
-from ticketctl.warmstart.runner.session import Course, Try
+from ticketctl.warmstart.runner.session import InvocationResult, Session
 
 
-def report(experiment: Experiment, off: Course, on: Course) -> Report:
+def report(experiment: Experiment, off: Session, on: Session) -> Report:
     """Judge an experiment by its environment without garbage collection; `on` adds its counts of connections."""
     return Report(
         handler=experiment.handler,
         times=experiment.times,
         verdict=judge(off),
-        invocations=[tried.invocation for tried in off.tries],
+        invocations=[tried.invocation for tried in off.results],
         thaw=off.thaw.invocation if off.thaw else None,
-        leftovers=off.remains,
+        leftovers=off.leftovers,
         connections=off.connections,
         connections_gc=on.connections,
         findings=[
@@ -25,29 +25,29 @@ def report(experiment: Experiment, off: Course, on: Course) -> Report:
             *_findings(off, silent=experiment.freeze == "silent"),
         ],
         labels=experiment.labels,
-        moments=off.moments,
+        moments=off.lifecycle_events,
     )
 
 
-def judge(course: Course) -> Verdict:
+def judge(session: Session) -> Verdict:
     """Return the verdict on what the environment without garbage collection showed."""
-    if failures(course):
+    if failures(session):
         return Verdict.BROKEN
-    if _growing(course):
+    if _growing(session):
         return Verdict.LEAKING
-    if course.remains or any(map(findings.tells_of_lost_work, course.tries)):
+    if session.leftovers or any(map(findings.tells_of_lost_work, session.results)):
         return Verdict.MASKED
-    return Verdict.FRAGILE if course.thaw and failed(course.thaw) else Verdict.SAFE
+    return Verdict.FRAGILE if session.thaw and failed(session.thaw) else Verdict.SAFE
 
 
-def failed(tried: Try) -> bool:
+def failed(tried: InvocationResult) -> bool:
     """Whether the invocation was anything but ok."""
-    return tried.invocation.outcome is not InvocationOutcome.OK or tried.end is not None
+    return tried.invocation.outcome is not InvocationOutcome.OK or tried.process_end is not None
 
 
-def failures(course: Course) -> list[Try]:
+def failures(session: Session) -> list[InvocationResult]:
     """Return the invocations that were not ok, the one after the thaw aside."""
-    return [tried for tried in course.tries if failed(tried)]
+    return [tried for tried in session.results if failed(tried)]
 
 
 def grows(counts: Sequence[int]) -> bool:
@@ -65,21 +65,21 @@ def grows(counts: Sequence[int]) -> bool:
     return steady and enough and counts[-1] > counts[steps // 2]
 
 
-def _growing(course: Course) -> dict[str, Sequence[int]]:
+def _growing(session: Session) -> dict[str, Sequence[int]]:
     """Return what grows: all kinds of counts, the server's view of the connections included."""
-    counts = {**course.counts, "connections": course.connections}
+    counts = {**session.counts, "connections": session.connections}
     return {name: series for name, series in counts.items() if grows(series)}
 
 
-def _findings(course: Course, *, silent: bool) -> Iterator[Finding]:
-    bad = failures(course)
-    growing = _growing(course)
+def _findings(session: Session, *, silent: bool) -> Iterator[Finding]:
+    bad = failures(session)
+    growing = _growing(session)
     yield from findings.of_failures(bad)
-    yield from findings.of_growth(growing, course.holders)
-    yield from findings.of_remains(course.remains)
-    if course.thaw and failed(course.thaw):
-        yield findings.of_thaw(course.thaw, silent=silent, sound=not bad)
-    yield from findings.of_false_cures(course.tries, bad)
-    if grows(course.sockets) and course.backends and course.backends[-1] <= course.backends[0]:
+    yield from findings.of_growth(growing, session.holders)
+    yield from findings.of_remains(session.leftovers)
+    if session.thaw and failed(session.thaw):
+        yield findings.of_thaw(session.thaw, silent=silent, sound=not bad)
+    yield from findings.of_false_cures(session.results, bad)
+    if grows(session.sockets) and session.backends and session.backends[-1] <= session.backends[0]:
         yield findings.RECYCLING
-    yield from findings.of_noise(course.tries)
+    yield from findings.of_noise(session.results)

@@ -11,7 +11,7 @@ Freeze = Literal["closed", "silent"]
 """How connections are lost while the process is frozen."""
 
 
-class Server(Protocol):
+class ConnectionMonitor(Protocol):
     """A database as seen from outside: the connections that one environment holds on it."""
 
     async def connections(self) -> int:
@@ -23,18 +23,18 @@ class Server(Protocol):
 
 Runtime = Literal["direct", "awslambdaric"]
 """Who calls the handler: the child itself, or AWS's own runtime client, fed by a Runtime API on loopback."""
-Witness = Callable[[Invocation], Awaitable[None]]
+InvocationObserver = Callable[[Invocation], Awaitable[None]]
 """Is told of each invocation when it has ended, and may look at what it left in the world outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class EnvironmentConfig:
     """What one environment has to itself: its events, environment variables, and its view of the server."""
 
     events: Sequence[object]
     environment: Mapping[str, str] = field(default_factory=dict)
-    server: Server | None = None
-    witness: Witness | None = None
+    server: ConnectionMonitor | None = None
+    observer: InvocationObserver | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ class Experiment:
     timeout: seconds that one invocation, or the import, may take; then it hangs.
     labels: carried into the report and never looked at.
     server: for the environment without garbage collection; counts and cuts its connections.
-    witness: for the same environment; the invocation after the thaw is not told.
-    collected: what the second environment gets, the one with the garbage collector on. It runs at the same time,
+    observer: for the same environment; the invocation after the thaw is not told.
+    with_gc: what the second environment gets, the one with the garbage collector on. It runs at the same time,
         so give it events of its own where the same ones would be in each other's way. None: the same events and
         variables, and no server.
     thaw: whether to stop the process after the last invocation, disconnect the server, and invoke once more. It
@@ -71,9 +71,9 @@ class Experiment:
     python: str | None = None
     timeout: float = 60.0
     labels: Mapping[str, str] = field(default_factory=dict)
-    server: Server | None = None
-    witness: Witness | None = None
-    collected: Stage | None = None
+    server: ConnectionMonitor | None = None
+    observer: InvocationObserver | None = None
+    with_gc: EnvironmentConfig | None = None
     thaw: bool = True
     freeze: Freeze | None = None
     census: bool = True
@@ -87,9 +87,9 @@ class Experiment:
             raise ValueError("snapstart takes the direct runtime")
 
     @property
-    def stages(self) -> tuple[Stage, Stage]:
+    def environments(self) -> tuple[EnvironmentConfig, EnvironmentConfig]:
         """What the environments without and with garbage collection get."""
-        alone = Stage(
-            events=self.events, environment=self.environment, server=self.server, witness=self.witness
+        alone = EnvironmentConfig(
+            events=self.events, environment=self.environment, server=self.server, observer=self.observer
         )
-        return alone, self.collected or Stage(events=self.events, environment=self.environment)
+        return alone, self.with_gc or EnvironmentConfig(events=self.events, environment=self.environment)

@@ -12,11 +12,11 @@ from typing import Self
 from ticketctl.warmstart.child.ipc import Look
 from ticketctl.warmstart.report.model import Report
 from ticketctl.warmstart.report.verdict import report
-from ticketctl.warmstart.runner.experiment import Experiment, Stage
+from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment
 from ticketctl.warmstart.runner.process import Kind, LaboratoryError, Process, Template, check, fresh
-from ticketctl.warmstart.runner.ric import Hosting, Subject
+from ticketctl.warmstart.runner.ric import EnvironmentProcess, RicProcess
 from ticketctl.warmstart.runner.runtime_api import RuntimeApi
-from ticketctl.warmstart.runner.session import Course, follow
+from ticketctl.warmstart.runner.session import Session, run_session
 
 
 class Laboratory:
@@ -51,18 +51,18 @@ class Laboratory:
 
         Raises LaboratoryError where no process can be had; whatever the handler does is in the report.
         """
-        alone, collected = experiment.stages
+        alone, with_gc = experiment.environments
         try:
             async with asyncio.TaskGroup() as both:
-                off = both.create_task(self._follow(experiment, alone, gc=False))
-                on = both.create_task(self._follow(experiment, collected, gc=True))
+                off = both.create_task(self._run_session(experiment, alone, gc=False))
+                on = both.create_task(self._run_session(experiment, with_gc, gc=True))
         except ExceptionGroup as problems:
             raise problems.exceptions[0] from None
-        if experiment.python and off.result().tries[0].end:
+        if experiment.python and off.result().results[0].process_end:
             await check(experiment.python)
         return report(experiment, off.result(), on.result())
 
-    async def _follow(self, experiment: Experiment, stage: Stage, *, gc: bool) -> Course:
+    async def _run_session(self, experiment: Experiment, stage: EnvironmentConfig, *, gc: bool) -> Session:
         process, variables = await self._process(experiment, stage)
         if experiment.snapstart:
             variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
@@ -78,11 +78,13 @@ class Laboratory:
         }
         with contextlib.closing(process):
             try:
-                return await follow(process, experiment, stage, start)
+                return await run_session(process, experiment, stage, start)
             finally:
                 await process.end()
 
-    async def _process(self, experiment: Experiment, stage: Stage) -> tuple[Subject, Mapping[str, str]]:
+    async def _process(
+        self, experiment: Experiment, stage: EnvironmentConfig
+    ) -> tuple[EnvironmentProcess, Mapping[str, str]]:
         """A process for one environment, and the variables that it needs for being one."""
         if experiment.runtime == "direct":
             return await self._start(experiment, stage, "environment"), {}
@@ -93,9 +95,9 @@ class Laboratory:
         except LaboratoryError:
             await api.close()
             raise
-        return Hosting(process, api), {"AWS_LAMBDA_RUNTIME_API": address}
+        return RicProcess(process, api), {"AWS_LAMBDA_RUNTIME_API": address}
 
-    async def _start(self, experiment: Experiment, stage: Stage, kind: Kind) -> Process:
+    async def _start(self, experiment: Experiment, stage: EnvironmentConfig, kind: Kind) -> Process:
         if self._template and not experiment.path and not experiment.python:
             return await self._template.fork(kind)
         return fresh(experiment.python or self._python, stage.environment, experiment.path, kind)

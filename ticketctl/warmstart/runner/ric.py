@@ -8,7 +8,7 @@ from ticketctl.warmstart.runner.process import LaboratoryError, Process
 from ticketctl.warmstart.runner.runtime_api import Answer, RuntimeApi
 
 
-class Hosting:
+class RicProcess:
     """A process whose handler is called by awslambdaric, with the Runtime API that feeds it."""
 
     def __init__(self, process: Process, api: RuntimeApi) -> None:
@@ -70,7 +70,7 @@ class Hosting:
         self._process.close()
 
 
-Subject: TypeAlias = Process | Hosting
+EnvironmentProcess: TypeAlias = Process | RicProcess
 """A process under examination, however its handler is called."""
 
 

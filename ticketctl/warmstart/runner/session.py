@@ -1,4 +1,4 @@
-"""One environment's course: the handler is imported, invoked again and again, frozen and thawed."""
+"""One environment's session: the handler is imported, invoked again and again, frozen and thawed."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,14 @@ from itertools import zip_longest
 from typing import Any, TypeGuard
 
 from ticketctl.warmstart.child import hang_dump
-from ticketctl.warmstart.child.ipc import Message
+from ticketctl.warmstart.child.ipc import LifecycleEvent, Message
 from ticketctl.warmstart.report import batch_response
 from ticketctl.warmstart.report.leftovers import locate_leftovers
-from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Leftover, Moment, Record
+from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Leftover, Record
 from ticketctl.warmstart.report.snapstart import Snapshot
-from ticketctl.warmstart.runner.experiment import Experiment, Freeze, Server, Stage
-from ticketctl.warmstart.runner.ric import Subject
-from ticketctl.warmstart.runner.wait import settled
+from ticketctl.warmstart.runner.experiment import ConnectionMonitor, EnvironmentConfig, Experiment, Freeze
+from ticketctl.warmstart.runner.ric import EnvironmentProcess
+from ticketctl.warmstart.runner.wait import wait_for_closed_connections
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)', re.MULTILINE)
 """A line of faulthandler's dump."""
@@ -29,40 +29,40 @@ LIBRARY = re.compile(r"/(lib/python\d|site-packages/|warmstart/child/)|^<")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class InvocationResult:
     """One invocation with what lies behind its outcome.
 
     chain: (class, text) of every exception that it raised or logged, and of those behind them.
-    where: the user's line that the first of them came through.
-    misread: what AWS makes of an SQS response that does not say what it means.
-    end: how the process ended, if it did: "import", "exit", "crash", "hang".
+    raised_at: the innermost line of the user's code in the traceback of the first of them, as `file:line`.
+    response_error: what AWS makes of an SQS response that has the wrong form.
+    process_end: how the process ended, if it did: "import", "exit", "crash", "hang".
     """
 
     invocation: Invocation
     chain: tuple[tuple[str, str], ...] = ()
-    where: str | None = None
-    misread: str | None = None
-    end: str | None = None
+    raised_at: str | None = None
+    response_error: str | None = None
+    process_end: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Course:
+class Session:
     """What one environment showed.
 
     counts: after each invocation: "connections" (sockets of the process), "descriptors", "loops", "threads".
     holders: for each of the counts, what the last invocation left, in words, and how often.
     backends: the connections that the server said it holds, after each invocation.
-    moments: what came and went in each invocation, the import first.
+    lifecycle_events: what came and went in each invocation, the import first.
     snapshot: what lay in the snapshot, where one was asked for.
     """
 
-    tries: list[Try] = field(default_factory=list)
-    thaw: Try | None = None
-    remains: list[Leftover] = field(default_factory=list)
+    results: list[InvocationResult] = field(default_factory=list)
+    thaw: InvocationResult | None = None
+    leftovers: list[Leftover] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)
     holders: dict[str, dict[str, int]] = field(default_factory=dict)
     backends: list[int] = field(default_factory=list)
-    moments: list[Moment] = field(default_factory=list)
+    lifecycle_events: list[LifecycleEvent] = field(default_factory=list)
     snapshot: Snapshot = field(default_factory=Snapshot)
 
     @property
@@ -76,39 +76,44 @@ class Course:
         return [max(pair) for pair in zip_longest(self.sockets, self.backends, fillvalue=0)]
 
 
-async def follow(process: Subject, experiment: Experiment, stage: Stage, start: Message) -> Course:
+async def run_session(
+    process: EnvironmentProcess, experiment: Experiment, stage: EnvironmentConfig, start: Message
+) -> Session:
     """Take one environment through the experiment. The thaw is for the one without garbage collection."""
-    course = Course()
-    traveller = _Traveller(process, experiment, course)
-    if not await traveller.start(start) or (experiment.snapstart and not await traveller.restore()):
-        return course
+    session = Session()
+    runner = _SessionRunner(process, experiment, session)
+    if not await runner.start(start) or (experiment.snapstart and not await runner.restore()):
+        return session
     for number in range(1, experiment.times + 1):
-        tried = await traveller.invoke(number, _event(stage, number))
-        course.tries.append(tried)
-        if tried.end:
-            return course
+        tried = await runner.invoke(number, _event(stage, number))
+        session.results.append(tried)
+        if tried.process_end:
+            return session
         if stage.server:
-            at_most = course.sockets[-1] if course.sockets else 0
-            course.backends.append(await settled(stage.server, at_most=at_most))
-        if stage.witness:
-            await stage.witness(tried.invocation)
+            at_most = session.sockets[-1] if session.sockets else 0
+            session.backends.append(await wait_for_closed_connections(stage.server, at_most=at_most))
+        if stage.observer:
+            await stage.observer(tried.invocation)
     if experiment.thaw and not start["gc"] and (stage.server or experiment.freeze):
-        await _freeze(process, traveller, experiment.freeze, stage.server)
+        await _freeze(process, runner, experiment.freeze, stage.server)
         number = experiment.times + 1
-        course.thaw = await traveller.thaw(number, _event(stage, number))
-    return course
+        session.thaw = await runner.thaw(number, _event(stage, number))
+    return session
 
 
-def _event(stage: Stage, number: int) -> object:
+def _event(stage: EnvironmentConfig, number: int) -> object:
     return stage.events[(number - 1) % len(stage.events)]
 
 
 async def _freeze(
-    process: Subject, traveller: "_Traveller", how: Freeze | None, server: Server | None
+    process: EnvironmentProcess,
+    runner: "_SessionRunner",
+    how: Freeze | None,
+    server: ConnectionMonitor | None,
 ) -> None:
     """Lose the connections while the process stands still, as Lambda's environments do between invocations."""
     if how:
-        await traveller.cut(silently=how == "silent")
+        await runner.cut(silently=how == "silent")
     process.signal(signal.SIGSTOP)
     try:
         if server and not how:
@@ -117,20 +122,20 @@ async def _freeze(
         process.signal(signal.SIGCONT)
 
 
-class _Traveller:
-    """Asks the child, and puts what it answers into the course."""
+class _SessionRunner:
+    """Asks the child, and puts what it answers into the session."""
 
-    def __init__(self, process: Subject, experiment: Experiment, course: Course) -> None:
+    def __init__(self, process: EnvironmentProcess, experiment: Experiment, session: Session) -> None:
         self._process = process
         self._timeout = experiment.timeout
         self._base = f"{experiment.path.resolve()}/" if experiment.path else ""
-        self._course = course
+        self._session = session
 
     async def start(self, order: Message) -> bool:
         """Import the handler; False where that was the end, which is told as the first invocation's."""
         answer = await self._ask(order, 1, "import")
-        if isinstance(answer, Try):
-            self._course.tries.append(answer)
+        if isinstance(answer, InvocationResult):
+            self._session.results.append(answer)
             return False
         self._note(answer, 0)
         return self._went_well(answer, "import")
@@ -145,39 +150,41 @@ class _Traveller:
         restored = await self._ask({"do": "restore"}, 1, "hooks after the restore")
         if not self._went_well(restored):
             return False
-        self._course.snapshot = Snapshot(taken["held"], taken["values"], restored["values"])
+        self._session.snapshot = Snapshot(taken["held"], taken["values"], restored["values"])
         return True
 
-    def _went_well(self, answer: Message | Try, end: str | None = None) -> TypeGuard[Message]:
+    def _went_well(self, answer: Message | InvocationResult, end: str | None = None) -> TypeGuard[Message]:
         """Whether there is an answer without an error; anything else is told as the first invocation's."""
-        if isinstance(answer, Try):
-            self._course.tries.append(answer)
+        if isinstance(answer, InvocationResult):
+            self._session.results.append(answer)
             return False
         if error := answer["error"]:
             invocation = _failure(1, error["error_type"], error["error"])
-            self._course.tries.append(
-                Try(invocation=invocation, chain=_chain([error]), where=error["where"], end=end)
+            self._session.results.append(
+                InvocationResult(
+                    invocation=invocation, chain=_chain([error]), raised_at=error["where"], process_end=end
+                )
             )
             return False
         return True
 
-    async def invoke(self, number: int, event: object) -> Try:
+    async def invoke(self, number: int, event: object) -> InvocationResult:
         """Invoke the handler once."""
         answer = await self._invoked(number, event, look=True)
-        if isinstance(answer, Try):
+        if isinstance(answer, InvocationResult):
             return answer
         self._note(answer, number)
         for name, count in answer["counts"].items():
-            self._course.counts.setdefault(name, []).append(count)
-        self._course.holders = answer["holders"]
+            self._session.counts.setdefault(name, []).append(count)
+        self._session.holders = answer["holders"]
         return interpret(number, event, answer)
 
-    async def thaw(self, number: int, event: object) -> Try:
+    async def thaw(self, number: int, event: object) -> InvocationResult:
         """Invoke the handler after the freeze; what is left then counts no more."""
         answer = await self._invoked(number, event, look=False)
-        return answer if isinstance(answer, Try) else interpret(number, event, answer)
+        return answer if isinstance(answer, InvocationResult) else interpret(number, event, answer)
 
-    async def _invoked(self, number: int, event: object, *, look: bool) -> Message | Try:
+    async def _invoked(self, number: int, event: object, *, look: bool) -> Message | InvocationResult:
         return await self._ask({"do": "invoke", "event": event, "look": look}, number, "invocation")
 
     async def cut(self, *, silently: bool) -> None:
@@ -185,7 +192,7 @@ class _Traveller:
         with contextlib.suppress(TimeoutError):
             await self._process.ask({"do": "cut", "silently": silently}, self._timeout)
 
-    async def _ask(self, order: Message, number: int, what: str) -> Message | Try:
+    async def _ask(self, order: Message, number: int, what: str) -> Message | InvocationResult:
         try:
             answer = await self._process.ask(order, self._timeout)
         except TimeoutError:
@@ -200,18 +207,20 @@ class _Traveller:
         )
         return self._ended(number, f"{ending} during the {what}", "crash" if status < 0 else "exit")
 
-    async def _hung(self, number: int, what: str) -> Try:
+    async def _hung(self, number: int, what: str) -> InvocationResult:
         self._process.signal(hang_dump.SIGNAL)
         await asyncio.sleep(TELLING)
         self._process.signal(signal.SIGABRT)  # the child's faulthandler tells where it stood
         await self._process.end()
         return self._ended(number, f"the {what} did not end within {self._timeout:g} s", "hang")
 
-    def _ended(self, number: int, text: str, end: str) -> Try:
+    def _ended(self, number: int, text: str, end: str) -> InvocationResult:
         tail = self._process.tail()
         error_type = "Sandbox.Timedout" if end == "hang" else "Runtime.ExitError"  # Lambda's own names
         told = f"{text}\n{tail}" if tail else text
-        return Try(invocation=_failure(number, error_type, told), where=self._where(tail), end=end)
+        return InvocationResult(
+            invocation=_failure(number, error_type, told), raised_at=self._where(tail), process_end=end
+        )
 
     def _where(self, dump: str) -> str | None:
         """Return the innermost line in faulthandler's dump that is neither Python's nor an installed package's."""
@@ -222,11 +231,11 @@ class _Traveller:
 
     def _note(self, answer: Message, number: int) -> None:
         if moment := answer["moment"]:
-            self._course.moments.append(Moment(**moment))
-        self._course.remains += locate_leftovers(answer["zombies"], number)
+            self._session.lifecycle_events.append(moment)
+        self._session.leftovers += locate_leftovers(answer["zombies"], number)
 
 
-def interpret(number: int, event: object, answer: Message) -> Try:
+def interpret(number: int, event: object, answer: Message) -> InvocationResult:
     """Make an invocation of the child's answer: what the response hides is found in what was logged."""
     raised, logged = answer["error"], [one for one in answer["logged"] if one["exception"]]
     reading = batch_response.read(event, answer["response"])
@@ -248,12 +257,14 @@ def interpret(number: int, event: object, answer: Message) -> Try:
         error=first and first["error"],
         heard=answer["heard"],
     )
-    return Try(
+    return InvocationResult(
         invocation=invocation,
         chain=_chain([*([raised] if raised else []), *(one["exception"] for one in logged)]),
-        where=first and first["where"],
-        misread=reading.misread,
-        end="exit" if raised and raised["error_type"] in ("SystemExit", "KeyboardInterrupt") else None,
+        raised_at=first and first["where"],
+        response_error=reading.misread,
+        process_end="exit"
+        if raised and raised["error_type"] in ("SystemExit", "KeyboardInterrupt")
+        else None,
     )
 
 

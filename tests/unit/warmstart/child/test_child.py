@@ -11,7 +11,7 @@ from ticketctl.warmstart import child
 from ticketctl.warmstart.child import ipc
 from ticketctl.warmstart.child.exceptions import describe
 from ticketctl.warmstart.child.open_fds import address
-from ticketctl.warmstart.child.user_code import Source
+from ticketctl.warmstart.child.user_code import UserCode
 
 FOLDER = Path(child.__file__).parent
 
@@ -77,7 +77,7 @@ def test_the_chain_ends_where_it_bites_its_tail():
 
 def test_the_users_own_files_are_known(tmp_path):
     (tmp_path / "app.py").touch()
-    source = Source("app", str(tmp_path))
+    source = UserCode("app", str(tmp_path))
     assert source.name(str(tmp_path / "deep" / "module.py")) == "deep/module.py"
     assert source.name(str(tmp_path / "venv" / "site-packages" / "library.py")) is None
     assert source.name("/elsewhere/shared.py") == "/elsewhere/shared.py"
@@ -88,7 +88,7 @@ def test_the_users_own_files_are_known(tmp_path):
 
 
 def test_a_handler_without_a_folder_brings_its_package():
-    source = Source("ticketctl.worker", None)
+    source = UserCode("ticketctl.worker", None)
     package = FOLDER.parents[1]
     assert source.name(str(package / "worker.py")).endswith("worker.py")
     assert source.name(str(FOLDER / "wire.py")) is None
@@ -101,7 +101,7 @@ def test_what_was_installed_beside_the_handler_is_not_the_users(tmp_path):
     record.write_text(
         "library/__init__.py,sha256=x,1\nsingle.py,sha256=x,1\nlibrary-1.0.dist-info/RECORD,,\n"
     )
-    source = Source("app", str(tmp_path))
+    source = UserCode("app", str(tmp_path))
     assert source.name(str(tmp_path / "library" / "core.py")) is None
     assert source.name(str(tmp_path / "single.py")) is None
     assert source.name(str(tmp_path / "app.py")) == "app.py"

@@ -1,4 +1,4 @@
-"""Owners of plain objects: the names that lead to them, and whether anything does."""
+"""ReferrerSearch of plain objects: the names that lead to them, and whether anything does."""
 
 import gc
 import sys
@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from ticketctl.warmstart.child.referrers import Owners
+from ticketctl.warmstart.child.referrers import ReferrerSearch
 
 
 class Thing:
@@ -34,7 +34,7 @@ def module():
 
 
 def owners(*things):
-    found = Owners(things, [], [], lambda module: module.__name__ == "kept_by_name")
+    found = ReferrerSearch(things, [], [], lambda module: module.__name__ == "kept_by_name")
     del things
     found.trace()
     return found
@@ -88,7 +88,7 @@ def test_garbage_has_no_owner():
         number = id(thing)
         del thing
         (lost,) = [one for one in gc.get_objects() if id(one) == number]
-        found = Owners([lost], [], [], lambda _: False)
+        found = ReferrerSearch([lost], [], [], lambda _: False)
         del lost
         found.trace()
         assert found.alive == set()

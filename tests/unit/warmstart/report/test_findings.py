@@ -4,12 +4,12 @@ import pytest
 
 from ticketctl.warmstart.report import findings
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Leftover
-from ticketctl.warmstart.runner.session import Try
+from ticketctl.warmstart.runner.session import InvocationResult
 
 
 def tries(*errors):
     return [
-        Try(
+        InvocationResult(
             invocation=Invocation(
                 number=number,
                 outcome=InvocationOutcome.ERROR if error else InvocationOutcome.OK,
@@ -103,13 +103,13 @@ def test_an_unknown_error_after_a_sound_start_is_not_said_to_be_no_loops():
 def test_an_error_without_a_text_is_told_by_its_name():
     (failed,) = tries("text")
     invocation = replace(failed.invocation, error_type="StopAsyncIteration", error="")
-    (finding,) = findings.of_failures([Try(invocation=invocation)])
+    (finding,) = findings.of_failures([InvocationResult(invocation=invocation)])
     assert "got StopAsyncIteration." in finding.cause
 
 
 def test_an_import_that_fails_for_a_loop_quotes_what_tells():
     text = f"Task {'x' * 300} attached to a different loop"
-    (failed,) = (replace(one, end="import") for one in tries(text))
+    (failed,) = (replace(one, process_end="import") for one in tries(text))
     (finding,) = findings.of_failures([failed])
     assert (finding.kind, "attached to a different loop" in finding.cause) == ("import", True)
 

@@ -3,14 +3,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ticketctl.warmstart.child.ipc import LifecycleEvent
 from ticketctl.warmstart.report.html import html
-from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome, Moment, Report, Verdict
+from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome, Report, Verdict
 from ticketctl.warmstart.report.svg import ReportCell, most_telling, svg
 from ticketctl.warmstart.report.timeline import MOST_COLUMNS, MOST_CONNECTIONS, timeline
 
 A = "got Future <Future pending> attached to a different loop"
 B = "cannot perform operation: another operation is in progress"
-NOTHING = Moment(loops=(), open=(), opened=(), held=())
+NOTHING = LifecycleEvent(loops=(), open=(), opened=(), held=())
 HOSTILE = "</text><script>alert(1)</script>&amp;\x1b[31m\x00\ud800\u202e'\"]]>"
 
 
@@ -35,14 +36,14 @@ def report(*errors, moments=(), verdict=Verdict.BROKEN, thaw=None, **options):
     )
 
 
-def moment(loops=(), opened=(), held=(), still_open=()):
-    return Moment(loops=loops, open=still_open, opened=opened, held=held)
+def lifecycle_event(loops=(), opened=(), held=(), still_open=()):
+    return LifecycleEvent(loops=loops, open=still_open, opened=opened, held=held)
 
 
 STORY = [
-    moment(loops=[1], opened=[(1, 1)], held=[1]),
-    moment(loops=[2], opened=[(2, 2)], held=[1]),
-    moment(loops=[3], opened=[], held=[1]),
+    lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]),
+    lifecycle_event(loops=[2], opened=[(2, 2)], held=[1]),
+    lifecycle_event(loops=[3], opened=[], held=[1]),
 ]
 
 
@@ -70,8 +71,8 @@ def test_the_story():
 
 def test_a_loop_that_lives_on():
     moments = [
-        moment(loops=[1], opened=[(1, 1)], held=[1], still_open=[1]),
-        moment(held=[1], still_open=[1]),
+        lifecycle_event(loops=[1], opened=[(1, 1)], held=[1], still_open=[1]),
+        lifecycle_event(held=[1], still_open=[1]),
     ]
     shown = timeline(report(None, None, moments=moments))
     ((loop,), (connection,)) = shown.loops, shown.connections
@@ -81,7 +82,7 @@ def test_a_loop_that_lives_on():
 
 
 def test_several_loops_in_one_invocation():
-    moments = [moment(loops=[1, 2], opened=[(1, 1), (2, 2)], held=[1])]
+    moments = [lifecycle_event(loops=[1, 2], opened=[(1, 1), (2, 2)], held=[1])]
     shown = timeline(report(A, moments=moments))
     assert [(one.start, one.end) for one in shown.loops] == [(0, 0.5), (0.5, 1)]
     assert [(one.loop, one.connection) for one in shown.handings] == [("L2", "C1")]
@@ -89,9 +90,9 @@ def test_several_loops_in_one_invocation():
 
 def test_the_youngest_is_handed_out():
     moments = [
-        moment(loops=[1], opened=[(1, 1)], held=[1]),
-        moment(loops=[2], opened=[(2, 2)], held=[1, 2]),
-        moment(loops=[3], held=[1, 2]),
+        lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]),
+        lifecycle_event(loops=[2], opened=[(2, 2)], held=[1, 2]),
+        lifecycle_event(loops=[3], held=[1, 2]),
     ]
     assert [one.connection for one in timeline(report(None, None, A, moments=moments)).handings] == ["C2"]
 
@@ -101,20 +102,26 @@ def test_an_error_of_another_kind_blames_no_connection():
 
 
 def test_what_is_closed_again():
-    moments = [moment(loops=[1], opened=[(1, 1)], held=[1], still_open=[1]), moment(still_open=[1])]
+    moments = [
+        lifecycle_event(loops=[1], opened=[(1, 1)], held=[1], still_open=[1]),
+        lifecycle_event(still_open=[1]),
+    ]
     (connection,) = timeline(report(None, None, moments=moments)).connections
     assert (connection.end, connection.closed) == (1, True)
 
 
 def test_what_c_code_opened_is_shown_without_a_loop():
-    (connection,) = timeline(report(None, moments=[moment(held=[-7])])).connections
+    (connection,) = timeline(report(None, moments=[lifecycle_event(held=[-7])])).connections
     assert (connection.label, connection.start, connection.end) == ("C1", 0, 1)
 
 
 def test_the_import_has_a_column_where_something_happened_in_it():
-    one = report(None, moments=[moment(held=[1])])
+    one = report(None, moments=[lifecycle_event(held=[1])])
     busy = Report(
-        **{**vars_of(one), "moments": [moment(loops=[1], opened=[(1, 1)], held=[1]), *one.moments[1:]]}
+        **{
+            **vars_of(one),
+            "moments": [lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]), *one.moments[1:]],
+        }
     )
     assert [column and column.number for column in timeline(busy).columns] == [None, 1]
     assert [column and column.number for column in timeline(one).columns] == [1]
@@ -131,7 +138,7 @@ def test_a_process_that_ended_has_invocations_without_moments():
 
 
 def test_much_is_not_drawn_but_counted():
-    many = [moment(loops=[n], opened=[(n, n)], held=list(range(1, n + 1))) for n in range(1, 21)]
+    many = [lifecycle_event(loops=[n], opened=[(n, n)], held=list(range(1, n + 1))) for n in range(1, 21)]
     shown = timeline(report(*[None] * 20, moments=many, verdict=Verdict.LEAKING))
     assert len(shown.columns) == MOST_COLUMNS
     assert len(shown.connections) == MOST_CONNECTIONS

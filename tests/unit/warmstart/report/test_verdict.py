@@ -2,7 +2,7 @@ import pytest
 
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Verdict
 from ticketctl.warmstart.report.verdict import grows, judge
-from ticketctl.warmstart.runner.session import Course, Try, interpret
+from ticketctl.warmstart.runner.session import InvocationResult, Session, interpret
 
 EVENT = {"Records": [{"messageId": name, "eventSource": "aws:sqs"} for name in ("a", "b")]}
 
@@ -83,12 +83,14 @@ def test_a_web_client_sees_a_failure_from_500_on(status, outcome):
 
 
 def a_try(outcome=InvocationOutcome.OK, number=1, heard=()):
-    return Try(invocation=Invocation(number=number, outcome=outcome, duration_ms=1.0, heard=heard))
+    return InvocationResult(
+        invocation=Invocation(number=number, outcome=outcome, duration_ms=1.0, heard=heard)
+    )
 
 
 def course(*outcomes, sockets=(0, 0, 0), backends=(), thaw=None, **counts):
-    return Course(
-        tries=[a_try(outcome, number) for number, outcome in enumerate(outcomes, 1)],
+    return Session(
+        results=[a_try(outcome, number) for number, outcome in enumerate(outcomes, 1)],
         counts={"connections": list(sockets)} | counts,
         backends=list(backends),
         thaw=a_try(thaw) if thaw else None,
@@ -113,5 +115,5 @@ def test_a_backend_without_a_socket_counts_as_a_connection():
 
 
 def test_a_task_that_was_destroyed_unfinished_masks_a_failure():
-    lost = Course(tries=[a_try(heard=["asyncio: Task was destroyed but it is pending!"])])
+    lost = Session(results=[a_try(heard=["asyncio: Task was destroyed but it is pending!"])])
     assert judge(lost) is Verdict.MASKED
