@@ -222,7 +222,7 @@ def test_a_budget_without_a_price_cannot_be_kept(online: Program, model: Model) 
     refused(
         online.having(TICKETCTL_AI_PRICES="")("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "1"),
         7,
-        "no price is known for the model small",
+        "the price of the model small is unknown",
     )
     assert model.asked == []
 

@@ -151,7 +151,7 @@ def test_a_budget_needs_the_price_of_every_model(
     half_priced = online.having(TICKETCTL_AI_PRICES="small=1/2")
     done = half_priced(*command, "--budget", "1", stdin=content)
     assert (done.status, done.out) == (7, "")
-    assert "no price is known for the model large" in done.err
+    assert "the price of the model large is unknown" in done.err
     assert "\nhint: set TICKETCTL_AI_PRICES" in done.err
     assert (rows(), model.asked) == (before, [])
 
@@ -161,7 +161,7 @@ def test_a_server_that_counts_no_tokens_keeps_no_budget(online: Program, model: 
     event(online, 3)
     done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--budget", "1")
     assert (done.status, len(done.out.splitlines())) == (7, 1)
-    assert "does not tell how many tokens" in done.err
+    assert "does not report its token usage" in done.err
 
 
 def test_a_simulation_asks_nobody(online: Program, model: Model) -> None:

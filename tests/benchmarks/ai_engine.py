@@ -17,9 +17,9 @@ from ticketctl.ai.evaluation.dataset import Sample, read_samples
 from ticketctl.ai.evaluation.metrics import evaluated
 from ticketctl.ai.evaluation.runner import tried
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.model import Model
-from ticketctl.ai.offline.engine.training import STEPS, train
+from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
 from ticketctl.ai.taxonomy.loader import taxonomy_for
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -60,14 +60,14 @@ async def on_banking(name: str, rows: Sequence[Sample], test: Sequence[Sample], 
     started = time.perf_counter()
     model = train(rows, Progress())
     show(f"{name}: training, s", time.perf_counter() - started, "<= 180")
-    trials = await tried(OfflineProvider(taxonomy_for(model.labels), trained=model), test, at_once=1)
+    trials = await tried(OfflineProvider(taxonomy_for(model.labels), trained_model=model), test, at_once=1)
     found = evaluated(trials.predictions, 0.6)
     show(f"{name}: accuracy", found.accuracy, accuracy)
     show(f"{name}: macro F1", found.macro_f1, "")
     show(f"{name}: calibration error", found.ece, "<= 0.05")
     show(f"{name}: share automated at 0.6", found.threshold.automated, "")
     show(f"{name}: accuracy of that share", found.threshold.accuracy, "")
-    show(f"{name}: artifact, bytes", len(packed(model)), "<= 1,000,000")
+    show(f"{name}: artifact, bytes", len(serialize(model)), "<= 1,000,000")
     show(f"{name}: judging one text, ms (median)", judging(model, test), "<= 1")
 
 
@@ -75,7 +75,7 @@ class Progress:
     """A dot for each step of a training, on a terminal."""
 
     def __init__(self) -> None:
-        self._left = STEPS
+        self._left = PROGRESS_STEPS
 
     def __call__(self) -> None:
         self._left -= 1
@@ -89,7 +89,7 @@ def judging(model: Model, test: Sequence[Sample]) -> float:
     taken = []
     for sample in test[:500]:
         started = time.perf_counter()
-        model.judge(sample.text)
+        model.predict(sample.text)
         taken.append(time.perf_counter() - started)
     return statistics.median(taken) * 1000
 

@@ -1,1 +1,1 @@
-"""What reads tickets: an engine in this process, or models behind HTTP."""
+"""AI providers: the offline engine in this process, and language models behind HTTP."""

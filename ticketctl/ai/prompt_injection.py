@@ -1,14 +1,14 @@
-"""Signs that a text tries to instruct the machine that reads it."""
+"""Detect text that tries to give instructions to a language model."""
 
 import re
 from functools import cache
 
-from ticketctl.ai.sanitize import LIMIT, invisible, visible
+from ticketctl.ai.sanitize import MAX_CHARACTERS, count_suspicious_invisible, strip_invisible
 
-_SHOWN = 60  # characters of a suspicious passage that a reason quotes
+_MAX_QUOTE = 60  # characters of a suspicious passage that a reason quotes
 
 _OBJECTS = r"(?:instruction|prompt|rule|direction|guideline|order|message|context|anweisung|consigne|instruc|istruzion)"
-_SIGNS = (
+_PATTERNS = (
     (
         "ignore disregard forget override bypass skip",
         rf"\b(?:ignore|disregard|forget|override|bypass|skip)\b.{{0,40}}\b(?:previous|prior|above|earlier|preceding|all|your|the|any|system)\b.{{0,30}}{_OBJECTS}",
@@ -69,25 +69,25 @@ _SIGNS = (
     ("<<", r"<{2,}/?\s*ticket\b"),
     ("end~of", r"\bend of (?:the )?(?:ticket|message|user input|text|document)\b"),
 )
-"""Words of which one must stand there, for most texts never pay for compiling the expression; `~` is a space."""
+"""Required literals (one must occur; `~` is a space) and the expression, which is compiled only then."""
 
 
-def suspicions(text: str) -> list[str]:
-    """Why a text may be trying to instruct the machine; none is no proof of innocence."""
-    head = text[:LIMIT]
-    hidden = invisible(head)
-    found = [f"the text has {hidden} invisible characters"] if hidden else []
-    seen = visible(head)
-    lowered = seen.lower()
-    for words, expression in _SIGNS:
+def detect_prompt_injection(text: str) -> list[str]:
+    """Return the reasons why a text may be a prompt injection; an empty list does not prove that it is none."""
+    head = text[:MAX_CHARACTERS]
+    hidden = count_suspicious_invisible(head)
+    reasons = [f"the text has {hidden} invisible characters"] if hidden else []
+    shown = strip_invisible(head)
+    lowered = shown.lower()
+    for words, expression in _PATTERNS:
         if any(word.replace("~", " ") in lowered for word in words.split()):
-            order = _compiled(expression).search(seen)
-            if order:
-                quoted = " ".join(order[0].split())[:_SHOWN]
-                return [*found, f"the text may be trying to instruct the machine: {quoted}"]
-    return found
+            match = _compile(expression).search(shown)
+            if match:
+                quote = " ".join(match[0].split())[:_MAX_QUOTE]
+                return [*reasons, f"the text may be trying to instruct the machine: {quote}"]
+    return reasons
 
 
 @cache
-def _compiled(expression: str) -> re.Pattern[str]:
+def _compile(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.MULTILINE | re.DOTALL)

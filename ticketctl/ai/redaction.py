@@ -1,47 +1,47 @@
-"""Takes what is personal out of a text before it leaves the machine, and puts it back into what comes home."""
+"""Replace personal data by placeholders before a text is sent to a provider, and restore it in the response."""
 
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ticketctl.ai.offline.extraction import MASKED, found, masked
+from ticketctl.ai.offline.extraction import MASKED_KINDS, find_entities, mask
 
-PERSONAL = frozenset({"email", "phone", "card", "iban"})
-"""Kinds that a redacted text does not hold."""
+PERSONAL_KINDS = frozenset({"email", "phone", "card", "iban"})
+"""The kinds of entity that redaction replaces by default."""
 
 _PLACEHOLDER = re.compile(r"\[(?:EMAIL|PHONE|CARD|IBAN)_\d{1,4}\]")
 
 
 @dataclass(frozen=True)
-class Redacted:
-    """A text with placeholders, and what each stands for."""
+class RedactedText:
+    """A text with placeholders, and the original value of each."""
 
     text: str
     originals: dict[str, str] = field(default_factory=dict)
 
-    def restored(self, text: str) -> str:
-        """The text with its placeholders replaced; cards and IBANs come back masked."""
-        return _PLACEHOLDER.sub(lambda match: self._shown(match[0]), text)
+    def restore(self, text: str) -> str:
+        """Return a text with its placeholders replaced by the original values; cards and IBANs stay mask."""
+        return _PLACEHOLDER.sub(lambda match: self._display(match[0]), text)
 
-    def literal(self, value: str) -> str:
-        """What a value stood for in the ticket, to the letter."""
+    def restore_exactly(self, value: str) -> str:
+        """Return a value with its placeholders replaced by the exact original values."""
         return _PLACEHOLDER.sub(lambda match: self.originals.get(match[0], match[0]), value)
 
-    def unknown(self, text: str) -> list[str]:
-        """Placeholders in a text that stand for nothing."""
-        return [found for found in _PLACEHOLDER.findall(text) if found not in self.originals]
+    def unknown_placeholders(self, text: str) -> list[str]:
+        """Return the placeholders in a text that have no original value."""
+        return [name for name in _PLACEHOLDER.findall(text) if name not in self.originals]
 
-    def _shown(self, placeholder: str) -> str:
+    def _display(self, placeholder: str) -> str:
         original = self.originals.get(placeholder, placeholder)
-        return masked(original) if placeholder[1:].partition("_")[0].lower() in MASKED else original
+        return mask(original) if placeholder[1:].partition("_")[0].lower() in MASKED_KINDS else original
 
 
-def redacted(text: str, kinds: frozenset[str] = PERSONAL) -> Redacted:
-    """The text with every value of these kinds replaced; the same value gets the same placeholder."""
+def redact(text: str, kinds: frozenset[str] = PERSONAL_KINDS) -> RedactedText:
+    """Return the text with every value of these kinds replaced; equal values get the same placeholder."""
     numbers: Counter[str] = Counter()
     placeholders: dict[tuple[str, str], str] = {}
     pieces, end = [], 0
-    for entity in found(text, kinds=kinds):
+    for entity in find_entities(text, kinds=kinds):
         value = text[entity.start : entity.end]
         key = (entity.kind, value)
         if key not in placeholders:
@@ -50,4 +50,6 @@ def redacted(text: str, kinds: frozenset[str] = PERSONAL) -> Redacted:
         pieces += [text[end : entity.start], placeholders[key]]
         end = entity.end
     pieces.append(text[end:])
-    return Redacted("".join(pieces), {placeholder: value for (_, value), placeholder in placeholders.items()})
+    return RedactedText(
+        "".join(pieces), {placeholder: value for (_, value), placeholder in placeholders.items()}
+    )

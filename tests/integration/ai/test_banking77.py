@@ -13,7 +13,7 @@ from ticketctl.ai.evaluation.dataset import read_samples
 from ticketctl.ai.evaluation.metrics import evaluated
 from ticketctl.ai.evaluation.runner import tried
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
 from ticketctl.ai.taxonomy.loader import taxonomy_for
 
@@ -39,9 +39,9 @@ def first(rows, most):
 
 async def figures(rows):
     model = train(rows)
-    provider = OfflineProvider(taxonomy_for(row.label for row in rows), trained=model)
+    provider = OfflineProvider(taxonomy_for(row.label for row in rows), trained_model=model)
     trials = await tried(provider, samples("test"))
-    return evaluated(trials.predictions, 0.6), packed(model)
+    return evaluated(trials.predictions, 0.6), serialize(model)
 
 
 async def test_all_examples():
@@ -60,13 +60,13 @@ async def test_ten_examples_a_label():
 
 PROGRAM = """
 import csv, hashlib, sys
-from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
 with open(sys.argv[1], encoding="utf-8", newline="") as file:
     rows = [(row["text"], row["label"]) for row in csv.DictReader(file)][::25]
 model = train(rows)
-said = "".join(f"{model.judge(text)}" for text, _ in rows)
-print(hashlib.sha256(packed(model) + said.encode()).hexdigest())
+said = "".join(f"{model.predict(text)}" for text, _ in rows)
+print(hashlib.sha256(serialize(model) + said.encode()).hexdigest())
 """
 
 

@@ -10,8 +10,8 @@ from ticketctl.ai.evaluation.dataset import Sample, read_samples
 from ticketctl.ai.evaluation.runner import ticket_of
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine import model_store
-from ticketctl.ai.offline.engine.artifact import packed
-from ticketctl.ai.offline.engine.model_store import file_name, model_for
+from ticketctl.ai.offline.engine.artifact import serialize
+from ticketctl.ai.offline.engine.model_store import load_or_train, model_file_name
 from ticketctl.ai.offline.engine.training import train
 from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_for
 from ticketctl.errors import ConfigError, InvalidInputError, NotFoundError
@@ -27,7 +27,7 @@ ROWS = (
 
 @pytest.fixture(autouse=True)
 def forgetful():
-    model_store.model_for.cache_clear()
+    model_store.load_or_train.cache_clear()
 
 
 def no_training(monkeypatch):
@@ -38,12 +38,12 @@ def no_training(monkeypatch):
 
 
 def test_a_model_is_trained_once_and_then_read(tmp_path, monkeypatch):
-    first = model_for(ROWS, tmp_path / "new")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == [file_name(ROWS)]
+    first = load_or_train(ROWS, tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [model_file_name(ROWS)]
     no_training(monkeypatch)
-    assert model_for(ROWS, tmp_path / "new") is first
-    model_store.model_for.cache_clear()
-    assert model_for(ROWS, tmp_path / "new") == first
+    assert load_or_train(ROWS, tmp_path / "new") is first
+    model_store.load_or_train.cache_clear()
+    assert load_or_train(ROWS, tmp_path / "new") == first
 
 
 async def test_the_built_in_taxonomy_never_trains(monkeypatch):
@@ -55,11 +55,11 @@ async def test_the_built_in_taxonomy_never_trains(monkeypatch):
 def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
     program = (
         "import sys\n"
-        "from ticketctl import loops\n"
+        "from ticketctl import event_loops\n"
         "from ticketctl.ai.offline import OfflineProvider\n"
         "from ticketctl.ai.taxonomy.loader import default_taxonomy\n"
         "from ticketctl.ai.evaluation.runner import ticket_of\n"
-        "loops.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
+        "event_loops.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
         "print(*sorted({'httpx', 'random', 'ticketctl.ai.offline.engine.training'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -67,44 +67,46 @@ def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
 
 
 def test_other_texts_are_another_model(tmp_path):
-    model_for(ROWS, tmp_path)
-    model_for(ROWS[1:], tmp_path)
+    load_or_train(ROWS, tmp_path)
+    load_or_train(ROWS[1:], tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_damaged_model_is_trained_again(tmp_path, caplog):
-    (tmp_path / file_name(ROWS)).write_bytes(b"nonsense")
-    model = model_for(ROWS, tmp_path)
-    assert (tmp_path / file_name(ROWS)).read_bytes() == packed(model)
+    (tmp_path / model_file_name(ROWS)).write_bytes(b"nonsense")
+    model = load_or_train(ROWS, tmp_path)
+    assert (tmp_path / model_file_name(ROWS)).read_bytes() == serialize(model)
     assert "cannot be used" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, caplog):
     (tmp_path / "file").touch()
     with caplog.at_level(logging.WARNING):
-        assert model_for(ROWS, tmp_path / "file" / "folder").labels == ("a", "b")
-    assert "cannot be kept" in caplog.text
+        assert load_or_train(ROWS, tmp_path / "file" / "folder").labels == ("a", "b")
+    assert "cannot be saved" in caplog.text
 
 
 async def test_a_trained_file_takes_the_place_of_examples(tmp_path):
     file = tmp_path / "drinks.model"
-    file.write_bytes(packed(train(ROWS * 3)))
-    answer = await OfflineProvider(taxonomy_for("ab"), trained=file).classify(ticket_of("green tea please"))
+    file.write_bytes(serialize(train(ROWS * 3)))
+    answer = await OfflineProvider(taxonomy_for("ab"), trained_model=file).classify(
+        ticket_of("green tea please")
+    )
     assert (answer.output.category, answer.output.method) == ("a", "model")
 
 
 @pytest.mark.parametrize(
     ("labels", "content", "expected"),
     [
-        ("ac", None, "knows categories that the taxonomy does not: b"),
-        ("ab", b"x", "cannot be used: this is no"),
+        ("ac", None, "has categories that the taxonomy lacks: b"),
+        ("ab", b"x", "cannot be used: this is not"),
     ],
 )
 async def test_a_trained_file_that_does_not_fit_is_refused(tmp_path, labels, content, expected):
     file = tmp_path / "drinks.model"
-    file.write_bytes(content or packed(train(ROWS)))
+    file.write_bytes(content or serialize(train(ROWS)))
     with pytest.raises(ConfigError, match=expected):
-        await OfflineProvider(taxonomy_for(labels), trained=file).classify(ticket_of("tea"))
+        await OfflineProvider(taxonomy_for(labels), trained_model=file).classify(ticket_of("tea"))
 
 
 def test_samples_from_csv_and_json_lines(tmp_path):

@@ -486,7 +486,7 @@ async def test_a_budget_ends_the_run_cleanly(server, provider):
 
 
 async def test_a_budget_without_a_price_is_refused(provider):
-    with pytest.raises(ProviderError, match="no price is known for the model m-1"):
+    with pytest.raises(ProviderError, match="the price of the model m-1 is unknown"):
         await (await provider(budget=Budget({}, limit=1.0))).classify(TICKET)
 
 

@@ -34,10 +34,10 @@ def test_a_budget_counts_until_its_limit():
     budget = Budget(PRICES, limit=2.0)
     budget.check("small")
     budget.add("small", 1_000_000, 0)
-    assert (budget.spent, budget.is_spent) == (1.0, False)
+    assert (budget.spent, budget.is_exhausted) == (1.0, False)
     budget.check("small")
     budget.add("small", 0, 100_000)
-    assert budget.is_spent
+    assert budget.is_exhausted
     with pytest.raises(ProviderError, match="the budget of 2 is spent"):
         budget.check("small")
 
@@ -46,11 +46,11 @@ def test_without_a_limit_all_is_allowed_and_what_is_not_known_is_told():
     budget = Budget(PRICES)
     budget.add("large", 10, 10)
     budget.check("large")
-    assert (budget.spent, budget.is_spent) == (None, False)
+    assert (budget.spent, budget.is_exhausted) == (None, False)
 
 
 def test_a_limit_cannot_be_kept_by_a_server_that_counts_nothing():
     budget = Budget(PRICES, limit=2.0)
     budget.add("small", 0, 0)
-    with pytest.raises(ProviderError, match="does not tell how many tokens"):
+    with pytest.raises(ProviderError, match="does not report its token usage"):
         budget.check("small")

@@ -1,6 +1,6 @@
 import pytest
 
-from ticketctl.ai.reply_templates import fill, problems
+from ticketctl.ai.reply_templates import fill_template, find_template_problems
 
 
 @pytest.mark.parametrize(
@@ -14,12 +14,18 @@ from ticketctl.ai.reply_templates import fill, problems
     ],
 )
 def test_filling(template, expected):
-    assert fill(template, {"requester": "Ada", "subject": "Late", "order_id": None}) == expected
+    assert fill_template(template, {"requester": "Ada", "subject": "Late", "order_id": None}) == expected
 
 
 def test_what_a_ticket_says_is_never_read_as_a_template():
-    assert fill("About {subject}", {"subject": "{team} {{x}}", "team": "secret"}) == "About {team} {{x}}"
+    assert (
+        fill_template("About {subject}", {"subject": "{team} {{x}}", "team": "secret"})
+        == "About {team} {{x}}"
+    )
 
 
 def test_good_templates_have_no_problems():
-    assert list(problems("{{ }} {subject} {order_id|it} {requester|you}", frozenset({"order_id"}))) == []
+    assert (
+        list(find_template_problems("{{ }} {subject} {order_id|it} {requester|you}", frozenset({"order_id"})))
+        == []
+    )

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.unit.ai.hostile import ORDERS, SMUGGLERS
 from ticketctl.ai.budget import Budget
-from ticketctl.ai.draft_validation import foreign
+from ticketctl.ai.draft_validation import find_ungrounded_references
 from ticketctl.ai.evaluation.runner import ticket_of
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.prompt_injection import suspicions
+from ticketctl.ai.prompt_injection import detect_prompt_injection
 from ticketctl.ai.providers.llm import OnlineProvider, OnlineSettings
-from ticketctl.ai.redaction import redacted
-from ticketctl.ai.sanitize import fenced, visible
+from ticketctl.ai.redaction import redact
+from ticketctl.ai.sanitize import fence, strip_invisible
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.ai.taxonomy.schema import SENTIMENTS
 
@@ -79,7 +79,7 @@ def assert_harmless(ticket, classification, extraction, route, draft):
     for entity in extraction.entities:
         assert entity.kind in TAXONOMY.kinds()
         assert entity.kind in {"card", "iban"} or ticket.text[entity.start : entity.end] == entity.value
-    assert foreign(draft.text, ticket.text, TAXONOMY) == []
+    assert find_ungrounded_references(draft.text, ticket.text, TAXONOMY) == []
     assert "evil.example" not in draft.text or "evil.example" in ticket.text
 
 
@@ -110,7 +110,7 @@ def test_there_are_enough_of_them():
 
 @pytest.mark.parametrize("text", ORDERS)
 async def test_whoever_gives_orders_is_read_by_a_human(text):
-    assert suspicions(text)
+    assert detect_prompt_injection(text)
     assert (await OfflineProvider(TAXONOMY).classify(ticket_of(text))).output.review
 
 
@@ -121,12 +121,12 @@ def test_ordinary_tickets_are_not_suspected():
         "Which role do I act in?",
         "naïve café \u200b👩\u200d💻",
     ]
-    assert [text for text in texts if suspicions(text)] == []
+    assert [text for text in texts if detect_prompt_injection(text)] == []
 
 
 @given(st.text(max_size=200) | st.sampled_from(HOSTILE))
 def test_nothing_gets_out_of_the_fence(text):
-    first, *inside, last = fenced(text).split("\n")
+    first, *inside, last = fence(text).split("\n")
     assert re.fullmatch(r"<<<ticket [0-9a-f]{16}>>>", first)
     assert last == first.replace("<<<", "<<</")
     mark = first[10:26]
@@ -135,11 +135,11 @@ def test_nothing_gets_out_of_the_fence(text):
 
 
 def test_each_fence_is_another():
-    assert fenced("a") != fenced("a")
+    assert fence("a") != fence("a")
 
 
 def test_what_is_not_seen_is_not_there():
-    assert visible("a\x1b[31m\u202eb\u200bc\r\n\td\x9b") == "a [31mbc\n\td "
+    assert strip_invisible("a\x1b[31m\u202eb\u200bc\r\n\td\x9b") == "a [31mbc\n\td "
 
 
 @pytest.mark.parametrize(
@@ -154,24 +154,24 @@ def test_what_is_not_seen_is_not_there():
     ],
 )
 def test_redaction(text, expected):
-    assert redacted(text).text == expected
+    assert redact(text).text == expected
 
 
 def test_every_one_of_many_is_taken_out():
-    assert "@" not in redacted(" ".join(f"user{n}@example.com" for n in range(999))).text
+    assert "@" not in redact(" ".join(f"user{n}@example.com" for n in range(999))).text
 
 
 @given(st.text(alphabet=st.sampled_from("a1@.: +49[]EMAIL_("), max_size=100))
 def test_what_was_taken_out_can_be_put_back(text):
-    found = redacted(text, frozenset({"email", "phone"}))
+    found = redact(text, frozenset({"email", "phone"}))
     if not re.search(r"\[(?:EMAIL|PHONE)_\d", text):
-        assert found.restored(found.text) == text
+        assert found.restore(found.text) == text
 
 
 def test_secrets_come_back_masked():
-    found = redacted("my card 4111 1111 1111 1111")
-    assert found.restored("Your card [CARD_1]") == "Your card •••• 1111"
-    assert found.unknown("[CARD_1] [CARD_2]") == ["[CARD_2]"]
+    found = redact("my card 4111 1111 1111 1111")
+    assert found.restore("Your card [CARD_1]") == "Your card •••• 1111"
+    assert found.unknown_placeholders("[CARD_1] [CARD_2]") == ["[CARD_2]"]
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ def test_what_a_draft_may_name(draft, named):
         taxonomy, reply=msgspec.structs.replace(taxonomy.reply, allow=("status.example",))
     )
     ticket = "I paid $20.00 at https://shop.example/help, mail ada@example.com"
-    assert foreign(draft, ticket, allowed) == named
+    assert find_ungrounded_references(draft, ticket, allowed) == named

@@ -1,6 +1,6 @@
-"""The offline engine: deterministic, without a network, honest about what it does not know.
+"""The offline provider: deterministic, without a network, and with calibrated confidence.
 
-What learns and judges (`training`, `model`, `artifact`) needs the standard library alone.
+Training and prediction (`engine`) need the standard library alone.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ __all__ = ["OfflineProvider"]
 def __getattr__(name: str) -> Any:
     if name != "OfflineProvider":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # imported on first use: a training process never needs the provider and msgspec
     from ticketctl.ai.offline.provider import OfflineProvider
 
     return OfflineProvider

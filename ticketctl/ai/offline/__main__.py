@@ -1,26 +1,26 @@
-"""Trains the models of the built-in examples anew and puts them where the package ships them."""
+"""Train the models of the built-in examples and write them into the package."""
 
-from ticketctl.ai.offline.classifier import category_rows, priority_rows, sentiment_rows
-from ticketctl.ai.offline.engine.artifact import packed
-from ticketctl.ai.offline.engine.model_store import SHIPPED, file_name
+from ticketctl.ai.offline.classifier import category_texts, priority_texts, sentiment_texts
+from ticketctl.ai.offline.engine.artifact import serialize
+from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS, model_file_name
 from ticketctl.ai.offline.engine.training import train
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 
 
-def built_in() -> dict[str, bytes]:
-    """Every model that is shipped, by the name of its file."""
+def train_bundled_models() -> dict[str, bytes]:
+    """Return the bytes of every model that the package ships, by file name."""
     taxonomy = default_taxonomy()
-    examples = (category_rows(taxonomy), priority_rows(taxonomy), sentiment_rows())
-    return {file_name(rows): packed(train(rows)) for rows in examples}
+    training_sets = (category_texts(taxonomy), priority_texts(taxonomy), sentiment_texts())
+    return {model_file_name(texts): serialize(train(texts)) for texts in training_sets}
 
 
 def main() -> None:
-    """Replace the shipped models."""
-    SHIPPED.mkdir(exist_ok=True)
-    for old in SHIPPED.glob("*.model"):
+    """Replace the bundled models."""
+    BUNDLED_MODELS.mkdir(exist_ok=True)
+    for old in BUNDLED_MODELS.glob("*.model"):
         old.unlink()
-    for name, data in built_in().items():
-        (SHIPPED / name).write_bytes(data)
+    for name, data in train_bundled_models().items():
+        (BUNDLED_MODELS / name).write_bytes(data)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,39 @@
-"""Names and keywords as a classifier: for labels that have no examples, and for cues that settle a matter."""
+"""Classify by keywords: for categories without examples, and for cues that decide priority and sentiment."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 
-class Keywords:
-    """Finds labels by words that stand in a text. The longest keyword wins its place: "not urgent" is not "urgent"."""
+class KeywordMatcher:
+    """Finds labels by their keywords. The longest keyword wins: "not urgent" does not count as "urgent"."""
 
     def __init__(self, keywords: Mapping[str, Iterable[str]]) -> None:
         labels: dict[str, list[str]] = {}
         for label, words in keywords.items():
             for word in words:
-                labels.setdefault(_spaced(word), []).append(label)
+                labels.setdefault(_pad_words(word), []).append(label)
         self._labels = sorted(labels.items(), key=lambda item: (-len(item[0]), item[0]))
 
-    def found(self, text: str) -> Counter[str]:
-        """How many different keywords of each label stand in the text."""
-        left = _spaced(text)
-        found: Counter[str] = Counter()
+    def count_matches(self, text: str) -> Counter[str]:
+        """Return how many different keywords of each label the text contains."""
+        remaining = _pad_words(text)
+        matches: Counter[str] = Counter()
         for word, labels in self._labels:
-            if word in left:
-                left = left.replace(word, " | ")
-                found.update(labels)
-        return found
+            if word in remaining:
+                remaining = remaining.replace(word, " | ")
+                matches.update(labels)
+        return matches
 
 
-def named(label: str, keywords: Iterable[str]) -> tuple[str, ...]:
-    """A label's keywords and the words of its name, which is often `like_this`."""
+def label_keywords(label: str, keywords: Iterable[str]) -> tuple[str, ...]:
+    """Return a label's keywords together with its name, in which underscores become spaces."""
     return (label.replace("_", " "), *keywords)
 
 
-def judged(found: Counter[str], cap: float) -> tuple[str | None, float]:
-    """The label with the most keywords and a confidence of 0 to `cap`; None and 0 where nothing leads."""
-    leaders = found.most_common(2)
+def pick_label(matches: Counter[str], cap: float) -> tuple[str | None, float]:
+    """Return the label with the most matches and a confidence of 0 to `cap`; None and 0 on a tie."""
+    leaders = matches.most_common(2)
     if not leaders:
         return None, 0.0
     (label, most), second = leaders[0], leaders[1][1] if len(leaders) > 1 else 0
@@ -42,7 +42,7 @@ def judged(found: Counter[str], cap: float) -> tuple[str | None, float]:
     return label, cap * (most - second) / (most + 1)
 
 
-def _spaced(text: str) -> str:
-    """The words alone, a space on either side of each."""
+def _pad_words(text: str) -> str:
+    """Return the lower-case words with exactly one space on either side of each."""
     words = re.findall(r"\w+", text.lower())
     return f" {' '.join(words)} "

@@ -1,12 +1,12 @@
-"""Which language a text is in: by its script, then by the commonest words of languages in Latin letters."""
+"""Detect the language of a text: by its script, then by the most common words of languages in Latin script."""
 
 import re
 from functools import cache
 
 UNKNOWN = "und"
-"""What ISO 639-2 writes for a language that could not be told."""
+"""The ISO 639-2 code for an undetermined language."""
 
-_READ = 5_000  # characters are plenty, and bound the work on a huge body
+_MAX_CHARACTERS = 5_000  # enough to decide
 
 _SCRIPTS = {
     "ja": r"[\u3040-\u30ff]",
@@ -20,11 +20,11 @@ _SCRIPTS = {
     "uk": r"[\u0456\u0457\u0454\u0491]",
     "ru": r"[\u0400-\u04ff]",
 }
-_SHARE = 0.2  # of the letters; names and codes in Latin letters stand in any text
-_DECIDES = {
+_MIN_SHARE = 0.2  # of the letters: names and codes in Latin script occur in any text
+_MIN_SHARES = {
     "ja": 0.05,
     "uk": 0.01,
-}  # kana between Han characters, Ukrainian letters between other Cyrillic ones
+}  # kana among Han characters, Ukrainian letters among other Cyrillic ones
 
 _WORDS = {
     "en": "the and is to of in it you i my that for not have with this on was are be can we do an your but from or at",
@@ -41,42 +41,42 @@ _WORDS = {
     "fi": "ja on ei se että minun en ole hei kiitos mutta kun voi miten tämä kuin olen meidän myös jos tai",
 }
 _LETTERS = {"de": "ß", "es": "ñ¿¡", "pt": "ãõ", "pl": "ąęłśźżń", "tr": "ğış", "fr": "œ", "da": "øæ"}
-_ENOUGH = 2.0
-_AHEAD = 1.2
+_MIN_SCORE = 2.0
+_MIN_LEAD = 1.2  # times the score of the second language
 
 
-def language_of(text: str) -> str:
-    """The ISO 639-1 code of the text's language, or `und` where it cannot be told."""
-    text = text[:_READ].lower()
-    return (None if text.isascii() else _by_script(text)) or _by_words(text)
+def detect_language(text: str) -> str:
+    """Return the ISO 639-1 code of the text's language, or `und` if it is unclear."""
+    text = text[:_MAX_CHARACTERS].lower()
+    return (None if text.isascii() else _detect_by_script(text)) or _detect_by_words(text)
 
 
-def _by_script(text: str) -> str | None:
+def _detect_by_script(text: str) -> str | None:
     letters = sum(map(str.isalpha, text))
     for language, pattern in _SCRIPTS.items():
-        found = len(re.findall(pattern, text))
-        if found and found >= letters * _DECIDES.get(language, _SHARE):
+        count = len(re.findall(pattern, text))
+        if count and count >= letters * _MIN_SHARES.get(language, _MIN_SHARE):
             return language
     return None
 
 
-def _by_words(text: str) -> str:
+def _detect_by_words(text: str) -> str:
     scores = dict.fromkeys(_WORDS, 0.0)
     for word in re.findall(r"[^\W\d_]+", text):
-        languages = _profiles().get(word, ())
+        languages = _word_languages().get(word, ())
         for language in languages:
             scores[language] += 1.0 / len(languages)
     for language, letters in _LETTERS.items():
         scores[language] += min(2, sum(map(text.count, letters)))
     best, second = sorted(scores.items(), key=lambda item: -item[1])[:2]
-    return best[0] if best[1] >= _ENOUGH and best[1] >= _AHEAD * second[1] else UNKNOWN
+    return best[0] if best[1] >= _MIN_SCORE and best[1] >= _MIN_LEAD * second[1] else UNKNOWN
 
 
 @cache
-def _profiles() -> dict[str, tuple[str, ...]]:
-    """Each common word, with the languages that it is common in."""
-    found: dict[str, tuple[str, ...]] = {}
+def _word_languages() -> dict[str, tuple[str, ...]]:
+    """Map each common word to the languages in which it is common."""
+    profiles: dict[str, tuple[str, ...]] = {}
     for language, words in _WORDS.items():
         for word in words.split():
-            found[word] = (*found.get(word, ()), language)
-    return found
+            profiles[word] = (*profiles.get(word, ()), language)
+    return profiles

@@ -1,4 +1,4 @@
-"""What named things look like in a text. Every repetition is bounded, so that no text makes a pattern slow."""
+"""Regular expressions for entities. Every repetition is bounded, so that no text makes a pattern slow."""
 
 import re
 from collections.abc import Iterable
@@ -38,43 +38,45 @@ _DAY_PARTS = (
     "miér",
 )
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_SYMBOL = r"[$€£¥₹]|(?:US|A|C)\$"
-_CODE = "USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|BRL|MXN|ZAR|SGD|HKD|TRY"
-_WORDED = "euros?|dollars?|pounds?|pesos|francs?|franken|yen|zł|kr"
+_CURRENCY_SYMBOLS = r"[$€£¥₹]|(?:US|A|C)\$"
+_CURRENCY_CODES = "USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|BRL|MXN|ZAR|SGD|HKD|TRY"
+_CURRENCY_WORDS = "euros?|dollars?|pounds?|pesos|francs?|franken|yen|zł|kr"
 _AMOUNT = r"(?:\d{1,3}(?:[.,'\u2019 \u00a0]\d{3}){1,4}|\d{1,12})(?:[.,]\d{1,2}|,-)?"
 _DOMAIN = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}"
-_ENDINGS = (
+_FILE_EXTENSIONS = (
     "pdf|docx?|xlsx?|pptx?|od[tsp]|csv|tsv|txt|log|md|rtf|png|jpe?g|gif|svg|webp|heic|mp[34]|mov|avi|wav|zip|rar|7z"
     "|tar|gz|tgz|json|ya?ml|toml|xml|html?|ini|conf|cfg|env|sql|db|sqlite|bak|py|js|ts|tsx|jsx|java|go|rs|rb|php"
     "|cs|cpp|sh|bat|ps1|exe|msi|dmg|pkg|deb|rpm|apk|ipa|jar|whl|dll|so|pem|crt|cer|key|p12|ics|eml|msg"
 )
 
 
-class Pattern(NamedTuple):
-    """A regular expression for one kind of entity, matched without regard to case.
+class EntityPattern(NamedTuple):
+    """A case-insensitive regular expression for one kind of entity.
 
-    Only texts that hold one of `needs`, in small letters, can match: the others never pay for compiling it. A
-    group named `value` narrows the find.
+    Only texts that contain one of the `required` lower-case literals can match: without them the expression is
+    not even compiled. A group named `value` narrows the match to the entity.
     """
 
     kind: str
-    needs: tuple[str, ...]
+    required: tuple[str, ...]
     expression: str
 
 
 PATTERNS = (
-    Pattern("url", ("://", "www."), r"(?:https?://|(?<![\w./@-])www\.)[^\s<>\"'`{}|\\^\x00-\x1f]{1,2000}"),
-    Pattern("email", ("@",), rf"(?<![\w.+-])[\w](?:[\w.+'-]{{0,62}}[\w+-])?@{_DOMAIN}(?![\w-])"),
-    Pattern("ip", (".",), rf"(?<![\w.:])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.\d)"),
-    Pattern(
+    EntityPattern(
+        "url", ("://", "www."), r"(?:https?://|(?<![\w./@-])www\.)[^\s<>\"'`{}|\\^\x00-\x1f]{1,2000}"
+    ),
+    EntityPattern("email", ("@",), rf"(?<![\w.+-])[\w](?:[\w.+'-]{{0,62}}[\w+-])?@{_DOMAIN}(?![\w-])"),
+    EntityPattern("ip", (".",), rf"(?<![\w.:])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.\d)"),
+    EntityPattern(
         "ip", (":",), r"(?<![\w:.])(?=[0-9a-f:]{2,39}(?![\w:]))[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
     ),
-    Pattern(
+    EntityPattern(
         "date", ("19", "20"), rf"(?<![\d.-]){_YEAR}([-/.]){_MONTH}\1{_DAY}(?=T\d|[^\d\w.-]|\.?(?:\s|$)|$)"
     ),
-    Pattern("date", DIGITS, rf"(?<![\d./-]){_DAY}([./-]){_MONTH}\1(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)"),
-    Pattern("date", ("/",), rf"(?<![\d./-]){_MONTH}/{_DAY}/(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)"),
-    Pattern(
+    EntityPattern("date", DIGITS, rf"(?<![\d./-]){_DAY}([./-]){_MONTH}\1(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)"),
+    EntityPattern("date", ("/",), rf"(?<![\d./-]){_MONTH}/{_DAY}/(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)"),
+    EntityPattern(
         "date",
         _MONTH_STARTS,
         (
@@ -82,13 +84,13 @@ PATTERNS = (
             rf"(?:(?:,| de)?[ -]{_YEAR})?(?!\w)"
         ),
     ),
-    Pattern(
+    EntityPattern(
         "date",
         _MONTH_STARTS,
         rf"(?<!\w)(?:{_MONTHS})\b\.? (?:{_DAY}(?:st|nd|rd|th)?(?:,? {_YEAR})?(?![\w:]|[.,]\d)|(?:de )?{_YEAR}(?!\w))",
     ),
-    Pattern("date", _DAY_PARTS, rf"(?<!\w)(?:{_WEEKDAYS})(?!\w)"),
-    Pattern(
+    EntityPattern("date", _DAY_PARTS, rf"(?<!\w)(?:{_WEEKDAYS})(?!\w)"),
+    EntityPattern(
         "time",
         (":",),
         (
@@ -96,14 +98,20 @@ PATTERNS = (
             r"(?:\s?[ap]\.?m\b\.?|\s?uhr\b|\s?(?:utc|gmt|cest|cet|est|pst)\b|z\b|[+-]\d\d:?\d\d)?(?![\d:])"
         ),
     ),
-    Pattern(
+    EntityPattern(
         "time",
         DIGITS,
         r"(?<![\w.:])(?:[01]?\d|2[0-3])(?:\s?[ap]\.?m\b|\s?uhr\b|\s?o['\u2019]clock\b|h[0-5]\d\b)",
     ),
-    Pattern("money", DIGITS, rf"(?<![\w$€£])(?:(?:{_SYMBOL})\s?|(?:{_CODE})\s?){_AMOUNT}(?![\w]|[.,]\d)"),
-    Pattern("money", DIGITS, rf"(?<![\w.,]){_AMOUNT}\s?(?:[$€£¥₹]|(?:{_CODE}|{_WORDED})\b)"),
-    Pattern(
+    EntityPattern(
+        "money",
+        DIGITS,
+        rf"(?<![\w$€£])(?:(?:{_CURRENCY_SYMBOLS})\s?|(?:{_CURRENCY_CODES})\s?){_AMOUNT}(?![\w]|[.,]\d)",
+    ),
+    EntityPattern(
+        "money", DIGITS, rf"(?<![\w.,]){_AMOUNT}\s?(?:[$€£¥₹]|(?:{_CURRENCY_CODES}|{_CURRENCY_WORDS})\b)"
+    ),
+    EntityPattern(
         "exception",
         ("error", "exception", "fault", "interrupt"),
         (
@@ -111,15 +119,15 @@ PATTERNS = (
             r"[A-Z]\w{0,80}(?:Error|Exception|Fault|Interrupt))(?!\w)"
         ),
     ),
-    Pattern(
+    EntityPattern(
         "file",
         (".",),
         (
             r"(?<![\w./\\-])(?:[A-Za-z]:\\|~?/|\.{1,2}/)?(?:[\w.-]{1,80}[/\\]){0,12}"
-            rf"[\w-][\w.-]{{0,80}}\.(?:{_ENDINGS})(?![\w]|\.\w)"
+            rf"[\w-][\w.-]{{0,80}}\.(?:{_FILE_EXTENSIONS})(?![\w]|\.\w)"
         ),
     ),
-    Pattern(
+    EntityPattern(
         "version",
         (".",),
         (
@@ -127,7 +135,7 @@ PATTERNS = (
             r"(?:[-+.]?(?:alpha|beta|rc|dev|post|a|b)[.-]?\d{0,4})?(?![\w]|\.\d)"
         ),
     ),
-    Pattern(
+    EntityPattern(
         "version",
         ("ersion", "release", "build", "ver", "v ", "v:", *(f"v{digit}" for digit in DIGITS)),
         (
@@ -135,7 +143,7 @@ PATTERNS = (
             r"(?P<value>\d{1,6}(?:\.\d{1,5}){0,3}(?:[-+.]?(?:alpha|beta|rc)[.-]?\d{0,4})?)(?![\w]|\.\d)"
         ),
     ),
-    Pattern(
+    EntityPattern(
         "error_code",
         ("error", "fehler", "erreur", "errno", "status", "http", "exit"),
         (
@@ -143,14 +151,14 @@ PATTERNS = (
             r"(?P<value>\d{2,6}|0x[0-9a-f]{2,16}|(?-i:[A-Z]{1,8}[-_]?\d{1,6}))(?![\w]|[.,]\d)"
         ),
     ),
-    Pattern("error_code", ("0x",), r"(?<!\w)0x[0-9a-f]{4,16}(?!\w)"),
-    Pattern(
+    EntityPattern("error_code", ("0x",), r"(?<!\w)0x[0-9a-f]{4,16}(?!\w)"),
+    EntityPattern(
         "error_code",
         ("ora", "sqlstate", "ts", "cve", "kb", "hresult"),
         r"(?<!\w)(?-i:ORA|SQLSTATE|TS|CVE|KB|HRESULT)[-_ ]?\d[\d-]{2,14}(?!\w)",
     ),
-    Pattern("error_code", ("e",), r"(?<!\w)(?-i:E[A-Z]{4,20})(?!\w)"),
-    Pattern(
+    EntityPattern("error_code", ("e",), r"(?<!\w)(?-i:E[A-Z]{4,20})(?!\w)"),
+    EntityPattern(
         "error_code",
         ("_",),
         (
@@ -158,10 +166,10 @@ PATTERNS = (
             r"(?:ERR|ERROR|FAILED|DENIED|INVALID|TIMEOUT)(?:_[A-Z0-9]{1,20}){1,5})(?!\w)"
         ),
     ),
-    Pattern("phone", ("+", "00"), r"(?<![\w+])(?:\+|00)[1-9](?:[ ()./\u00a0-]{0,2}\d){7,14}(?![\w])"),
-    Pattern("phone", DIGITS, r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"),
-    Pattern("phone", ("0",), r"(?<![\w.-])0\d{2,4}[ /-]\d{3,4}[ -]?\d{2,5}(?![\w-])"),
-    Pattern(
+    EntityPattern("phone", ("+", "00"), r"(?<![\w+])(?:\+|00)[1-9](?:[ ()./\u00a0-]{0,2}\d){7,14}(?![\w])"),
+    EntityPattern("phone", DIGITS, r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"),
+    EntityPattern("phone", ("0",), r"(?<![\w.-])0\d{2,4}[ /-]\d{3,4}[ -]?\d{2,5}(?![\w-])"),
+    EntityPattern(
         "phone",
         ("phone", "tel", "mobile", "call", "number is", "fax", "whatsapp"),
         (
@@ -170,19 +178,19 @@ PATTERNS = (
         ),
     ),
 )
-"""The patterns, the surest first."""
+"""The patterns by precedence, the most specific first."""
 
 
-def identifier(kind: str, keywords: Iterable[str], number: str) -> Pattern:
-    """What finds a number quoted after one of the keywords; a short number needs a sign such as "no." before it."""
-    words = "|".join(sorted(map(_escaped, keywords), key=lambda word: (-len(word), word)))
+def identifier_pattern(kind: str, keywords: Iterable[str], number: str) -> EntityPattern:
+    """Return the pattern of a number after one of the keywords; a short number needs a sign such as "no."."""
+    words = "|".join(sorted(map(_escape_words, keywords), key=lambda word: (-len(word), word)))
     sign = (
         r"(?:(?:\s?(?:number|num|no|nr|id|ref)\b\.?)?\s?(?:[#:№=]|n[°º]|is(?=\s))"
         r"|\s?(?:number|num|no|nr|id|ref)\b\.?)"
     )
     start = rf"(?<!\w)(?:{words})s?(?:{sign}\s{{0,3}}#?|\s(?=[^\s]{{4}}))"
-    return Pattern(kind, tuple(map(str.lower, keywords)), rf"{start}(?P<value>{number})(?!\w)")
+    return EntityPattern(kind, tuple(map(str.lower, keywords)), rf"{start}(?P<value>{number})(?!\w)")
 
 
-def _escaped(words: str) -> str:
+def _escape_words(words: str) -> str:
     return r"\s".join(re.escape(word) for word in words.split())

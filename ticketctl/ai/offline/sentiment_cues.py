@@ -1,4 +1,4 @@
-"""How a writer feels: word cues, and examples for the engine. English, with cues of a few other languages."""
+"""Cue words and training examples for the sentiment: English, and cue words of a few other languages."""
 
 CUES = {
     "negative": (

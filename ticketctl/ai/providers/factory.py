@@ -64,7 +64,9 @@ class Providers:
     def require_prices(self) -> None:
         """Raise ProviderError where the budget has a limit, but a model that a ticket needs has no price."""
         if self._online is not None:
-            self.budget.require(self._online.model_for(step) for step in Step if step is not Step.ROUTE)
+            self.budget.require_prices(
+                self._online.model_for(step) for step in Step if step is not Step.ROUTE
+            )
 
     @asynccontextmanager
     async def per_loop(self) -> AsyncIterator[Provider]:

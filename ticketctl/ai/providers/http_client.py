@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 import msgspec
 
-from ticketctl.ai.sanitize import visible
+from ticketctl.ai.sanitize import strip_invisible
 from ticketctl.errors import ProviderError
 from ticketctl.processing.deadline import remaining
 
@@ -191,7 +191,7 @@ def _words(response: _Response) -> str:
         if isinstance(body, dict) and body.get(key):
             body = body[key]
     said = body if isinstance(body, str) else msgspec.json.encode(body).decode()
-    return " ".join(visible(_without_key(said, response)).split())[:_SHOWN] or "(nothing)"
+    return " ".join(strip_invisible(_without_key(said, response)).split())[:_SHOWN] or "(nothing)"
 
 
 def _without_key(said: str, response: _Response) -> str:

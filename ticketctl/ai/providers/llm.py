@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 import httpx
 
 from ticketctl.ai.budget import Budget
-from ticketctl.ai.offline.extraction import MASKED
+from ticketctl.ai.offline.extraction import MASKED_KINDS
 from ticketctl.ai.offline.provider import OfflineProvider
-from ticketctl.ai.prompt_injection import suspicions
+from ticketctl.ai.prompt_injection import detect_prompt_injection
 from ticketctl.ai.providers import anthropic, openai, prompts
 from ticketctl.ai.providers.chat import ChatModel, Completion, Turn
 from ticketctl.ai.providers.http_client import Transport, UnavailableError
@@ -21,8 +21,8 @@ from ticketctl.ai.providers.response_parsing import (
     read_draft,
     read_extraction,
 )
-from ticketctl.ai.redaction import PERSONAL, Redacted, redacted
-from ticketctl.ai.sanitize import LIMIT, fenced, visible
+from ticketctl.ai.redaction import PERSONAL_KINDS, RedactedText, redact
+from ticketctl.ai.sanitize import MAX_CHARACTERS, fence, strip_invisible
 from ticketctl.ai.taxonomy.schema import Taxonomy, digest
 from ticketctl.errors import ConfigError
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
@@ -112,7 +112,7 @@ class OnlineProvider:
             lambda: self._offline.classify(ticket),
         )
         said = answer.output
-        review = dict.fromkeys((*said.review, *suspicions(ticket.text)))
+        review = dict.fromkeys((*said.review, *detect_prompt_injection(ticket.text)))
         return replace(answer, output=replace(said, review=tuple(review)))
 
     async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
@@ -140,7 +140,7 @@ class OnlineProvider:
         )
 
     async def _asked(
-        self, step: Step, prompt: Prompt, sent: Redacted, read: _Read[Output], stand_in: _StandIn[Output]
+        self, step: Step, prompt: Prompt, sent: RedactedText, read: _Read[Output], stand_in: _StandIn[Output]
     ) -> ProviderResponse[Output]:
         said: list[Completion] = []
         model = self._settings.model_for(step)
@@ -155,14 +155,14 @@ class OnlineProvider:
             answer,
             input_tokens=sum(completion.input_tokens for completion in said),
             output_tokens=sum(completion.output_tokens for completion in said),
-            sent=sent.text[:LIMIT],
+            sent=sent.text[:MAX_CHARACTERS],
         )
 
     async def _conversed(
-        self, model: str, prompt: Prompt, sent: Redacted, read: _Read[Output], said: list[Completion]
+        self, model: str, prompt: Prompt, sent: RedactedText, read: _Read[Output], said: list[Completion]
     ) -> Output:
         """Ask, and where the answer cannot be used ask once more, showing why; `said` keeps what was answered."""
-        ticket = Turn("user", fenced(sent.text))
+        ticket = Turn("user", fence(sent.text))
         first = await self._completed(model, prompt, [ticket], said)
         try:
             return _usable(first, read)
@@ -170,7 +170,10 @@ class OnlineProvider:
             again = [
                 ticket,
                 Turn("assistant", first.text[:_QUOTED] or "(no answer)"),
-                Turn("user", f"That answer cannot be used: {bad}. Answer again, as the instructions ask."),
+                Turn(
+                    "user",
+                    f"That answer cannot be used: {bad}. ProviderResponse again, as the instructions ask.",
+                ),
             ]
         return _usable(await self._completed(model, prompt, again, said), read)
 
@@ -184,9 +187,9 @@ class OnlineProvider:
         said.append(completion)
         return completion
 
-    def _redacted(self, ticket: Ticket) -> Redacted:
+    def _redacted(self, ticket: Ticket) -> RedactedText:
         """What leaves the machine of a ticket."""
-        return redacted(ticket.text, PERSONAL if self._settings.redact else MASKED)
+        return redact(ticket.text, PERSONAL_KINDS if self._settings.redact else MASKED_KINDS)
 
 
 def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
@@ -210,6 +213,6 @@ def _usable(completion: Completion, read: _Read[Output]) -> Output:
 
 
 def _degraded(answer: ProviderResponse[Output], failed: Exception) -> ProviderResponse[Output]:
-    reason = f"the AI provider could not be used: {' '.join(visible(str(failed)).split())[:_SHOWN]}"
+    reason = f"the AI provider could not be used: {' '.join(strip_invisible(str(failed)).split())[:_SHOWN]}"
     output = replace(answer.output, degraded=True, review=(*answer.output.review, reason))
     return replace(answer, output=output)

@@ -78,7 +78,9 @@ def extract_prompt(taxonomy: Taxonomy) -> Prompt:
 
 def respond_prompt(taxonomy: Taxonomy, classification: Classification, route: Route) -> Prompt:
     """Ask for a draft in the ticket's language, after the category's template."""
-    template = reply_templates.fill(taxonomy.template(classification.category, classification.language), {})
+    template = reply_templates.fill_template(
+        taxonomy.template(classification.category, classification.language), {}
+    )
     allowed = ", ".join(taxonomy.reply.allow) or "none"
     system = (
         "You draft a reply for a support desk. A person reads it and decides whether to send it.\n"

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from ticketctl.ai.draft_validation import foreign
-from ticketctl.ai.offline.extraction import LIMIT, MASKED, found
-from ticketctl.ai.redaction import Redacted
-from ticketctl.ai.sanitize import visible
+from ticketctl.ai.draft_validation import find_ungrounded_references
+from ticketctl.ai.offline.extraction import MASKED_KINDS, MAX_ENTITIES, find_entities
+from ticketctl.ai.redaction import RedactedText
+from ticketctl.ai.sanitize import strip_invisible
 from ticketctl.ai.taxonomy.schema import NO_CATEGORY, SENTIMENTS, Taxonomy
 from ticketctl.tickets.models import Classification, Draft, Entity, Extraction
 
@@ -49,7 +49,7 @@ def read_classification(answer: str, taxonomy: Taxonomy) -> Classification:
     )
 
 
-def read_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: Redacted) -> Extraction:
+def read_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Extraction:
     """The entities in an answer, each at its place in the ticket's text.
 
     What does not stand there to the letter is dropped, what our own patterns know as secret is masked.
@@ -59,22 +59,22 @@ def read_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: Redact
     unknown = sorted({entity.kind for entity in entities} - taxonomy.kinds())
     if unknown:
         raise BadAnswerError(f"{unknown[0]!r} is no kind of value that was asked for")
-    kept = found(text, kinds=MASKED)
-    for entity in entities[:LIMIT]:
-        place = _place(redacted.literal(entity.value), text, kept)
-        if place and entity.kind not in MASKED:
+    kept = find_entities(text, kinds=MASKED_KINDS)
+    for entity in entities[:MAX_ENTITIES]:
+        place = _place(redacted.restore_exactly(entity.value), text, kept)
+        if place and entity.kind not in MASKED_KINDS:
             start, end = place
             kept.append(Entity(kind=entity.kind, value=text[start:end], start=start, end=end))
-    return Extraction(entities=tuple(sorted(kept, key=lambda entity: entity.start)[:LIMIT]))
+    return Extraction(entities=tuple(sorted(kept, key=lambda entity: entity.start)[:MAX_ENTITIES]))
 
 
-def read_draft(answer: str, taxonomy: Taxonomy, text: str, redacted: Redacted) -> Draft:
+def read_draft(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Draft:
     """The draft in an answer. Raises BadAnswerError where it names what neither ticket nor templates name."""
-    reply = visible(_decoded(answer, _Reply).reply).strip()
-    if unknown := redacted.unknown(reply):
+    reply = strip_invisible(_decoded(answer, _Reply).reply).strip()
+    if unknown := redacted.unknown_placeholders(reply):
         raise BadAnswerError(f"{unknown[0]} stands for nothing")
-    reply = redacted.restored(reply)
-    if strange := foreign(reply, text, taxonomy):
+    reply = redacted.restore(reply)
+    if strange := find_ungrounded_references(reply, text, taxonomy):
         raise BadAnswerError(f"{strange[0]!r} stands neither in the ticket nor among what a reply may name")
     if not reply:
         raise BadAnswerError("the reply is empty")

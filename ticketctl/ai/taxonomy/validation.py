@@ -79,7 +79,7 @@ def _bad_templates(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
         for language, template in category.replies.items():
             templates[f"categories[{number}].replies.{language}"] = template
     for place, template in templates.items():
-        for problem in reply_templates.problems(template, taxonomy.kinds()):
+        for problem in reply_templates.find_template_problems(template, taxonomy.kinds()):
             yield place, problem
 
 

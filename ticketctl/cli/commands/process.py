@@ -84,7 +84,7 @@ def _replay(
     worker = Worker(settings, limit=budget)
     invocations: list[dict[str, Any]] = []
     try:
-        while len(invocations) < times and not worker.budget.is_spent:
+        while len(invocations) < times and not worker.budget.is_exhausted:
             invocations.append(_invoke(worker, event, len(invocations) + 1))
     finally:
         worker.close()

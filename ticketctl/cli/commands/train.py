@@ -51,7 +51,7 @@ def train(
     The same texts give the same file, to the last byte. Piped, the columns are: file, labels, texts, bytes.
     """
     from ticketctl.ai.evaluation.dataset import read_samples
-    from ticketctl.ai.offline.engine.artifact import packed
+    from ticketctl.ai.offline.engine.artifact import serialize
     from ticketctl.ai.providers.factory import taxonomy_of
 
     taxonomy = taxonomy_of(load_settings())
@@ -59,7 +59,7 @@ def train(
     if to.is_dir() or not to.parent.is_dir():
         raise InvalidInputError(f"{to} cannot be written", hint="name a file in a folder that exists")
     model = _learned(samples)
-    data = packed(model)
+    data = serialize(model)
     try:
         to.write_bytes(data)
     except OSError as error:
@@ -139,23 +139,23 @@ def evaluate(
 
 
 def _learned(samples: "Sequence[Sample]") -> "Model":
-    from ticketctl.ai.offline.engine.training import STEPS, train
+    from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
 
-    with output.progress(STEPS) as step:
+    with output.progress(PROGRESS_STEPS) as step:
         return train(samples, step)
 
 
 def _given(train: Path | None, model: Path | None, text_column: str, label_column: str) -> "Model | None":
     """The model that was asked for, instead of the one that the settings name."""
     from ticketctl.ai.evaluation.dataset import read_samples
-    from ticketctl.ai.offline.engine.artifact import unpacked
+    from ticketctl.ai.offline.engine.artifact import deserialize
 
     if train is not None:
         return _learned(read_samples(train, text_column, label_column))
     if model is None:
         return None
     try:
-        return unpacked(model.read_bytes())
+        return deserialize(model.read_bytes())
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {model}", hint="ticketctl train writes one") from None
     except OSError as error:

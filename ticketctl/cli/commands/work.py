@@ -134,12 +134,12 @@ def _is_over(spent: float | None, budget: float | None) -> bool:
 
 
 def _tell_what_is_spent(spent: float | None, budget: float | None) -> None:
-    from ticketctl.ai.budget import uncounted
+    from ticketctl.ai.budget import missing_usage_error
 
     if not _is_over(spent, budget):
         return
     if spent is None:
-        raise uncounted()
+        raise missing_usage_error()
     output.say(f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue")
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketctl.ai.offline.extraction import LIMIT, MASKED, extract
+from ticketctl.ai.offline.extraction import MASKED_KINDS, MAX_ENTITIES, extract
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.ai.taxonomy.schema import Identifier
 
@@ -85,7 +85,7 @@ def test_secret_numbers_keep_their_place_and_lose_their_digits(text, kind, maske
     ],
 )
 def test_numbers_without_a_right_checksum_are_no_cards_or_accounts(text):
-    assert not [e for e in extract(text, IDENTIFIERS).entities if e.kind in MASKED]
+    assert not [e for e in extract(text, IDENTIFIERS).entities if e.kind in MASKED_KINDS]
 
 
 @given(
@@ -96,7 +96,7 @@ def test_entities_stand_in_order_apart_and_literally(text):
     end = 0
     for entity in entities:
         assert end <= entity.start < entity.end <= len(text)
-        assert entity.kind in MASKED or entity.value == text[entity.start : entity.end]
+        assert entity.kind in MASKED_KINDS or entity.value == text[entity.start : entity.end]
         end = entity.end
 
 
@@ -111,4 +111,4 @@ def test_a_desk_configures_its_own_numbers():
 
 
 def test_a_pasted_log_is_cut_off():
-    assert len(extract("10.0.0.1 " * (LIMIT * 2), IDENTIFIERS).entities) == LIMIT
+    assert len(extract("10.0.0.1 " * (MAX_ENTITIES * 2), IDENTIFIERS).entities) == MAX_ENTITIES

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 - texts in many scripts
 import pytest
 
-from ticketctl.ai.offline.language import language_of
+from ticketctl.ai.offline.language import detect_language
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ from ticketctl.ai.offline.language import language_of
     ],
 )
 def test_languages(text, language):
-    assert language_of(text) == language
+    assert detect_language(text) == language
 
 
 @pytest.mark.parametrize(
     "text", ["", "login broken", "12345", "???", "qwrt zxcv", "OK", "Salesforce Google Chrome"]
 )
 def test_what_cannot_be_told_is_not_guessed(text):
-    assert language_of(text) == "und"
+    assert detect_language(text) == "und"

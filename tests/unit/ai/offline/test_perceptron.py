@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketctl.ai.offline.engine.features import ONE, Vector
-from ticketctl.ai.offline.engine.perceptron import EPOCHS, Example, Lanes, scores, trained
+from ticketctl.ai.offline.engine.features import FIXED_POINT_ONE, SparseVector
+from ticketctl.ai.offline.engine.perceptron import (
+    EPOCHS,
+    LaneCodec,
+    TrainingExample,
+    score_labels,
+    train_perceptron,
+)
 
 STEP = 1 << 16
 
 
 @given(st.lists(st.integers(-(1 << 62), (1 << 62)), min_size=1, max_size=9))
 def test_lanes_give_back_what_was_packed(numbers):
-    lanes = Lanes(len(numbers))
-    assert lanes.unpacked(sum(n * lanes.unit(at) for at, n in enumerate(numbers))) == numbers
+    codec = LaneCodec(len(numbers))
+    assert codec.unpack(sum(n * codec.one(at) for at, n in enumerate(numbers))) == numbers
 
 
 def examples(seed, count, features, labels):
@@ -26,7 +32,11 @@ def examples(seed, count, features, labels):
     for _ in range(count):
         chosen = sorted(chance.sample(range(features), 3))
         label = chosen[0] % labels if chance.random() < 0.8 else chance.randrange(labels)
-        made.append(Example(Vector(chosen, [chance.randint(1, ONE // 2) for _ in chosen]), label))
+        made.append(
+            TrainingExample(
+                SparseVector(chosen, [chance.randint(1, FIXED_POINT_ONE // 2) for _ in chosen]), label
+            )
+        )
     return made
 
 
@@ -41,7 +51,7 @@ def textbook(made, features, labels):
         chance.shuffle(order)
         for at in order:
             (chosen, values), right = made[at].vector, made[at].label
-            point = {f: Fraction(v, ONE) for f, v in zip(chosen, values, strict=True)}
+            point = {f: Fraction(v, FIXED_POINT_ONE) for f, v in zip(chosen, values, strict=True)}
             scored = [sum(x * weights[f][label] for f, x in point.items()) for label in range(labels)]
             rival = max((label for label in range(labels) if label != right), key=lambda n: (scored[n], -n))
             loss = 1 - scored[right] + scored[rival]
@@ -60,24 +70,27 @@ def textbook(made, features, labels):
 
 def test_the_packed_learner_is_the_textbook_one():
     made = examples(7, 40, 12, 4)
-    lanes = Lanes(4)
-    weights, one = trained(made, 12, lanes, lambda: None)
+    codec = LaneCodec(4)
+    weights, one = train_perceptron(made, 12, codec, lambda: None)
     expected = textbook(made, 12, 4)
     for feature, row in enumerate(expected):
-        alone = scores(lanes, weights, Vector([feature], [ONE]))
+        alone = score_labels(codec, weights, SparseVector([feature], [FIXED_POINT_ONE]))
         assert [score / one for score in alone] == pytest.approx([float(weight) for weight in row], abs=1e-3)
 
 
 def test_every_epoch_is_reported():
     steps = []
-    trained(examples(1, 5, 6, 2), 6, Lanes(2), lambda: steps.append(1))
+    train_perceptron(examples(1, 5, 6, 2), 6, LaneCodec(2), lambda: steps.append(1))
     assert len(steps) == EPOCHS
 
 
 def test_no_set_is_too_large_for_the_lanes():
     """Ten thousand times the same text: the weights settle, and nothing runs over into the next lane."""
-    same = [Example(Vector([0], [ONE]), 0), Example(Vector([1], [ONE]), 1)] * 5_000
-    lanes = Lanes(2)
-    weights, one = trained(same, 2, lanes, lambda: None)
-    first, second = scores(lanes, weights, Vector([0], [ONE]))
+    same = [
+        TrainingExample(SparseVector([0], [FIXED_POINT_ONE]), 0),
+        TrainingExample(SparseVector([1], [FIXED_POINT_ONE]), 1),
+    ] * 5_000
+    codec = LaneCodec(2)
+    weights, one = train_perceptron(same, 2, codec, lambda: None)
+    first, second = score_labels(codec, weights, SparseVector([0], [FIXED_POINT_ONE]))
     assert (first / one, second / one) == pytest.approx((0.5, -0.5), abs=0.01)

@@ -45,8 +45,8 @@ def test_fingerprints_follow_the_taxonomy_and_the_model():
     providers = [
         OfflineProvider(default_taxonomy()),
         OfflineProvider(taxonomy_for("ab")),
-        OfflineProvider(taxonomy_for("ab"), trained=train(rows)),
-        OfflineProvider(taxonomy_for("ab"), trained=train(rows * 2)),
+        OfflineProvider(taxonomy_for("ab"), trained_model=train(rows)),
+        OfflineProvider(taxonomy_for("ab"), trained_model=train(rows * 2)),
     ]
     prints = [provider.fingerprint(Step.CLASSIFY) for provider in providers]
     assert len(set(prints)) == len(prints)

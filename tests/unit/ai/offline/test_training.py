@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketctl.ai.offline.__main__ import built_in
-from ticketctl.ai.offline.engine.artifact import packed, unpacked
-from ticketctl.ai.offline.engine.calibration import Trial, fitted
-from ticketctl.ai.offline.engine.features import ONE, counts, learned
-from ticketctl.ai.offline.engine.model_store import SHIPPED
-from ticketctl.ai.offline.engine.training import STEPS, train
+from ticketctl.ai.offline.__main__ import train_bundled_models
+from ticketctl.ai.offline.engine.artifact import deserialize, serialize
+from ticketctl.ai.offline.engine.calibration import HeldOutPrediction, fit_calibration
+from ticketctl.ai.offline.engine.features import FIXED_POINT_ONE, build_vocabulary, count_features
+from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS
+from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
 from ticketctl.errors import InvalidInputError
 
 DRINKS = [
@@ -20,26 +20,26 @@ DRINKS = [
 
 
 def test_what_is_shipped_is_what_training_gives():
-    assert {path.name: path.read_bytes() for path in SHIPPED.glob("*.model")} == built_in()
+    assert {path.name: path.read_bytes() for path in BUNDLED_MODELS.glob("*.model")} == train_bundled_models()
 
 
 def test_it_learns_and_is_surer_of_what_it_knows():
     model = train(DRINKS)
-    assert model.judge("a cup of green tea in the evening").label == "tea"
-    assert model.judge("one espresso for my colleague").label == "coffee"
-    known, unknown = model.judge("I drink green tea today"), model.judge("the weather in Lisbon")
+    assert model.predict("a cup of green tea in the evening").label == "tea"
+    assert model.predict("one espresso for my colleague").label == "coffee"
+    known, unknown = model.predict("I drink green tea today"), model.predict("the weather in Lisbon")
     assert known.in_scope
     assert known.confidence > 0.8 > unknown.confidence
     assert not unknown.in_scope
 
 
 def test_the_same_texts_give_the_same_bytes():
-    assert packed(train(DRINKS)) == packed(train(iter(DRINKS)))
+    assert serialize(train(DRINKS)) == serialize(train(iter(DRINKS)))
 
 
 def test_an_artifact_gives_back_its_model():
     model = train(DRINKS)
-    assert unpacked(packed(model)) == model
+    assert deserialize(serialize(model)) == model
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_an_artifact_gives_back_its_model():
 )
 def test_a_damaged_artifact_is_refused(damage):
     with pytest.raises(InvalidInputError, match="trained model"):
-        unpacked(damage(packed(train(DRINKS))))
+        deserialize(damage(serialize(train(DRINKS))))
 
 
 def test_progress_is_told_as_promised():
     steps = []
     train(DRINKS, lambda: steps.append(1))
-    assert len(steps) == STEPS
+    assert len(steps) == PROGRESS_STEPS
 
 
 @pytest.mark.parametrize("rows", [[], [("a text", "one")], [("a", "one"), ("b", "one")]])
@@ -73,48 +73,54 @@ def test_fewer_than_two_labels_are_refused(rows):
     "rows", [[("", "a"), ("", "b")], [("x", "a"), ("y", "b")], [("same", "a"), ("same", "b")]]
 )
 def test_texts_that_tell_nothing_still_give_a_model_that_claims_little(rows):
-    assert train(rows).judge("anything at all").confidence <= 0.6
+    assert train(rows).predict("anything at all").confidence <= 0.6
 
 
 def test_texts_are_judged_whatever_they_hold():
     model = train(DRINKS)
     for text in ("", " ", "\x00", "tea" * 9000, "🫖" * 50, "TEA, TEA! tea?"):
-        assert 0.0 <= model.judge(text).confidence <= 1.0
+        assert 0.0 <= model.predict(text).confidence <= 1.0
 
 
 @given(st.text(max_size=300))
 def test_vectors_are_at_most_as_long_as_one(text):
-    vector = learned(counts(known) for known, _ in DRINKS).vector(counts(f"green tea {text}"))
-    assert sum(value * value for value in vector.values) <= ONE * ONE * 1.001
-    assert len(set(vector.features)) == len(vector.features) == len(vector.values)
+    vector = build_vocabulary(count_features(known) for known, _ in DRINKS).vectorize(
+        count_features(f"green tea {text}")
+    )
+    assert sum(value * value for value in vector.values) <= FIXED_POINT_ONE * FIXED_POINT_ONE * 1.001
+    assert len(set(vector.indices)) == len(vector.indices) == len(vector.values)
 
 
 def test_confidence_is_the_share_that_was_right():
-    trials = [Trial(0.9, 0.5, right=True)] * 95 + [Trial(0.9, 0.5, right=False)] * 5
-    trials += [Trial(0.3, 0.1, right=True)] * 30 + [Trial(0.3, 0.1, right=False)] * 70
-    calibration = fitted(trials, 20)
+    trials = [HeldOutPrediction(0.9, 0.5, is_correct=True)] * 95 + [
+        HeldOutPrediction(0.9, 0.5, is_correct=False)
+    ] * 5
+    trials += [HeldOutPrediction(0.3, 0.1, is_correct=True)] * 30 + [
+        HeldOutPrediction(0.3, 0.1, is_correct=False)
+    ] * 70
+    calibration = fit_calibration(trials, 20)
     assert calibration.confidence(0.9, 0.5) == pytest.approx(0.95, abs=0.04)
     assert calibration.confidence(0.3, 0.1) == pytest.approx(0.30, abs=0.04)
 
 
 @given(
     st.lists(
-        st.builds(Trial, st.floats(-2, 2), st.floats(0, 2), st.booleans()),
+        st.builds(HeldOutPrediction, st.floats(-2, 2), st.floats(0, 2), st.booleans()),
         min_size=2,
         max_size=40,
     )
 )
 def test_a_higher_score_or_lead_never_lowers_confidence(trials):
-    calibration = fitted(trials, 2)
-    assert calibration.by_score >= 0
-    assert calibration.by_lead >= 0
+    calibration = fit_calibration(trials, 2)
+    assert calibration.score_weight >= 0
+    assert calibration.margin_weight >= 0
     assert 0.0 <= calibration.confidence(1.0, 0.5) <= 1.0
 
 
 def test_nothing_right_is_nothing_trusted():
-    calibration = fitted([Trial(0.9, 0.5, right=False)] * 20, 2)
+    calibration = fit_calibration([HeldOutPrediction(0.9, 0.5, is_correct=False)] * 20, 2)
     assert calibration.confidence(0.9, 0.5) < 0.1
-    assert calibration.scope > 0.9
+    assert calibration.min_score > 0.9
 
 
 def test_texts_that_are_much_alike_are_no_strangers():
@@ -125,4 +131,4 @@ def test_texts_that_are_much_alike_are_no_strangers():
         for label, text in alike.items()
     ]
     model = train(rows)
-    assert all(model.judge(text).in_scope for text, _ in rows)
+    assert all(model.predict(text).in_scope for text, _ in rows)

@@ -1,7 +1,7 @@
 import pytest
 
 from ticketctl.ai.offline import OfflineProvider
-from ticketctl.ai.offline.engine.artifact import packed
+from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
 from ticketctl.ai.providers.factory import Providers, taxonomy_of
 from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, taxonomy_for
@@ -70,9 +70,9 @@ def test_what_is_missing_is_told_before_any_ticket(wrong, complaint, hint):
 
 def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
     path = tmp_path / "fruit.model"
-    path.write_bytes(packed(train([("red", "apples"), ("green", "pears")])))
+    path.write_bytes(serialize(train([("red", "apples"), ("green", "pears")])))
     settings = Settings(ai_model_file=str(path))
-    with pytest.raises(ConfigError, match="knows categories that the taxonomy does not: apples, pears"):
+    with pytest.raises(ConfigError, match="has categories that the taxonomy lacks: apples, pears"):
         Providers(settings, default_taxonomy())
     Providers(settings, taxonomy_for(["apples", "pears"]))
 

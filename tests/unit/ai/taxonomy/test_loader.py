@@ -147,9 +147,9 @@ def test_an_unknown_category_matches_no_rule_about_categories():
         ('"coffee"', '"none"', "line 9: categories[1].name: 'none' is what models answer"),
         ('"coffee"', "5", "line 9: categories[1].name: Expected `str`, got `int`"),
         ('"coffee"', '"a\\u001bb"', "line 9: categories[1].name"),
-        ("{subject}", "{sujet}", "line 10: categories[1].reply: {sujet} is no placeholder"),
-        ("{subject}", "{email}", "{email} is not known for every ticket: write {email|what to say instead}"),
-        ("{subject}", "{", "a lone '{'"),
+        ("{subject}", "{sujet}", "line 10: categories[1].reply: {sujet} is not a placeholder"),
+        ("{subject}", "{email}", "{email} is not available for every ticket: write {email|fallback text}"),
+        ("{subject}", "{", "a single '{'"),
         (
             'name = "coffee"',
             'name = "coffee"\npriority = "low"',

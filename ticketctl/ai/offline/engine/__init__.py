@@ -1,1 +1,1 @@
-"""The learning engine: features, a linear classifier, its calibration, and trained models."""
+"""The text classifier: features, an averaged perceptron, its calibration, and trained models as files."""

@@ -1,4 +1,4 @@
-"""A trained model as bytes: a line of JSON, the names of the features, their rows; all of it compressed."""
+"""Serialize trained models: a JSON header, the feature names and the quantized weights, compressed together."""
 
 import json
 import zlib
@@ -11,40 +11,45 @@ from ticketctl.errors import InvalidInputError
 _MAGIC = b"ticketctl model 1\n"
 
 
-def packed(model: Model) -> bytes:
-    """The artifact of a model; equal models give equal bytes."""
+def serialize(model: Model) -> bytes:
+    """Return the artifact of a model; equal models give equal bytes."""
     vocabulary, calibration = model.vocabulary, model.calibration
+    # The keys are part of the file format: the files' digests depend on them.
     header = {
         "labels": model.labels,
-        "texts": vocabulary.texts,
-        "seen": vocabulary.seen,
-        "unit": model.unit,
-        "by_score": calibration.by_score,
-        "by_lead": calibration.by_lead,
-        "offset": calibration.offset,
-        "scope": calibration.scope,
+        "texts": vocabulary.documents,
+        "seen": vocabulary.document_counts,
+        "unit": model.scale,
+        "by_score": calibration.score_weight,
+        "by_lead": calibration.margin_weight,
+        "offset": calibration.bias,
+        "scope": calibration.min_score,
     }
     lines = [json.dumps(header, separators=(",", ":")), *vocabulary.names]
-    return _MAGIC + zlib.compress("\n".join(lines).encode() + b"\n\n" + model.rows, 9)
+    return _MAGIC + zlib.compress("\n".join(lines).encode() + b"\n\n" + model.weights, 9)
 
 
-def unpacked(data: bytes) -> Model:
-    """The model in an artifact. Raises InvalidInputError where the bytes are none, or are damaged."""
+def deserialize(data: bytes) -> Model:
+    """Return the model in an artifact.
+
+    Raises:
+        InvalidInputError: The bytes are not a trained model, or they are damaged.
+    """
     if not data.startswith(_MAGIC):
-        raise InvalidInputError("this is no trained model", hint="ticketctl train writes one")
+        raise InvalidInputError("this is not a trained model", hint="ticketctl train writes one")
     try:
-        lines, _, rows = zlib.decompress(data[len(_MAGIC) :]).partition(b"\n\n")
+        lines, _, weights = zlib.decompress(data[len(_MAGIC) :]).partition(b"\n\n")
         header, *names = lines.decode().split("\n")
         fields = json.loads(header)
         model = Model(
             labels=tuple(fields["labels"]),
             vocabulary=Vocabulary(tuple(names), tuple(fields["seen"]), fields["texts"]),
-            rows=rows,
-            unit=fields["unit"],
+            weights=weights,
+            scale=fields["unit"],
             calibration=Calibration(fields["by_score"], fields["by_lead"], fields["offset"], fields["scope"]),
         )
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(f"this trained model is damaged: {error}") from error
-    if len(rows) != len(names) * len(model.labels) or len(model.vocabulary.seen) != len(names):
-        raise InvalidInputError("this trained model is damaged: its parts do not fit together")
+    if len(weights) != len(names) * len(model.labels) or len(model.vocabulary.document_counts) != len(names):
+        raise InvalidInputError("this trained model is damaged: its header and its weights do not match")
     return model

@@ -1,98 +1,102 @@
-"""How sure a score is: Platt scaling, fitted on texts that the scoring model had not seen.
+"""Turn a classifier's scores into probabilities: Platt scaling, fitted on held-out texts.
 
-Platt, "Probabilistic outputs for support vector machines", 1999; his smoothed targets and Newton's method.
+Platt, "Probabilistic outputs for support vector machines", 1999: his smoothed targets, fitted by Newton's method.
 """
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_ROUNDS = 50
-_SETTLED = 1e-9
-_RIDGE = 1e-3  # keeps the fit finite where every held-out text was right
-_EMPTY = 0.05  # texts that tell nothing, as a share of the trials
-_STRANGER_THAN = 0.005  # the share of rightly recognised texts that may fall below the scope
+_MAX_ITERATIONS = 50
+_TOLERANCE = 1e-9
+_RIDGE = 1e-3  # L2 penalty: keeps the weights finite if every held-out prediction is correct
+_UNINFORMATIVE_SHARE = 0.05  # synthetic texts without any known feature, as a share of the predictions
+_SCOPE_QUANTILE = 0.005  # the share of correct predictions that may score below the scope limit
 
 
 _Rows = Sequence[tuple[tuple[float, ...], float]]
 
 
-class Trial(NamedTuple):
-    """One held-out text: the best label's score, its lead over the next one, and whether it was right."""
+class HeldOutPrediction(NamedTuple):
+    """A prediction for one held-out text: the best label's score, its margin over the next label, correct or not."""
 
     score: float
-    lead: float
-    right: bool
+    margin: float
+    is_correct: bool
 
 
 class Calibration(NamedTuple):
-    """From a score and its lead to the share of such answers that are right; below `scope` nothing fits."""
+    """A logistic model of "the prediction is correct". A text that scores below `min_score` is out of scope."""
 
-    by_score: float
-    by_lead: float
-    offset: float
-    scope: float
+    score_weight: float
+    margin_weight: float
+    bias: float
+    min_score: float
 
-    def confidence(self, score: float, lead: float) -> float:
-        """The chance, 0 to 1, that the best label is right."""
-        return _logistic(self.by_score * score + self.by_lead * lead + self.offset)
+    def confidence(self, score: float, margin: float) -> float:
+        """Return the probability, 0 to 1, that the best label is correct."""
+        return _sigmoid(self.score_weight * score + self.margin_weight * margin + self.bias)
 
 
-def fitted(trials: Sequence[Trial], labels: int) -> Calibration:
-    """The calibration under which the trials are likeliest; a higher score or lead never makes it less sure.
+def fit_calibration(predictions: Sequence[HeldOutPrediction], labels: int) -> Calibration:
+    """Return the maximum-likelihood calibration in which confidence never falls as score or margin grow.
 
-    Texts that tell nothing are added to the trials: they score nought, and one in `labels` is right by chance.
-    Without them, a set that is easily told apart would teach that any text is.
+    Synthetic texts without a known feature are added: they score 0, and one in `labels` is correct by chance.
+    Without them, an easily separable training set gives every text a high confidence.
     """
-    for use_score, use_lead in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
-        found = _fitted(trials, labels, use_score, use_lead)
-        if found.by_score >= 0 and found.by_lead >= 0:
-            return found
-    return _fitted(trials, labels, 0.0, 0.0)
+    # A negative weight would lower the confidence of a better score: fit again without that input.
+    for use_score, use_margin in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+        calibration = _fit(predictions, labels, use_score, use_margin)
+        if calibration.score_weight >= 0 and calibration.margin_weight >= 0:
+            return calibration
+    return _fit(predictions, labels, 0.0, 0.0)
 
 
-def _fitted(trials: Sequence[Trial], labels: int, use_score: float, use_lead: float) -> Calibration:
-    right = sum(trial.right for trial in trials)
-    yes, no = (right + 1) / (right + 2), 1 / (len(trials) - right + 2)
+def _fit(
+    predictions: Sequence[HeldOutPrediction], labels: int, use_score: float, use_margin: float
+) -> Calibration:
+    correct = sum(prediction.is_correct for prediction in predictions)
+    # Platt's smoothed targets: a finite sample never proves a probability of 0 or 1.
+    positive, negative = (correct + 1) / (correct + 2), 1 / (len(predictions) - correct + 2)
     rows = [
-        ((trial.score * use_score, trial.lead * use_lead, 1.0), yes if trial.right else no)
-        for trial in trials
+        ((p.score * use_score, p.margin * use_margin, 1.0), positive if p.is_correct else negative)
+        for p in predictions
     ]
-    rows += [((0.0, 0.0, 1.0), 1 / labels)] * math.ceil(len(trials) * _EMPTY)
-    weights = [0.0, 0.0, math.log((right + 1) / (len(trials) - right + 1))]
-    for _ in range(_ROUNDS):
-        weights, moved = _nearer(rows, weights)
-        if moved < _SETTLED:
+    rows += [((0.0, 0.0, 1.0), 1 / labels)] * math.ceil(len(predictions) * _UNINFORMATIVE_SHARE)
+    weights = [0.0, 0.0, math.log((correct + 1) / (len(predictions) - correct + 1))]
+    for _ in range(_MAX_ITERATIONS):
+        weights, change = _newton_step(rows, weights)
+        if change < _TOLERANCE:
             break
-    by_score, by_lead, offset = (round(weight, 6) for weight in weights)
-    return Calibration(by_score, by_lead, offset, _scope(trials))
+    score_weight, margin_weight, bias = (round(weight, 6) for weight in weights)
+    return Calibration(score_weight, margin_weight, bias, _min_score(predictions))
 
 
-def _scope(trials: Sequence[Trial]) -> float:
-    """What few rightly recognised texts score less than; where all score alike, half of that."""
-    scores = sorted(trial.score for trial in trials if trial.right)
+def _min_score(predictions: Sequence[HeldOutPrediction]) -> float:
+    """Return a low quantile of the scores of correct predictions, at most half of their median."""
+    scores = sorted(prediction.score for prediction in predictions if prediction.is_correct)
     if not scores:
         return math.inf
-    return round(min(scores[int(len(scores) * _STRANGER_THAN)], scores[len(scores) // 2] / 2), 6)
+    return round(min(scores[int(len(scores) * _SCOPE_QUANTILE)], scores[len(scores) // 2] / 2), 6)
 
 
-def _nearer(rows: _Rows, weights: list[float]) -> tuple[list[float], float]:
-    """One step of Newton's, halved until it lessens the loss, and how far it went."""
-    step = _solved(*_slope(rows, weights))
+def _newton_step(rows: _Rows, weights: list[float]) -> tuple[list[float], float]:
+    """Take one Newton step with backtracking; return the new weights and the size of the largest change."""
+    step = _solve(*_hessian_and_gradient(rows, weights))
     before, share = _loss(rows, weights), 1.0
     while True:
-        nearer = [weight - share * by for weight, by in zip(weights, step, strict=True)]
-        if share < _SETTLED or _loss(rows, nearer) <= before:
-            return nearer, share * max(map(abs, step))
+        updated = [weight - share * change for weight, change in zip(weights, step, strict=True)]
+        if share < _TOLERANCE or _loss(rows, updated) <= before:
+            return updated, share * max(map(abs, step))
         share /= 2
 
 
 def _loss(rows: _Rows, weights: Sequence[float]) -> float:
-    """The cross entropy, and the ridge."""
+    """Return the cross entropy plus the ridge penalty."""
     losses = (
-        _softplus(said) - target * said
+        _softplus(logit) - target * logit
         for values, target in rows
-        for said in (math.fsum(w * v for w, v in zip(weights, values, strict=True)),)
+        for logit in (math.fsum(w * v for w, v in zip(weights, values, strict=True)),)
     )
     return math.fsum(losses) + _RIDGE / 2 * math.fsum(weight * weight for weight in weights)
 
@@ -101,36 +105,34 @@ def _softplus(value: float) -> float:
     return max(value, 0.0) + math.log1p(math.exp(-abs(value)))
 
 
-def _slope(rows: _Rows, weights: Sequence[float]) -> tuple[list[list[float]], list[float]]:
-    """The second and first derivatives of the loss, with the ridge."""
+def _hessian_and_gradient(rows: _Rows, weights: Sequence[float]) -> tuple[list[list[float]], list[float]]:
+    """Return the second and first derivatives of the loss."""
     size = len(weights)
-    second = [[0.0] * size for _ in range(size)]
-    first = [0.0] * size
+    hessian = [[0.0] * size for _ in range(size)]
+    gradient = [0.0] * size
     for values, target in rows:
-        said = _logistic(math.fsum(w * v for w, v in zip(weights, values, strict=True)))
+        probability = _sigmoid(math.fsum(w * v for w, v in zip(weights, values, strict=True)))
         for i in range(size):
-            first[i] += (said - target) * values[i]
+            gradient[i] += (probability - target) * values[i]
             for j in range(size):
-                second[i][j] += said * (1.0 - said) * values[i] * values[j]
+                hessian[i][j] += probability * (1.0 - probability) * values[i] * values[j]
     for i in range(size):
-        first[i] += _RIDGE * weights[i]
-        second[i][i] += _RIDGE
-    return second, first
+        gradient[i] += _RIDGE * weights[i]
+        hessian[i][i] += _RIDGE
+    return hessian, gradient
 
 
-def _solved(matrix: list[list[float]], vector: list[float]) -> list[float]:
-    """Gaussian elimination; the matrix is positive definite, so no pivot is zero."""
+def _solve(matrix: list[list[float]], vector: list[float]) -> list[float]:
+    """Solve a linear system by Gauss-Jordan elimination; the matrix is positive definite, so no pivot is 0."""
     size = len(vector)
     rows = [[*row, value] for row, value in zip(matrix, vector, strict=True)]
-    for at in range(size):
+    for pivot in range(size):
         for other in range(size):
-            if other != at:
-                share = rows[other][at] / rows[at][at]
-                rows[other] = [
-                    mine - share * theirs for mine, theirs in zip(rows[other], rows[at], strict=True)
-                ]
-    return [rows[at][size] / rows[at][at] for at in range(size)]
+            if other != pivot:
+                factor = rows[other][pivot] / rows[pivot][pivot]
+                rows[other] = [a - factor * b for a, b in zip(rows[other], rows[pivot], strict=True)]
+    return [rows[pivot][size] / rows[pivot][pivot] for pivot in range(size)]
 
 
-def _logistic(value: float) -> float:
+def _sigmoid(value: float) -> float:
     return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))

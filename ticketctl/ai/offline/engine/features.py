@@ -1,4 +1,4 @@
-"""Turns text into numbers: words and pairs of words, and runs of three and four letters within a word."""
+"""Turn text into TF-IDF vectors of words, word bigrams and character n-grams (3 and 4) within words."""
 
 import math
 import re
@@ -9,89 +9,92 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-ONE = 1 << 14
-"""Features are fixed-point integers with this as 1.0: whole numbers add up alike on every machine."""
+FIXED_POINT_ONE = 1 << 14
+"""The fixed-point representation of 1.0. Sums of integers are the same on every machine, sums of floats are not."""
 
-_READ = 20_000  # characters; what a ticket is about stands in its first pages
+_MAX_CHARACTERS = 20_000  # the start of a text says what it is about
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
-_SEEN = 2  # texts that a feature must stand in: once is chance, and half of the vocabulary
+_MIN_DOCUMENT_COUNT = 2  # features of one text alone are half of the vocabulary and predict nothing
 
 
-class Vector(NamedTuple):
-    """A text as the indices of its known features and their values; its length is at most `ONE`."""
+class SparseVector(NamedTuple):
+    """A text as the indices of its known features and their values; its L2 norm is at most `FIXED_POINT_ONE`."""
 
-    features: Sequence[int]
+    indices: Sequence[int]
     values: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The known features, in order, and in how many of `texts` texts each was seen."""
+    """The known features in sorted order, and in how many of `documents` training texts each occurs."""
 
     names: tuple[str, ...]
-    seen: tuple[int, ...]
-    texts: int
+    document_counts: tuple[int, ...]
+    documents: int
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Where each feature stands."""
-        return {name: at for at, name in enumerate(self.names)}
+        """Map each feature to its position."""
+        return {name: position for position, name in enumerate(self.names)}
 
     @cached_property
-    def rarity(self) -> list[float]:
-        """How much each feature tells: smoothed inverse document frequency."""
-        by_times = {times: self._rarity(times) for times in set(self.seen)}
-        return [by_times[times] for times in self.seen]
+    def idf(self) -> list[float]:
+        """The smoothed inverse document frequency of each feature."""
+        by_count = {count: self._idf(count) for count in set(self.document_counts)}
+        return [by_count[count] for count in self.document_counts]
 
-    def _rarity(self, times: int) -> float:
-        return round(math.log((1 + self.texts) / (1 + times)) + 1.0, 6)
+    def _idf(self, document_count: int) -> float:
+        return round(math.log((1 + self.documents) / (1 + document_count)) + 1.0, 6)
 
     @cached_property
-    def _strange(self) -> float:
-        """How much a feature tells that is not known."""
-        return self._rarity(1)
+    def _unknown_idf(self) -> float:
+        """The inverse document frequency of a feature outside the vocabulary."""
+        return self._idf(1)
 
-    def vector(self, counts: Counter[str]) -> Vector:
-        """Sublinear term frequency times rarity, scaled by all features: strange text weighs little."""
-        index, rarity, strange = self.index, self.rarity, self._strange
-        features, known = [], []
+    def vectorize(self, counts: Counter[str]) -> SparseVector:
+        """Return the TF-IDF vector of feature counts, with sublinear term frequency.
+
+        Unknown features count in the norm: a text with few known features gets a short vector.
+        """
+        index, idf, unknown_idf = self.index, self.idf, self._unknown_idf
+        indices, known_values = [], []
         squares = 0.0
         for name, count in counts.items():
-            at = index.get(name)
-            value = strange if at is None else rarity[at]
+            position = index.get(name)
+            value = unknown_idf if position is None else idf[position]
             if count > 1:
                 value *= 1.0 + math.log(count)
             squares += value * value
-            if at is not None:
-                features.append(at)
-                known.append(value)
-        scale = ONE / math.sqrt(squares) if squares else 0.0
-        return Vector(features, [round(value * scale) for value in known])
+            if position is not None:
+                indices.append(position)
+                known_values.append(value)
+        scale = FIXED_POINT_ONE / math.sqrt(squares) if squares else 0.0
+        return SparseVector(indices, [round(value * scale) for value in known_values])
 
 
-@lru_cache(maxsize=1)  # the models of category, priority and sentiment read one text after the other
-def counts(text: str) -> Counter[str]:
-    """The features of a text and how often each stands in it; not to be changed by who asks."""
-    words = _WORD.findall(text[:_READ].lower().replace("\u2019", "'"))
-    found = Counter(words)
-    found.update(map(" ".join, pairwise(words)))
-    for word, times in Counter(words).items():
-        for run in runs(f" {word} "):
-            found[run] += times
-    return found
+@lru_cache(maxsize=1)  # the models of category, priority and sentiment classify the same text in turn
+def count_features(text: str) -> Counter[str]:
+    """Return the features of a text and how often each occurs. The result is cached: do not change it."""
+    words = _WORD.findall(text[:_MAX_CHARACTERS].lower().replace("\u2019", "'"))
+    counts = Counter(words)
+    counts.update(map(" ".join, pairwise(words)))
+    for word, occurrences in Counter(words).items():
+        for ngram in character_ngrams(f" {word} "):
+            counts[ngram] += occurrences
+    return counts
 
 
-def runs(padded: str) -> list[str]:
-    """The runs of three and four characters of a word with a space on either side, told from words by a sign."""
+def character_ngrams(padded: str) -> list[str]:
+    """Return the 3- and 4-grams of a word that has a space on either side; `#` marks them as n-grams."""
     return [f"#{padded[at : at + size]}" for size in (3, 4) for at in range(len(padded) - size + 1)]
 
 
-def learned(texts: Iterable[Counter[str]]) -> Vocabulary:
-    """The vocabulary of a set of texts: every feature that stands in two of them, with its count."""
-    seen: Counter[str] = Counter()
-    total = 0
+def build_vocabulary(texts: Iterable[Counter[str]]) -> Vocabulary:
+    """Return the features that occur in at least two texts, with their document counts."""
+    document_counts: Counter[str] = Counter()
+    documents = 0
     for text in texts:
-        seen.update(text.keys())
-        total += 1
-    kept = sorted(name for name, times in seen.items() if times >= _SEEN)
-    return Vocabulary(tuple(kept), tuple(seen[name] for name in kept), total)
+        document_counts.update(text.keys())
+        documents += 1
+    names = sorted(name for name, count in document_counts.items() if count >= _MIN_DOCUMENT_COUNT)
+    return Vocabulary(tuple(names), tuple(document_counts[name] for name in names), documents)

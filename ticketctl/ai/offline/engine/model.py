@@ -1,4 +1,4 @@
-"""A trained classifier: one byte for each pair of feature and label, and how far its scores may be trusted."""
+"""A trained linear classifier with 8-bit weights and a calibrated confidence."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,76 +7,80 @@ from struct import Struct
 from typing import NamedTuple
 
 from ticketctl.ai.offline.engine.calibration import Calibration
-from ticketctl.ai.offline.engine.features import Vector, Vocabulary, counts
+from ticketctl.ai.offline.engine.features import SparseVector, Vocabulary, count_features
 
-MIDDLE = 128
-"""The byte that stands for a weight of nought."""
+ZERO_POINT = 128
+"""The byte that stands for a weight of 0."""
 
-_KEPT = 4096  # rows: the words of a few hundred tickets
-_LANE = 4  # bytes: room for a byte times the values of any vector, whose length is ONE
+_CACHED_ROWS = 4096  # enough for the words of a few hundred tickets
+_LANE_BYTES = 4  # the sum of byte times value over any vector fits: its norm is at most FIXED_POINT_ONE
 
 
-class Judgement(NamedTuple):
-    """The best label, its score, its lead over the next one, and the chance, 0 to 1, that it is right."""
+class ScoredLabel(NamedTuple):
+    """The best label, its score, its margin over the next label, and the probability (0 to 1) that it is correct."""
 
     label: str
     score: float
-    lead: float
+    margin: float
     confidence: float
     in_scope: bool
 
 
 @dataclass(frozen=True)
 class Model:
-    """`rows` has a row of bytes for each feature, one for each label; `unit` is what one step scores."""
+    """A linear classifier. `weights` has a row for each feature with a byte for each label; `scale` is one step."""
 
     labels: tuple[str, ...]
     vocabulary: Vocabulary
-    rows: bytes
-    unit: float
+    weights: bytes
+    scale: float
     calibration: Calibration
 
-    def judge(self, text: str) -> Judgement:
-        """Say which label fits a text best, and how sure that is."""
-        scores = self.scores(self.vocabulary.vector(counts(text)))
+    def predict(self, text: str) -> ScoredLabel:
+        """Return the best label for a text, with its confidence."""
+        scores = self.scores(self.vocabulary.vectorize(count_features(text)))
         best = max(range(len(scores)), key=scores.__getitem__)
-        score, lead = scores[best], lead_of(scores, best)
-        return Judgement(
+        score, margin = scores[best], compute_margin(scores, best)
+        return ScoredLabel(
             label=self.labels[best],
             score=score,
-            lead=lead,
-            confidence=self.calibration.confidence(score, lead),
-            in_scope=score >= self.calibration.scope,
+            margin=margin,
+            confidence=self.calibration.confidence(score, margin),
+            in_scope=score >= self.calibration.min_score,
         )
 
-    def scores(self, vector: Vector) -> list[float]:
-        """What each label scores. All labels are summed at once, as the lanes of one integer."""
+    def scores(self, vector: SparseVector) -> list[float]:
+        """Return the score of each label.
+
+        The row of a feature is one integer with a 32-bit lane for each label: a single multiplication and
+        addition per feature serves all labels. The zero point is subtracted from the sums at the end.
+        """
         row = self._row
         total = sum(
-            row(feature) * value for feature, value in zip(vector.features, vector.values, strict=True)
+            row(feature) * value for feature, value in zip(vector.indices, vector.values, strict=True)
         )
-        nought = MIDDLE * sum(vector.values)
+        zero = ZERO_POINT * sum(vector.values)
         lanes = self._lanes.unpack(total.to_bytes(self._lanes.size, "little"))
-        return [(lane - nought) * self.unit for lane in lanes]
+        return [(lane - zero) * self.scale for lane in lanes]
 
     @cached_property
     def _row(self) -> Callable[[int], int]:
-        """A feature's row as one integer, a lane for each label; tickets say the same words again and again."""
+        """Return a cached function from a feature to its row of weights as one integer."""
         width = len(self.labels)
 
         def row(feature: int) -> int:
-            spread = bytearray(width * _LANE)
-            spread[::_LANE] = self.rows[feature * width : (feature + 1) * width]
+            spread = bytearray(width * _LANE_BYTES)
+            spread[::_LANE_BYTES] = self.weights[feature * width : (feature + 1) * width]
             return int.from_bytes(spread, "little")
 
-        return lru_cache(maxsize=_KEPT)(row)
+        return lru_cache(maxsize=_CACHED_ROWS)(row)
 
     @cached_property
     def _lanes(self) -> Struct:
         return Struct(f"<{len(self.labels)}I")
 
 
-def lead_of(scores: Sequence[float], best: int) -> float:
-    """How far the best score is ahead of the next one; of one label, the score itself."""
+def compute_margin(scores: Sequence[float], best: int) -> float:
+    """Return the difference between the best score and the next one; for a single label, its score."""
     others = [score for at, score in enumerate(scores) if at != best]
     return scores[best] - max(others) if others else scores[best]

@@ -1,81 +1,94 @@
-"""From labelled texts to a model: the same texts in the same order give the same bytes."""
+"""Train a model from labelled texts: the same texts in the same order give the same bytes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
-from ticketctl.ai.offline.engine.calibration import Trial, fitted
-from ticketctl.ai.offline.engine.features import counts, learned
-from ticketctl.ai.offline.engine.model import MIDDLE, Model, lead_of
-from ticketctl.ai.offline.engine.perceptron import EPOCHS, Example, Lanes, scores, trained
+from ticketctl.ai.offline.engine.calibration import HeldOutPrediction, fit_calibration
+from ticketctl.ai.offline.engine.features import build_vocabulary, count_features
+from ticketctl.ai.offline.engine.model import ZERO_POINT, Model, compute_margin
+from ticketctl.ai.offline.engine.perceptron import (
+    EPOCHS,
+    LaneCodec,
+    TrainingExample,
+    score_labels,
+    train_perceptron,
+)
 from ticketctl.errors import InvalidInputError
 
 FOLDS = 4
-STEPS = EPOCHS * (FOLDS + 1)
+PROGRESS_STEPS = EPOCHS * (FOLDS + 1)
 """How often `train` reports progress."""
 
-_STRANGE = 20  # one text in so many is taken for one whose label is not known
-_MOST = MIDDLE - 1  # the largest weight in steps: a byte holds -127 to 127 around its middle
+_OUT_OF_SCOPE_EVERY = 20  # one held-out text in 20 is scored again as if its label were unknown
+_MAX_QUANTIZED = ZERO_POINT - 1  # a byte holds -127 to 127 around the zero point
 
 
-def train(rows: Iterable[tuple[str, str]], step: Callable[[], None] = lambda: None) -> Model:
-    """Learn from pairs of text and label; `step` is called STEPS times, evenly spread.
+def train(texts: Iterable[tuple[str, str]], on_progress: Callable[[], None] = lambda: None) -> Model:
+    """Train a model from pairs of text and label; `on_progress` is called PROGRESS_STEPS times, evenly spread.
 
     Raises:
         InvalidInputError: There are fewer than two labels.
     """
-    pairs = list(rows)
+    pairs = list(texts)
     labels = tuple(sorted({label for _, label in pairs}))
-    if len(labels) < 2:  # noqa: PLR2004  (there is nothing to tell apart)
+    if len(labels) < 2:  # noqa: PLR2004  (one label leaves nothing to tell apart)
         raise InvalidInputError(
-            "at least two different labels are needed to learn from", hint="add texts with another label"
+            "training needs at least two different labels", hint="add texts with another label"
         )
-    texts = [counts(text) for text, _ in pairs]
-    vocabulary = learned(texts)
-    number = {label: at for at, label in enumerate(labels)}
+    counts = [count_features(text) for text, _ in pairs]
+    vocabulary = build_vocabulary(counts)
+    label_index = {label: index for index, label in enumerate(labels)}
     examples = [
-        Example(vocabulary.vector(text), number[label]) for text, (_, label) in zip(texts, pairs, strict=True)
+        TrainingExample(vocabulary.vectorize(count), label_index[label])
+        for count, (_, label) in zip(counts, pairs, strict=True)
     ]
-    lanes = Lanes(len(labels))
-    trials = _cross_validated(examples, len(vocabulary.names), lanes, step)
-    weights, one = trained(examples, len(vocabulary.names), lanes, step)
-    packed, unit = _quantised([lanes.unpacked(weight) for weight in weights], one)
-    return Model(labels, vocabulary, packed, unit, fitted(trials, len(labels)))
+    codec = LaneCodec(len(labels))
+    predictions = _cross_validate(examples, len(vocabulary.names), codec, on_progress)
+    packed_weights, one = train_perceptron(examples, len(vocabulary.names), codec, on_progress)
+    weights, scale = _quantize([codec.unpack(packed) for packed in packed_weights], one)
+    return Model(labels, vocabulary, weights, scale, fit_calibration(predictions, len(labels)))
 
 
-def _cross_validated(
-    examples: Sequence[Example], features: int, lanes: Lanes, step: Callable[[], None]
-) -> list[Trial]:
-    """Each example judged by a model that has not seen it; a label's examples are dealt to the folds in turn.
+def _cross_validate(
+    examples: Sequence[TrainingExample], features: int, codec: LaneCodec, on_progress: Callable[[], None]
+) -> list[HeldOutPrediction]:
+    """Predict each example with a model trained on the other folds; the folds are stratified by label.
 
-    A few are judged once more as if their label were not known, for texts will come whose label is not.
+    Some examples are scored again without their own label: they stand for texts whose label is unknown.
     """
-    dealt: dict[int, int] = {}
-    fold = []
+    label_counts: dict[int, int] = {}
+    folds = []
     for example in examples:
-        dealt[example.label] = dealt.get(example.label, -1) + 1
-        fold.append(dealt[example.label] % FOLDS)
-    trials = []
-    for held in range(FOLDS):
-        seen = [example for example, its in zip(examples, fold, strict=True) if its != held]
-        weights, one = trained(seen, features, lanes, step)
-        unseen = [example for example, its in zip(examples, fold, strict=True) if its == held]
-        scored = [[score / one for score in scores(lanes, weights, example.vector)] for example in unseen]
-        trials += [_tried(known, example.label) for known, example in zip(scored, unseen, strict=True)]
-        for others, example in zip(scored[::_STRANGE], unseen[::_STRANGE], strict=True):
-            del others[example.label]
-            trials.append(_tried(others, label=None))
-    return trials
+        label_counts[example.label] = label_counts.get(example.label, -1) + 1
+        folds.append(label_counts[example.label] % FOLDS)
+    predictions = []
+    for held_out in range(FOLDS):
+        training = [example for example, fold in zip(examples, folds, strict=True) if fold != held_out]
+        weights, one = train_perceptron(training, features, codec, on_progress)
+        validation = [example for example, fold in zip(examples, folds, strict=True) if fold == held_out]
+        scores = [
+            [score / one for score in score_labels(codec, weights, example.vector)] for example in validation
+        ]
+        predictions += [_predict(row, example.label) for row, example in zip(scores, validation, strict=True)]
+        for row, example in zip(
+            scores[::_OUT_OF_SCOPE_EVERY], validation[::_OUT_OF_SCOPE_EVERY], strict=True
+        ):
+            del row[example.label]
+            predictions.append(_predict(row, label=None))
+    return predictions
 
 
-def _tried(scored: Sequence[float], label: int | None) -> Trial:
-    best = max(range(len(scored)), key=scored.__getitem__)
-    return Trial(scored[best], lead_of(scored, best), best == label)
+def _predict(scores: Sequence[float], label: int | None) -> HeldOutPrediction:
+    best = max(range(len(scores)), key=scores.__getitem__)
+    return HeldOutPrediction(scores[best], compute_margin(scores, best), best == label)
 
 
-def _quantised(weights: Sequence[Sequence[int]], one: int) -> tuple[bytes, float]:
-    """Weights as bytes around the middle, and the weight that one step of a byte stands for."""
+def _quantize(weights: Sequence[Sequence[int]], one: int) -> tuple[bytes, float]:
+    """Return the weights as bytes around the zero point, and the score that one step of a byte stands for."""
     largest = max(map(abs, chain.from_iterable(weights)), default=0) or 1
-    packed = bytes(
-        MIDDLE + (2 * weight * _MOST + largest) // (2 * largest) for row in weights for weight in row
+    quantized = bytes(
+        ZERO_POINT + (2 * weight * _MAX_QUANTIZED + largest) // (2 * largest)
+        for row in weights
+        for weight in row
     )
-    return packed, largest / _MOST / one
+    return quantized, largest / _MAX_QUANTIZED / one
