@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import (
@@ -56,7 +56,7 @@ OUTCOME = PipelineResult(
 
 def new_ticket(ticket_id: int, subject: str = "My printer is on fire") -> Ticket:
     """A ticket that nobody has touched."""
-    return replace(ticket_of(subject), id=ticket_id, created_at=NOON, updated_at=NOON)
+    return replace(ticket_from_text(subject), id=ticket_id, created_at=NOON, updated_at=NOON)
 
 
 @dataclass

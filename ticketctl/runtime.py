@@ -63,17 +63,17 @@ def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
         ConfigError: A setting is wrong, or the taxonomy is.
         ProviderError: The budget has a limit, but a model has no price.
     """
-    from ticketctl.ai.providers.factory import Providers, taxonomy_of
+    from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
 
     one_loop = get_loop_policy(settings.loop).persistent
     engines = Engines(address_of(settings), get_pool(settings.pool), settings, one_loop=one_loop)
-    taxonomy = taxonomy_of(settings)
-    providers = Providers(settings, taxonomy, budget=budget)
+    taxonomy = load_taxonomy(settings)
+    providers = ProviderFactory(settings, taxonomy, budget=budget)
     providers.require_prices()
 
     @asynccontextmanager
     async def compose() -> AsyncIterator[Pipeline]:
-        async with engines.open_connections() as connections, providers.per_loop() as provider:
+        async with engines.open_connections() as connections, providers.open_provider() as provider:
             yield Pipeline(store=PostgresStore(connections), provider=provider, router=taxonomy)
 
     return compose
@@ -214,12 +214,12 @@ def _sqs(settings: Settings) -> "SqsQueue | None":
 @asynccontextmanager
 async def open_review_service(database: Database) -> AsyncIterator["ReviewService"]:
     """As `open_store`, for a person who reviews tickets; raises the same, and ConfigError for the taxonomy."""
-    from ticketctl.ai.providers.factory import taxonomy_of
+    from ticketctl.ai.providers.factory import load_taxonomy
     from ticketctl.ai.taxonomy.schema import SENTIMENTS
     from ticketctl.postgres.reviews import PostgresReviews
     from ticketctl.tickets.review import AllowedValues, ReviewService
 
-    taxonomy = taxonomy_of(database.settings)
+    taxonomy = load_taxonomy(database.settings)
     async with open_connections(database.settings) as connections:
         await _bring_up_to_date(connections, database)
         yield ReviewService(

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ticketctl import event_loops
-from ticketctl.ai.evaluation.dataset import Sample, read_samples
-from ticketctl.ai.evaluation.metrics import evaluated
-from ticketctl.ai.evaluation.runner import tried
+from ticketctl.ai.evaluation.dataset import LabeledText, load_dataset
+from ticketctl.ai.evaluation.metrics import evaluate_predictions
+from ticketctl.ai.evaluation.runner import classify_dataset
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.model import Model
 from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
-from ticketctl.ai.taxonomy.loader import taxonomy_for
+from ticketctl.ai.taxonomy.loader import taxonomy_from_labels
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 ROUNDS = 15
@@ -40,7 +40,7 @@ def main() -> None:
     if not DATA.is_dir():
         sys.stdout.write(f"left out: the labelled data are not there ({DATA})\n")
         return
-    everything, test = (read_samples(DATA / f"banking77_{part}.csv") for part in ("train", "test"))
+    everything, test = (load_dataset(DATA / f"banking77_{part}.csv") for part in ("train", "test"))
     small = [
         sample
         for sample in first(everything, 10)
@@ -55,13 +55,17 @@ def main() -> None:
     event_loops.run(on_banking("all examples", everything, test, ">= 0.915"))
 
 
-async def on_banking(name: str, rows: Sequence[Sample], test: Sequence[Sample], accuracy: str) -> None:
+async def on_banking(
+    name: str, rows: Sequence[LabeledText], test: Sequence[LabeledText], accuracy: str
+) -> None:
     """Train, judge the test set, and print what came out."""
     started = time.perf_counter()
     model = train(rows, Progress())
     show(f"{name}: training, s", time.perf_counter() - started, "<= 180")
-    trials = await tried(OfflineProvider(taxonomy_for(model.labels), trained_model=model), test, at_once=1)
-    found = evaluated(trials.predictions, 0.6)
+    trials = await classify_dataset(
+        OfflineProvider(taxonomy_from_labels(model.labels), trained_model=model), test, max_concurrency=1
+    )
+    found = evaluate_predictions(trials.predictions, 0.6)
     show(f"{name}: accuracy", found.accuracy, accuracy)
     show(f"{name}: macro F1", found.macro_f1, "")
     show(f"{name}: calibration error", found.ece, "<= 0.05")
@@ -84,7 +88,7 @@ class Progress:
             sys.stderr.flush()
 
 
-def judging(model: Model, test: Sequence[Sample]) -> float:
+def judging(model: Model, test: Sequence[LabeledText]) -> float:
     """Milliseconds of engine time for a short text."""
     taken = []
     for sample in test[:500]:
@@ -94,14 +98,14 @@ def judging(model: Model, test: Sequence[Sample]) -> float:
     return statistics.median(taken) * 1000
 
 
-def timed(rows: Sequence[Sample]) -> float:
+def timed(rows: Sequence[LabeledText]) -> float:
     """Seconds that a training takes."""
     started = time.perf_counter()
     train(rows)
     return time.perf_counter() - started
 
 
-def first(rows: Sequence[Sample], most: int) -> Iterator[Sample]:
+def first(rows: Sequence[LabeledText], most: int) -> Iterator[LabeledText]:
     """The first so many of each label, in the order of the file."""
     seen: Counter[str] = Counter()
     for row in rows:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.matrix import API, EXPECTED, SOUND
-from ticketctl.diagnostics.execution_models import MODELS
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
 from ticketctl.postgres.pools import POOLS
 from ticketctl.settings import NAMES
 
@@ -18,7 +18,7 @@ def matrices() -> list[dict[tuple[str, str], tuple[list[str], str]]]:
     models: list[str] = []
     for line in README.splitlines():
         words = [word for word in line.split() if word != "◀"]
-        if words and set(words) <= MODELS.keys():
+        if words and set(words) <= EXECUTION_MODELS.keys():
             models = words
             found.append({})
         elif line.partition(" ")[0] in POOLS:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from string import Template
 
 from ticketctl.deployment.target import PACKAGES, Target
-from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, least_visibility_timeout, lint
+from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, check_queue, minimum_visibility_timeout
 from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres.pools import get_pool
@@ -90,13 +90,13 @@ def _fitting(settings: Settings) -> Settings:
         )
     fitting = replace(
         settings,
-        visibility_timeout=math.ceil(least_visibility_timeout(settings)),
+        visibility_timeout=math.ceil(minimum_visibility_timeout(settings)),
         concurrency=max(settings.concurrency, FEWEST_ENVIRONMENTS),
     )
     policy = QueuePolicy(
         visibility_timeout=fitting.visibility_timeout, max_receive_count=fitting.max_receive_count
     )
-    for finding in lint(fitting, policy, connection_limit=None):
+    for finding in check_queue(fitting, policy, connection_limit=None):
         raise ConfigError(finding.cause, hint=finding.fix)
     return fitting
 

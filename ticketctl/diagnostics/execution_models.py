@@ -68,12 +68,12 @@ _ALL = (
     ),
 )
 
-MODELS: Mapping[str, ExecutionModel] = MappingProxyType({model.name: model for model in _ALL})
+EXECUTION_MODELS: Mapping[str, ExecutionModel] = MappingProxyType({model.name: model for model in _ALL})
 
 
-def require(name: str) -> None:
+def require_extra(name: str) -> None:
     """Make sure that a model can be tried. Raises ConfigError where its extra is not installed."""
-    missing = next((module for module in MODELS[name].needs if find_spec(module) is None), None)
+    missing = next((module for module in EXECUTION_MODELS[name].needs if find_spec(module) is None), None)
     if missing is not None:
         raise ConfigError(
             f"the execution model {name} needs {missing}, which is not installed",

@@ -17,7 +17,7 @@ FEWEST_DELIVERIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class QueueFinding:
     """One thing that does not fit: the setting to look at, what happens, what to do."""
 
     setting: str
@@ -25,7 +25,7 @@ class Finding:
     fix: str
 
 
-def lint(settings: Settings, policy: QueuePolicy, connection_limit: int | None) -> list[Finding]:
+def check_queue(settings: Settings, policy: QueuePolicy, connection_limit: int | None) -> list[QueueFinding]:
     """Compare the settings with the queue's own policy, and with the connections that the server has to give.
 
     `connection_limit` is None where no server was asked.
@@ -38,14 +38,14 @@ def lint(settings: Settings, policy: QueuePolicy, connection_limit: int | None) 
     ]
 
 
-def least_visibility_timeout(settings: Settings) -> float:
+def minimum_visibility_timeout(settings: Settings) -> float:
     """The seconds that a queue has to hide messages for, so that a batch that waits for its turn is not sent twice."""
     return VISIBILITY_FACTOR * settings.function_timeout + settings.window
 
 
-def _reserve(settings: Settings) -> Iterator[Finding]:
+def _reserve(settings: Settings) -> Iterator[QueueFinding]:
     if settings.shutdown_reserve >= settings.function_timeout:
-        yield Finding(
+        yield QueueFinding(
             setting="shutdown_reserve",
             cause=f"{settings.shutdown_reserve:g} s of each invocation are kept free at its end, and it has "
             f"{settings.function_timeout:g} s: nothing is ever started",
@@ -53,10 +53,10 @@ def _reserve(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _visibility(settings: Settings, visibility_timeout: float) -> Iterator[Finding]:
-    least = least_visibility_timeout(settings)
+def _visibility(settings: Settings, visibility_timeout: float) -> Iterator[QueueFinding]:
+    least = minimum_visibility_timeout(settings)
     if visibility_timeout < least:
-        yield Finding(
+        yield QueueFinding(
             setting="visibility_timeout",
             cause=f"messages are hidden for {visibility_timeout:g} s, less than {VISIBILITY_FACTOR} times the "
             f"function timeout of {settings.function_timeout:g} s and the window of {settings.window:g} s: "
@@ -65,26 +65,26 @@ def _visibility(settings: Settings, visibility_timeout: float) -> Iterator[Findi
         )
 
 
-def _deliveries(max_receive_count: int | None) -> Iterator[Finding]:
+def _deliveries(max_receive_count: int | None) -> Iterator[QueueFinding]:
     if max_receive_count is None:
-        yield Finding(
+        yield QueueFinding(
             setting="queue_url",
             cause="the queue has no dead-letter queue: a message that always fails comes again until it expires, "
             "and then is gone",
             fix="a redrive policy that names a dead-letter queue",
         )
     elif max_receive_count < FEWEST_DELIVERIES:
-        yield Finding(
+        yield QueueFinding(
             setting="max_receive_count",
             cause=f"a message is given up after {max_receive_count} deliveries: throttling alone can do that",
             fix=f"{FEWEST_DELIVERIES} deliveries at least",
         )
 
 
-def _connections(settings: Settings, limit: int) -> Iterator[Finding]:
+def _connections(settings: Settings, limit: int) -> Iterator[QueueFinding]:
     wanted = settings.concurrency * settings.max_connections
     if wanted > limit:
-        yield Finding(
+        yield QueueFinding(
             setting="concurrency",
             cause=f"{settings.concurrency} environments with {settings.max_connections} connections each can want "
             f"{wanted} connections, and the server has {limit} to give: the next one is refused",

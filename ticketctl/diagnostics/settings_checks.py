@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticketctl.diagnostics.queue_checks import lint
+from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.event_loops import LoopPolicy, get_loop_policy
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.pools import PoolStrategy, get_pool
@@ -20,14 +20,14 @@ PGBOUNCER_PORT = ":6432"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ServerLimits:
     """What queue and database answered: how the queue delivers, and the connections that the server has to give."""
 
     policy: QueuePolicy
     connection_limit: int
 
 
-def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[SourceFinding]:
+def check_settings(settings: Settings, environment: Mapping[str, str]) -> list[SourceFinding]:
     """What is known to go wrong with these settings. Raises ConfigError for a pool or loop that is not there."""
     pool, policy = get_pool(settings.pool), get_loop_policy(settings.loop)
     on_lambda = LAMBDA in environment or settings.queue_url is not None
@@ -39,14 +39,16 @@ def of_settings(settings: Settings, environment: Mapping[str, str]) -> list[Sour
     ]
 
 
-def of_queue(settings: Settings, environment: Mapping[str, str], asked: Asked) -> list[SourceFinding]:
+def check_server_limits(
+    settings: Settings, environment: Mapping[str, str], limits: ServerLimits
+) -> list[SourceFinding]:
     """What is known to go wrong between the settings, the queue's own policy, and the server's connections."""
     place = _Places(environment)
     return [
         place.advice(
             one.setting, one.setting.replace("_", "-"), f"{_sentence(one.cause)}.", f"{_sentence(one.fix)}."
         )
-        for one in lint(settings, asked.policy, asked.connection_limit)
+        for one in check_queue(settings, limits.policy, limits.connection_limit)
     ]
 
 

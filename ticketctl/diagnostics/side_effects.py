@@ -6,7 +6,7 @@ from ticketctl.postgres.scratch_database import Backend
 from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome
 
 
-class SideEffects:
+class SideEffectObserver:
     """Looks after each invocation of one environment; `ticket_ids` are those of its messages."""
 
     def __init__(self, backend: Backend, ticket_ids: Mapping[str, int]) -> None:
@@ -15,7 +15,7 @@ class SideEffects:
         self._claimed: dict[int, int] = {}
         self._idle: dict[int, int] = {}
 
-    async def look(self, invocation: Invocation) -> None:
+    async def observe(self, invocation: Invocation) -> None:
         """Ask the database about the records that the invocation reported as failed, if there are any."""
         failed = [one.message_id for one in invocation.records if one.outcome is not InvocationOutcome.OK]
         tickets = [self._ticket_ids[one] for one in failed if one in self._ticket_ids]

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from ticketctl.diagnostics.execution_models import MODELS, request_event
-from ticketctl.diagnostics.side_effects import SideEffects
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS, request_event
+from ticketctl.diagnostics.side_effects import SideEffectObserver
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.scratch_database import BODY, SUBJECT, ScratchDatabase, scratch_database
 from ticketctl.settings import Settings
@@ -29,7 +29,7 @@ REQUEST = {"subject": SUBJECT, "body": BODY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SimulationPlan:
     """What is to be simulated.
 
     `pairs` are (pool, execution model); `batches` the records of the worker's events that take turns, replayed with
@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """One pair, and what the laboratory says of it."""
 
     pool: str
@@ -64,7 +64,7 @@ class Cell:
         return form
 
 
-async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
+async def simulate(plan: SimulationPlan, advance: Callable[[], None]) -> list[MatrixCell]:
     """Examine every pair, in the order of the plan; `advance` is called as each is done.
 
     Raises:
@@ -78,13 +78,13 @@ async def simulate(plan: Plan, advance: Callable[[], None]) -> list[Cell]:
         ids = iter(await database.make_tickets(_tickets_needed(plan)))
         turns = asyncio.Semaphore(os.cpu_count() or 1)
 
-        async def examine(pool: str, loop: str) -> Cell:
+        async def examine(pool: str, loop: str) -> MatrixCell:
             bench = _Bench(plan, database, pool, loop, ids)
             async with turns:
                 report = await laboratory.examine(bench.experiment())
             advance()
             findings = [*report.findings, *bench.side_effects.findings()]
-            return Cell(pool, loop, replace(report, findings=findings), bench.ticket_ids)
+            return MatrixCell(pool, loop, replace(report, findings=findings), bench.ticket_ids)
 
         async with asyncio.TaskGroup() as group:
             cells = [group.create_task(examine(pool, loop)) for pool, loop in plan.pairs]
@@ -95,16 +95,16 @@ class _Bench:
     """What one pair's two environments get: events with tickets of their own, and names of their own."""
 
     def __init__(
-        self, plan: Plan, database: ScratchDatabase, pool: str, loop: str, ids: Iterator[int]
+        self, plan: SimulationPlan, database: ScratchDatabase, pool: str, loop: str, ids: Iterator[int]
     ) -> None:
         self._plan = plan
         self._database = database
         self._pool = pool
-        self._model = MODELS[loop]
+        self._model = EXECUTION_MODELS[loop]
         self._ids = ids
         self.ticket_ids: dict[str, int] = {}
         self._name = f"ticketctl-{uuid4().hex[:12]}"
-        self.side_effects = SideEffects(database.backend(self._name), self.ticket_ids)
+        self.side_effects = SideEffectObserver(database.backend(self._name), self.ticket_ids)
 
     def experiment(self) -> Experiment:
         alone = self._stage(self._plan.times + 1, self._name)
@@ -115,7 +115,7 @@ class _Bench:
             times=self._plan.times,
             environment=alone.environment,
             server=alone.server,
-            observer=self.side_effects.look,
+            observer=self.side_effects.observe,
             with_gc=with_gc,
             runtime=self._plan.runtime,
             labels={"pool": self._pool, "loop": self._model.name},
@@ -157,14 +157,16 @@ class _Bench:
         return {**record, "messageId": message_id, "body": message_body(ticket_id)}
 
 
-def _imports(plan: Plan) -> list[str]:
+def _imports(plan: SimulationPlan) -> list[str]:
     """What the environments import, each module once."""
-    return list(dict.fromkeys(module for _, model in plan.pairs for module in MODELS[model].imports))
+    return list(
+        dict.fromkeys(module for _, model in plan.pairs for module in EXECUTION_MODELS[model].imports)
+    )
 
 
-def _tickets_needed(plan: Plan) -> int:
+def _tickets_needed(plan: SimulationPlan) -> int:
     batch = max((sum(map(_names_ticket, records)) for records in plan.batches), default=BATCH)
-    pairs = sum(MODELS[model].takes_records for _, model in plan.pairs)
+    pairs = sum(EXECUTION_MODELS[model].takes_records for _, model in plan.pairs)
     return pairs * (2 * plan.times + 1) * batch
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ticketctl.ai.evaluation.dataset import read_samples
-from ticketctl.ai.evaluation.metrics import evaluated
-from ticketctl.ai.evaluation.runner import tried
+from ticketctl.ai.evaluation.dataset import load_dataset
+from ticketctl.ai.evaluation.metrics import evaluate_predictions
+from ticketctl.ai.evaluation.runner import classify_dataset
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
-from ticketctl.ai.taxonomy.loader import taxonomy_for
+from ticketctl.ai.taxonomy.loader import taxonomy_from_labels
 
 CHECKOUT = Path(__file__).parents[3]
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def samples(name):
-    return read_samples(DATA / f"banking77_{name}.csv")
+    return load_dataset(DATA / f"banking77_{name}.csv")
 
 
 def first(rows, most):
@@ -39,9 +39,9 @@ def first(rows, most):
 
 async def figures(rows):
     model = train(rows)
-    provider = OfflineProvider(taxonomy_for(row.label for row in rows), trained_model=model)
-    trials = await tried(provider, samples("test"))
-    return evaluated(trials.predictions, 0.6), serialize(model)
+    provider = OfflineProvider(taxonomy_from_labels(row.label for row in rows), trained_model=model)
+    trials = await classify_dataset(provider, samples("test"))
+    return evaluate_predictions(trials.predictions, 0.6), serialize(model)
 
 
 async def test_all_examples():

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from ticketctl.ai.evaluation.dataset import Sample, read_samples
-from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.ai.evaluation.dataset import LabeledText, load_dataset
+from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine import model_store
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.model_store import load_or_train, model_file_name
 from ticketctl.ai.offline.engine.training import train
-from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_for
+from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_from_labels
 from ticketctl.errors import ConfigError, InvalidInputError, NotFoundError
 
 ROWS = (
@@ -48,7 +48,7 @@ def test_a_model_is_trained_once_and_then_read(tmp_path, monkeypatch):
 
 async def test_the_built_in_taxonomy_never_trains(monkeypatch):
     no_training(monkeypatch)
-    answer = await OfflineProvider(default_taxonomy()).classify(ticket_of("I forgot my password"))
+    answer = await OfflineProvider(default_taxonomy()).classify(ticket_from_text("I forgot my password"))
     assert answer.output.category == "login"
 
 
@@ -58,8 +58,8 @@ def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
         "from ticketctl import event_loops\n"
         "from ticketctl.ai.offline import OfflineProvider\n"
         "from ticketctl.ai.taxonomy.loader import default_taxonomy\n"
-        "from ticketctl.ai.evaluation.runner import ticket_of\n"
-        "event_loops.run(OfflineProvider(default_taxonomy()).classify(ticket_of('I forgot my password')))\n"
+        "from ticketctl.ai.evaluation.runner import ticket_from_text\n"
+        "event_loops.run(OfflineProvider(default_taxonomy()).classify(ticket_from_text('I forgot my password')))\n"
         "print(*sorted({'httpx', 'random', 'ticketctl.ai.offline.engine.training'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -89,8 +89,8 @@ def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, caplog):
 async def test_a_trained_file_takes_the_place_of_examples(tmp_path):
     file = tmp_path / "drinks.model"
     file.write_bytes(serialize(train(ROWS * 3)))
-    answer = await OfflineProvider(taxonomy_for("ab"), trained_model=file).classify(
-        ticket_of("green tea please")
+    answer = await OfflineProvider(taxonomy_from_labels("ab"), trained_model=file).classify(
+        ticket_from_text("green tea please")
     )
     assert (answer.output.category, answer.output.method) == ("a", "model")
 
@@ -106,14 +106,19 @@ async def test_a_trained_file_that_does_not_fit_is_refused(tmp_path, labels, con
     file = tmp_path / "drinks.model"
     file.write_bytes(content or serialize(train(ROWS)))
     with pytest.raises(ConfigError, match=expected):
-        await OfflineProvider(taxonomy_for(labels), trained_model=file).classify(ticket_of("tea"))
+        await OfflineProvider(taxonomy_from_labels(labels), trained_model=file).classify(
+            ticket_from_text("tea")
+        )
 
 
 def test_samples_from_csv_and_json_lines(tmp_path):
     (tmp_path / "a.csv").write_text('\ufefftext,label\n"two\nlines",x\nß , y \n', "utf-8")
-    assert read_samples(tmp_path / "a.csv") == [Sample("two\nlines", "x"), Sample("ß", "y")]
+    assert load_dataset(tmp_path / "a.csv") == [LabeledText("two\nlines", "x"), LabeledText("ß", "y")]
     (tmp_path / "a.jsonl").write_text('{"body": "t", "kind": "x"}\n\n{"body": "u", "kind": "y"}\n', "utf-8")
-    assert read_samples(tmp_path / "a.jsonl", "body", "kind") == [Sample("t", "x"), Sample("u", "y")]
+    assert load_dataset(tmp_path / "a.jsonl", "body", "kind") == [
+        LabeledText("t", "x"),
+        LabeledText("u", "y"),
+    ]
 
 
 ODD = {
@@ -134,23 +139,23 @@ ODD = {
 @pytest.mark.parametrize(("name", "content"), ODD.values(), ids=ODD)
 def test_samples_from_odd_files(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    assert read_samples(tmp_path / name) == [Sample("t", "x"), Sample("u", "y")]
+    assert load_dataset(tmp_path / name) == [LabeledText("t", "x"), LabeledText("u", "y")]
 
 
 def test_labels_may_be_numbers(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "t", "label": 0}\n{"text": "u", "label": 11}', "utf-8")
-    assert read_samples(tmp_path / "a.jsonl") == [Sample("t", "0"), Sample("u", "11")]
+    assert load_dataset(tmp_path / "a.jsonl") == [LabeledText("t", "0"), LabeledText("u", "11")]
 
 
 def test_half_a_character_is_none(tmp_path):
     (tmp_path / "a.jsonl").write_text(r'{"text": "a \ud800 b", "label": "x"}', "utf-8")
-    assert read_samples(tmp_path / "a.jsonl") == [Sample("a ? b", "x")]
+    assert load_dataset(tmp_path / "a.jsonl") == [LabeledText("a ? b", "x")]
 
 
 def test_a_text_may_be_as_long_as_it_likes(tmp_path):
     long = "word " * 100_000
     (tmp_path / "a.csv").write_text(f"text,label\n{long},x\n")
-    assert read_samples(tmp_path / "a.csv") == [Sample(long.strip(), "x")]
+    assert load_dataset(tmp_path / "a.csv") == [LabeledText(long.strip(), "x")]
 
 
 @pytest.mark.parametrize(
@@ -174,9 +179,9 @@ def test_a_text_may_be_as_long_as_it_likes(tmp_path):
 def test_samples_that_cannot_be_used_name_the_place(tmp_path, name, content, expected):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInputError, match=expected):
-        read_samples(tmp_path / name)
+        load_dataset(tmp_path / name)
 
 
 def test_samples_that_are_not_there(tmp_path):
     with pytest.raises(NotFoundError, match="there is no file"):
-        read_samples(tmp_path / "a.csv")
+        load_dataset(tmp_path / "a.csv")

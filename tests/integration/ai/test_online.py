@@ -11,11 +11,11 @@ import pytest
 
 from tests.integration.ai.provider_server import chat, claude, failing, http, provider_server, raw
 from ticketctl.ai.budget import Budget
-from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.providers import http_client
-from ticketctl.ai.providers.http_client import RefusedError, open_client
-from ticketctl.ai.providers.llm import OnlineProvider, OnlineSettings
+from ticketctl.ai.providers.http_client import RequestRefusedError, open_client
+from ticketctl.ai.providers.llm import LlmProvider, LlmSettings
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.errors import ConfigError, ProviderError
 from ticketctl.processing.deadline import DEADLINE
@@ -24,7 +24,7 @@ from ticketctl.tickets.pricing import Price
 
 TAXONOMY = default_taxonomy()
 TICKET = replace(
-    ticket_of("I was charged twice"),
+    ticket_from_text("I was charged twice"),
     body="See invoice INV-2024-001, mail me at ada@example.com. Card 4111 1111 1111 1111, call +49 30 1234567.",
 )
 GOOD = {
@@ -68,8 +68,8 @@ async def provider(server):
             "api_key": "sk-secret",
             "timeout": 5.0,
         }
-        settings = OnlineSettings(**{**usual, **changes})
-        return OnlineProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, budget or Budget({}))
+        settings = LlmSettings(**{**usual, **changes})
+        return LlmProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, budget or Budget({}))
 
     yield make
     for client in made:
@@ -300,7 +300,7 @@ MONEY = {
 @pytest.mark.parametrize("reply", MONEY.values(), ids=MONEY)
 async def test_what_money_alone_can_cure_is_an_error_at_once(server, provider, waits, reply):
     server.replies = [reply]
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(RequestRefusedError) as error:
         await (await provider()).classify(TICKET)
     assert error.value.exit_status == 7
     assert "money" in error.value.hint
@@ -355,14 +355,14 @@ async def test_a_server_that_enforces_no_schema_is_asked_more_simply(server, pro
 
 async def test_a_request_that_is_refused_in_every_form_is_an_error(server, provider):
     server.replies = [failing(400, {"error": {"message": "context too long"}})]
-    with pytest.raises(RefusedError, match="context too long"):
+    with pytest.raises(RequestRefusedError, match="context too long"):
         await (await provider()).classify(TICKET)
     assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "notaurl", "ftp://127.0.0.1/x"])
 async def test_an_address_that_is_none(provider, waits, url):
-    with pytest.raises(RefusedError, match="address cannot be used") as error:
+    with pytest.raises(RequestRefusedError, match="address cannot be used") as error:
         await (await provider(base_url=url)).classify(TICKET)
     assert (error.value.exit_status, waits) == (7, [])
 
@@ -468,7 +468,7 @@ async def test_no_more_requests_at_once_than_allowed(server, provider):
         return await good(writer)
 
     server.replies = [counted]
-    provider = await provider(at_once=3)
+    provider = await provider(max_concurrency=3)
     await asyncio.gather(*(provider.classify(TICKET) for _ in range(12)))
     assert most == 3
 
@@ -522,4 +522,4 @@ async def test_a_server_of_our_own_needs_no_key(server, provider):
 
 
 def test_settings_keep_the_key_to_themselves():
-    assert "sk-secret" not in repr(OnlineSettings(provider="openai", model="m", api_key="sk-secret"))
+    assert "sk-secret" not in repr(LlmSettings(provider="openai", model="m", api_key="sk-secret"))

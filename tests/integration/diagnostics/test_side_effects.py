@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ticketctl.diagnostics.side_effects import SideEffects
-from ticketctl.diagnostics.simulation import Plan, simulate
+from ticketctl.diagnostics.side_effects import SideEffectObserver
+from ticketctl.diagnostics.simulation import SimulationPlan, simulate
 from ticketctl.postgres import scratch_database as scratch_database_module
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.scratch_database import Backend, ScratchDatabase, scratch_database
@@ -36,7 +36,9 @@ GIVE_BACK_UNCLAIMED = "update tickets set status = 'failed', attempt = 1, update
 async def test_a_statement_that_a_dead_loops_connection_sent_takes_effect(
     server: str, pool: str, loop: str, said: str | None
 ) -> None:
-    plan = Plan(settings=Settings(), server=Address.parse(server), ours=True, pairs=[(pool, loop)], times=3)
+    plan = SimulationPlan(
+        settings=Settings(), server=Address.parse(server), ours=True, pairs=[(pool, loop)], times=3
+    )
     (cell,) = await simulate(plan, lambda: None)
     causes = [one.cause for one in cell.report.findings if one.kind == "side-effect"]
     assert [cause.partition(" was")[0].partition(" were")[0] for cause in causes] == ([said] if said else [])
@@ -92,10 +94,10 @@ async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
 
 
 async def test_a_backend_that_is_left_in_a_transaction(environment, backend) -> None:
-    side_effects = SideEffects(backend, {})
+    side_effects = SideEffectObserver(backend, {})
     await environment.execute("begin")
     await environment.execute("select 1")
-    await side_effects.look(Invocation(number=4, outcome=InvocationOutcome.ERROR, duration_ms=1.0))
+    await side_effects.observe(Invocation(number=4, outcome=InvocationOutcome.ERROR, duration_ms=1.0))
     (finding,) = side_effects.findings()
     assert finding.kind == "idle-in-transaction"
     assert "Invocation 4 " in finding.cause
@@ -105,9 +107,9 @@ async def test_an_invocation_that_was_ok_is_not_asked_about(database, environmen
     (ticket,) = await database.make_tickets(1)
     await environment.execute(CLAIM, ticket)
     await environment.execute("begin")
-    side_effects = SideEffects(backend, {"m": ticket})
+    side_effects = SideEffectObserver(backend, {"m": ticket})
     record = Record(message_id="m", outcome=InvocationOutcome.OK)
-    await side_effects.look(
+    await side_effects.observe(
         Invocation(number=1, outcome=InvocationOutcome.OK, duration_ms=1.0, records=[record])
     )
     assert list(side_effects.findings()) == []

@@ -9,8 +9,8 @@ import pytest
 
 from tests.matrix import API, ERRORS, EXPECTED, RECORD_ERRORS, SOUND
 from tests.proxy import tcp_proxy
-from ticketctl.diagnostics.execution_models import MODELS
-from ticketctl.diagnostics.simulation import Cell, Plan, simulate
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
+from ticketctl.diagnostics.simulation import MatrixCell, SimulationPlan, simulate
 from ticketctl.event_loops import LOOPS
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.pools import POOLS
@@ -23,7 +23,7 @@ def matches(error_type: str | None, error: str | None, expected: tuple[str, str]
     return error_type == expected[0] and expected[1] in (error or "")
 
 
-def check(cell: Cell, pair: tuple[str, str]) -> None:
+def check(cell: MatrixCell, pair: tuple[str, str]) -> None:
     outcomes, verdict = EXPECTED[pair]
     report = cell.report
     assert [str(invocation.outcome) for invocation in report.invocations] == outcomes, pair
@@ -35,8 +35,10 @@ def check(cell: Cell, pair: tuple[str, str]) -> None:
             assert matches(record.error_type, record.error, expected), (pair, record)
 
 
-def plan(server: str, pairs: list[tuple[str, str]], times: int = 5) -> Plan:
-    return Plan(settings=Settings(), server=Address.parse(server), ours=True, pairs=pairs, times=times)
+def plan(server: str, pairs: list[tuple[str, str]], times: int = 5) -> SimulationPlan:
+    return SimulationPlan(
+        settings=Settings(), server=Address.parse(server), ours=True, pairs=pairs, times=times
+    )
 
 
 async def test_the_matrix_on_a_unix_socket(server: str) -> None:
@@ -124,8 +126,10 @@ from ticketctl.worker import handler
 """
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    renamed = {name: replace(model, handler="renamed_worker:handler") for name, model in MODELS.items()}
-    monkeypatch.setattr("ticketctl.diagnostics.simulation.MODELS", renamed)
+    renamed = {
+        name: replace(model, handler="renamed_worker:handler") for name, model in EXECUTION_MODELS.items()
+    }
+    monkeypatch.setattr("ticketctl.diagnostics.simulation.EXECUTION_MODELS", renamed)
     return names
 
 

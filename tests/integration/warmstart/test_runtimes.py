@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ticketctl.diagnostics.simulation import Cell, Plan, simulate
+from ticketctl.diagnostics.simulation import MatrixCell, SimulationPlan, simulate
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.pools import POOLS
 from ticketctl.settings import Settings
@@ -28,7 +28,7 @@ def steady(text):
     return text and CUT.sub("cut", CHANGING.sub("...", text))
 
 
-def seen(cell: Cell):
+def seen(cell: MatrixCell):
     """What has to be equal of two simulations."""
     report = cell.report
     tried = [*report.invocations, report.thaw]
@@ -48,7 +48,7 @@ def seen(cell: Cell):
 
 @pytest.fixture
 def plan(server: str):
-    return lambda runtime: Plan(
+    return lambda runtime: SimulationPlan(
         settings=Settings(),
         server=Address.parse(server),
         ours=True,

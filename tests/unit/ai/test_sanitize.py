@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.unit.ai.hostile import ORDERS, SMUGGLERS
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.draft_validation import find_ungrounded_references
-from ticketctl.ai.evaluation.runner import ticket_of
+from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.prompt_injection import detect_prompt_injection
-from ticketctl.ai.providers.llm import OnlineProvider, OnlineSettings
+from ticketctl.ai.providers.llm import LlmProvider, LlmSettings
 from ticketctl.ai.redaction import redact
 from ticketctl.ai.sanitize import fence, strip_invisible
 from ticketctl.ai.taxonomy.loader import default_taxonomy
@@ -62,7 +62,7 @@ def obedient(turn):
 
 
 async def outcome(provider, text):
-    ticket = replace(ticket_of("x"), subject=text[:500], body=text[500:200_000])
+    ticket = replace(ticket_from_text("x"), subject=text[:500], body=text[500:200_000])
     classification = (await provider.classify(ticket)).output
     extraction = (await provider.extract(ticket)).output
     route = TAXONOMY.route(classification, extraction)
@@ -77,7 +77,7 @@ def assert_harmless(ticket, classification, extraction, route, draft):
     assert re.fullmatch("[a-z]{2,3}", classification.language)
     assert route.team in {team.name for team in TAXONOMY.teams}
     for entity in extraction.entities:
-        assert entity.kind in TAXONOMY.kinds()
+        assert entity.kind in TAXONOMY.entity_kinds()
         assert entity.kind in {"card", "iban"} or ticket.text[entity.start : entity.end] == entity.value
     assert find_ungrounded_references(draft.text, ticket.text, TAXONOMY) == []
     assert "evil.example" not in draft.text or "evil.example" in ticket.text
@@ -91,9 +91,9 @@ async def test_the_offline_engine_stays_within_its_vocabulary(text):
 @pytest.mark.parametrize("turn", range(6))
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
 async def test_an_obedient_model_stays_within_the_vocabulary(kind, turn):
-    settings = OnlineSettings(provider=kind, model="m", api_key="k")
+    settings = LlmSettings(provider=kind, model="m", api_key="k")
     async with httpx.AsyncClient(transport=httpx.MockTransport(obedient(turn))) as client:
-        provider = OnlineProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}))
+        provider = LlmProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}))
         for text in HOSTILE:
             ticket, classification, extraction, route, draft = await outcome(provider, text)
             assert_harmless(ticket, classification, extraction, route, draft)
@@ -111,7 +111,7 @@ def test_there_are_enough_of_them():
 @pytest.mark.parametrize("text", ORDERS)
 async def test_whoever_gives_orders_is_read_by_a_human(text):
     assert detect_prompt_injection(text)
-    assert (await OfflineProvider(TAXONOMY).classify(ticket_of(text))).output.review
+    assert (await OfflineProvider(TAXONOMY).classify(ticket_from_text(text))).output.review
 
 
 def test_ordinary_tickets_are_not_suspected():

@@ -7,7 +7,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from ticketctl.deployment.target import Architecture, Target
 from ticketctl.deployment.template import TEMPLATE, stack
-from ticketctl.diagnostics.queue_checks import lint
+from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.errors import ConfigError
 from ticketctl.settings import NAMES, Settings
 from ticketctl.tickets.protocols import QueuePolicy
@@ -41,7 +41,7 @@ def test_the_visibility_timeout_follows_from_function_and_window(function_timeou
     queue = QueuePolicy(
         visibility_timeout=hidden, max_receive_count=made["TicketQueue"]["RedrivePolicy"]["maxReceiveCount"]
     )
-    assert lint(Settings(**chosen), queue, None) == []
+    assert check_queue(Settings(**chosen), queue, None) == []
 
 
 def test_a_visibility_timeout_of_ones_own_does_not_win():

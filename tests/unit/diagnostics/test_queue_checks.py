@@ -1,4 +1,4 @@
-from ticketctl.diagnostics.queue_checks import lint
+from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.settings import Settings
 from ticketctl.tickets.protocols import QueuePolicy
 
@@ -6,7 +6,7 @@ POLICY = QueuePolicy(visibility_timeout=180, max_receive_count=5)
 
 
 def settings_at_fault(settings: Settings, policy: QueuePolicy = POLICY, limit: int = 97) -> list[str]:
-    return [finding.setting for finding in lint(settings, policy, limit)]
+    return [finding.setting for finding in check_queue(settings, policy, limit)]
 
 
 def test_the_defaults_fit() -> None:
@@ -14,7 +14,7 @@ def test_the_defaults_fit() -> None:
     own = QueuePolicy(
         visibility_timeout=defaults.visibility_timeout, max_receive_count=defaults.max_receive_count
     )
-    assert lint(defaults, own, 97) == []
+    assert check_queue(defaults, own, 97) == []
 
 
 def test_a_visibility_timeout_covers_six_invocations_and_the_window() -> None:
@@ -40,12 +40,12 @@ def test_a_message_gets_five_deliveries_and_then_a_grave() -> None:
 def test_environments_want_no_more_connections_than_there_are() -> None:
     assert settings_at_fault(Settings(concurrency=48, max_connections=2), limit=97) == []
     assert settings_at_fault(Settings(concurrency=49, max_connections=2), limit=97) == ["concurrency"]
-    (finding,) = lint(Settings(concurrency=49, max_connections=2), POLICY, 97)
+    (finding,) = check_queue(Settings(concurrency=49, max_connections=2), POLICY, 97)
     assert "48" in finding.fix
 
 
 def test_every_finding_tells_cause_and_cure() -> None:
     worst = Settings(function_timeout=60, concurrency=1000)
-    findings = lint(worst, QueuePolicy(visibility_timeout=1, max_receive_count=1), 97)
+    findings = check_queue(worst, QueuePolicy(visibility_timeout=1, max_receive_count=1), 97)
     assert len(findings) == 3
     assert all(finding.cause and finding.fix for finding in findings)

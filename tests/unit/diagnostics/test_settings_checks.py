@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ticketctl.diagnostics.settings_checks import LAMBDA, of_settings
+from ticketctl.diagnostics.settings_checks import LAMBDA, check_settings
 from ticketctl.settings import Settings
 
 URL = "postgresql://me:secret@db.example.com/tickets"
@@ -10,7 +10,7 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/tickets"
 
 
 def rules(environment=None, **chosen):
-    return [one.rule for one in of_settings(Settings(**chosen), environment or {})]
+    return [one.rule for one in check_settings(Settings(**chosen), environment or {})]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_sound_settings(chosen):
     ],
 )
 def test_what_goes_wrong(chosen, rule):
-    (one,) = of_settings(Settings(**chosen), {})
+    (one,) = check_settings(Settings(**chosen), {})
     assert one.rule == rule
     assert "secret" not in one.cause + one.fix
 
@@ -61,6 +61,6 @@ def test_on_lambda_there_must_be_a_database():
 def test_the_place_is_the_line_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     Path("ticketctl.toml").write_text('loop = "run-per-invocation"\npool = "queue"\n')
-    assert [one.place for one in of_settings(Settings(pool="queue"), {})] == ["ticketctl.toml:2"]
+    assert [one.place for one in check_settings(Settings(pool="queue"), {})] == ["ticketctl.toml:2"]
     environment = {"TICKETCTL_POOL": "queue"}
-    assert [one.place for one in of_settings(Settings(pool="queue"), environment)] == ["TICKETCTL_POOL"]
+    assert [one.place for one in check_settings(Settings(pool="queue"), environment)] == ["TICKETCTL_POOL"]

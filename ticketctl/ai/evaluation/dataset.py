@@ -14,14 +14,14 @@ _LONGEST = 1 << 30  # characters of a field: the library's own limit is shorter 
 _QUOTES = "a text with a comma in it stands in double quotes"
 
 
-class Sample(NamedTuple):
+class LabeledText(NamedTuple):
     """A text and the label that a human gave it."""
 
     text: str
     label: str
 
 
-def read_samples(path: Path, text_column: str = "text", label_column: str = "label") -> list[Sample]:
+def load_dataset(path: Path, text_column: str = "text", label_column: str = "label") -> list[LabeledText]:
     """The labelled texts of a .csv, .tsv, .jsonl or .ndjson file, in its order.
 
     It is UTF-8, with or without a byte order mark. Spaces around a column's name do not count, nor does its case;
@@ -38,7 +38,9 @@ def read_samples(path: Path, text_column: str = "text", label_column: str = "lab
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             samples = [
-                Sample(_field(path, line, row, text_column), _field(path, line, _named(row), label_column))
+                LabeledText(
+                    _field(path, line, row, text_column), _field(path, line, _named(row), label_column)
+                )
                 for line, row in rows(path, file)
             ]
     except FileNotFoundError:

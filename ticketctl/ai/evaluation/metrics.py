@@ -63,7 +63,7 @@ class Evaluation:
     tickets: int
 
 
-def evaluated(predictions: Sequence[Prediction], threshold: float) -> Evaluation:
+def evaluate_predictions(predictions: Sequence[Prediction], threshold: float) -> Evaluation:
     """The figures for at least one prediction, with what happens at a confidence threshold of 0 to 1."""
     pairs = Counter((p.expected, p.predicted) for p in predictions)
     labels = {label: _label_score(label, pairs) for label in sorted({expected for expected, _ in pairs})}
@@ -98,7 +98,9 @@ def calibration_error(predictions: Sequence[Prediction]) -> float:
     return math.fsum(gaps) / len(predictions)
 
 
-def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> list[tuple[Prediction, Prediction]]:
+def changed_predictions(
+    before: Sequence[Prediction], after: Sequence[Prediction]
+) -> list[tuple[Prediction, Prediction]]:
     """The texts that both runs saw and that got another answer, in the order of the later run."""
     earlier = {p.text: p for p in before}
     both = ((earlier[p.text], p) for p in after if p.text in earlier)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ticketctl.ai.evaluation.dataset import Sample
+from ticketctl.ai.evaluation.dataset import LabeledText
 from ticketctl.ai.evaluation.metrics import Prediction
 from ticketctl.errors import ProviderError
 from ticketctl.tickets.models import SUBJECT_LIMIT, Classification, Ticket, TicketStatus
@@ -15,7 +15,7 @@ from ticketctl.tickets.protocols import Provider, ProviderResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trials:
+class EvaluationRun:
     """What was said, in the order of the samples, and what it cost. `milliseconds` has one entry for each.
 
     `degraded` counts the answers of the offline engine where it stood in; `stopped` is why not all was asked.
@@ -29,30 +29,30 @@ class Trials:
     stopped: ProviderError | None
 
 
-async def tried(
+async def classify_dataset(
     provider: Provider,
-    samples: Sequence[Sample],
+    samples: Sequence[LabeledText],
     *,
-    at_once: int = 4,
+    max_concurrency: int = 4,
     done: Callable[[], None] = lambda: None,
-) -> Trials:
-    """Classify every sample, `at_once` at a time; `done` is called after each.
+) -> EvaluationRun:
+    """Classify every sample, `max_concurrency` at a time; `done` is called after each.
 
     After a failure nothing more is asked, and what was asked already still ends.
 
     Raises:
         ProviderError: The provider failed before it answered anything.
     """
-    free = asyncio.Semaphore(at_once)
+    free = asyncio.Semaphore(max_concurrency)
     failures: list[ProviderError] = []
 
-    async def one(sample: Sample) -> "_Trial | None":
+    async def one(sample: LabeledText) -> "_Trial | None":
         async with free:
             if failures:
                 return None
             started = time.perf_counter()
             try:
-                answer = await provider.classify(ticket_of(sample.text))
+                answer = await provider.classify(ticket_from_text(sample.text))
             except ProviderError as error:
                 failures.append(error)
                 return None
@@ -68,7 +68,7 @@ async def tried(
     trials = [trial for task in tasks if (trial := task.result()) is not None]
     if failures and not trials:
         raise failures[0]
-    return Trials(
+    return EvaluationRun(
         predictions=[trial.prediction for trial in trials],
         milliseconds=[trial.milliseconds for trial in trials],
         input_tokens=sum(trial.answer.input_tokens for trial in trials),
@@ -81,7 +81,7 @@ async def tried(
 class _Trial(NamedTuple):
     """One sample, and what the provider said of it."""
 
-    sample: Sample
+    sample: LabeledText
     answer: ProviderResponse[Classification]
     milliseconds: float
 
@@ -96,7 +96,7 @@ class _Trial(NamedTuple):
         )
 
 
-def ticket_of(text: str) -> Ticket:
+def ticket_from_text(text: str) -> Ticket:
     """A ticket that says just this, and stands in no database."""
     now = datetime.now(UTC)
     short = len(text) <= SUBJECT_LIMIT

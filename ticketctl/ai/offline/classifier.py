@@ -52,7 +52,7 @@ class Classifier:
             confidence=round(prediction.confidence, 4),
             method=prediction.method,
             review=(
-                *self._taxonomy.doubts(prediction.category, prediction.confidence),
+                *self._taxonomy.review_reasons(prediction.category, prediction.confidence),
                 *detect_prompt_injection(whole),
             ),
         )
@@ -60,7 +60,7 @@ class Classifier:
     def _predict_category(self, text: str) -> CategoryPrediction:
         """Return the model's category if it is confident enough, else the keywords', else the model's."""
         predicted = self._predict_by_model(text)
-        if predicted.category and predicted.confidence >= self._taxonomy.threshold(predicted.category):
+        if predicted.category and predicted.confidence >= self._taxonomy.threshold_for(predicted.category):
             return predicted
         label, confidence = pick_label(
             self._category_keywords.count_matches(text), self._taxonomy.thresholds.rules
@@ -81,7 +81,7 @@ class Classifier:
         for priority in reversed(self._taxonomy.priorities):
             if matches[priority.name]:
                 return priority.name
-        category = self._taxonomy.category(prediction.category or "")
+        category = self._taxonomy.find_category(prediction.category or "")
         usual = category.priority if category and prediction.confidence >= _MIN_CONFIDENCE else None
         return _predict_confidently(self._priority_model, text) or usual or self._taxonomy.default_priority
 

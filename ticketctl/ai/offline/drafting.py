@@ -20,5 +20,5 @@ def fill_draft(
         "language": classification.language,
         "team": route.team,
     }
-    template = taxonomy.template(classification.category, classification.language)
+    template = taxonomy.reply_template(classification.category, classification.language)
     return Draft(text=reply_templates.fill_template(template, values).strip() + "\n", method="template")

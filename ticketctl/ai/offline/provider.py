@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ticketctl.ai.taxonomy.schema import Taxonomy, digest
+from ticketctl.ai.taxonomy.schema import Taxonomy, json_digest
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.tickets.protocols import ProviderResponse
 
@@ -40,8 +40,8 @@ class OfflineProvider:
     def fingerprint(self, step: Step) -> str:
         """Return a text that changes whenever the responses of this step may change."""
         if step not in self._fingerprints:
-            inputs = self._taxonomy.read_by(step)
-            self._fingerprints[step] = digest([self.model, step, inputs, self._model_digest])
+            inputs = self._taxonomy.step_inputs(step)
+            self._fingerprints[step] = json_digest([self.model, step, inputs, self._model_digest])
         return self._fingerprints[step]
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:

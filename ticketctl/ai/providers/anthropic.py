@@ -6,8 +6,8 @@ https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 
 from typing import Any
 
-from ticketctl.ai.providers.chat import Completion, Turn, messages, tokens
-from ticketctl.ai.providers.http_client import Transport
+from ticketctl.ai.providers.chat import ChatMessage, Completion, message_dicts, token_count
+from ticketctl.ai.providers.http_client import HttpClient
 from ticketctl.ai.providers.prompts import Prompt
 
 BASE_URL = "https://api.anthropic.com"
@@ -23,19 +23,19 @@ _PROBLEMS = {
 class AnthropicMessages:
     """Speaks to one server; the form of an answer is asked for with output_config.format."""
 
-    def __init__(self, transport: Transport, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
+    def __init__(self, transport: HttpClient, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
         self._transport = transport
         self._url = f"{base_url.rstrip('/').removesuffix('/v1')}/v1/messages"
         self._headers = {"anthropic-version": API_VERSION} | ({"x-api-key": api_key} if api_key else {})
         self._max_tokens = max_tokens
 
-    async def complete(self, model: str, prompt: Prompt, turns: list[Turn]) -> Completion:
-        """Answer the last of the turns."""
+    async def complete(self, model: str, prompt: Prompt, conversation: list[ChatMessage]) -> Completion:
+        """Answer the last of the conversation."""
         body = {
             "model": model,
             "max_tokens": self._max_tokens,
             "system": prompt.system,
-            "messages": messages(turns),
+            "messages": message_dicts(conversation),
             "output_config": {"format": {"type": "json_schema", "schema": prompt.schema}},
         }
         return _completion(await self._transport.post(self._url, self._headers, body))
@@ -50,4 +50,4 @@ def _completion(answer: dict[str, Any]) -> Completion:
     if problem is None and not said.strip():
         problem = "the model gave no answer"
     usage = answer.get("usage")
-    return Completion(said, tokens(usage, "input_tokens"), tokens(usage, "output_tokens"), problem)
+    return Completion(said, token_count(usage, "input_tokens"), token_count(usage, "output_tokens"), problem)

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from ticketctl.ai.providers.prompts import Prompt
 
 
-class Turn(NamedTuple):
+class ChatMessage(NamedTuple):
     """One message of a conversation."""
 
     role: Literal["user", "assistant"]
@@ -26,16 +26,16 @@ class Completion:
 class ChatModel(Protocol):
     """Models behind one of the wire formats."""
 
-    async def complete(self, model: str, prompt: Prompt, turns: list[Turn]) -> Completion:
-        """Answer the last of the turns. Raises ProviderError, as Transport.post says."""
+    async def complete(self, model: str, prompt: Prompt, conversation: list[ChatMessage]) -> Completion:
+        """Answer the last of the conversation. Raises ProviderError, as HttpClient.post says."""
 
 
-def tokens(usage: Any, name: str) -> int:
+def token_count(usage: Any, name: str) -> int:
     """A count of tokens in a server's report of usage; 0 where it reports none."""
     count = usage.get(name) if isinstance(usage, dict) else None
     return count if isinstance(count, int) and count > 0 else 0
 
 
-def messages(turns: list[Turn]) -> list[dict[str, str]]:
-    """The turns as both wire formats write them."""
-    return [{"role": turn.role, "content": turn.text} for turn in turns]
+def message_dicts(conversation: list[ChatMessage]) -> list[dict[str, str]]:
+    """The conversation as both wire formats write them."""
+    return [{"role": turn.role, "content": turn.text} for turn in conversation]

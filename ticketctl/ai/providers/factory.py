@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.offline.provider import OfflineProvider
-from ticketctl.ai.taxonomy.loader import default_taxonomy, read
+from ticketctl.ai.taxonomy.loader import default_taxonomy, load_taxonomy_file
 from ticketctl.ai.taxonomy.schema import Taxonomy
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
@@ -17,10 +17,10 @@ from ticketctl.tickets.protocols import Provider
 
 if TYPE_CHECKING:
     from ticketctl.ai.offline.engine.model import Model
-    from ticketctl.ai.providers.llm import OnlineSettings
+    from ticketctl.ai.providers.llm import LlmSettings
 
 
-def taxonomy_of(settings: Settings) -> Taxonomy:
+def load_taxonomy(settings: Settings) -> Taxonomy:
     """The taxonomy that the settings name, else the built-in one. Raises ConfigError."""
     if settings.taxonomy is None:
         return default_taxonomy()
@@ -30,10 +30,10 @@ def taxonomy_of(settings: Settings) -> Taxonomy:
             f"the taxonomy {path} is not there",
             hint="TICKETCTL_TAXONOMY names it; ticketctl config init writes one",
         )
-    return read(path)
+    return load_taxonomy_file(path)
 
 
-class Providers:
+class ProviderFactory:
     """Who reads tickets, as the settings say.
 
     `trained` is a model in place of the settings' own; `budget` counts what is spent, and may limit it.
@@ -69,20 +69,20 @@ class Providers:
             )
 
     @asynccontextmanager
-    async def per_loop(self) -> AsyncIterator[Provider]:
+    async def open_provider(self) -> AsyncIterator[Provider]:
         """The provider for the running loop, which its connections belong to."""
         if self._online is None:
             yield self._offline
             return
         from ticketctl.ai.providers.http_client import open_client
-        from ticketctl.ai.providers.llm import OnlineProvider
+        from ticketctl.ai.providers.llm import LlmProvider
 
         async with open_client(self._timeout) as client:
-            yield OnlineProvider(self._online, self._taxonomy, self._offline, client, self.budget)
+            yield LlmProvider(self._online, self._taxonomy, self._offline, client, self.budget)
 
 
-def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "OnlineSettings":
-    from ticketctl.ai.providers.llm import OnlineSettings
+def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "LlmSettings":
+    from ticketctl.ai.providers.llm import LlmSettings
 
     if settings.ai_model is None:
         raise ConfigError(
@@ -93,14 +93,14 @@ def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "Online
         Step.EXTRACT: settings.ai_model_extract,
         Step.RESPOND: settings.ai_model_respond,
     }
-    return OnlineSettings(
+    return LlmSettings(
         provider=kind,
         model=settings.ai_model,
         base_url=settings.ai_base_url,
         api_key=settings.ai_api_key,
         models={step: model for step, model in chosen.items() if model is not None},
         timeout=settings.ai_timeout,
-        at_once=settings.ai_concurrency,
+        max_concurrency=settings.ai_concurrency,
         max_tokens=settings.ai_max_tokens,
         redact=settings.redact,
     )

@@ -41,11 +41,11 @@ LARGEST = 4_000_000
 """Bytes of an answer at most; one of two thousand tokens has some ten thousand."""
 
 
-class UnavailableError(ProviderError):
+class ProviderUnavailableError(ProviderError):
     """The AI provider cannot be reached, or keeps failing: it may work again later."""
 
 
-class RefusedError(ProviderError):
+class RequestRefusedError(ProviderError):
     """The AI provider refuses this request; the same one will be refused again. `status` is HTTP's."""
 
     def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
@@ -53,7 +53,7 @@ class RefusedError(ProviderError):
         self.status = status
 
 
-class Transport:
+class HttpClient:
     """Posts to one provider. `client` belongs to the running loop; `retries` are tries after the first."""
 
     def __init__(self, client: httpx.AsyncClient, *, retries: int) -> None:
@@ -65,8 +65,8 @@ class Transport:
         """The JSON object that the server answers.
 
         Raises:
-            UnavailableError: It could not be had in time, after all tries.
-            RefusedError: The server refuses the request itself.
+            ProviderUnavailableError: It could not be had in time, after all tries.
+            RequestRefusedError: The server refuses the request itself.
         """
         content = msgspec.json.encode(body)
         headers = {**headers, "content-type": "application/json"}
@@ -74,10 +74,10 @@ class Transport:
         while True:
             try:
                 return await self._once(url, headers, content)
-            except _AgainError as failed:
+            except _RetryableError as failed:
                 wait = _backoff(tries) if failed.wait is None else failed.wait
                 if tries == self._retries or wait > _PATIENCE or wait > remaining() - RESERVE:
-                    raise UnavailableError(str(failed)) from failed
+                    raise ProviderUnavailableError(str(failed)) from failed
                 log.info("the AI provider is asked again", extra={"reason": str(failed), "wait": wait})
                 await sleep(wait)
                 tries += 1
@@ -85,26 +85,30 @@ class Transport:
     async def _once(self, url: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
         left = remaining() - RESERVE
         if left <= 0:
-            raise UnavailableError("there is no time left to ask the AI provider")
+            raise ProviderUnavailableError("there is no time left to ask the AI provider")
         try:
             async with asyncio.timeout(min(left, self._longest)):
                 response = await self._answered(url, headers, content)
         except TimeoutError:
             if left > self._longest:
-                raise UnavailableError(
+                raise ProviderUnavailableError(
                     f"the AI provider did not end its answer within {self._longest:g} s"
                 ) from None
-            raise UnavailableError("the AI provider did not answer in the time that was left") from None
+            raise ProviderUnavailableError(
+                "the AI provider did not answer in the time that was left"
+            ) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-            raise RefusedError(
+            raise RequestRefusedError(
                 f"the AI provider's address cannot be used: {error}",
                 status=0,
                 hint="check TICKETCTL_AI_BASE_URL",
             ) from error
         except httpx.TimeoutException as error:
-            raise _AgainError(f"the AI provider did not answer in time ({type(error).__name__})") from error
+            raise _RetryableError(
+                f"the AI provider did not answer in time ({type(error).__name__})"
+            ) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise _AgainError(
+            raise _RetryableError(
                 f"the AI provider cannot be reached: {str(error) or type(error).__name__}"
             ) from error
         return _object(response)
@@ -116,7 +120,9 @@ class Transport:
             async for part in response.aiter_bytes():
                 body += part
                 if len(body) > LARGEST:
-                    raise UnavailableError(f"the AI provider's answer is longer than {LARGEST:,} bytes")
+                    raise ProviderUnavailableError(
+                        f"the AI provider's answer is longer than {LARGEST:,} bytes"
+                    )
         return _Response(response.status_code, response.headers, bytes(body), response.request.headers)
 
 
@@ -133,7 +139,7 @@ class _Response(NamedTuple):
         return self.body.decode("utf-8", "replace")
 
 
-class _AgainError(Exception):
+class _RetryableError(Exception):
     """A failure that may pass; `wait` is how many seconds the server asked for, if it did."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
@@ -161,17 +167,19 @@ def _object(response: _Response) -> dict[str, Any]:
         try:
             return msgspec.json.decode(response.body, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _AgainError(f"the AI provider did not answer in JSON: {error}") from error
+            raise _RetryableError(f"the AI provider did not answer in JSON: {error}") from error
     said = f"the AI provider answers {status}: {_words(response)}"
     if status == HTTPStatus.PAYMENT_REQUIRED or (
         status == HTTPStatus.TOO_MANY_REQUESTS and _MONEY.search(response.text)
     ):
-        raise RefusedError(said, status=status, hint="this is about money: see the provider's billing page")
+        raise RequestRefusedError(
+            said, status=status, hint="this is about money: see the provider's billing page"
+        )
     if status in _AGAIN or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
     ):
-        raise _AgainError(said, _asked_wait(response.headers))
-    raise RefusedError(said, status=status, hint=_HINTS.get(status))
+        raise _RetryableError(said, _asked_wait(response.headers))
+    raise RequestRefusedError(said, status=status, hint=_HINTS.get(status))
 
 
 _HINTS = {

@@ -12,18 +12,18 @@ from ticketctl.ai.offline.extraction import MASKED_KINDS
 from ticketctl.ai.offline.provider import OfflineProvider
 from ticketctl.ai.prompt_injection import detect_prompt_injection
 from ticketctl.ai.providers import anthropic, openai, prompts
-from ticketctl.ai.providers.chat import ChatModel, Completion, Turn
-from ticketctl.ai.providers.http_client import Transport, UnavailableError
+from ticketctl.ai.providers.chat import ChatMessage, ChatModel, Completion
+from ticketctl.ai.providers.http_client import HttpClient, ProviderUnavailableError
 from ticketctl.ai.providers.prompts import Prompt
 from ticketctl.ai.providers.response_parsing import (
-    BadAnswerError,
-    read_classification,
-    read_draft,
-    read_extraction,
+    UnusableResponseError,
+    parse_classification,
+    parse_draft,
+    parse_extraction,
 )
 from ticketctl.ai.redaction import PERSONAL_KINDS, RedactedText, redact
 from ticketctl.ai.sanitize import MAX_CHARACTERS, fence, strip_invisible
-from ticketctl.ai.taxonomy.schema import Taxonomy, digest
+from ticketctl.ai.taxonomy.schema import Taxonomy, json_digest
 from ticketctl.errors import ConfigError
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.tickets.pricing import INSTEAD_OF
@@ -39,7 +39,7 @@ _SHOWN = 300  # characters of a failure that a reason quotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnlineSettings:
+class LlmSettings:
     """How to reach a model. `models` replaces `model` for single steps; `timeout` is in seconds.
 
     `redact` keeps e-mail addresses and phone numbers at home; card and account numbers never leave.
@@ -52,7 +52,7 @@ class OnlineSettings:
     models: Mapping[Step, str] = field(default_factory=dict)
     timeout: float = 30.0
     retries: int = 3
-    at_once: int = 32
+    max_concurrency: int = 32
     max_tokens: int = 2_000
     redact: bool = True
 
@@ -69,7 +69,7 @@ class OnlineSettings:
         return self.models.get(step, self.model)
 
 
-class OnlineProvider:
+class LlmProvider:
     """Asks a model for each step. Made once per event loop, for `client` belongs to one.
 
     An answer that cannot be used is asked for once more, with the reason; then, and when the server cannot be
@@ -80,7 +80,7 @@ class OnlineProvider:
 
     def __init__(
         self,
-        settings: OnlineSettings,
+        settings: LlmSettings,
         taxonomy: Taxonomy,
         offline: OfflineProvider,
         client: httpx.AsyncClient,
@@ -91,7 +91,7 @@ class OnlineProvider:
         self._taxonomy = taxonomy
         self._offline = offline
         self._budget = budget
-        self._free = asyncio.Semaphore(settings.at_once)
+        self._free = asyncio.Semaphore(settings.max_concurrency)
         self._chat = _chat(settings, client)
 
     def fingerprint(self, step: Step) -> str:
@@ -99,7 +99,7 @@ class OnlineProvider:
         settings = self._settings
         model = settings.model_for(step)
         asked = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
-        return digest([self.name, asked, self._offline.fingerprint(step)])
+        return json_digest([self.name, asked, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         """Say what the ticket is about. Raises ProviderError where asking again cannot help."""
@@ -108,7 +108,7 @@ class OnlineProvider:
             Step.CLASSIFY,
             prompt,
             self._redacted(ticket),
-            lambda said: read_classification(said, self._taxonomy),
+            lambda said: parse_classification(said, self._taxonomy),
             lambda: self._offline.classify(ticket),
         )
         said = answer.output
@@ -122,7 +122,7 @@ class OnlineProvider:
             Step.EXTRACT,
             prompts.extract_prompt(self._taxonomy),
             sent,
-            lambda said: read_extraction(said, self._taxonomy, ticket.text, sent),
+            lambda said: parse_extraction(said, self._taxonomy, ticket.text, sent),
             lambda: self._offline.extract(ticket),
         )
 
@@ -135,7 +135,7 @@ class OnlineProvider:
             Step.RESPOND,
             prompts.respond_prompt(self._taxonomy, classification, route),
             sent,
-            lambda said: read_draft(said, self._taxonomy, ticket.text, sent),
+            lambda said: parse_draft(said, self._taxonomy, ticket.text, sent),
             lambda: self._offline.respond(ticket, classification, extraction, route),
         )
 
@@ -147,7 +147,7 @@ class OnlineProvider:
         try:
             output = await self._conversed(model, prompt, sent, read, said)
             answer = ProviderResponse(output=output, model=model)
-        except (BadAnswerError, UnavailableError) as failed:
+        except (UnusableResponseError, ProviderUnavailableError) as failed:
             answer = _degraded(await stand_in(), failed)
             if said:
                 answer = replace(answer, model=f"{answer.model}{INSTEAD_OF}{model}")
@@ -162,15 +162,15 @@ class OnlineProvider:
         self, model: str, prompt: Prompt, sent: RedactedText, read: _Read[Output], said: list[Completion]
     ) -> Output:
         """Ask, and where the answer cannot be used ask once more, showing why; `said` keeps what was answered."""
-        ticket = Turn("user", fence(sent.text))
+        ticket = ChatMessage("user", fence(sent.text))
         first = await self._completed(model, prompt, [ticket], said)
         try:
             return _usable(first, read)
-        except BadAnswerError as bad:
+        except UnusableResponseError as bad:
             again = [
                 ticket,
-                Turn("assistant", first.text[:_QUOTED] or "(no answer)"),
-                Turn(
+                ChatMessage("assistant", first.text[:_QUOTED] or "(no answer)"),
+                ChatMessage(
                     "user",
                     f"That answer cannot be used: {bad}. ProviderResponse again, as the instructions ask.",
                 ),
@@ -178,11 +178,11 @@ class OnlineProvider:
         return _usable(await self._completed(model, prompt, again, said), read)
 
     async def _completed(
-        self, model: str, prompt: Prompt, turns: list[Turn], said: list[Completion]
+        self, model: str, prompt: Prompt, conversation: list[ChatMessage], said: list[Completion]
     ) -> Completion:
         async with self._free:
             self._budget.check(model)
-            completion = await self._chat.complete(model, prompt, turns)
+            completion = await self._chat.complete(model, prompt, conversation)
         self._budget.add(model, completion.input_tokens, completion.output_tokens)
         said.append(completion)
         return completion
@@ -192,14 +192,14 @@ class OnlineProvider:
         return redact(ticket.text, PERSONAL_KINDS if self._settings.redact else MASKED_KINDS)
 
 
-def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
+def _chat(settings: LlmSettings, client: httpx.AsyncClient) -> ChatModel:
     kinds: dict[str, tuple[type[openai.OpenAIChat | anthropic.AnthropicMessages], str]] = {
         "openai": (openai.OpenAIChat, openai.BASE_URL),
         "anthropic": (anthropic.AnthropicMessages, anthropic.BASE_URL),
     }
     kind, base_url = kinds[settings.provider]
     return kind(
-        Transport(client, retries=settings.retries),
+        HttpClient(client, retries=settings.retries),
         base_url=settings.base_url or base_url,
         api_key=settings.api_key,
         max_tokens=settings.max_tokens,
@@ -208,7 +208,7 @@ def _chat(settings: OnlineSettings, client: httpx.AsyncClient) -> ChatModel:
 
 def _usable(completion: Completion, read: _Read[Output]) -> Output:
     if completion.problem is not None:
-        raise BadAnswerError(completion.problem)
+        raise UnusableResponseError(completion.problem)
     return read(completion.text)
 
 

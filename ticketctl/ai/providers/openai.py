@@ -7,8 +7,8 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from ticketctl.ai.providers.chat import Completion, Turn, messages, tokens
-from ticketctl.ai.providers.http_client import RefusedError, Transport
+from ticketctl.ai.providers.chat import ChatMessage, Completion, message_dicts, token_count
+from ticketctl.ai.providers.http_client import HttpClient, RequestRefusedError
 from ticketctl.ai.providers.prompts import Prompt
 
 log = logging.getLogger(__name__)
@@ -26,21 +26,21 @@ _NOT_UNDERSTOOD = frozenset(
 class OpenAIChat:
     """Speaks to one server, and remembers which way of asking for JSON it understands."""
 
-    def __init__(self, transport: Transport, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
+    def __init__(self, transport: HttpClient, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
         self._transport = transport
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._max_tokens = max_tokens
         self._format = 0
 
-    async def complete(self, model: str, prompt: Prompt, turns: list[Turn]) -> Completion:
-        """Answer the last of the turns; what a server refuses is asked in the next simpler form."""
+    async def complete(self, model: str, prompt: Prompt, conversation: list[ChatMessage]) -> Completion:
+        """Answer the last of the conversation; what a server refuses is asked in the next simpler form."""
         at = self._format
         while True:
-            body = self._body(model, prompt, turns, _FORMATS[at])
+            body = self._body(model, prompt, conversation, _FORMATS[at])
             try:
                 answer = await self._transport.post(self._url, self._headers, body)
-            except RefusedError as refused:
+            except RequestRefusedError as refused:
                 if refused.status not in _NOT_UNDERSTOOD or at == len(_FORMATS) - 1:
                     raise
                 log.info("the AI provider does not take %s: %s", _FORMATS[at], refused)
@@ -49,11 +49,11 @@ class OpenAIChat:
                 self._format = max(self._format, at)
                 return _completion(answer)
 
-    def _body(self, model: str, prompt: Prompt, turns: list[Turn], form: str) -> dict[str, Any]:
+    def _body(self, model: str, prompt: Prompt, conversation: list[ChatMessage], form: str) -> dict[str, Any]:
         system = prompt.system if form == "json_schema" else prompt.with_schema
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": "system", "content": system}, *messages(turns)],
+            "messages": [{"role": "system", "content": system}, *message_dicts(conversation)],
             "max_completion_tokens": self._max_tokens,
         }
         if form == "json_schema":
@@ -75,7 +75,7 @@ def _completion(answer: dict[str, Any]) -> Completion:
         problem = _problem(choice.get("finish_reason"), message.get("refusal"), said)
     usage = answer.get("usage")
     return Completion(
-        said, tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens"), problem or None
+        said, token_count(usage, "prompt_tokens"), token_count(usage, "completion_tokens"), problem or None
     )
 
 

@@ -63,7 +63,7 @@ def classify_prompt(taxonomy: Taxonomy) -> Prompt:
 
 def extract_prompt(taxonomy: Taxonomy) -> Prompt:
     """Ask for the entities, to the letter."""
-    kinds = sorted(taxonomy.kinds())
+    kinds = sorted(taxonomy.entity_kinds())
     system = (
         "You find what a support ticket names.\n"
         f"{_UNTRUSTED}\n\n"
@@ -79,7 +79,7 @@ def extract_prompt(taxonomy: Taxonomy) -> Prompt:
 def respond_prompt(taxonomy: Taxonomy, classification: Classification, route: Route) -> Prompt:
     """Ask for a draft in the ticket's language, after the category's template."""
     template = reply_templates.fill_template(
-        taxonomy.template(classification.category, classification.language), {}
+        taxonomy.reply_template(classification.category, classification.language), {}
     )
     allowed = ", ".join(taxonomy.reply.allow) or "none"
     system = (

@@ -18,7 +18,7 @@ LONGEST_REPLY = 5_000
 """Characters that a draft may have."""
 
 
-class BadAnswerError(Exception):
+class UnusableResponseError(Exception):
     """An answer that cannot be used; its text tells the model why."""
 
 
@@ -35,8 +35,8 @@ class _Reply(msgspec.Struct, frozen=True):
     reply: Annotated[str, Meta(min_length=1, max_length=LONGEST_REPLY)]
 
 
-def read_classification(answer: str, taxonomy: Taxonomy) -> Classification:
-    """The classification in an answer. Raises BadAnswerError for anything outside the taxonomy."""
+def parse_classification(answer: str, taxonomy: Taxonomy) -> Classification:
+    """The classification in an answer. Raises UnusableResponseError for anything outside the taxonomy."""
     names = tuple(category.name for category in taxonomy.categories)
     priorities = tuple(priority.name for priority in taxonomy.priorities)
     said = msgspec.structs.asdict(_decoded(answer, _classified(names, priorities)))
@@ -45,20 +45,20 @@ def read_classification(answer: str, taxonomy: Taxonomy) -> Classification:
     return Classification(
         **{**said, "category": category, "confidence": confidence},
         method="model",
-        review=tuple(taxonomy.doubts(category, confidence)),
+        review=tuple(taxonomy.review_reasons(category, confidence)),
     )
 
 
-def read_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Extraction:
+def parse_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Extraction:
     """The entities in an answer, each at its place in the ticket's text.
 
     What does not stand there to the letter is dropped, what our own patterns know as secret is masked.
-    Raises BadAnswerError for an unknown kind.
+    Raises UnusableResponseError for an unknown kind.
     """
     entities = _decoded(answer, _Entities).entities
-    unknown = sorted({entity.kind for entity in entities} - taxonomy.kinds())
+    unknown = sorted({entity.kind for entity in entities} - taxonomy.entity_kinds())
     if unknown:
-        raise BadAnswerError(f"{unknown[0]!r} is no kind of value that was asked for")
+        raise UnusableResponseError(f"{unknown[0]!r} is no kind of value that was asked for")
     kept = find_entities(text, kinds=MASKED_KINDS)
     for entity in entities[:MAX_ENTITIES]:
         place = _place(redacted.restore_exactly(entity.value), text, kept)
@@ -68,16 +68,18 @@ def read_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: Redact
     return Extraction(entities=tuple(sorted(kept, key=lambda entity: entity.start)[:MAX_ENTITIES]))
 
 
-def read_draft(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Draft:
-    """The draft in an answer. Raises BadAnswerError where it names what neither ticket nor templates name."""
+def parse_draft(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Draft:
+    """The draft in an answer. Raises UnusableResponseError where it names what neither ticket nor templates name."""
     reply = strip_invisible(_decoded(answer, _Reply).reply).strip()
     if unknown := redacted.unknown_placeholders(reply):
-        raise BadAnswerError(f"{unknown[0]} stands for nothing")
+        raise UnusableResponseError(f"{unknown[0]} stands for nothing")
     reply = redacted.restore(reply)
     if strange := find_ungrounded_references(reply, text, taxonomy):
-        raise BadAnswerError(f"{strange[0]!r} stands neither in the ticket nor among what a reply may name")
+        raise UnusableResponseError(
+            f"{strange[0]!r} stands neither in the ticket nor among what a reply may name"
+        )
     if not reply:
-        raise BadAnswerError("the reply is empty")
+        raise UnusableResponseError("the reply is empty")
     return Draft(text=f"{reply}\n", method="model")
 
 
@@ -86,11 +88,11 @@ def _decoded(answer: str, kind: type[Any]) -> Any:
     answer = re.sub(r"<think>.*?</think>", "", answer, flags=re.DOTALL)
     start, end = answer.find("{"), answer.rfind("}")
     if start < 0 or end < start or answer.lstrip().startswith("["):
-        raise BadAnswerError("the answer holds no JSON object")
+        raise UnusableResponseError("the answer holds no JSON object")
     try:
         return msgspec.json.decode(answer[start : end + 1].encode(), type=kind)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise BadAnswerError(f"the answer cannot be used: {error}") from None
+        raise UnusableResponseError(f"the answer cannot be used: {error}") from None
 
 
 @lru_cache(maxsize=4)

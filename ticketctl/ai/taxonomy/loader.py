@@ -28,23 +28,23 @@ def default_taxonomy() -> Taxonomy:
     return msgspec.convert(_tables(_text(DEFAULT), str(DEFAULT)), Taxonomy)
 
 
-def taxonomy_for(labels: Iterable[str]) -> Taxonomy:
+def taxonomy_from_labels(labels: Iterable[str]) -> Taxonomy:
     """The built-in taxonomy with these categories in place of its own, and without its routes."""
     categories = tuple(Category(name=label) for label in sorted(set(labels)))
     return msgspec.structs.replace(default_taxonomy(), categories=categories, routes=())
 
 
-def read(path: Path) -> Taxonomy:
+def load_taxonomy_file(path: Path) -> Taxonomy:
     """The taxonomy in a TOML file, at its top level or in its table `taxonomy`.
 
     Raises NotFoundError where there is no such file, ConfigError where it is no taxonomy.
     """
-    return parse(_text(path), str(path))
+    return parse_taxonomy(_text(path), str(path))
 
 
-def parse(text: str, where: str) -> Taxonomy:
+def parse_taxonomy(text: str, where: str) -> Taxonomy:
     """The taxonomy in a TOML text; `where` names it in errors. Raises ConfigError, with all problems in one line."""
-    from ticketctl.ai.taxonomy.validation import problems
+    from ticketctl.ai.taxonomy.validation import find_problems
 
     data = _tables(text, where)
     try:
@@ -53,7 +53,7 @@ def parse(text: str, where: str) -> Taxonomy:
         match = _PROBLEM.fullmatch(str(error))
         found = [(match[2], match[1])] if match else [("", str(error))]
     else:
-        found = list(problems(taxonomy))
+        found = list(find_problems(taxonomy))
         if not found:
             return taxonomy
     said = [_located(text, place, problem) for place, problem in found[:_SHOWN]]

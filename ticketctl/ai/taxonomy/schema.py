@@ -38,11 +38,11 @@ BUILT_IN_KINDS = frozenset(
 """The kinds of entity that are found without being configured."""
 
 
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class TaxonomyPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What all parts of a taxonomy share: unknown keys in a file are errors."""
 
 
-class Category(Struct, frozen=True, kw_only=True):
+class Category(TaxonomyPart, frozen=True, kw_only=True):
     """What a ticket may be about.
 
     `examples` train the engine; without any, the name and `keywords` are all that it has. `replies` are
@@ -60,7 +60,7 @@ class Category(Struct, frozen=True, kw_only=True):
     threshold: Share | None = None
 
 
-class Priority(Struct, frozen=True, kw_only=True):
+class Priority(TaxonomyPart, frozen=True, kw_only=True):
     """How soon a ticket needs a person. `keywords` settle it; `examples` train the engine."""
 
     name: Name
@@ -69,14 +69,14 @@ class Priority(Struct, frozen=True, kw_only=True):
     keywords: tuple[str, ...] = ()
 
 
-class Team(Struct, frozen=True, kw_only=True):
+class Team(TaxonomyPart, frozen=True, kw_only=True):
     """Who gets a ticket."""
 
     name: Name
     description: str = ""
 
 
-class Conditions(Struct, frozen=True, kw_only=True):
+class Conditions(TaxonomyPart, frozen=True, kw_only=True):
     """What must hold, all of it, for a rule to match; what is left out always holds.
 
     `entities` maps kinds to regular expressions: some entity of each kind must match its own; an empty one
@@ -91,7 +91,7 @@ class Conditions(Struct, frozen=True, kw_only=True):
     confidence_below: Share | None = None
     confidence_from: Share | None = None
 
-    def unmet(self, classification: Classification, extraction: Extraction) -> str | None:
+    def unmet_condition(self, classification: Classification, extraction: Extraction) -> str | None:
         """Say which condition does not hold, or None where all do."""
         for field in ("category", "priority", "sentiment", "language"):
             wanted, found = getattr(self, field), getattr(classification, field)
@@ -111,7 +111,7 @@ class Conditions(Struct, frozen=True, kw_only=True):
         return None
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class RoutingRule(TaxonomyPart, frozen=True, kw_only=True):
     """A team, and when it gets a ticket."""
 
     team: Name
@@ -119,7 +119,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
-class Identifier(Struct, frozen=True, kw_only=True):
+class Identifier(TaxonomyPart, frozen=True, kw_only=True):
     """A kind of number that the desk's customers quote, found by the keyword before it.
 
     `pattern` is a regular expression for the number itself.
@@ -130,7 +130,7 @@ class Identifier(Struct, frozen=True, kw_only=True):
     pattern: str = r"[A-Z]{0,6}[-_/]?\d[A-Z0-9]*(?:[-_/][A-Z0-9]+)*"
 
 
-class Thresholds(Struct, frozen=True, kw_only=True):
+class Thresholds(TaxonomyPart, frozen=True, kw_only=True):
     """Below `category`, a human decides; below `guess`, no category is even proposed to them.
 
     `rules` is the most that name and keyword rules may claim.
@@ -141,7 +141,7 @@ class Thresholds(Struct, frozen=True, kw_only=True):
     rules: Share = 0.5
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class ReplySettings(TaxonomyPart, frozen=True, kw_only=True):
     """The reply of a category that has none, and what replies may name besides what the ticket names.
 
     `allow` lists links, hosts, e-mail addresses and amounts.
@@ -153,7 +153,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
 
 
-class Taxonomy(Struct, frozen=True, kw_only=True):
+class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
     """The whole vocabulary. Priorities go from the lowest to the highest; of the routes, the first match wins."""
 
     categories: Annotated[tuple[Category, ...], Meta(min_length=1)]
@@ -161,39 +161,39 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
     default_priority: Name
     teams: Annotated[tuple[Team, ...], Meta(min_length=1)]
     default_team: Name
-    routes: tuple[Rule, ...] = ()
+    routes: tuple[RoutingRule, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     thresholds: Thresholds = Thresholds()
-    reply: Reply = Reply()
+    reply: ReplySettings = ReplySettings()
 
-    def category(self, name: str) -> Category | None:
+    def find_category(self, name: str) -> Category | None:
         """The category of that name, or None."""
         return next((category for category in self.categories if category.name == name), None)
 
-    def threshold(self, category: str) -> float:
+    def threshold_for(self, category: str) -> float:
         """The confidence, 0 to 1, below which a human decides on this category."""
-        found = self.category(category)
+        found = self.find_category(category)
         return self.thresholds.category if found is None or found.threshold is None else found.threshold
 
-    def doubts(self, category: str | None, confidence: float) -> Iterator[str]:
+    def review_reasons(self, category: str | None, confidence: float) -> Iterator[str]:
         """Why a human must look at a category found with this confidence, 0 to 1; nothing where it is sure."""
         if category is None:
             yield "no category fits"
-        elif confidence < (threshold := self.threshold(category)):
+        elif confidence < (threshold := self.threshold_for(category)):
             yield f"confidence {confidence:.3f} is below {threshold:.3f}"
 
-    def kinds(self) -> frozenset[str]:
+    def entity_kinds(self) -> frozenset[str]:
         """Every kind of entity that may be found."""
         return BUILT_IN_KINDS | {identifier.kind for identifier in self.identifiers}
 
-    def template(self, category: str | None, language: str) -> str:
+    def reply_template(self, category: str | None, language: str) -> str:
         """The reply template for a category in a language, or the nearest there is."""
-        found = self.category(category) if category else None
+        found = self.find_category(category) if category else None
         if found is None:
             return self.reply.default
         return found.replies.get(language) or found.reply or self.reply.default
 
-    def read_by(self, step: Step) -> object:
+    def step_inputs(self, step: Step) -> object:
         """The parts that one step's answer depends on, so that a new reply leaves what is classified as it is."""
         if step is Step.EXTRACT:
             return self.identifiers
@@ -204,7 +204,7 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
 
     def fingerprint(self) -> str:
         """A text that changes whenever the routing may change."""
-        return digest([self.routes, self.teams, self.default_team])
+        return json_digest([self.routes, self.teams, self.default_team])
 
     def route(self, classification: Classification, extraction: Extraction) -> Route:
         """Choose the team by the first rule that matches."""
@@ -215,11 +215,11 @@ class Taxonomy(Struct, frozen=True, kw_only=True):
 
     def explain(
         self, classification: Classification, extraction: Extraction
-    ) -> Iterator[tuple[Rule, str | None]]:
+    ) -> Iterator[tuple[RoutingRule, str | None]]:
         """Each rule in order, with the condition that does not hold, or None where the rule matches."""
         for number, rule in enumerate(self.routes, start=1):
             named = rule if rule.name else msgspec.structs.replace(rule, name=f"rule {number}")
-            yield named, rule.when.unmet(classification, extraction)
+            yield named, rule.when.unmet_condition(classification, extraction)
 
 
 NO_CATEGORY = "none"
@@ -229,7 +229,7 @@ SENTIMENTS = ("negative", "neutral", "positive")
 """How the writer feels: a closed vocabulary that no file changes."""
 
 
-def digest(value: object) -> str:
+def json_digest(value: object) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal."""
     from hashlib import sha256
 

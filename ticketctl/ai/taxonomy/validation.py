@@ -7,7 +7,7 @@ from ticketctl.ai import reply_templates
 from ticketctl.ai.taxonomy.schema import BUILT_IN_KINDS, NO_CATEGORY, SENTIMENTS, Conditions, Taxonomy
 
 
-def problems(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
+def find_problems(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
     """What does not fit together: the place ("routes[2].team") and what is wrong there."""
     yield from _repeated("categories", [category.name for category in taxonomy.categories])
     yield from _repeated("priorities", [priority.name for priority in taxonomy.priorities])
@@ -53,8 +53,8 @@ def _bad_routes(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
             for name in getattr(rule.when, field):
                 if name not in names:
                     yield f"routes[{number}].when.{field}", _unknown(field, name, names)
-        for kind in rule.when.entities.keys() - taxonomy.kinds():
-            yield f"routes[{number}].when.entities", _unknown("kind", kind, sorted(taxonomy.kinds()))
+        for kind in rule.when.entities.keys() - taxonomy.entity_kinds():
+            yield f"routes[{number}].when.entities", _unknown("kind", kind, sorted(taxonomy.entity_kinds()))
         lowest, end = rule.when.confidence_from, rule.when.confidence_below
         if lowest is not None and end is not None and lowest >= end:
             yield f"routes[{number}].when", f"no confidence is below {end:g} and at least {lowest:g}"
@@ -79,7 +79,7 @@ def _bad_templates(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
         for language, template in category.replies.items():
             templates[f"categories[{number}].replies.{language}"] = template
     for place, template in templates.items():
-        for problem in reply_templates.find_template_problems(template, taxonomy.kinds()):
+        for problem in reply_templates.find_template_problems(template, taxonomy.entity_kinds()):
             yield place, problem
 
 

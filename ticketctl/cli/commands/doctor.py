@@ -53,12 +53,12 @@ def doctor(
 
     Piped, the columns are: place, rule, breaks or risk, cause, fix.
     """
-    from ticketctl.diagnostics.settings_checks import of_settings
+    from ticketctl.diagnostics.settings_checks import check_settings
 
     folder = path or Path.cwd()
     inspection = _inspect(folder, handler)
     settings = load_settings()
-    advice = [*inspection.advice, *of_settings(settings, os.environ), *(_ask(settings) if ask else ())]
+    advice = [*inspection.advice, *check_settings(settings, os.environ), *(_ask(settings) if ask else ())]
     if as_json:
         found = [one.to_json() for one in advice]
         output.print_json({"files": inspection.files, "findings": found})
@@ -86,17 +86,17 @@ def _inspect(folder: Path, handler: str | None) -> "Analysis":
 
 def _ask(settings: "Settings") -> "list[SourceFinding]":
     from ticketctl import event_loops
-    from ticketctl.diagnostics.settings_checks import Asked, of_queue
+    from ticketctl.diagnostics.settings_checks import ServerLimits, check_server_limits
     from ticketctl.runtime import database, open_operator_resources
 
     with database(settings) as found:
 
-        async def asked() -> Asked:
+        async def asked() -> ServerLimits:
             async with open_operator_resources(found) as resources:
                 limit = await resources.operations.get_connection_limit()
-                return Asked(await resources.queue.policy(), limit)
+                return ServerLimits(await resources.queue.policy(), limit)
 
-        return of_queue(settings, os.environ, event_loops.run(asked()))
+        return check_server_limits(settings, os.environ, event_loops.run(asked()))
 
 
 def _show(advice: "Sequence[SourceFinding]", files: int) -> None:

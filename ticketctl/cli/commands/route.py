@@ -40,11 +40,11 @@ def route(
 
     Piped, the columns are: rule, team, matched or not, reason.
     """
-    from ticketctl.ai.providers.factory import taxonomy_of
+    from ticketctl.ai.providers.factory import load_taxonomy
     from ticketctl.tickets import service
     from ticketctl.tickets.review import read_analysis
 
-    taxonomy = taxonomy_of(load_settings())
+    taxonomy = load_taxonomy(load_settings())
 
     async def work(store: "TicketStore") -> "TicketDetails":
         return await service.show(store, ticket_id)

@@ -12,13 +12,13 @@ from ticketctl.cli.input import read_event
 from ticketctl.cli.rendering import matrix, output
 from ticketctl.cli.rendering.export import Pictures
 from ticketctl.cli.resources import load_settings
-from ticketctl.diagnostics.execution_models import MODELS
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
 from ticketctl.errors import UnsafeError
 from ticketctl.event_loops import LOOPS, get_loop_policy
 from ticketctl.postgres.pools import POOLS, get_pool
 
 if TYPE_CHECKING:
-    from ticketctl.diagnostics.simulation import Cell
+    from ticketctl.diagnostics.simulation import MatrixCell
     from ticketctl.postgres.address import Address
     from ticketctl.settings import Settings
     from ticketctl.warmstart.runner.experiment import Runtime
@@ -53,7 +53,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     pairs = list(product(dict.fromkeys(request.pools or POOLS), dict.fromkeys(request.loops or LOOPS)))
     batches = [read_event(file)["Records"] for file in request.event_files]
     with _server(settings, request.database_url) as (server, ours), output.progress(len(pairs)) as advance:
-        plan = simulation.Plan(
+        plan = simulation.SimulationPlan(
             settings=settings,
             server=server,
             ours=ours,
@@ -72,7 +72,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
 
 
 def _refuse_events(request: Request) -> None:
-    asked = [loop for loop in request.loops or () if not MODELS[loop].takes_records]
+    asked = [loop for loop in request.loops or () if not EXECUTION_MODELS[loop].takes_records]
     if asked and request.event_files:
         raise typer.BadParameter(
             f"is for the worker: {asked[0]} gets a request of its own", param_hint="--event"
@@ -93,7 +93,7 @@ def _server(settings: "Settings", database_url: str | None) -> Iterator[tuple["A
         yield Address.parse(url), True
 
 
-def _as_json(cells: "list[Cell]", configured: tuple[str, str]) -> dict[str, Any]:
+def _as_json(cells: "list[MatrixCell]", configured: tuple[str, str]) -> dict[str, Any]:
     pool, loop = configured
     return {
         "cells": [cell.to_json() for cell in cells],
@@ -101,11 +101,11 @@ def _as_json(cells: "list[Cell]", configured: tuple[str, str]) -> dict[str, Any]
     }
 
 
-def _verdict(cells: "list[Cell]", pair: tuple[str, str]) -> str | None:
+def _verdict(cells: "list[MatrixCell]", pair: tuple[str, str]) -> str | None:
     return next((cell.report.verdict.value for cell in cells if (cell.pool, cell.loop) == pair), None)
 
 
-def _judge(cells: "list[Cell]", configured: tuple[str, str], *, chosen: bool) -> None:
+def _judge(cells: "list[MatrixCell]", configured: tuple[str, str], *, chosen: bool) -> None:
     asked = [cell for cell in cells if chosen or (cell.pool, cell.loop) == configured]
     unsafe = [cell for cell in asked if cell.report.verdict != "safe"]
     if unsafe:
@@ -113,12 +113,12 @@ def _judge(cells: "list[Cell]", configured: tuple[str, str], *, chosen: bool) ->
         raise UnsafeError(named, hint=_hint(cells, configured))
 
 
-def _hint(cells: "list[Cell]", configured: tuple[str, str]) -> str:
+def _hint(cells: "list[MatrixCell]", configured: tuple[str, str]) -> str:
     """Name a pair that was safe: with the loop that is configured, if there is one."""
     found = [cell for cell in cells if cell.report.verdict == "safe"]
     if not found:
         return "ticketctl simulate-warm-starts, without options, tries every pair"
     safe = next((cell for cell in found if cell.loop == configured[1]), found[0])
-    model = MODELS[safe.loop]
+    model = EXECUTION_MODELS[safe.loop]
     settings = [f"{model.pool}={safe.pool}", *([f"{model.loop}={safe.loop}"] if model.loop else [])]
     return f"this pair was safe: {' '.join(settings)}"

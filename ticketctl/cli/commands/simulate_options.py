@@ -9,7 +9,7 @@ import typer
 
 from ticketctl.cli.commands import simulate_handler
 from ticketctl.cli.options import check_pool
-from ticketctl.diagnostics.execution_models import MODELS, require
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS, require_extra
 from ticketctl.event_loops import LOOPS
 from ticketctl.postgres.pools import ALIASES, POOLS
 
@@ -34,9 +34,9 @@ def _check_pools(names: list[str] | None) -> list[str] | None:
 
 def _check_models(names: list[str] | None) -> list[str] | None:
     for name in names or ():
-        if name not in MODELS:
-            raise typer.BadParameter(f"there is no loop {name!r}; it can be {', '.join(MODELS)}")
-        require(name)
+        if name not in EXECUTION_MODELS:
+            raise typer.BadParameter(f"there is no loop {name!r}; it can be {', '.join(EXECUTION_MODELS)}")
+        require_extra(name)
     return names
 
 
@@ -65,9 +65,9 @@ LoopsOption = Annotated[
     list[str] | None,
     typer.Option(
         callback=_check_models,
-        autocompletion=lambda: list(MODELS),
+        autocompletion=lambda: list(EXECUTION_MODELS),
         help=f"Only this execution model; may be repeated. The worker's: {', '.join(LOOPS)}. The API's: "
-        f"{', '.join(name for name in MODELS if name not in LOOPS)}. Default: the worker's.",
+        f"{', '.join(name for name in EXECUTION_MODELS if name not in LOOPS)}. Default: the worker's.",
         show_default=False,
     ),
 ]

@@ -14,10 +14,10 @@ from ticketctl.errors import InvalidInputError, NotFoundError, UnsafeError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from ticketctl.ai.evaluation.dataset import Sample
-    from ticketctl.ai.evaluation.runner import Trials
+    from ticketctl.ai.evaluation.dataset import LabeledText
+    from ticketctl.ai.evaluation.runner import EvaluationRun
     from ticketctl.ai.offline.engine.model import Model
-    from ticketctl.ai.providers.factory import Providers
+    from ticketctl.ai.providers.factory import ProviderFactory
     from ticketctl.ai.taxonomy.schema import Taxonomy
     from ticketctl.settings import Settings
 
@@ -50,12 +50,12 @@ def train(
 
     The same texts give the same file, to the last byte. Piped, the columns are: file, labels, texts, bytes.
     """
-    from ticketctl.ai.evaluation.dataset import read_samples
+    from ticketctl.ai.evaluation.dataset import load_dataset
     from ticketctl.ai.offline.engine.artifact import serialize
-    from ticketctl.ai.providers.factory import taxonomy_of
+    from ticketctl.ai.providers.factory import load_taxonomy
 
-    taxonomy = taxonomy_of(load_settings())
-    samples = read_samples(file, text_column, label_column)
+    taxonomy = load_taxonomy(load_settings())
+    samples = load_dataset(file, text_column, label_column)
     if to.is_dir() or not to.parent.is_dir():
         raise InvalidInputError(f"{to} cannot be written", hint="name a file in a folder that exists")
     model = _learned(samples)
@@ -107,7 +107,7 @@ def evaluate(
     Where the texts have labels that the taxonomy lacks, --train or --model brings a vocabulary of its own.
     Piped, lines begin with what they are: a figure, a label, a confusion or a change.
     """
-    from ticketctl.ai.evaluation.dataset import read_samples
+    from ticketctl.ai.evaluation.dataset import load_dataset
     from ticketctl.cli.rendering import evaluation
 
     if provider is not None and provider not in PROVIDERS:
@@ -117,7 +117,7 @@ def evaluate(
     if train is not None and model is not None:
         raise InvalidInputError("--train and --model exclude each other", hint="leave one of them out")
     settings = load_settings(ai_provider=provider)
-    samples = read_samples(file, text_column, label_column)[:limit]
+    samples = load_dataset(file, text_column, label_column)[:limit]
     before = None if compare is None else evaluation.read_predictions(compare)
     trained = _given(train, model, text_column, label_column)
     taxonomy = _vocabulary(settings, trained, {sample.label for sample in samples})
@@ -138,7 +138,7 @@ def evaluate(
         )
 
 
-def _learned(samples: "Sequence[Sample]") -> "Model":
+def _learned(samples: "Sequence[LabeledText]") -> "Model":
     from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
 
     with output.progress(PROGRESS_STEPS) as step:
@@ -147,11 +147,11 @@ def _learned(samples: "Sequence[Sample]") -> "Model":
 
 def _given(train: Path | None, model: Path | None, text_column: str, label_column: str) -> "Model | None":
     """The model that was asked for, instead of the one that the settings name."""
-    from ticketctl.ai.evaluation.dataset import read_samples
+    from ticketctl.ai.evaluation.dataset import load_dataset
     from ticketctl.ai.offline.engine.artifact import deserialize
 
     if train is not None:
-        return _learned(read_samples(train, text_column, label_column))
+        return _learned(load_dataset(train, text_column, label_column))
     if model is None:
         return None
     try:
@@ -166,10 +166,10 @@ def _given(train: Path | None, model: Path | None, text_column: str, label_colum
 
 def _vocabulary(settings: "Settings", trained: "Model | None", labels: "Collection[str]") -> "Taxonomy":
     """The categories to choose from: the model's own, else the taxonomy's."""
-    from ticketctl.ai.providers.factory import taxonomy_of
-    from ticketctl.ai.taxonomy.loader import taxonomy_for
+    from ticketctl.ai.providers.factory import load_taxonomy
+    from ticketctl.ai.taxonomy.loader import taxonomy_from_labels
 
-    taxonomy = taxonomy_of(settings) if trained is None else taxonomy_for(trained.labels)
+    taxonomy = load_taxonomy(settings) if trained is None else taxonomy_from_labels(trained.labels)
     known = {category.name for category in taxonomy.categories}
     if not known & set(labels):
         raise InvalidInputError(
@@ -182,21 +182,25 @@ def _vocabulary(settings: "Settings", trained: "Model | None", labels: "Collecti
 
 def _providers(
     settings: "Settings", taxonomy: "Taxonomy", trained: "Model | None", budget: float | None
-) -> "Providers":
+) -> "ProviderFactory":
     from ticketctl.ai.budget import Budget
-    from ticketctl.ai.providers.factory import Providers
+    from ticketctl.ai.providers.factory import ProviderFactory
     from ticketctl.tickets.pricing import parse_prices
 
-    return Providers(settings, taxonomy, trained=trained, budget=Budget(parse_prices(settings), budget))
+    return ProviderFactory(settings, taxonomy, trained=trained, budget=Budget(parse_prices(settings), budget))
 
 
-def _tried(providers: "Providers", samples: "Sequence[Sample]", settings: "Settings") -> "Trials":
+def _tried(
+    providers: "ProviderFactory", samples: "Sequence[LabeledText]", settings: "Settings"
+) -> "EvaluationRun":
     from ticketctl import event_loops
-    from ticketctl.ai.evaluation.runner import tried
+    from ticketctl.ai.evaluation.runner import classify_dataset
 
-    async def work() -> "Trials":
-        async with providers.per_loop() as provider:
-            return await tried(provider, samples, at_once=settings.ai_concurrency, done=done)
+    async def work() -> "EvaluationRun":
+        async with providers.open_provider() as provider:
+            return await classify_dataset(
+                provider, samples, max_concurrency=settings.ai_concurrency, done=done
+            )
 
     with output.progress(len(samples)) as done:
         return event_loops.run(work())

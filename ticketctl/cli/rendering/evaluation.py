@@ -13,7 +13,7 @@ from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ticketctl.ai.evaluation.metrics import Prediction
-    from ticketctl.ai.evaluation.runner import Trials
+    from ticketctl.ai.evaluation.runner import EvaluationRun
     from ticketctl.ai.taxonomy.schema import Taxonomy
     from ticketctl.settings import Settings
 
@@ -22,16 +22,18 @@ _FIGURES = ("tickets", "provider", "model", "accuracy", "macro_f1", "ece")
 
 
 def report(
-    trials: "Trials",
+    trials: "EvaluationRun",
     settings: "Settings",
     taxonomy: "Taxonomy",
     cost: float | None,
     before: "Sequence[Prediction] | None",
 ) -> dict[str, Any]:
     """The JSON form: shares are 0 to 1, latencies milliseconds; `cost` is None where no price is known."""
-    from ticketctl.ai.evaluation.metrics import changes, evaluated
+    from ticketctl.ai.evaluation.metrics import changed_predictions, evaluate_predictions
 
-    form: dict[str, Any] = msgspec.to_builtins(evaluated(trials.predictions, taxonomy.thresholds.category))
+    form: dict[str, Any] = msgspec.to_builtins(
+        evaluate_predictions(trials.predictions, taxonomy.thresholds.category)
+    )
     offline = settings.ai_provider == "offline"
     model = "offline" if offline else settings.ai_model_classify or settings.ai_model
     times = sorted(trials.milliseconds)
@@ -53,7 +55,7 @@ def report(
     if before is not None:
         form["changes"] = [
             {"text": new.text, "expected": new.expected, "before": old.predicted, "after": new.predicted}
-            for old, new in changes(before, trials.predictions)
+            for old, new in changed_predictions(before, trials.predictions)
         ]
     return form
 

@@ -11,7 +11,7 @@ from ticketctl.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ticketctl.diagnostics.simulation import Cell
+    from ticketctl.diagnostics.simulation import MatrixCell
     from ticketctl.warmstart.report.model import Report
     from ticketctl.warmstart.report.svg import ReportCell
 
@@ -40,7 +40,7 @@ class Pictures:
     svg: Path | None = None
     html: Path | None = None
 
-    def draw_matrix(self, cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+    def draw_matrix(self, cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
         """Draw our worker's cells. Raises InvalidInputError where a file cannot be written."""
         from ticketctl.warmstart.report import svg
 

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from ticketctl.diagnostics.simulation import Cell
+    from ticketctl.diagnostics.simulation import MatrixCell
     from ticketctl.warmstart.report.model import Finding, Report
 
 _GAP = 3
 """Columns of the terminal between two of the matrix."""
 
 
-def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+def show(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
     """Print the matrix for a person, or a line a cell when piped."""
     if not output.on_terminal():
         output.print_rows(_row(cell) for cell in cells)
@@ -27,7 +27,7 @@ def show(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
     _print_findings(cells)
 
 
-def _row(cell: "Cell") -> list[object]:
+def _row(cell: "MatrixCell") -> list[object]:
     return [cell.pool, cell.loop, *summary(cell.report)]
 
 
@@ -42,7 +42,7 @@ def summary(report: "Report") -> list[object]:
     ]
 
 
-def _print_matrix(cells: "Sequence[Cell]", configured: tuple[str, str]) -> None:
+def _print_matrix(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
     by_pair = {(cell.pool, cell.loop): cell for cell in cells}
     shown = {pair: _cell(cell.report, marked=pair == configured) for pair, cell in by_pair.items()}
     console = output.console()
@@ -86,9 +86,9 @@ def _cell(report: "Report", *, marked: bool) -> "Text":
     return Text.assemble((f"{tried}{thaw} ", style), (report.verdict, style), f" {mark()}" if marked else "")
 
 
-def _print_findings(cells: "Sequence[Cell]") -> None:
+def _print_findings(cells: "Sequence[MatrixCell]") -> None:
     """One paragraph a kind of finding: where it was seen, the plainest case in full, what cures it."""
-    groups: dict[str, list[tuple[Cell, Finding]]] = {}
+    groups: dict[str, list[tuple[MatrixCell, Finding]]] = {}
     for cell in cells:
         for finding in cell.report.findings:
             groups.setdefault(finding.kind, []).append((cell, finding))
@@ -107,7 +107,7 @@ def _print_findings(cells: "Sequence[Cell]") -> None:
         )
 
 
-def _names(cells: "Iterable[Cell]", of: int) -> str:
+def _names(cells: "Iterable[MatrixCell]", of: int) -> str:
     by_loop: dict[str, dict[str, None]] = {}
     for cell in cells:
         by_loop.setdefault(cell.loop, {})[cell.pool] = None

@@ -1,6 +1,11 @@
 import pytest
 
-from ticketctl.ai.evaluation.metrics import Prediction, calibration_error, changes, evaluated
+from ticketctl.ai.evaluation.metrics import (
+    Prediction,
+    calibration_error,
+    changed_predictions,
+    evaluate_predictions,
+)
 
 
 def prediction(expected, predicted, confidence, text="t"):
@@ -17,7 +22,7 @@ PREDICTIONS = [
 
 
 def test_the_figures():
-    found = evaluated(PREDICTIONS, 0.75)
+    found = evaluate_predictions(PREDICTIONS, 0.75)
     assert (found.accuracy, found.tickets) == (0.6, 5)
     assert (found.labels["a"].precision, found.labels["a"].recall) == (1.0, pytest.approx(2 / 3))
     assert (found.labels["b"].precision, found.labels["b"].recall, found.labels["b"].tickets) == (0.5, 0.5, 2)
@@ -27,7 +32,7 @@ def test_the_figures():
 
 
 def test_the_worst_confusion_comes_first():
-    found = evaluated([prediction("a", "b", 0.5), *[prediction("b", "a", 0.5)] * 3], 0.5)
+    found = evaluate_predictions([prediction("a", "b", 0.5), *[prediction("b", "a", 0.5)] * 3], 0.5)
     assert [(c.expected, c.predicted, c.tickets) for c in found.confusions] == [("b", "a", 3), ("a", "b", 1)]
 
 
@@ -39,7 +44,7 @@ def test_honest_confidence_has_no_calibration_error():
 
 
 def test_nothing_automated_is_nothing_right():
-    assert evaluated([prediction("a", "a", 0.1)], 0.5).threshold.accuracy == 0.0
+    assert evaluate_predictions([prediction("a", "a", 0.1)], 0.5).threshold.accuracy == 0.0
 
 
 def test_changes_between_two_runs():
@@ -53,4 +58,4 @@ def test_changes_between_two_runs():
         prediction("a", "b", 0.1, "two"),
         prediction("a", "a", 0.9, "new"),
     ]
-    assert changes(before, after) == [(before[0], after[0])]
+    assert changed_predictions(before, after) == [(before[0], after[0])]

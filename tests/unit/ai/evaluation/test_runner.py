@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from ticketctl.ai.evaluation.dataset import Sample
-from ticketctl.ai.evaluation.runner import tried
+from ticketctl.ai.evaluation.dataset import LabeledText
+from ticketctl.ai.evaluation.runner import classify_dataset
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.errors import ProviderError
 
-SAMPLES = [Sample(f"I forgot password {number}", "login") for number in range(6)]
+SAMPLES = [LabeledText(f"I forgot password {number}", "login") for number in range(6)]
 
 
 class Failing(OfflineProvider):
@@ -34,7 +34,7 @@ class Failing(OfflineProvider):
 
 async def test_after_a_failure_what_was_asked_ends_and_nothing_more_is_asked():
     provider, done = Failing(), []
-    trials = await tried(provider, SAMPLES, at_once=3, done=lambda: done.append(1))
+    trials = await classify_dataset(provider, SAMPLES, max_concurrency=3, done=lambda: done.append(1))
     assert [p.text for p in trials.predictions] == [s.text for s in SAMPLES[:2]]
     assert str(trials.stopped) == "the budget is spent"
     assert (provider.asked, len(done), trials.input_tokens, trials.degraded) == (3, 2, 3, 1)
@@ -46,4 +46,4 @@ async def test_a_bug_is_no_failure_of_the_provider():
             raise ZeroDivisionError(ticket.id)
 
     with pytest.raises(ZeroDivisionError):
-        await tried(Broken(default_taxonomy()), SAMPLES)
+        await classify_dataset(Broken(default_taxonomy()), SAMPLES)

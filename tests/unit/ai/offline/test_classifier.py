@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ticketctl.ai.offline.classifier import Classifier
-from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_for
+from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_from_labels
 from ticketctl.ai.taxonomy.schema import Category
 
 TICKETS = json.loads(Path(__file__).with_name("tickets.json").read_text("utf-8"))
@@ -77,7 +77,7 @@ def test_the_mail_that_is_answered_does_not_count(classifier):
 
 
 def test_names_and_keywords_serve_where_there_are_no_examples():
-    said = Classifier(taxonomy_for(["order_status", "gift cards"])).classify(
+    said = Classifier(taxonomy_from_labels(["order_status", "gift cards"])).classify(
         "What is the order status, please?"
     )
     assert (said.category, said.method) == ("order_status", "rules")
@@ -86,7 +86,9 @@ def test_names_and_keywords_serve_where_there_are_no_examples():
 
 
 def test_no_category_is_a_fallback():
-    said = Classifier(taxonomy_for(["order_status", "gift cards"])).classify("order status of my gift cards")
+    said = Classifier(taxonomy_from_labels(["order_status", "gift cards"])).classify(
+        "order status of my gift cards"
+    )
     assert (said.category, said.confidence, said.review) == (None, 0.0, ("no category fits",))
 
 

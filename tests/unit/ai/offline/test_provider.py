@@ -1,12 +1,12 @@
 import msgspec
 import pytest
 
-from ticketctl.ai.evaluation.dataset import Sample
-from ticketctl.ai.evaluation.runner import ticket_of, tried
+from ticketctl.ai.evaluation.dataset import LabeledText
+from ticketctl.ai.evaluation.runner import classify_dataset, ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine.training import train
-from ticketctl.ai.taxonomy.loader import default_taxonomy, parse, taxonomy_for
-from ticketctl.ai.taxonomy.schema import Reply
+from ticketctl.ai.taxonomy.loader import default_taxonomy, parse_taxonomy, taxonomy_from_labels
+from ticketctl.ai.taxonomy.schema import ReplySettings
 from ticketctl.errors import ProviderError
 from ticketctl.tickets.models import Step
 
@@ -14,7 +14,9 @@ from ticketctl.tickets.models import Step
 async def test_a_ticket_from_its_text_to_a_draft():
     taxonomy = default_taxonomy()
     provider = OfflineProvider(taxonomy)
-    ticket = ticket_of("I was charged twice, see invoice INV-2024-001\n\nMy card is 4111 1111 1111 1111.")
+    ticket = ticket_from_text(
+        "I was charged twice, see invoice INV-2024-001\n\nMy card is 4111 1111 1111 1111."
+    )
     classification = (await provider.classify(ticket)).output
     extraction = (await provider.extract(ticket)).output
     route = taxonomy.route(classification, extraction)
@@ -26,13 +28,13 @@ async def test_a_ticket_from_its_text_to_a_draft():
 
 
 async def test_no_draft_shows_a_secret_number_or_breaks_out_of_its_line():
-    taxonomy = parse(
+    taxonomy = parse_taxonomy(
         'default_priority = "n"\ndefault_team = "t"\n[[categories]]\nname = "a"\n[[priorities]]\nname = "n"\n'
         '[[teams]]\nname = "t"\n[reply]\ndefault = "{subject} and {card|no card}"\n',
         "x",
     )
     provider = OfflineProvider(taxonomy)
-    ticket = ticket_of("Pay\nwith {team} 4111111111111111")
+    ticket = ticket_from_text("Pay\nwith {team} 4111111111111111")
     extraction = (await provider.extract(ticket)).output
     classification = (await provider.classify(ticket)).output
     route = taxonomy.route(classification, extraction)
@@ -44,9 +46,9 @@ def test_fingerprints_follow_the_taxonomy_and_the_model():
     rows = [("tea", "a"), ("tea please", "a"), ("coffee", "b"), ("coffee please", "b")]
     providers = [
         OfflineProvider(default_taxonomy()),
-        OfflineProvider(taxonomy_for("ab")),
-        OfflineProvider(taxonomy_for("ab"), trained_model=train(rows)),
-        OfflineProvider(taxonomy_for("ab"), trained_model=train(rows * 2)),
+        OfflineProvider(taxonomy_from_labels("ab")),
+        OfflineProvider(taxonomy_from_labels("ab"), trained_model=train(rows)),
+        OfflineProvider(taxonomy_from_labels("ab"), trained_model=train(rows * 2)),
     ]
     prints = [provider.fingerprint(Step.CLASSIFY) for provider in providers]
     assert len(set(prints)) == len(prints)
@@ -55,7 +57,7 @@ def test_fingerprints_follow_the_taxonomy_and_the_model():
 
 def test_a_new_reply_changes_the_drafts_only():
     taxonomy = default_taxonomy()
-    other = msgspec.structs.replace(taxonomy, reply=Reply(default="Hello"))
+    other = msgspec.structs.replace(taxonomy, reply=ReplySettings(default="Hello"))
     before, after = OfflineProvider(taxonomy), OfflineProvider(other)
     same = [step for step in Step if before.fingerprint(step) == after.fingerprint(step)]
     assert same == [Step.CLASSIFY, Step.EXTRACT, Step.ROUTE]
@@ -63,12 +65,12 @@ def test_a_new_reply_changes_the_drafts_only():
 
 async def test_trials_keep_the_order_of_the_samples():
     samples = [
-        Sample("I forgot my password", "login"),
-        Sample("x" * 600, "bug"),
-        Sample("I want a refund", "refund"),
+        LabeledText("I forgot my password", "login"),
+        LabeledText("x" * 600, "bug"),
+        LabeledText("I want a refund", "refund"),
     ]
     done = []
-    trials = await tried(OfflineProvider(default_taxonomy()), samples, done=lambda: done.append(1))
+    trials = await classify_dataset(OfflineProvider(default_taxonomy()), samples, done=lambda: done.append(1))
     assert [p.text for p in trials.predictions] == [s.text for s in samples]
     assert [p.predicted for p in trials.predictions] == ["login", None, "refund"]
     assert len(trials.milliseconds) == len(done) == 3
@@ -80,4 +82,4 @@ async def test_trials_end_with_the_providers_error():
             raise ProviderError("out of order")
 
     with pytest.raises(ProviderError, match="out of order"):
-        await tried(Broken(default_taxonomy()), [Sample("a", "b")] * 3)
+        await classify_dataset(Broken(default_taxonomy()), [LabeledText("a", "b")] * 3)

@@ -3,8 +3,8 @@ import pytest
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
-from ticketctl.ai.providers.factory import Providers, taxonomy_of
-from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, taxonomy_for
+from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
+from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, taxonomy_from_labels
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
 from ticketctl.tickets.models import Step
@@ -15,23 +15,25 @@ LOCAL = {"ai_base_url": "http://127.0.0.1:9/v1", "ai_model": "small"}
 
 
 def test_without_settings_the_offline_engine_reads_by_the_built_in_taxonomy():
-    assert taxonomy_of(Settings()) is default_taxonomy()
+    assert load_taxonomy(Settings()) is default_taxonomy()
 
 
 async def test_the_offline_provider_lives_with_the_process():
-    providers = Providers(Settings(), default_taxonomy())
-    async with providers.per_loop() as first:
+    providers = ProviderFactory(Settings(), default_taxonomy())
+    async with providers.open_provider() as first:
         assert isinstance(first, OfflineProvider)
-    async with providers.per_loop() as second:
+    async with providers.open_provider() as second:
         assert second is first
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic"])
 async def test_a_provider_behind_http_lives_with_the_loop(name):
-    providers = Providers(Settings(ai_provider=name, ai_api_key=KEY, ai_model="small"), default_taxonomy())
-    async with providers.per_loop() as first:
+    providers = ProviderFactory(
+        Settings(ai_provider=name, ai_api_key=KEY, ai_model="small"), default_taxonomy()
+    )
+    async with providers.open_provider() as first:
         assert (first.name, first.local) == (name, False)
-    async with providers.per_loop() as second:
+    async with providers.open_provider() as second:
         assert second is not first
         assert second.fingerprint(Step.CLASSIFY) == first.fingerprint(Step.CLASSIFY)
 
@@ -47,8 +49,10 @@ async def test_each_setting_that_changes_answers_changes_the_fingerprint():
     ]
     prints = set()
     for change in changes:
-        providers = Providers(Settings(**{"ai_provider": "openai"} | LOCAL | change), default_taxonomy())
-        async with providers.per_loop() as provider:
+        providers = ProviderFactory(
+            Settings(**{"ai_provider": "openai"} | LOCAL | change), default_taxonomy()
+        )
+        async with providers.open_provider() as provider:
             prints.add(provider.fingerprint(Step.CLASSIFY))
     assert len(prints) == len(changes)
 
@@ -64,7 +68,7 @@ async def test_each_setting_that_changes_answers_changes_the_fingerprint():
 )
 def test_what_is_missing_is_told_before_any_ticket(wrong, complaint, hint):
     with pytest.raises(ConfigError, match=complaint) as raised:
-        Providers(Settings(**wrong), default_taxonomy())
+        ProviderFactory(Settings(**wrong), default_taxonomy())
     assert hint in raised.value.hint
 
 
@@ -73,15 +77,15 @@ def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
     path.write_bytes(serialize(train([("red", "apples"), ("green", "pears")])))
     settings = Settings(ai_model_file=str(path))
     with pytest.raises(ConfigError, match="has categories that the taxonomy lacks: apples, pears"):
-        Providers(settings, default_taxonomy())
-    Providers(settings, taxonomy_for(["apples", "pears"]))
+        ProviderFactory(settings, default_taxonomy())
+    ProviderFactory(settings, taxonomy_from_labels(["apples", "pears"]))
 
 
 def test_a_taxonomy_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.toml is not there") as raised:
-        taxonomy_of(Settings(taxonomy=str(tmp_path / "none.toml")))
+        load_taxonomy(Settings(taxonomy=str(tmp_path / "none.toml")))
     assert "config init" in raised.value.hint
-    assert taxonomy_of(Settings(taxonomy=str(DEFAULT))) == default_taxonomy()
+    assert load_taxonomy(Settings(taxonomy=str(DEFAULT))) == default_taxonomy()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_prices_are_of_models(said, prices):
 
 
 def test_the_key_is_nowhere_to_be_seen():
-    providers = Providers(
+    providers = ProviderFactory(
         Settings(ai_provider="openai", ai_api_key=KEY, ai_model="small"), default_taxonomy()
     )
     assert KEY not in repr(vars(providers))

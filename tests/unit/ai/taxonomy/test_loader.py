@@ -1,9 +1,15 @@
 import msgspec
 import pytest
 
-from ticketctl.ai.taxonomy.loader import DEFAULT, default_taxonomy, parse, read, taxonomy_for
-from ticketctl.ai.taxonomy.schema import Conditions, Rule, Taxonomy
-from ticketctl.ai.taxonomy.validation import problems
+from ticketctl.ai.taxonomy.loader import (
+    DEFAULT,
+    default_taxonomy,
+    load_taxonomy_file,
+    parse_taxonomy,
+    taxonomy_from_labels,
+)
+from ticketctl.ai.taxonomy.schema import Conditions, RoutingRule, Taxonomy
+from ticketctl.ai.taxonomy.validation import find_problems
 from ticketctl.errors import ConfigError, NotFoundError
 from ticketctl.tickets.models import Classification, Entity, Extraction
 
@@ -47,11 +53,11 @@ def found(*entities):
 
 
 def routed(*rules):
-    return msgspec.structs.replace(parse(SMALL, "x"), routes=rules)
+    return msgspec.structs.replace(parse_taxonomy(SMALL, "x"), routes=rules)
 
 
 def test_the_built_in_taxonomy_fits_together():
-    assert list(problems(default_taxonomy())) == []
+    assert list(find_problems(default_taxonomy())) == []
     assert all(category.examples and category.reply for category in default_taxonomy().categories)
 
 
@@ -71,21 +77,21 @@ def test_the_built_in_routes(category, team):
 
 def test_the_first_rule_that_matches_wins_and_is_named():
     taxonomy = routed(
-        Rule(team="desk", name="never", when=Conditions(category=("tea",), confidence_from=0.95)),
-        Rule(team="desk", when=Conditions(category=("tea",))),
-        Rule(team="desk", name="late", when=Conditions()),
+        RoutingRule(team="desk", name="never", when=Conditions(category=("tea",), confidence_from=0.95)),
+        RoutingRule(team="desk", when=Conditions(category=("tea",))),
+        RoutingRule(team="desk", name="late", when=Conditions()),
     )
     assert taxonomy.route(said(category="tea"), found()).rule == "rule 2"
 
 
 def test_explain_tells_why_each_rule_did_not_match():
     taxonomy = routed(
-        Rule(team="desk", name="language", when=Conditions(language=("de", "fr"))),
-        Rule(team="desk", name="sure", when=Conditions(confidence_from=0.95)),
-        Rule(team="desk", name="unsure", when=Conditions(confidence_below=0.5)),
-        Rule(team="desk", name="order", when=Conditions(entities={"order_id": ""})),
-        Rule(team="desk", name="eu", when=Conditions(entities={"order_id": "^EU"})),
-        Rule(team="desk", name="mine", when=Conditions(sentiment=("neutral",), priority=("normal",))),
+        RoutingRule(team="desk", name="language", when=Conditions(language=("de", "fr"))),
+        RoutingRule(team="desk", name="sure", when=Conditions(confidence_from=0.95)),
+        RoutingRule(team="desk", name="unsure", when=Conditions(confidence_below=0.5)),
+        RoutingRule(team="desk", name="order", when=Conditions(entities={"order_id": ""})),
+        RoutingRule(team="desk", name="eu", when=Conditions(entities={"order_id": "^EU"})),
+        RoutingRule(team="desk", name="mine", when=Conditions(sentiment=("neutral",), priority=("normal",))),
     )
     reasons = {
         rule.name: why
@@ -102,7 +108,9 @@ def test_explain_tells_why_each_rule_did_not_match():
 
 
 def test_an_unknown_category_matches_no_rule_about_categories():
-    route = routed(Rule(team="desk", when=Conditions(category=("tea",)))).route(said(category=None), found())
+    route = routed(RoutingRule(team="desk", when=Conditions(category=("tea",)))).route(
+        said(category=None), found()
+    )
     assert (route.team, route.rule) == ("desk", "default")
 
 
@@ -160,7 +168,7 @@ def test_an_unknown_category_matches_no_rule_about_categories():
 def test_what_is_wrong_is_told_with_its_place(old, new, expected):
     assert SMALL.count(old) == 1
     with pytest.raises(ConfigError) as error:
-        parse(SMALL.replace(old, new), "my.toml")
+        parse_taxonomy(SMALL.replace(old, new), "my.toml")
     assert expected in str(error.value)
     assert str(error.value).startswith("my.toml: ")
     assert "\n" not in str(error.value)
@@ -168,7 +176,7 @@ def test_what_is_wrong_is_told_with_its_place(old, new, expected):
 
 def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError, match=r"default_team.*routes\[0\]\.team"):
-        parse(
+        parse_taxonomy(
             SMALL.replace('"desk"\nwhen', '"bar"\nwhen').replace(
                 'default_team = "desk"', 'default_team = "x"'
             ),
@@ -177,31 +185,33 @@ def test_all_problems_are_told_at_once():
 
 
 def test_a_rule_without_conditions_hides_the_ones_after_it():
-    always = Rule(team="desk", when=Conditions())
+    always = RoutingRule(team="desk", when=Conditions())
     hidden = ("routes[0].when", "has no condition, so that no rule after it can ever match")
-    assert hidden in problems(routed(always, always))
+    assert hidden in find_problems(routed(always, always))
 
 
 @pytest.mark.parametrize("text", ["[[categories", "", "x = 1"])
 def test_what_is_no_taxonomy_is_refused(text):
     with pytest.raises(ConfigError, match=r"^my\.toml"):
-        parse(text, "my.toml")
+        parse_taxonomy(text, "my.toml")
 
 
 def test_thresholds_templates_and_their_defaults():
-    taxonomy = parse(
+    taxonomy = parse_taxonomy(
         SMALL + '\n[[categories]]\nname = "milk"\nthreshold = 0.9\nreplies = { de = "Milch" }\n', "x"
     )
-    assert [taxonomy.threshold(name) for name in ("tea", "milk", "none")] == [0.6, 0.9, 0.6]
-    assert taxonomy.template("milk", "de") == "Milch"
-    assert taxonomy.template("coffee", "de") == "Coffee, {subject}"
-    assert taxonomy.template("milk", "en") == taxonomy.template(None, "en") == taxonomy.reply.default
+    assert [taxonomy.threshold_for(name) for name in ("tea", "milk", "none")] == [0.6, 0.9, 0.6]
+    assert taxonomy.reply_template("milk", "de") == "Milch"
+    assert taxonomy.reply_template("coffee", "de") == "Coffee, {subject}"
+    assert (
+        taxonomy.reply_template("milk", "en") == taxonomy.reply_template(None, "en") == taxonomy.reply.default
+    )
 
 
 def test_the_fingerprint_follows_the_routes_only():
-    taxonomy = parse(SMALL, "x")
-    other_reply = parse(SMALL.replace("Coffee,", "Tea,"), "x")
-    other_route = parse(SMALL.replace('["tea"]', '["coffee"]'), "x")
+    taxonomy = parse_taxonomy(SMALL, "x")
+    other_reply = parse_taxonomy(SMALL.replace("Coffee,", "Tea,"), "x")
+    other_route = parse_taxonomy(SMALL.replace('["tea"]', '["coffee"]'), "x")
     assert taxonomy.fingerprint() == other_reply.fingerprint() != other_route.fingerprint()
 
 
@@ -211,20 +221,20 @@ def test_a_file_may_hold_it_in_a_table(tmp_path):
         "\ndefault_priority", "\n[taxonomy]\ndefault_priority", 1
     )
     file.write_text(f'pool = "null"\n{inside}')
-    assert read(file) == parse(SMALL, "x")
+    assert load_taxonomy_file(file) == parse_taxonomy(SMALL, "x")
     file.write_text(inside.replace('team = "desk"\nwhen', 'team = "bar"\nwhen'))
     with pytest.raises(ConfigError, match=r"line 20: routes\[0\]\.team"):
-        read(file)
+        load_taxonomy_file(file)
     with pytest.raises(NotFoundError, match=r"missing\.toml"):
-        read(tmp_path / "missing.toml")
+        load_taxonomy_file(tmp_path / "missing.toml")
 
 
 def test_a_taxonomy_for_labels_alone():
-    taxonomy = taxonomy_for(["b", "a", "b"])
+    taxonomy = taxonomy_from_labels(["b", "a", "b"])
     assert [category.name for category in taxonomy.categories] == ["a", "b"]
-    assert list(problems(taxonomy)) == []
+    assert list(find_problems(taxonomy)) == []
 
 
 def test_the_built_in_file_is_what_it_says():
-    assert parse(DEFAULT.read_text(), "x") == default_taxonomy()
+    assert parse_taxonomy(DEFAULT.read_text(), "x") == default_taxonomy()
     assert isinstance(default_taxonomy(), Taxonomy)
