@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.program import STYLE, Done, Program
-from tests.unit.ai.hostile import ORDERS, SMUGGLERS
+from tests.unit.ai.hostile import INJECTIONS, PAYLOADS
 from tests.unit.cli.test_escaping import BIDI, C0, C1
 from tests.unit.cli.test_output import HOSTILE
 
@@ -20,7 +20,7 @@ MARKUP = "[bold red]urgent[/] :smile: [link=https://example.org]x[/link] [/nonse
 TITLE = "\x1b]0;owned\x07"
 ATTACK = f"{TITLE} \x1b]52;c;b3duZWQ=\x1b\\ \x9b2J\x9b31m exe.\u202etxt\u2066 {HOSTILE}".replace("\0", "")
 """A window's title, the clipboard, C1 sequences, reversed text, and every other kind."""
-HOSTILE_TICKETS = (*ORDERS, *SMUGGLERS)
+HOSTILE_TICKETS = (*INJECTIONS, *PAYLOADS)
 
 
 def plain(shown: str) -> str:
@@ -70,7 +70,7 @@ class TestUntrustedText:
         ask("insert into tickets (subject, body) values " + ", ".join(f"('x', $q${t}$q$)" for t in texts))  # noqa: S608 - the tests' own
         event = ticketctl("event", "--status", "new").out
         assert ticketctl("process", "-", stdin=event).status == 0
-        smuggled = ask("select id from tickets order by id desc").split()[: len(SMUGGLERS)]
+        smuggled = ask("select id from tickets order by id desc").split()[: len(PAYLOADS)]
         for command in (
             ("list", "--limit", "100"),
             ("review", "--limit", "100"),

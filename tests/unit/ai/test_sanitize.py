@@ -129,8 +129,8 @@ def test_nothing_gets_out_of_the_fence(text):
     first, *inside, last = fence(text).split("\n")
     assert re.fullmatch(r"<<<ticket [0-9a-f]{16}>>>", first)
     assert last == first.replace("<<<", "<<</")
-    mark = first[10:26]
-    assert mark not in "\n".join(inside)
+    token = first[10:26]
+    assert token not in "\n".join(inside)
     assert not re.search(r"<<+/?\s*ticket[^<>\n]{0,80}>>+", "\n".join(inside), re.IGNORECASE)
 
 
