@@ -20,17 +20,17 @@ PRICES = {"small": Price(input=1.0, output=10.0), "ours": FREE}
         ("large", (10, 10), None),
     ],
 )
-def test_what_answers_cost(model, tokens, amount):
+def test_cost_of_a_response(model, tokens, amount):
     assert cost(PRICES, model, *tokens) == amount
 
 
-def test_a_sum_is_known_where_all_of_it_is():
+def test_total_is_unknown_if_one_cost_is():
     assert total([]) == 0
     assert total([0.5, 0.0, 0.25]) == 0.75
     assert total([0.5, None]) is None
 
 
-def test_a_budget_counts_until_its_limit():
+def test_budget_is_exhausted_at_its_limit():
     budget = Budget(PRICES, limit=2.0)
     budget.check("small")
     budget.add("small", 1_000_000, 0)
@@ -42,14 +42,14 @@ def test_a_budget_counts_until_its_limit():
         budget.check("small")
 
 
-def test_without_a_limit_all_is_allowed_and_what_is_not_known_is_told():
+def test_without_a_limit_an_unknown_cost_makes_the_total_unknown():
     budget = Budget(PRICES)
     budget.add("large", 10, 10)
     budget.check("large")
     assert (budget.spent, budget.is_exhausted) == (None, False)
 
 
-def test_a_limit_cannot_be_kept_by_a_server_that_counts_nothing():
+def test_limit_cannot_be_enforced_without_token_usage():
     budget = Budget(PRICES, limit=2.0)
     budget.add("small", 0, 0)
     with pytest.raises(ProviderError, match="does not report its token usage"):

@@ -13,18 +13,18 @@ from ticketctl.ai.reply_templates import fill_template, find_template_problems
         ("no placeholders", "no placeholders"),
     ],
 )
-def test_filling(template, expected):
+def test_placeholders_are_filled(template, expected):
     assert fill_template(template, {"requester": "Ada", "subject": "Late", "order_id": None}) == expected
 
 
-def test_what_a_ticket_says_is_never_read_as_a_template():
+def test_ticket_text_is_never_parsed_as_a_template():
     assert (
         fill_template("About {subject}", {"subject": "{team} {{x}}", "team": "secret"})
         == "About {team} {{x}}"
     )
 
 
-def test_good_templates_have_no_problems():
+def test_valid_templates_have_no_problems():
     assert (
         list(find_template_problems("{{ }} {subject} {order_id|it} {requester|you}", frozenset({"order_id"})))
         == []

@@ -1,4 +1,4 @@
-"""Hostile tickets against both kinds of provider; the model here obeys every attacker."""
+"""Hostile tickets against the offline provider and against a language model that obeys every attacker."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.ai.hostile import ORDERS, SMUGGLERS
+from tests.unit.ai.hostile import INJECTIONS, PAYLOADS
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.draft_validation import find_ungrounded_references
 from ticketctl.ai.evaluation.runner import ticket_from_text
@@ -23,7 +23,7 @@ from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.ai.taxonomy.schema import SENTIMENTS
 
 TAXONOMY = default_taxonomy()
-HOSTILE = [*ORDERS, *SMUGGLERS]
+HOSTILE = [*INJECTIONS, *PAYLOADS]
 
 TRICKS = {
     "classify": [
@@ -49,7 +49,7 @@ TRICKS = {
 
 
 def obedient(turn):
-    """A model that answers as an attacker would wish, the tricks in turn."""
+    """Return a handler for a model that gives the responses an attacker wants."""
 
     def answer(request):
         asked = request.content.decode()
@@ -84,13 +84,13 @@ def assert_harmless(ticket, classification, extraction, route, draft):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_the_offline_engine_stays_within_its_vocabulary(text):
+async def test_offline_provider_stays_within_the_taxonomy(text):
     assert_harmless(*await outcome(OfflineProvider(TAXONOMY), text))
 
 
 @pytest.mark.parametrize("turn", range(6))
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
-async def test_an_obedient_model_stays_within_the_vocabulary(kind, turn):
+async def test_obedient_model_stays_within_the_taxonomy(kind, turn):
     settings = LlmSettings(provider=kind, model="m", api_key="k")
     async with httpx.AsyncClient(transport=httpx.MockTransport(obedient(turn))) as client:
         provider = LlmProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}))
@@ -100,21 +100,21 @@ async def test_an_obedient_model_stays_within_the_vocabulary(kind, turn):
             assert not re.search(
                 r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", draft.text if draft.method == "model" else ""
             )
-            if text in ORDERS:
+            if text in INJECTIONS:
                 assert classification.review
 
 
-def test_there_are_enough_of_them():
-    assert len(set(ORDERS)) >= 40
+def test_there_are_at_least_40_injections():
+    assert len(set(INJECTIONS)) >= 40
 
 
-@pytest.mark.parametrize("text", ORDERS)
-async def test_whoever_gives_orders_is_read_by_a_human(text):
+@pytest.mark.parametrize("text", INJECTIONS)
+async def test_injections_are_sent_to_review(text):
     assert detect_prompt_injection(text)
     assert (await OfflineProvider(TAXONOMY).classify(ticket_from_text(text))).output.review
 
 
-def test_ordinary_tickets_are_not_suspected():
+def test_ordinary_tickets_are_not_reported_as_injections():
     texts = [example for category in TAXONOMY.categories for example in category.examples]
     texts += [
         "Please ignore my previous ticket, it works now",
@@ -125,7 +125,7 @@ def test_ordinary_tickets_are_not_suspected():
 
 
 @given(st.text(max_size=200) | st.sampled_from(HOSTILE))
-def test_nothing_gets_out_of_the_fence(text):
+def test_text_cannot_leave_the_fence(text):
     first, *inside, last = fence(text).split("\n")
     assert re.fullmatch(r"<<<ticket [0-9a-f]{16}>>>", first)
     assert last == first.replace("<<<", "<<</")
@@ -134,11 +134,11 @@ def test_nothing_gets_out_of_the_fence(text):
     assert not re.search(r"<<+/?\s*ticket[^<>\n]{0,80}>>+", "\n".join(inside), re.IGNORECASE)
 
 
-def test_each_fence_is_another():
+def test_each_fence_has_its_own_token():
     assert fence("a") != fence("a")
 
 
-def test_what_is_not_seen_is_not_there():
+def test_invisible_characters_are_removed():
     assert strip_invisible("a\x1b[31m\u202eb\u200bc\r\n\td\x9b") == "a [31mbc\n\td "
 
 
@@ -153,22 +153,22 @@ def test_what_is_not_seen_is_not_there():
         ("nothing personal, order no. 4711", "nothing personal, order no. 4711"),
     ],
 )
-def test_redaction(text, expected):
+def test_personal_data_become_placeholders(text, expected):
     assert redact(text).text == expected
 
 
-def test_every_one_of_many_is_taken_out():
+def test_all_of_many_addresses_are_redacted():
     assert "@" not in redact(" ".join(f"user{n}@example.com" for n in range(999))).text
 
 
 @given(st.text(alphabet=st.sampled_from("a1@.: +49[]EMAIL_("), max_size=100))
-def test_what_was_taken_out_can_be_put_back(text):
+def test_redacted_values_can_be_restored(text):
     found = redact(text, frozenset({"email", "phone"}))
     if not re.search(r"\[(?:EMAIL|PHONE)_\d", text):
         assert found.restore(found.text) == text
 
 
-def test_secrets_come_back_masked():
+def test_card_numbers_are_restored_masked():
     found = redact("my card 4111 1111 1111 1111")
     assert found.restore("Your card [CARD_1]") == "Your card •••• 1111"
     assert found.unknown_placeholders("[CARD_1] [CARD_2]") == ["[CARD_2]"]
@@ -193,7 +193,7 @@ def test_secrets_come_back_masked():
         ("Thank you, e.g. for this. We look into it; it is 5 o'clock.", []),
     ],
 )
-def test_what_a_draft_may_name(draft, named):
+def test_references_that_a_draft_may_contain(draft, named):
     taxonomy = TAXONOMY
     allowed = msgspec.structs.replace(
         taxonomy, reply=msgspec.structs.replace(taxonomy.reply, allow=("status.example",))

@@ -1,4 +1,4 @@
-"""The built-in taxonomy on tickets that it has never seen, and the rules where there is nothing to learn from."""
+"""The built-in taxonomy on unseen tickets, and keyword rules for categories without examples."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def classifier():
     return Classifier(default_taxonomy())
 
 
-def test_the_built_in_taxonomy_recognises_real_tickets(classifier):
+def test_built_in_taxonomy_classifies_unseen_tickets(classifier):
     said = [(classifier.classify(text), category) for text, category in TICKETS["known"]]
     assert sum(c.category == expected for c, expected in said) / len(said) >= 0.88
     automated = [(c, expected) for c, expected in said if not c.review]
@@ -26,12 +26,12 @@ def test_the_built_in_taxonomy_recognises_real_tickets(classifier):
     assert sum(c.category == expected for c, expected in automated) / len(automated) >= 0.9
 
 
-def test_what_it_does_not_know_goes_to_a_human(classifier):
+def test_tickets_out_of_scope_are_sent_to_review(classifier):
     said = [classifier.classify(text) for text in TICKETS["strange"]]
     assert sum(not c.review for c in said) <= 1
 
 
-def test_a_doubt_names_both_figures():
+def test_review_reason_names_confidence_and_threshold():
     doubtful = msgspec.structs.replace(
         default_taxonomy(), thresholds=msgspec.structs.replace(default_taxonomy().thresholds, category=1.0)
     )
@@ -52,7 +52,7 @@ def test_a_doubt_names_both_figures():
         ("It would be great if you could add a dark mode", "low"),
     ],
 )
-def test_priorities(classifier, text, priority):
+def test_priority_of_a_text(classifier, text, priority):
     assert classifier.classify(text).priority == priority
 
 
@@ -64,11 +64,11 @@ def test_priorities(classifier, text, priority):
         ("How do I create a new project?", "neutral"),
     ],
 )
-def test_sentiments(classifier, text, sentiment):
+def test_sentiment_of_a_text(classifier, text, sentiment):
     assert classifier.classify(text).sentiment == sentiment
 
 
-def test_the_mail_that_is_answered_does_not_count(classifier):
+def test_quoted_mail_is_ignored(classifier):
     text = "I forgot my password and the reset link does not work\n\nOn Mon, May 4 Support wrote:\n> our invoice\n> refund"
     assert classifier.classify(text) == classifier.classify(
         "I forgot my password and the reset link does not work"
@@ -76,7 +76,7 @@ def test_the_mail_that_is_answered_does_not_count(classifier):
     assert classifier.classify("> I forgot my password and the reset link does not work").category == "login"
 
 
-def test_names_and_keywords_serve_where_there_are_no_examples():
+def test_names_and_keywords_classify_without_examples():
     said = Classifier(taxonomy_from_labels(["order_status", "gift cards"])).classify(
         "What is the order status, please?"
     )
@@ -85,14 +85,14 @@ def test_names_and_keywords_serve_where_there_are_no_examples():
     assert said.review
 
 
-def test_no_category_is_a_fallback():
+def test_tie_of_keywords_gives_no_category():
     said = Classifier(taxonomy_from_labels(["order_status", "gift cards"])).classify(
         "order status of my gift cards"
     )
     assert (said.category, said.confidence, said.review) == (None, 0.0, ("no category fits",))
 
 
-def test_rules_serve_beside_the_model():
+def test_keyword_rules_work_beside_the_model():
     taxonomy = default_taxonomy()
     parrots = Category(name="parrots", keywords=("parrot", "macaw"))
     with_parrots = msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, parrots))
@@ -102,7 +102,7 @@ def test_rules_serve_beside_the_model():
     assert classifier.classify("I forgot my password and the reset link does not work").category == "login"
 
 
-def test_a_category_may_ask_for_more_confidence():
+def test_category_can_have_its_own_threshold():
     taxonomy = default_taxonomy()
     strict = tuple(msgspec.structs.replace(c, threshold=1.0) for c in taxonomy.categories)
     said = Classifier(msgspec.structs.replace(taxonomy, categories=strict)).classify("I forgot my password")

@@ -47,7 +47,7 @@ def found(text, kind=None):
         ("+49 30 1234567, (555) 123-4567, 030/1234567, call 5551234", "phone", ["+49 30 1234567", "(555) 123-4567", "030/1234567", "5551234"]),
     ],
 )  # fmt: skip
-def test_what_is_found(text, kind, values):
+def test_entities_of_a_kind(text, kind, values):
     assert found(text, kind) == values
 
 
@@ -64,7 +64,7 @@ def test_what_is_found(text, kind, values):
         ("gb82west12345698765432", "iban", "•••• 5432"),
     ],
 )
-def test_secret_numbers_keep_their_place_and_lose_their_digits(text, kind, masked):
+def test_cards_and_ibans_are_masked_in_place(text, kind, masked):
     entities = extract(text, IDENTIFIERS).entities
     (secret,) = [entity for entity in entities if entity.kind == kind]
     assert secret.value == masked
@@ -84,14 +84,14 @@ def test_secret_numbers_keep_their_place_and_lose_their_digits(text, kind, maske
         "XX82WEST12345698765432",
     ],
 )
-def test_numbers_without_a_right_checksum_are_no_cards_or_accounts(text):
+def test_numbers_with_a_wrong_checksum_are_not_cards_or_ibans(text):
     assert not [e for e in extract(text, IDENTIFIERS).entities if e.kind in MASKED_KINDS]
 
 
 @given(
     st.text(alphabet=st.sampled_from("a1 4.:/@-$€+#\n(:)eError vN°,'"), max_size=120) | st.text(max_size=200)
 )
-def test_entities_stand_in_order_apart_and_literally(text):
+def test_entities_are_ordered_disjoint_and_literal(text):
     entities = extract(text, IDENTIFIERS).entities
     end = 0
     for entity in entities:
@@ -100,7 +100,7 @@ def test_entities_stand_in_order_apart_and_literally(text):
         end = entity.end
 
 
-def test_a_desk_configures_its_own_numbers():
+def test_identifiers_can_be_configured():
     own = (Identifier(kind="asset", keywords=("asset tag", "c++"), pattern=r"AT\d{4}"),)
     assert [
         e.value for e in extract("Asset  tag AT1234; asset tag: at9999; c++ no. AT0001", own).entities
@@ -110,5 +110,5 @@ def test_a_desk_configures_its_own_numbers():
     ]
 
 
-def test_a_pasted_log_is_cut_off():
+def test_number_of_entities_is_limited():
     assert len(extract("10.0.0.1 " * (MAX_ENTITIES * 2), IDENTIFIERS).entities) == MAX_ENTITIES

@@ -28,12 +28,12 @@ from ticketctl.ai.offline.language import detect_language
         ("Не могу войти в Salesforce через Google Chrome", "ru"),
     ],
 )
-def test_languages(text, language):
+def test_language_of_a_text(text, language):
     assert detect_language(text) == language
 
 
 @pytest.mark.parametrize(
     "text", ["", "login broken", "12345", "???", "qwrt zxcv", "OK", "Salesforce Google Chrome"]
 )
-def test_what_cannot_be_told_is_not_guessed(text):
+def test_unclear_language_is_undetermined(text):
     assert detect_language(text) == "und"

@@ -1,4 +1,4 @@
-"""The packed learner against the textbook, written out with fractions."""
+"""The packed perceptron against a textbook implementation with fractions."""
 
 # ruff: noqa: S311 - chance makes examples here, not secrets
 import random
@@ -21,7 +21,7 @@ STEP = 1 << 16
 
 
 @given(st.lists(st.integers(-(1 << 62), (1 << 62)), min_size=1, max_size=9))
-def test_lanes_give_back_what_was_packed(numbers):
+def test_lanes_unpack_to_the_packed_numbers(numbers):
     codec = LaneCodec(len(numbers))
     assert codec.unpack(sum(n * codec.one(at) for at, n in enumerate(numbers))) == numbers
 
@@ -41,7 +41,7 @@ def examples(seed, count, features, labels):
 
 
 def textbook(made, features, labels):
-    """PA-I after Crammer et al., its weights after each step added up one by one."""
+    """Return the averaged weights of PA-I as Crammer et al. define it."""
     weights = [[Fraction(0)] * labels for _ in range(features)]
     total = [[Fraction(0)] * labels for _ in range(features)]
     order = list(range(len(made)))
@@ -68,7 +68,7 @@ def textbook(made, features, labels):
     return [[weight / steps for weight in row] for row in total]
 
 
-def test_the_packed_learner_is_the_textbook_one():
+def test_packed_perceptron_equals_the_textbook_version():
     made = examples(7, 40, 12, 4)
     codec = LaneCodec(4)
     weights, one = train_perceptron(made, 12, codec, lambda: None)
@@ -78,14 +78,14 @@ def test_the_packed_learner_is_the_textbook_one():
         assert [score / one for score in alone] == pytest.approx([float(weight) for weight in row], abs=1e-3)
 
 
-def test_every_epoch_is_reported():
+def test_progress_is_reported_after_every_epoch():
     steps = []
     train_perceptron(examples(1, 5, 6, 2), 6, LaneCodec(2), lambda: steps.append(1))
     assert len(steps) == EPOCHS
 
 
-def test_no_set_is_too_large_for_the_lanes():
-    """Ten thousand times the same text: the weights settle, and nothing runs over into the next lane."""
+def test_large_training_set_does_not_overflow_a_lane():
+    """Ten thousand equal texts: the weights converge and no lane overflows into the next."""
     same = [
         TrainingExample(SparseVector([0], [FIXED_POINT_ONE]), 0),
         TrainingExample(SparseVector([1], [FIXED_POINT_ONE]), 1),

@@ -11,7 +11,7 @@ from ticketctl.errors import ProviderError
 from ticketctl.tickets.models import Step
 
 
-async def test_a_ticket_from_its_text_to_a_draft():
+async def test_ticket_is_classified_extracted_routed_and_answered():
     taxonomy = default_taxonomy()
     provider = OfflineProvider(taxonomy)
     ticket = ticket_from_text(
@@ -27,7 +27,7 @@ async def test_a_ticket_from_its_text_to_a_draft():
     assert draft.method == "template"
 
 
-async def test_no_draft_shows_a_secret_number_or_breaks_out_of_its_line():
+async def test_draft_masks_card_numbers_and_keeps_the_subject_on_one_line():
     taxonomy = parse_taxonomy(
         'default_priority = "n"\ndefault_team = "t"\n[[categories]]\nname = "a"\n[[priorities]]\nname = "n"\n'
         '[[teams]]\nname = "t"\n[reply]\ndefault = "{subject} and {card|no card}"\n',
@@ -42,7 +42,7 @@ async def test_no_draft_shows_a_secret_number_or_breaks_out_of_its_line():
     assert draft.text == "Pay with {team} •••• 1111 and •••• 1111\n"
 
 
-def test_fingerprints_follow_the_taxonomy_and_the_model():
+def test_fingerprints_depend_on_taxonomy_and_model():
     rows = [("tea", "a"), ("tea please", "a"), ("coffee", "b"), ("coffee please", "b")]
     providers = [
         OfflineProvider(default_taxonomy()),
@@ -55,7 +55,7 @@ def test_fingerprints_follow_the_taxonomy_and_the_model():
     assert OfflineProvider(default_taxonomy()).fingerprint(Step.CLASSIFY) == prints[0]
 
 
-def test_a_new_reply_changes_the_drafts_only():
+def test_new_reply_changes_only_the_fingerprint_of_drafts():
     taxonomy = default_taxonomy()
     other = msgspec.structs.replace(taxonomy, reply=ReplySettings(default="Hello"))
     before, after = OfflineProvider(taxonomy), OfflineProvider(other)
@@ -63,7 +63,7 @@ def test_a_new_reply_changes_the_drafts_only():
     assert same == [Step.CLASSIFY, Step.EXTRACT, Step.ROUTE]
 
 
-async def test_trials_keep_the_order_of_the_samples():
+async def test_predictions_keep_the_order_of_the_samples():
     samples = [
         LabeledText("I forgot my password", "login"),
         LabeledText("x" * 600, "bug"),
@@ -76,7 +76,7 @@ async def test_trials_keep_the_order_of_the_samples():
     assert len(trials.milliseconds) == len(done) == 3
 
 
-async def test_trials_end_with_the_providers_error():
+async def test_run_ends_with_the_error_of_the_provider():
     class Broken(OfflineProvider):
         async def classify(self, ticket):  # noqa: ARG002
             raise ProviderError("out of order")

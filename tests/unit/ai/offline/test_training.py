@@ -19,11 +19,11 @@ DRINKS = [
 ]
 
 
-def test_what_is_shipped_is_what_training_gives():
+def test_bundled_models_equal_freshly_trained_ones():
     assert {path.name: path.read_bytes() for path in BUNDLED_MODELS.glob("*.model")} == train_bundled_models()
 
 
-def test_it_learns_and_is_surer_of_what_it_knows():
+def test_confidence_is_higher_in_scope():
     model = train(DRINKS)
     assert model.predict("a cup of green tea in the evening").label == "tea"
     assert model.predict("one espresso for my colleague").label == "coffee"
@@ -33,11 +33,11 @@ def test_it_learns_and_is_surer_of_what_it_knows():
     assert not unknown.in_scope
 
 
-def test_the_same_texts_give_the_same_bytes():
+def test_training_is_deterministic():
     assert serialize(train(DRINKS)) == serialize(train(iter(DRINKS)))
 
 
-def test_an_artifact_gives_back_its_model():
+def test_artifact_round_trip():
     model = train(DRINKS)
     assert deserialize(serialize(model)) == model
 
@@ -52,19 +52,19 @@ def test_an_artifact_gives_back_its_model():
         lambda data: data.split(b"\n")[0] + b"\n",
     ],
 )
-def test_a_damaged_artifact_is_refused(damage):
+def test_damaged_artifact_is_rejected(damage):
     with pytest.raises(InvalidInputError, match="trained model"):
         deserialize(damage(serialize(train(DRINKS))))
 
 
-def test_progress_is_told_as_promised():
+def test_progress_is_reported_as_often_as_promised():
     steps = []
     train(DRINKS, lambda: steps.append(1))
     assert len(steps) == PROGRESS_STEPS
 
 
 @pytest.mark.parametrize("rows", [[], [("a text", "one")], [("a", "one"), ("b", "one")]])
-def test_fewer_than_two_labels_are_refused(rows):
+def test_fewer_than_two_labels_are_rejected(rows):
     with pytest.raises(InvalidInputError, match="two different labels"):
         train(rows)
 
@@ -72,18 +72,18 @@ def test_fewer_than_two_labels_are_refused(rows):
 @pytest.mark.parametrize(
     "rows", [[("", "a"), ("", "b")], [("x", "a"), ("y", "b")], [("same", "a"), ("same", "b")]]
 )
-def test_texts_that_tell_nothing_still_give_a_model_that_claims_little(rows):
+def test_uninformative_texts_give_a_model_of_low_confidence(rows):
     assert train(rows).predict("anything at all").confidence <= 0.6
 
 
-def test_texts_are_judged_whatever_they_hold():
+def test_any_text_can_be_classified():
     model = train(DRINKS)
     for text in ("", " ", "\x00", "tea" * 9000, "🫖" * 50, "TEA, TEA! tea?"):
         assert 0.0 <= model.predict(text).confidence <= 1.0
 
 
 @given(st.text(max_size=300))
-def test_vectors_are_at_most_as_long_as_one(text):
+def test_norm_of_a_vector_is_at_most_one(text):
     vector = build_vocabulary(count_features(known) for known, _ in DRINKS).vectorize(
         count_features(f"green tea {text}")
     )
@@ -91,14 +91,14 @@ def test_vectors_are_at_most_as_long_as_one(text):
     assert len(set(vector.indices)) == len(vector.indices) == len(vector.values)
 
 
-def test_confidence_is_the_share_that_was_right():
-    trials = [HeldOutPrediction(0.9, 0.5, is_correct=True)] * 95 + [
+def test_confidence_equals_the_share_of_correct_predictions():
+    predictions = [HeldOutPrediction(0.9, 0.5, is_correct=True)] * 95 + [
         HeldOutPrediction(0.9, 0.5, is_correct=False)
     ] * 5
-    trials += [HeldOutPrediction(0.3, 0.1, is_correct=True)] * 30 + [
+    predictions += [HeldOutPrediction(0.3, 0.1, is_correct=True)] * 30 + [
         HeldOutPrediction(0.3, 0.1, is_correct=False)
     ] * 70
-    calibration = fit_calibration(trials, 20)
+    calibration = fit_calibration(predictions, 20)
     assert calibration.confidence(0.9, 0.5) == pytest.approx(0.95, abs=0.04)
     assert calibration.confidence(0.3, 0.1) == pytest.approx(0.30, abs=0.04)
 
@@ -110,20 +110,20 @@ def test_confidence_is_the_share_that_was_right():
         max_size=40,
     )
 )
-def test_a_higher_score_or_lead_never_lowers_confidence(trials):
-    calibration = fit_calibration(trials, 2)
+def test_higher_score_or_margin_never_lowers_confidence(predictions):
+    calibration = fit_calibration(predictions, 2)
     assert calibration.score_weight >= 0
     assert calibration.margin_weight >= 0
     assert 0.0 <= calibration.confidence(1.0, 0.5) <= 1.0
 
 
-def test_nothing_right_is_nothing_trusted():
+def test_no_correct_prediction_gives_low_confidence():
     calibration = fit_calibration([HeldOutPrediction(0.9, 0.5, is_correct=False)] * 20, 2)
     assert calibration.confidence(0.9, 0.5) < 0.1
     assert calibration.min_score > 0.9
 
 
-def test_texts_that_are_much_alike_are_no_strangers():
+def test_similar_training_texts_are_in_scope():
     alike = {"refund": "I want my money back for order", "bug": "The page does not load"}
     rows = [
         (f"{text} {number}\nand a second line", label)
