@@ -1,4 +1,4 @@
-"""The fixture `warm_starts` in projects of somebody else's, each run by a pytest of its own."""
+"""The fixture `warm_starts` in other projects, each run by its own pytest."""
 
 import subprocess
 import sys
@@ -25,8 +25,8 @@ def broken(event, context):
 def sound(event, context):
     return [event["n"], os.environ.get("GREETING")]
 """
-LOOPS = "asyncio_default_fixture_loop_scope = function"
-"""What pytest-asyncio, where it is installed, warns of if it is missing."""
+FIXTURE_SCOPE = "asyncio_default_fixture_loop_scope = function"
+"""pytest-asyncio, where it is installed, warns if this option is missing."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(project: Path):
     def run(test: str, *options: str, ini: str = "pythonpath = src") -> tuple[int, str]:
-        (project / "pytest.ini").write_text(f"[pytest]\n{LOOPS}\n{ini}\n")
+        (project / "pytest.ini").write_text(f"[pytest]\n{FIXTURE_SCOPE}\n{ini}\n")
         (project / "tests" / "test_it.py").write_text(test)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-W", "error", *options],
@@ -56,7 +56,7 @@ def run(project: Path):
 
 
 def test_a_sound_handler_passes(run):
-    status, told = run("""
+    status, output = run("""
 import handlers
 
 def test_function(warm_starts, monkeypatch):
@@ -70,26 +70,26 @@ def test_name(warm_starts):
     report = warm_starts("handlers.sound", {"n": 2}, times=1, environment={"GREETING": "you"})
     assert [one.response for one in report.invocations] == [[2, "you"]]
 """)
-    assert status == 0, told
+    assert status == 0, output
 
 
 def test_a_broken_handler_fails_with_its_findings(run):
-    status, told = run("""
+    status, output = run("""
 from handlers import broken
 
 def test_broken(warm_starts):
     warm_starts(broken, {}, times=2).assert_safe()
 """)
     assert status == 1
-    assert "handlers:broken is broken (ok, error)" in told
-    assert "handlers.py:8" in told
-    assert "fix: " in told
-    assert "> " in told
-    assert "report.py" not in told
+    assert "handlers:broken is broken (ok, error)" in output
+    assert "handlers.py:8" in output
+    assert "fix: " in output
+    assert "> " in output
+    assert "report.py" not in output
 
 
-def test_beside_a_running_loop(run):
-    status, told = run(
+def test_the_fixture_works_inside_a_running_event_loop(run):
+    status, output = run(
         """
 from handlers import broken, sound
 
@@ -99,12 +99,12 @@ async def test_here(warm_starts):
 """,
         ini="pythonpath = src\nasyncio_mode = auto",
     )
-    assert status == 0, told
+    assert status == 0, output
 
 
 @pytest.mark.parametrize("mode", ["prepend", "importlib"])
 def test_a_handler_in_the_test_module_itself(run, mode):
-    status, told = run(
+    status, output = run(
         """
 def handler(event, context):
     return event
@@ -115,10 +115,10 @@ def test_it(warm_starts):
         f"--import-mode={mode}",
         ini="pythonpath = .",
     )
-    assert status == 0, told
+    assert status == 0, output
 
 
-def test_an_object_is_found_by_the_name_that_a_module_gives_it(run, project):
+def test_an_object_is_imported_by_the_name_of_its_module_variable(run, project):
     (project / "src" / "app.py").write_text("""
 class App:
     def __call__(self, event, context):
@@ -128,7 +128,7 @@ class App:
 
 handler = App()
 """)
-    status, told = run("""
+    status, output = run("""
 import pytest
 from app import handler
 
@@ -138,19 +138,19 @@ def test_object(warm_starts, one, name):
     assert (report.handler, report.verdict) == (f"app:{name}", "safe")
 
 def test_event(warm_starts):
-    with pytest.raises(ValueError, match="cannot be sent as JSON"):
+    with pytest.raises(ValueError, match="is not JSON"):
         warm_starts(handler, {1, 2})
 """)
-    assert status == 0, told
+    assert status == 0, output
 
 
-def test_what_cannot_be_imported_is_refused(run):
-    status, told = run("""
+def test_a_handler_that_cannot_be_imported_is_refused(run):
+    status, output = run("""
 import pytest
 
 def test_local(warm_starts):
     def handler(event, context): ...
-    with pytest.raises(ValueError, match="at the top of a module"):
+    with pytest.raises(ValueError, match="at the top level of a module"):
         warm_starts(handler, {})
 
 def test_lambda(warm_starts):
@@ -161,13 +161,13 @@ def test_missing(warm_starts):
     with pytest.raises(AssertionError, match="No module named 'nowhere'"):
         warm_starts("nowhere:handler", {}).assert_safe()
 """)
-    assert status == 0, told
+    assert status == 0, output
 
 
-def test_it_costs_nothing_where_it_is_not_used():
+def test_the_plugin_imports_nothing_until_the_fixture_is_used():
     program = (
         "import sys, pytest; before = set(sys.modules); import ticketctl.warmstart.pytest_plugin; "
         "print(sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['ticketctl', 'ticketctl.warmstart.pytest_plugin']"
+    assert done.stdout.strip() == "['ticketctl', 'ticketctl.warmstart', 'ticketctl.warmstart.pytest_plugin']"
