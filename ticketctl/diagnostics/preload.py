@@ -20,5 +20,5 @@ extract(TEXT, default_taxonomy().identifiers)
 _SETTINGS = settings.load({"TICKETCTL_DATABASE_URL": "postgresql://"})
 resources(_SETTINGS)
 _ENGINE = make_engine(address_of(_SETTINGS), _SETTINGS)
-for statement in (worker.CLAIM, worker.FINISH, worker.GIVE_BACK):
+for statement in (worker.CLAIM, worker.FINISH, worker.RELEASE):
     statement.compile(dialect=_ENGINE.dialect)

@@ -1,4 +1,8 @@
-"""Writing what runs end with: those that end together are written together, in one statement."""
+"""Group commit: the results of runs that end at about the same time are written in one statement.
+
+Each caller awaits its own result. Whoever holds the lock writes everything that is pending, so that the results which
+arrive during one write share the next. A batch of ten tickets costs two or three round trips instead of ten.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,69 +12,77 @@ from uuid import UUID
 
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
-from ticketctl.postgres.json_params import as_jsonb
+from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import worker
 
 
 @dataclass(eq=False, slots=True)
-class _Ending:
-    """One run's end: what is to be written, then whether its lease still held, or why it could not be written."""
+class _PendingResult:
+    """A result to write; afterwards whether its lease still held, or why it could not be written.
 
-    outcome: dict[str, Any]
+    Compared by identity: two results with the same content are two callers.
+    """
+
+    result: dict[str, Any]
     held: bool = False
     error: Exception | None = None
 
     @property
     def lease(self) -> tuple[int, UUID]:
-        """The ticket, and the token under which it is written."""
-        return self.outcome["ticket_id"], self.outcome["token"]
+        """The ticket id and the lease token."""
+        return self.result["ticket_id"], self.result["token"]
 
 
 class FinishBatcher:
-    """The ends of one event loop's runs; an outcome names its ticket, its token and what the statement writes."""
+    """Writes the results of one event loop's runs; a result is the JSON row that `worker.FINISH` reads."""
 
     def __init__(self, connections: Connections | ErrorMappingConnections) -> None:
         self._connections = connections
-        self._turn = asyncio.Lock()
-        self._unwritten: list[_Ending] = []
+        self._lock = asyncio.Lock()
+        self._pending: list[_PendingResult] = []
 
-    async def finish(self, outcome: dict[str, Any]) -> bool:
-        """Write one outcome; False where its lease is lost. Whoever comes first writes for all who wait.
+    async def finish(self, result: dict[str, Any]) -> bool:
+        """Write one result, together with all that wait; return False where its lease is lost.
 
-        What keeps one outcome from being written is raised to its own caller alone.
+        An error is raised to the caller whose result could not be written, and to no other.
         """
-        mine = _Ending(outcome)
-        self._unwritten.append(mine)
+        own = _PendingResult(result)
+        self._pending.append(own)
         try:
-            await asyncio.sleep(0)  # runs that end in the same turn of the loop come along
-            async with self._turn:
-                if mine in self._unwritten:
-                    await self._write(list(self._unwritten))
+            await asyncio.sleep(0)  # lets runs that end in the same turn of the loop join
+            async with self._lock:
+                # the previous holder of the lock may have written it already
+                if own in self._pending:
+                    await self._write(list(self._pending))
         finally:
-            self._forget([mine])  # for who gave up waiting nobody else writes
-        if mine.error is not None:
-            raise mine.error
-        return mine.held
+            self._remove([own])  # a cancelled caller's result must not be written by another one later
+        if own.error is not None:
+            raise own.error
+        return own.held
 
-    async def _write(self, endings: Sequence[_Ending]) -> None:
-        """Write them together; where that fails, each by itself. If this is cancelled, the next who waits goes on."""
+    async def _write(self, batch: Sequence[_PendingResult]) -> None:
+        """Write a batch in one statement or, where that fails, each result in its own.
+
+        If this task is cancelled, the results stay pending and the next waiting caller writes them.
+        """
         try:
-            await self._execute(endings)
-        except Exception as error:  # noqa: BLE001 - it is raised where it belongs
-            if len(endings) > 1:
-                for one in endings:
-                    await self._write([one])
+            await self._execute(batch)
+        except Exception as error:  # noqa: BLE001 - it is raised to the caller whose result it concerns
+            if len(batch) > 1:
+                for pending in batch:
+                    await self._write([pending])
                 return
-            endings[0].error = error
-        self._forget(endings)
+            batch[0].error = error
+        self._remove(batch)
 
-    async def _execute(self, endings: Sequence[_Ending]) -> None:
-        first = {one.lease: one for one in reversed(endings)}  # a lease ends once
-        outcomes = as_jsonb([one.outcome for one in first.values()])
+    async def _execute(self, batch: Sequence[_PendingResult]) -> None:
+        # one row per lease: a second result under the same lease finds it ended, so the first one counts
+        first = {pending.lease: pending for pending in reversed(batch)}
+        results = encode_jsonb([pending.result for pending in first.values()])
         async with self._connections.acquire() as connection:
-            rows = await connection.execute(worker.FINISH, {"outcomes": outcomes})
+            rows = await connection.execute(worker.FINISH, {"results": results})
             for row in rows:
                 first[row.id, row.token].held = True
 
-    def _forget(self, endings: Sequence[_Ending]) -> None:
-        self._unwritten = [one for one in self._unwritten if one not in endings]
+    def _remove(self, batch: Sequence[_PendingResult]) -> None:
+        self._pending = [pending for pending in self._pending if pending not in batch]

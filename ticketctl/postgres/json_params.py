@@ -1,8 +1,8 @@
-"""Lists as JSON parameters: how Postgres can keep them, and how a statement reads them.
+"""Lists as JSON parameters: how Python writes them and how a statement reads them.
 
-JSON, because for an array's type asyncpg asks the catalogue, and switches the session's jit off and on meanwhile. The
-limits limit nothing: they tell the planner how few the elements are. Else it counts on a hundred of any JSON, and
-reads a table of some thousand rows from end to end rather than its index.
+JSON, because for the type of an array asyncpg queries the catalogue, and turns the session's jit off and on around that
+query. The `limit` clauses below remove no row. They tell the planner how few elements there are: it estimates a hundred
+for any JSON value, and then prefers to scan a table of some thousand rows over using its index.
 """
 
 import re
@@ -10,24 +10,25 @@ from typing import Any
 
 import msgspec
 
+# an escaped NUL, not a backslash that is itself escaped and happens to stand before "u0000"
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
-def as_jsonb(value: Any) -> str:
-    """JSON for a jsonb parameter, less the NUL characters, which Postgres cannot keep."""
+def encode_jsonb(value: Any) -> str:
+    """Encode a value for a jsonb parameter, without NUL characters: Postgres cannot store them."""
     text = msgspec.json.encode(value).decode()
     return _ESCAPED_NUL.sub(r"\1", text) if "\\u0000" in text else text
 
 
-def rows_of(parameter: str, columns: str) -> str:
-    """SQL that reads a parameter as rows with these columns, each a name and a type."""
+def json_rows(parameter: str, columns: str) -> str:
+    """Return SQL that reads a parameter as rows; `columns` lists each name with its type."""
     return f"""select * from jsonb_to_recordset(cast(:{parameter} as jsonb)) as r({columns})
-  limit {_length(parameter)}"""  # noqa: S608 - what is put in stands in our own modules
+  limit {_length(parameter)}"""  # noqa: S608 - callers pass constants of this package
 
 
-def values_of(parameter: str, kind: str) -> str:
-    """SQL that reads a parameter as values of one type."""
-    return f"""select cast(value as {kind}) from jsonb_array_elements_text(cast(:{parameter} as jsonb))
+def json_values(parameter: str, sql_type: str) -> str:
+    """Return SQL that reads a parameter as values of one type."""
+    return f"""select cast(value as {sql_type}) from jsonb_array_elements_text(cast(:{parameter} as jsonb))
   limit {_length(parameter)}"""  # noqa: S608 - as above
 
 

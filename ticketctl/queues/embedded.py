@@ -1,6 +1,6 @@
-"""The queue in the tickets' own database: no other service is needed.
+"""The embedded queue: messages in the tickets' own database, so that no other service is needed.
 
-A receipt is (message id, receive count), so it settles the delivery that it was given for and no later one.
+A receipt is (message id, receive count): it settles the delivery that it was given for, and no later one.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from sqlalchemy import RowMapping, TextClause
 
+from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import queue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import build_record
@@ -21,24 +22,24 @@ from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-POLL = 0.2
-"""Seconds between two looks at an empty queue."""
+POLL_INTERVAL = 0.2
+"""Seconds between two receives from an empty queue."""
 
 
-class Connections(Protocol):
-    """Whoever lends connections, each for one statement."""
+class ConnectionSource(Protocol):
+    """Lends connections, each for one statement."""
 
     def acquire(self) -> AbstractAsyncContextManager["AsyncConnection"]:
         """Lend a connection."""
 
 
 class PostgresQueue:
-    """The queue over one event loop's connections; see `ports.TicketQueue` for what each call means.
+    """The queue over one event loop's connections; implements `tickets.protocols.TicketQueue`.
 
-    What is given back comes again after 1, 2, 4 ... seconds, or when the lease on its ticket ends.
+    A released message is visible again after 1, 2, 4 ... seconds, or when the lease on its ticket ends.
     """
 
-    def __init__(self, connections: Connections, settings: Settings) -> None:
+    def __init__(self, connections: ConnectionSource, settings: Settings) -> None:
         self._connections = connections
         self._settings = settings
         self._limits = {
@@ -47,45 +48,46 @@ class PostgresQueue:
         }
 
     async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
-        """Receive a batch; what was delivered too often becomes a dead letter, its ticket failed."""
+        """Receive a batch; move spent messages to the dead letters and fail their tickets."""
         deadline = time.monotonic() + wait
         while True:
-            rows = await self._rows(queue.RECEIVE, limit=limit, **self._limits)
-            deliveries = [_delivery(row) for row in rows if row["message_id"] is not None]
+            rows = await self._fetch(queue.RECEIVE, limit=limit, **self._limits)
+            deliveries = [_to_delivery(row) for row in rows if row["message_id"] is not None]
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
+            # rows without a delivery are spent messages that were moved: others may be ready behind them
             if not rows:
-                await asyncio.sleep(min(POLL, max(0.0, deadline - time.monotonic())))
+                await asyncio.sleep(min(POLL_INTERVAL, max(0.0, deadline - time.monotonic())))
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete the messages of these deliveries."""
         await self._settle(queue.DELETE, deliveries)
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Make the messages of these deliveries visible again, in time."""
-        await self._settle(queue.GIVE_BACK, deliveries, **self._limits)
+        """Make the messages of these deliveries visible again after a pause."""
+        await self._settle(queue.RELEASE, deliveries, **self._limits)
 
     async def count_backlog(self) -> int:
-        """Count what is neither done nor dead."""
-        (row,) = await self._rows(queue.BACKLOG)
+        """Count the messages that are neither done nor dead."""
+        (row,) = await self._fetch(queue.COUNT_BACKLOG)
         count: int = row["count"]
         return count
 
     async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """List dead letters."""
-        rows = await self._rows(queue.DEAD_LETTERS, limit=limit)
+        """List dead letters, the oldest first."""
+        rows = await self._fetch(queue.SELECT_DEAD_LETTERS, limit=limit)
         return [DeadLetter(**{**row, "message_id": str(row["message_id"])}) for row in rows]
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> int:
-        """Bring dead letters back under new ids."""
-        return len(await self._rows(queue.REDRIVE, message_ids=_ids(letters)))
+        """Enqueue dead letters again, under new ids."""
+        return len(await self._fetch(queue.REDRIVE, message_ids=_message_ids(letters)))
 
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
         """Delete dead letters."""
-        return len(await self._rows(queue.PURGE, message_ids=_ids(letters)))
+        return len(await self._fetch(queue.PURGE, message_ids=_message_ids(letters)))
 
     async def policy(self) -> QueuePolicy:
-        """Answer the settings: they are the policy."""
+        """Return the settings: they are this queue's policy."""
         return QueuePolicy(
             visibility_timeout=self._settings.visibility_timeout,
             max_receive_count=self._settings.max_receive_count,
@@ -96,16 +98,14 @@ class PostgresQueue:
     ) -> None:
         receipts = [msgspec.json.decode(delivery.receipt) for delivery in deliveries]
         async with self._connections.acquire() as connection:
-            await connection.execute(
-                statement, {"receipts": msgspec.json.encode(receipts).decode(), **parameters}
-            )
+            await connection.execute(statement, {"receipts": encode_jsonb(receipts), **parameters})
 
-    async def _rows(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
+    async def _fetch(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
         async with self._connections.acquire() as connection:
             return (await connection.execute(statement, parameters)).mappings().all()
 
 
-def _delivery(row: RowMapping) -> Delivery:
+def _to_delivery(row: RowMapping) -> Delivery:
     message_id, receive_count = str(row["message_id"]), row["receive_count"]
     receipt = {"message_id": message_id, "receive_count": receive_count}
     record = build_record(
@@ -113,11 +113,11 @@ def _delivery(row: RowMapping) -> Delivery:
     )
     return Delivery(
         message_id=message_id,
-        receipt=msgspec.json.encode(receipt).decode(),
+        receipt=encode_jsonb(receipt),
         receive_count=receive_count,
         record=record,
     )
 
 
-def _ids(letters: Sequence[DeadLetter]) -> str:
-    return msgspec.json.encode([letter.message_id for letter in letters]).decode()
+def _message_ids(letters: Sequence[DeadLetter]) -> str:
+    return encode_jsonb([letter.message_id for letter in letters])

@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.cli.test_output import HOSTILE
 from ticketctl.errors import InvalidInputError
-from ticketctl.postgres.store import SORTS, PostgresStore
+from ticketctl.postgres.sql.tickets import SORTS
+from ticketctl.postgres.store import PostgresStore
 from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket, TicketStatus
 from ticketctl.tickets.protocols import TicketFilter, TicketPage
 

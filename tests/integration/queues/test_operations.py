@@ -11,6 +11,7 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import TicketStatus
+from ticketctl.tickets.operations import select_retries
 
 Make = Callable[[int], Awaitable[list[int]]]
 QUARTER = timedelta(minutes=15)
@@ -106,9 +107,9 @@ async def test_failed_and_stuck_tickets_are_found_for_a_retry(
 ) -> None:
     failed, new = await make(2)
     await other.execute("update tickets set status = 'failed' where id = $1", failed)
-    assert await operations.select_retries(operations, failed=True, stuck=None) == [failed]
-    assert await operations.select_retries(operations, failed=False, stuck=timedelta(0)) == [new]
-    assert await operations.select_retries(operations, failed=True, stuck=timedelta(0)) == [failed, new]
+    assert await select_retries(operations, failed=True, stuck=None) == [failed]
+    assert await select_retries(operations, failed=False, stuck=timedelta(0)) == [new]
+    assert await select_retries(operations, failed=True, stuck=timedelta(0)) == [failed, new]
 
 
 async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(

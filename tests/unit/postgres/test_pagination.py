@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from tests.fakes import NOON
 from ticketctl.errors import InvalidInputError
 from ticketctl.postgres import pagination
-from ticketctl.postgres.pagination import Place
+from ticketctl.postgres.pagination import Position
 
-PLACE = Place("-created", NOON, 7)
-CURSOR = pagination.encode(PLACE)
+POSITION = Position("-created", NOON, 7)
+CURSOR = pagination.encode(POSITION)
 
 times = st.datetimes(timezones=st.just(UTC))
 
 
 @given(times, st.integers(1, 2**63 - 1))
 def test_a_cursor_brings_its_place_back(time: datetime, ticket_id: int) -> None:
-    place = Place("created", time, ticket_id)
-    assert pagination.decode(pagination.encode(place), "created") == place
+    position = Position("created", time, ticket_id)
+    assert pagination.decode(pagination.encode(position), "created") == position
 
 
 def test_an_offset_of_the_server_is_kept() -> None:
-    place = Place("created", NOON.astimezone(timezone(timedelta(hours=5, minutes=30))), 7)
-    assert pagination.decode(pagination.encode(place), "created").time == NOON
+    position = Position("created", NOON.astimezone(timezone(timedelta(hours=5, minutes=30))), 7)
+    assert pagination.decode(pagination.encode(position), "created").time == NOON
 
 
 def test_a_cursor_can_stand_in_a_shell_and_in_a_url() -> None:
@@ -47,8 +47,8 @@ def test_whatever_else_is_refused(text: str) -> None:
 
 
 @given(st.integers(0, len(CURSOR) - 1), st.characters())
-def test_a_cursor_with_any_character_changed_is_refused(place: int, character: str) -> None:
-    changed = CURSOR[:place] + character + CURSOR[place + 1 :]
+def test_a_cursor_with_any_character_changed_is_refused(position: int, character: str) -> None:
+    changed = CURSOR[:position] + character + CURSOR[position + 1 :]
     if changed != CURSOR:
         with pytest.raises(InvalidInputError, match="cursor"):
             pagination.decode(changed, "-created")

@@ -1,104 +1,68 @@
-"""The worker's writes, each one statement, and what a person's creation of a ticket writes.
+"""The worker's statements. Each write is one statement, so that autocommit makes it atomic.
 
-Every write of a claim's holder asks for its token: who lost the lease writes nothing.
+Every write after the claim requires the claim's lease token: a worker that lost its lease writes nothing.
 """
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.expression import TextualSelect
 
-from ticketctl.postgres.json_params import rows_of, values_of
-from ticketctl.postgres.schema import tickets
+from ticketctl.postgres.json_params import json_rows, json_values
+from ticketctl.postgres.sql.fragments import CLAIMABLE, HUMAN_FIELDS, LEASE_EXPIRED, ticket_columns
+from ticketctl.postgres.sql.tickets import returning_tickets
 
-_NAMES = [column.name for column in tickets.columns]
-_DECODED = {column.name: column.type for column in tickets.columns if isinstance(column.type, JSONB)}
-_HUMAN_SET = ("category", "priority", "sentiment", "language", "team", "draft")
-
-
-def _columns(alias: str) -> str:
-    return ", ".join(f"{alias}.{name}" for name in _NAMES)
-
-
-def _kept(name: str) -> str:
-    """What a human set is never overwritten by a run."""
-    return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else o.{name} end"
-
-
-def _selecting(sql: str) -> TextualSelect:
-    """Of the ticket's columns only those need a type that the driver does not decode by itself."""
-    return text(sql).columns(**_DECODED)
-
-
-# `do nothing` would answer a concurrent second caller with no row
-CREATE = _selecting(
-    f"""
-with ticket as (
-  insert into tickets (subject, body, requester, idempotency_key)
-  values (:subject, :body, :requester, :idempotency_key)
-  on conflict (idempotency_key) do update set idempotency_key = excluded.idempotency_key
-  returning *, xmax = 0 as made
-), message as (
-  insert into messages (ticket_id, body)
-  select id, format('{{"ticket_id": %s}}', id) from ticket where made
-)
-select {_columns("ticket")}, made from ticket
-""",  # noqa: S608 - only names of columns are put in
-)
-
-CLOSE = _selecting(
-    f"""
-update tickets t set status = 'closed', lease_token = null, lease_until = null, updated_at = now()
-where t.id = :ticket_id returning {_columns("t")}
-"""  # noqa: S608 - only names of columns are put in
-)
-
-# skip locked: one frozen transaction must not hang the rest; order by: two batches that overlap cannot deadlock
-CLAIM = _selecting(
+# `skip locked`: one frozen transaction must not block the other tickets. `order by`: two overlapping batches lock in the
+# same order and cannot deadlock. `no key update`: inserting an attempt, whose foreign key locks the ticket for key
+# share, does not conflict.
+CLAIM = returning_tickets(
     f"""
 with wanted as (
-  {rows_of("messages", "ticket_id bigint, message_id text, receive_count int")}
+  {json_rows("messages", "ticket_id bigint, message_id text, receive_count int")}
 ), free as (
   select id from tickets
-  where id in (select ticket_id from wanted)
-    and (status = 'new' or status = 'processing' and lease_until < now())
+  where id in (select ticket_id from wanted) and {CLAIMABLE}
   order by id for no key update skip locked
 ), claimed as (
   update tickets t set status = 'processing', attempt = attempt + 1, lease_token = :token,
     lease_until = now() + cast(:lease as interval), updated_at = now()
   from free where t.id = free.id returning t.*
-), tries as (
+), started as (
   insert into attempts (ticket_id, attempt, message_id, receive_count, environment_id)
   select claimed.id, claimed.attempt, wanted.message_id, wanted.receive_count, :environment_id
   from claimed join wanted on wanted.ticket_id = claimed.id
 )
-select {_columns("claimed")} from claimed
-"""  # noqa: S608 - only names of columns are put in
+select {ticket_columns("claimed")} from claimed
+"""  # noqa: S608 - only constants of this package are interpolated
 )
+"""Leases the free tickets among the messages' tickets, starts an attempt for each and returns them."""
 
-KNOWN = text(
-    f"select id, status, lease_until from tickets where id in ({values_of('ticket_ids', 'bigint')})"  # noqa: S608 - both parts are ours
+SELECT_LEASES = text(
+    f"select id, status, lease_until from tickets where id in ({json_values('ticket_ids', 'bigint')})"  # noqa: S608 - as above
 )
-"""Tells of tickets that were not free. Few claims need it, and every claim would pay for it."""
+"""Returns why tickets could not be claimed. A statement of its own: few batches need it, every claim would pay for it."""
 
 RESUME = text(
     f"""
 with resumed as (
-  {rows_of("claims", "ticket_id bigint, attempt int")}
+  {json_rows("claims", "ticket_id bigint, attempt int")}
 ), lost as (
-  update attempts a set ended_at = now(), outcome = 'lost',
-    error = 'the worker ended or froze: its lease ran out'
+  update attempts a set ended_at = now(), outcome = 'lost', error = '{LEASE_EXPIRED}'
   from resumed r where a.ticket_id = r.ticket_id and a.attempt < r.attempt and a.ended_at is null
 )
 select s.ticket_id, s.step, s.output, s.provider, s.model, s.prompt_hash, s.input_tokens, s.output_tokens,
   s.duration_ms, s.sent
 from resumed r join steps s on s.ticket_id = r.ticket_id
-"""  # noqa: S608 - both parts are ours
+"""  # noqa: S608 - as above
 ).columns(output=JSONB())
-"""Ends what earlier tries left open, and answers the steps that they saved."""
+"""Ends the attempts that earlier workers left open, and returns the steps that they saved."""
+
+
+def _unless_set_by_human(name: str) -> str:
+    """Assign a field from the result `o`, except where a person set it: a run never overwrites that."""
+    return f"{name} = case when jsonb_exists(t.set_by_human, '{name}') then t.{name} else o.{name} end"
 
 
 def _save_steps(holder: str, steps: str) -> str:
-    """Insert or replace the steps that `steps` lists, for the tickets of `holder`."""
+    """Insert or replace the steps in the JSON expression `steps`, for the tickets of the CTE `holder`."""
     return f"""
   insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens,
     duration_ms, sent)
@@ -110,7 +74,7 @@ def _save_steps(holder: str, steps: str) -> str:
     model = excluded.model, prompt_hash = excluded.prompt_hash, input_tokens = excluded.input_tokens,
     output_tokens = excluded.output_tokens, duration_ms = excluded.duration_ms, sent = excluded.sent,
     created_at = now()
-"""  # noqa: S608 - only what stands in this module is put in
+"""  # noqa: S608 - as above
 
 
 SAVE_STEPS = text(
@@ -119,43 +83,45 @@ with holder as (
   select id from tickets where id = :ticket_id and lease_token = :token for no key update
 ), saved as ({_save_steps("holder", "cast(:steps as jsonb)")})
 select id from holder
-"""  # noqa: S608 - both parts stand in this module
+"""  # noqa: S608 - as above
 )
+"""Saves steps of one ticket; returns no row where the lease is lost."""
 
-_OUTCOME = """ticket_id bigint, token uuid, status text, category text, priority text, sentiment text,
+_RESULT_COLUMNS = """ticket_id bigint, token uuid, status text, category text, priority text, sentiment text,
     language text, team text, draft text, confidence float8, extracted jsonb, steps jsonb"""
 
 FINISH = text(
     f"""
-with ended as (
-  {rows_of("outcomes", _OUTCOME)}
+with result as (
+  {json_rows("results", _RESULT_COLUMNS)}
 ), holder as (
-  update tickets t set status = o.status, {", ".join(_kept(name) for name in _HUMAN_SET)},
+  update tickets t set status = o.status, {", ".join(_unless_set_by_human(name) for name in HUMAN_FIELDS)},
     confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else o.confidence end,
     extracted = o.extracted, error = null,
     lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
-  from ended o where t.id = o.ticket_id and t.lease_token = o.token
+  from result o where t.id = o.ticket_id and t.lease_token = o.token
   returning t.id, t.attempt, t.status, o.token, o.steps
 ), saved as ({_save_steps("holder", "holder.steps")}
-), tried as (
+), ended as (
   update attempts a set ended_at = now(), outcome = holder.status
   from holder where a.ticket_id = holder.id and a.attempt = holder.attempt
 )
 select id, token from holder
-"""  # noqa: S608 - both parts and the names of columns stand in this module
+"""  # noqa: S608 - as above
 )
-"""Writes the outcomes of several runs, each under its token; answers those whose leases still held."""
+"""Writes the results of several runs, each under its token; returns the runs whose leases still held."""
 
-# A connection that belongs to a dead loop sends its bytes before it errors: the claim may have taken effect
-# although its caller never saw the answer. Then the token is ours and the try has its row; else both are made.
-GIVE_BACK = text(
+# A connection that is bound to a closed event loop sends its bytes before it raises: the claim may have taken effect
+# although the worker never saw the answer. Then the ticket has our token and the attempt its row. Where the claim did
+# not reach the server the ticket is still new, and this statement writes the attempt.
+RELEASE = text(
     f"""
 with failed as (
-  {rows_of("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool")}
+  {json_rows("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool")}
 ), held as (
   select t.id from tickets t join failed f on t.id = f.ticket_id
   where t.lease_token = :token or t.status = 'new' order by t.id for no key update of t
-), freed as (
+), released as (
   update tickets t set status = case when f.final then 'failed' else 'new' end, error = f.error,
     attempt = attempt + case when t.lease_token is null then 1 else 0 end,
     lease_token = null, lease_until = null, updated_at = now()
@@ -163,8 +129,9 @@ with failed as (
   returning t.id, t.attempt, t.error, f.message_id, f.receive_count
 )
 insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, receive_count, environment_id)
-select id, attempt, clock_timestamp(), 'failed', error, message_id, receive_count, :environment_id from freed
+select id, attempt, clock_timestamp(), 'failed', error, message_id, receive_count, :environment_id from released
 on conflict (ticket_id, attempt) do update
   set ended_at = excluded.ended_at, outcome = excluded.outcome, error = excluded.error
-"""  # noqa: S608 - both parts are ours
+"""  # noqa: S608 - as above
 )
+"""Writes errors on tickets, ends their attempts and releases the leases; a `final` failure fails the ticket."""

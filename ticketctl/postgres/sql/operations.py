@@ -1,0 +1,112 @@
+"""The operator's statements over all tickets: stuck tickets, retries, statistics."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Float, Integer, Select, Text, Uuid, select, text
+from sqlalchemy.dialects.postgresql import BOOLEAN, JSONB
+
+from ticketctl.postgres.json_params import json_values
+from ticketctl.postgres.schema import tickets
+from ticketctl.postgres.sql.fragments import CLAIMABLE, ticket_columns
+
+_LISTED = f"id in ({json_values('ticket_ids', 'bigint')})"
+
+# A new ticket waits since its message was enqueued or, without a message, since its last change. `overtaken`: a worker
+# started on another ticket after this message was enqueued, so that workers run and this message was passed over.
+SELECT_STUCK = text(
+    f"""
+select {ticket_columns("t")}, waits.since, m.message_id, m.receive_count, m.visible_at,
+  m.dead_at is not null as dead,
+  exists(select from attempts a where a.started_at > m.enqueued_at and a.ticket_id <> t.id) as overtaken
+from tickets t
+left join lateral (
+  select * from messages where ticket_id = t.id order by dead_at nulls first, enqueued_at desc limit 1
+) m on true
+cross join lateral (
+  select case t.status when 'new' then coalesce(m.enqueued_at, t.updated_at) else t.lease_until end as since
+) waits
+where {CLAIMABLE} and waits.since <= now() - cast(:older_than as interval)
+order by waits.since, t.id limit :limit
+"""  # noqa: S608 - only constants of this package are interpolated
+).columns(
+    *tickets.columns,
+    Column("since", DateTime(timezone=True)),
+    Column("message_id", Uuid),
+    Column("receive_count", Integer),
+    Column("visible_at", DateTime(timezone=True)),
+    Column("dead", BOOLEAN),
+    Column("overtaken", BOOLEAN),
+)
+
+RESET_FAILED = text(
+    f"""
+with failed as (
+  select id from tickets where {_LISTED} and status = 'failed' order by id for no key update
+)
+update tickets t set status = 'new', updated_at = now() from failed where t.id = failed.id returning t.id
+"""  # noqa: S608 - as above
+).columns(Column("id", BigInteger))
+"""Makes failed tickets new and returns their ids."""
+
+# The ticket's old messages are deleted, because a worker that holds a receipt for one of them could settle it.
+RETRY = text(
+    f"""
+with idle as (
+  select id from tickets where {_LISTED} and (status in ('failed', 'needs_review') or {CLAIMABLE})
+  order by id for no key update
+), reset as (
+  update tickets t set status = 'new', lease_token = null, lease_until = null, updated_at = now()
+  from idle where t.id = idle.id returning t.id
+), old as (
+  select message_id from messages where ticket_id in (select id from idle) order by message_id for update
+), removed as (
+  delete from messages m using old where m.message_id = old.message_id
+), enqueued as (
+  insert into messages (ticket_id, body) select id, format('{{"ticket_id": %s}}', id) from reset
+)
+select id from reset order by id
+"""  # noqa: S608 - as above
+).columns(Column("id", BigInteger))
+"""Makes tickets that no worker holds new, each with one new message, and returns their ids."""
+
+COUNT_BY_STATUS = text(
+    "select status, count(*) as number, min(created_at) as oldest from tickets group by status"
+)
+
+MEASURE_STEPS = text(
+    """
+with used as (
+  select step, provider, model, count(*) as runs, sum(input_tokens) as input_tokens,
+    sum(output_tokens) as output_tokens
+  from steps group by step, provider, model
+)
+select step, provider, count(*) as runs, avg(duration_ms) as mean_ms,
+  percentile_cont(0.95) within group (order by duration_ms) as p95_ms,
+  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+  (select jsonb_agg(to_jsonb(used) - 'step' - 'provider' order by model)
+   from used where used.step = steps.step and used.provider = steps.provider) as models
+from steps group by step, provider
+"""
+).columns(
+    Column("step", Text),
+    Column("provider", Text),
+    Column("runs", BigInteger),
+    Column("mean_ms", Float),
+    Column("p95_ms", Float),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("models", JSONB),
+)
+
+# reserved_connections exists since Postgres 16: `true` makes current_setting return null before that
+CONNECTION_LIMIT = text(
+    """
+select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+  - coalesce(current_setting('reserved_connections', true)::int, 0) as available
+"""
+)
+
+
+def select_ids(status: str, limit: int) -> Select[Any]:
+    """Select the ids of the oldest tickets with this status."""
+    return select(tickets.c.id).where(tickets.c.status == status).order_by(tickets.c.id).limit(limit)
