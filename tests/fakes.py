@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.processing.pipeline import Pipeline
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import (
     Classification,
@@ -23,16 +24,9 @@ from ticketctl.tickets.models import (
     StepRecord,
     Ticket,
     TicketDetails,
-    TicketStatus,
 )
-from ticketctl.tickets.protocols import (
-    Claim,
-    PipelineResult,
-    ProviderResponse,
-    RecordFailure,
-    TicketFilter,
-    TicketPage,
-)
+from ticketctl.tickets.protocols import Claim, PipelineResult, ProviderResponse, RecordFailure, TicketPage
+from ticketctl.tickets.statuses import TicketStatus
 
 Output = TypeVar("Output")
 

@@ -19,7 +19,8 @@ from ticketctl.logs import JsonFormatter, log_on_lambda
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import message_body
-from ticketctl.tickets.models import Step, TicketStatus
+from ticketctl.tickets.models import Step
+from ticketctl.tickets.statuses import TicketStatus
 from ticketctl.worker import Worker, handler, response
 
 DOWN = ProviderError("the provider is down")

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from ticketctl.tickets.models import Attempt, Step, StepRecord, Ticket, TicketDetails, TicketStatus
+from ticketctl.tickets.models import Attempt, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import TicketPage
+from ticketctl.tickets.statuses import TicketStatus
 from ticketctl.tickets.views import TicketView
 
 _CREATED = datetime(2026, 1, 31, 12, tzinfo=UTC)

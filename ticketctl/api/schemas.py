@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from ticketctl.tickets.durations import parse_since
-from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, TicketStatus
-from ticketctl.tickets.protocols import TicketFilter
+from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter, parse_filter
+from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket
 from ticketctl.tickets.service import FILTER_LIMIT, KEY_LIMIT, PAGE_LIMIT, REQUESTER_LIMIT
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -41,21 +40,22 @@ class TicketToCreate(BaseModel):
         )
 
 
-class ListQuery(BaseModel):
+def _query_parameter(spec: FilterSpec) -> Any:
+    """The type and the field of one filter; `parse_filter` reads texts such as "2h" later."""
+    kind = spec.kind if spec.choices else str
+    limits = {"maxLength": FILTER_LIMIT} if spec.kind is str else {}
+    examples = {"examples": list(spec.examples)} if spec.examples else {}
+    return kind | None, _limited(None, spec.help, **limits, **examples)
+
+
+_Filters: Any = create_model("_Filters", **{name: _query_parameter(spec) for name, spec in FILTERS.items()})
+
+
+class ListQuery(_Filters):  # type: ignore[misc] # its fields come from the declared filters
     """Which tickets, in which order, and how many of them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status: TicketStatus | None = Field(None, description="Only this status.")
-    category: str | None = _limited(None, "Only this category.", maxLength=FILTER_LIMIT)
-    priority: str | None = _limited(None, "Only this priority.", maxLength=FILTER_LIMIT)
-    team: str | None = _limited(None, "Only this team's.", maxLength=FILTER_LIMIT)
-    search: str | None = _limited(
-        None, "Every word of it begins one in subject or body.", maxLength=FILTER_LIMIT
-    )
-    since: str | None = _limited(
-        None, "Created since: 15m, 2h, 3d, or a date or time in ISO 8601.", examples=["2h", "2026-01-31"]
-    )
     sort: Literal["-created", "created", "-updated", "updated"] = Field(
         "-created", description="The order; a minus puts the newest first."
     )
@@ -63,15 +63,8 @@ class ListQuery(BaseModel):
     after: str | None = Field(None, description="`next_cursor` of the page before this one.")
 
     def wanted(self) -> TicketFilter:
-        """The filter. Raises InvalidInputError for `since`."""
-        return TicketFilter(
-            status=self.status,
-            category=self.category,
-            priority=self.priority,
-            team=self.team,
-            search=self.search,
-            since=None if self.since is None else parse_since(self.since, now=datetime.now(UTC)),
-        )
+        """The filter. Raises InvalidInputError for a text that does not fit."""
+        return parse_filter({name: getattr(self, name) for name in FILTERS}, now=datetime.now(UTC))
 
 
 TicketId = Annotated[

@@ -11,8 +11,9 @@ from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.schema import tickets
 from ticketctl.postgres.sql import operations
-from ticketctl.tickets.models import Step, Ticket, TicketStatus
+from ticketctl.tickets.models import Step, Ticket
 from ticketctl.tickets.protocols import ModelUse, Statistics, StepStatistics, StuckTicket
+from ticketctl.tickets.statuses import TicketStatus
 
 
 class PostgresOperations:

@@ -9,7 +9,8 @@ from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import reviews
 from ticketctl.postgres.sql.fragments import HUMAN_FIELDS
-from ticketctl.tickets.models import Ticket, TicketStatus
+from ticketctl.tickets.models import Ticket
+from ticketctl.tickets.statuses import TicketStatus
 
 
 class PostgresReviews:

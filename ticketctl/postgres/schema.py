@@ -20,6 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ticketctl.tickets.filters import FILTERS
+
 SEARCHED = 50_000
 """Characters of a body that `list --search` looks at: more could overflow a tsvector, whose end is 1 MB."""
 
@@ -71,8 +73,9 @@ tickets = Table(
     CheckConstraint("confidence between 0 and 1", name="confidence"),
 )
 
-for _column in ("status", "category", "priority", "team"):
-    Index(f"tickets_{_column}_idx", tickets.c[_column], tickets.c.created_at, tickets.c.id)
+for _spec in FILTERS.values():
+    if _spec.match == "equals":
+        Index(f"tickets_{_spec.column}_idx", tickets.c[_spec.column], tickets.c.created_at, tickets.c.id)
 Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
 Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)
 # letters and digits alone: Postgres's own parser makes one word of 4711, another of A-4711

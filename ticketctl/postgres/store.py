@@ -17,9 +17,11 @@ from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.schema import tickets
 from ticketctl.postgres.sql import tickets as ticket_sql
 from ticketctl.postgres.sql import worker
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketDetails, TicketStatus
-from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure, TicketFilter, TicketPage
+from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketDetails
+from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure, TicketPage
+from ticketctl.tickets.statuses import TicketStatus
 
 _TICKET_COLUMNS = [column.name for column in tickets.columns]
 

@@ -15,8 +15,8 @@ from uuid import uuid4
 from ticketctl.processing.deadline import DEADLINE
 from ticketctl.processing.pipeline import LeaseLostError, Pipeline
 from ticketctl.tickets.messages import Message, TicketMessage
-from ticketctl.tickets.models import TicketStatus
 from ticketctl.tickets.protocols import Claim, RecordFailure
+from ticketctl.tickets.statuses import TicketStatus
 
 log = logging.getLogger(__name__)
 

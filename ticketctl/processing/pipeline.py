@@ -23,10 +23,10 @@ from ticketctl.tickets.models import (
     Step,
     StepRecord,
     Ticket,
-    TicketStatus,
     apply_human_edits,
 )
 from ticketctl.tickets.protocols import Claim, PipelineResult, Provider, ProviderResponse, Router, TicketStore
+from ticketctl.tickets.statuses import TicketStatus
 
 log = logging.getLogger(__name__)
 

@@ -6,23 +6,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from ticketctl.tickets.statuses import TicketStatus
+
 SUBJECT_LIMIT = 500
 """Characters that a subject may have at most."""
 BODY_LIMIT = 200_000
 """Characters that a body may have at most."""
 LARGEST_ID = 2**63 - 1
 """The largest number of a ticket: the largest that a bigint holds."""
-
-
-class TicketStatus(StrEnum):
-    """Where a ticket stands."""
-
-    NEW = "new"
-    PROCESSING = "processing"
-    PROCESSED = "processed"
-    NEEDS_REVIEW = "needs_review"
-    FAILED = "failed"
-    CLOSED = "closed"
 
 
 class Step(StrEnum):

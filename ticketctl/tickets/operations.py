@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ticketctl.errors import NotFoundError, QueueError
-from ticketctl.tickets.models import LARGEST_ID, TicketStatus
+from ticketctl.tickets.models import LARGEST_ID
 from ticketctl.tickets.protocols import DeadLetter, Operations, Outbox, Sender, StuckTicket, TicketQueue
+from ticketctl.tickets.statuses import TicketStatus
 
 LIMIT = 1000
 """Tickets or letters that one call looks at."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import (
     Classification,
@@ -18,8 +19,8 @@ from ticketctl.tickets.models import (
     StepRecord,
     Ticket,
     TicketDetails,
-    TicketStatus,
 )
+from ticketctl.tickets.statuses import TicketStatus
 
 Output = TypeVar("Output")
 
@@ -104,18 +105,6 @@ class RecordFailure:
     message: TicketMessage
     error: str
     final: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TicketFilter:
-    """What `list` asks for; None or empty means any."""
-
-    status: TicketStatus | None = None
-    category: str | None = None
-    priority: str | None = None
-    team: str | None = None
-    search: str | None = None
-    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import msgspec
 
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets import service
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.models import (
     BODY_LIMIT,
     Classification,
@@ -16,10 +17,10 @@ from ticketctl.tickets.models import (
     Step,
     Ticket,
     TicketDetails,
-    TicketStatus,
     apply_human_edits,
 )
-from ticketctl.tickets.protocols import Router, TicketFilter, TicketStore
+from ticketctl.tickets.protocols import Router, TicketStore
+from ticketctl.tickets.statuses import TicketStatus
 
 FIELDS = ("category", "priority", "sentiment", "language", "team", "draft")
 """What a person may set."""

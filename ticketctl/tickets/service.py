@@ -1,8 +1,9 @@
 """What a person does with tickets: the command line and the API both come through here."""
 
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
+from ticketctl.tickets.filters import FILTERS, TicketFilter
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketDetails
-from ticketctl.tickets.protocols import Operations, TicketFilter, TicketPage, TicketStore
+from ticketctl.tickets.protocols import Operations, TicketPage, TicketStore
 
 REQUESTER_LIMIT = 320
 """Characters of an e-mail address, after RFC 3696's erratum 1690 rounded up."""
@@ -52,8 +53,9 @@ async def list_tickets(
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidInputError(f"a page cannot have {limit} tickets", hint=f"it can have 1 to {PAGE_LIMIT}")
-    for name in ("category", "priority", "team", "search"):
-        check_text(name, getattr(wanted, name), limit=FILTER_LIMIT)
+    for name, spec in FILTERS.items():
+        if spec.kind is str:
+            check_text(name, getattr(wanted, name), limit=FILTER_LIMIT)
     return await store.list(wanted, sort=sort, limit=limit, after=after, count=count)
 
 

@@ -11,7 +11,8 @@ from tests.fakes import FakeContext
 from tests.integration.ai.provider_server import chat, provider_server
 from ticketctl import worker as worker_module
 from ticketctl.tickets.messages import TicketMessage, build_event
-from ticketctl.tickets.models import NewTicket, Step, TicketStatus
+from ticketctl.tickets.models import NewTicket, Step
+from ticketctl.tickets.statuses import TicketStatus
 
 RECORDS = 10
 CALL = 1.0

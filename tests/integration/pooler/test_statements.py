@@ -25,9 +25,11 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import NewTicket, Step, StepRecord, TicketStatus
-from ticketctl.tickets.protocols import RecordFailure, TicketFilter
+from ticketctl.tickets.models import NewTicket, Step, StepRecord
+from ticketctl.tickets.protocols import RecordFailure
+from ticketctl.tickets.statuses import TicketStatus
 
 MODULES = (worker, operations, outbox, reviews, queue_statements)
 LOGGED = re.compile(

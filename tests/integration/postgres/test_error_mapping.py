@@ -13,8 +13,9 @@ from ticketctl import event_loops
 from ticketctl.errors import DatabaseError, StaleSchemaError
 from ticketctl.runtime import Database, current_revision, open_store, prepare, upgrade
 from ticketctl.settings import Settings
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.models import NewTicket
-from ticketctl.tickets.protocols import TicketFilter, TicketPage
+from ticketctl.tickets.protocols import TicketPage
 
 SECRET = "hunter2"  # noqa: S105 - the tests look for it where it must not be
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from tests.fakes import OUTCOME
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import NewTicket, TicketStatus
+from ticketctl.tickets.models import NewTicket
+from ticketctl.tickets.statuses import TicketStatus
 
 UNKNOWN = replace(OUTCOME, classification=replace(OUTCOME.classification, confidence=7.0))
 """What the table does not take: a confidence is between 0 and 1."""

@@ -16,9 +16,10 @@ from ticketctl.postgres.reviews import PostgresReviews
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import NewTicket, Ticket, TicketStatus
+from ticketctl.tickets.models import NewTicket, Ticket
 from ticketctl.tickets.protocols import Claim
 from ticketctl.tickets.review import FIELDS, AllowedValues, ReviewService
+from ticketctl.tickets.statuses import TicketStatus
 
 TAXONOMY = default_taxonomy()
 VOCABULARY = AllowedValues(

@@ -12,8 +12,10 @@ from tests.unit.cli.test_output import HOSTILE
 from ticketctl.errors import InvalidInputError
 from ticketctl.postgres.sql.tickets import SORTS
 from ticketctl.postgres.store import PostgresStore
-from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket, TicketStatus
-from ticketctl.tickets.protocols import TicketFilter, TicketPage
+from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket
+from ticketctl.tickets.protocols import TicketPage
+from ticketctl.tickets.statuses import TicketStatus
 
 FULL = """
 insert into tickets (subject, status, category, priority, team, created_at, updated_at)

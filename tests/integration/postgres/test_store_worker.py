@@ -23,9 +23,9 @@ from ticketctl.tickets.models import (
     StepRecord,
     Ticket,
     TicketDetails,
-    TicketStatus,
 )
 from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure
+from ticketctl.tickets.statuses import TicketStatus
 
 LEASE = timedelta(minutes=1)
 OUTCOME = PipelineResult(

@@ -12,8 +12,8 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, parse_event
-from ticketctl.tickets.models import TicketStatus
 from ticketctl.tickets.protocols import Delivery, RecordFailure
+from ticketctl.tickets.statuses import TicketStatus
 
 Make = Callable[[int], Awaitable[list[int]]]
 Act = Callable[[], Awaitable[None]]

@@ -10,8 +10,8 @@ from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import TicketStatus
 from ticketctl.tickets.operations import select_retries
+from ticketctl.tickets.statuses import TicketStatus
 
 Make = Callable[[int], Awaitable[list[int]]]
 QUARTER = timedelta(minutes=15)

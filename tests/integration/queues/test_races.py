@@ -14,8 +14,8 @@ from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import TicketStatus
 from ticketctl.tickets.protocols import RecordFailure
+from ticketctl.tickets.statuses import TicketStatus
 
 Make = Callable[[int], Awaitable[list[int]]]
 LEASE = timedelta(seconds=60)

@@ -23,7 +23,7 @@ tree = {
 async def answer_to(error: Exception) -> httpx.Response:
     """What a client gets where the store raises that."""
     resources = OperatorResources(
-        store=FakeStore(failing={"details": error}),
+        store=FakeStore(failing={"get_details": error}),
         operations=None,  # type: ignore[arg-type]
         outbox=None,  # type: ignore[arg-type]
         queue=None,  # type: ignore[arg-type]

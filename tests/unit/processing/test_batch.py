@@ -13,8 +13,9 @@ from ticketctl.errors import ProviderError
 from ticketctl.processing.batch import Limits, RecordResult, describe, process
 from ticketctl.processing.pipeline import LeaseLostError
 from ticketctl.tickets.messages import MalformedMessage, Message, TicketMessage
-from ticketctl.tickets.models import Step, StepRecord, TicketStatus
+from ticketctl.tickets.models import Step, StepRecord
 from ticketctl.tickets.protocols import Claim, PipelineResult
+from ticketctl.tickets.statuses import TicketStatus
 
 DOWN = ProviderError("the provider is down")
 UNREACHABLE = ConnectionRefusedError("nobody listens")

@@ -8,7 +8,8 @@ from tests.fakes import FakeProvider, FakeRouter, FakeStore, pipeline_of
 from ticketctl.errors import ProviderError
 from ticketctl.processing.pipeline import LeaseLostError
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import Step, TicketStatus
+from ticketctl.tickets.models import Step
+from ticketctl.tickets.statuses import TicketStatus
 
 ALL = list(Step)
 ASKED = [Step.CLASSIFY, Step.EXTRACT, Step.RESPOND]

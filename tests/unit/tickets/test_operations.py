@@ -6,8 +6,8 @@ import pytest
 from tests.fakes import NOON, new_ticket
 from ticketctl.errors import QueueError
 from ticketctl.tickets import operations
-from ticketctl.tickets.models import TicketStatus
 from ticketctl.tickets.protocols import OutboxMessage, StuckTicket
+from ticketctl.tickets.statuses import TicketStatus
 
 NOW = NOON + timedelta(hours=1)
 UNTOUCHED = StuckTicket(

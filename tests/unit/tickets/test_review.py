@@ -9,10 +9,12 @@ import pytest
 from tests.fakes import FakeProvider, FakeRouter, FakeStore, new_ticket, pipeline_of
 from ticketctl.errors import InvalidInputError, NotFoundError
 from ticketctl.tickets import review
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketDetails, TicketStatus
-from ticketctl.tickets.protocols import TicketFilter, TicketPage
+from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketDetails
+from ticketctl.tickets.protocols import TicketPage
 from ticketctl.tickets.review import AllowedValues, ReviewService
+from ticketctl.tickets.statuses import TicketStatus
 
 VOCABULARY = AllowedValues(
     category=("billing", "outage"),

@@ -5,8 +5,9 @@ import pytest
 from tests.fakes import FakeStore
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.tickets import service
-from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, TicketStatus
-from ticketctl.tickets.protocols import TicketFilter
+from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket
+from ticketctl.tickets.statuses import TicketStatus
 
 
 @pytest.mark.parametrize(

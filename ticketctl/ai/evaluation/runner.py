@@ -10,8 +10,9 @@ from typing import NamedTuple
 from ticketctl.ai.evaluation.dataset import LabeledText
 from ticketctl.ai.evaluation.metrics import Prediction
 from ticketctl.errors import ProviderError
-from ticketctl.tickets.models import SUBJECT_LIMIT, Classification, Ticket, TicketStatus
+from ticketctl.tickets.models import SUBJECT_LIMIT, Classification, Ticket
 from ticketctl.tickets.protocols import Provider, ProviderResponse
+from ticketctl.tickets.statuses import TicketStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

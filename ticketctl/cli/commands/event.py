@@ -29,8 +29,8 @@ def event(
 ) -> None:
     """Print an SQS event for tickets, to be replayed by `ticketctl process`."""
     from ticketctl.tickets import messages, service
-    from ticketctl.tickets.models import TicketStatus
-    from ticketctl.tickets.protocols import TicketFilter
+    from ticketctl.tickets.filters import TicketFilter
+    from ticketctl.tickets.statuses import TicketStatus
 
     if bool(ticket_ids) == (status is not None):
         raise InvalidInputError("name tickets, or a status", hint="ticketctl event --status new")

@@ -1,25 +1,24 @@
 """`create`, `list`, `show`, `close`: what a person does with tickets."""
 
-from datetime import UTC, datetime
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ticketctl.cli import editor, error_reporting
 from ticketctl.cli.commands.retry import STUCK_AFTER, OlderThan, show_stuck
+from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import is_typed, read_text
 from ticketctl.cli.operator_resources import with_operator_resources
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, with_store
 from ticketctl.errors import InvalidInputError
-from ticketctl.tickets.durations import parse_since
+from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.models import NewTicket, Ticket, TicketDetails
     from ticketctl.tickets.protocols import TicketPage, TicketStore
-
-STATUSES = ("new", "processing", "processed", "needs_review", "failed", "closed")
 
 TicketId = Annotated[int, typer.Argument(metavar="ID", help="The ticket's number.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -74,25 +73,18 @@ def create(
             output.say(f"next: ticketctl event {made.id} | ticketctl process -")
 
 
+@with_filter_options
 def list_tickets(
+    context: typer.Context,
+    wanted: TicketFilter,
     *,
-    status: Annotated[str | None, typer.Option(help=f"One of: {', '.join(STATUSES)}.")] = None,
-    category: Annotated[str | None, typer.Option(help="Only this category.")] = None,
-    priority: Annotated[str | None, typer.Option(help="Only this priority.")] = None,
-    team: Annotated[str | None, typer.Option(help="Only this team's.")] = None,
-    search: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Every word begins one in subject or body.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Created since: 15m, 2h, 3d, a date.")
-    ] = None,
     sort: Annotated[str, typer.Option(help="-created, created, -updated or updated.")] = "-created",
     limit: Annotated[int, typer.Option(help="Tickets on the page, 1 to 1000.")] = 20,
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="The page after this one's end.")
     ] = None,
     stuck: Annotated[
-        bool, typer.Option("--stuck", help="Those that wait for too long, and why; no other filter.")
+        bool, typer.Option("--stuck", help="Only tickets that wait for too long, and why; no other filter.")
     ] = False,
     older_than: OlderThan = STUCK_AFTER,
     as_json: AsJson = False,
@@ -103,22 +95,11 @@ def list_tickets(
     with --stuck: id, status, since, reason, subject.
     """
     from ticketctl.tickets import service
-    from ticketctl.tickets.models import TicketStatus
-    from ticketctl.tickets.protocols import TicketFilter
 
     if stuck:
+        _refuse_other_options(context, allowed={"stuck", "older_than", "limit", "as_json"})
         show_stuck(older_than, limit, as_json=as_json)
         return
-    if status is not None and status not in STATUSES:
-        raise InvalidInputError(f"there is no status {status}", hint=f"it can be {', '.join(STATUSES)}")
-    wanted = TicketFilter(
-        status=None if status is None else TicketStatus(status),
-        category=category,
-        priority=priority,
-        team=team,
-        search=search,
-        since=None if since is None else parse_since(since, now=datetime.now(UTC)),
-    )
 
     async def work(store: "TicketStore") -> "TicketPage":
         return await service.list_tickets(store, wanted, sort=sort, limit=limit, after=after, count=as_json)
@@ -132,6 +113,21 @@ def list_tickets(
         output.say(f"more: --after {page.next_cursor}")
     elif not page.tickets and output.on_terminal():
         output.say("no tickets" if wanted != TicketFilter() else "no tickets yet: ticketctl create SUBJECT")
+
+
+def _refuse_other_options(context: typer.Context, *, allowed: Collection[str]) -> None:
+    """Raise for options that `--stuck` would ignore."""
+    given = [name for name in context.params if name not in allowed and _is_given(context, name)]
+    if given:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InvalidInputError(
+            f"--stuck cannot be combined with {options}", hint="ticketctl list --stuck --older-than 1h"
+        )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:

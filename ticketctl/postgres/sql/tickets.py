@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sqlalchemy import Select, func, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Select, TextClause, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import TextualSelect
 
@@ -11,7 +11,7 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.postgres import pagination
 from ticketctl.postgres.schema import attempts, search_vector, steps, tickets
 from ticketctl.postgres.sql.fragments import ticket_columns
-from ticketctl.tickets.protocols import TicketFilter
+from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter
 
 SORTS = {
     "-created": tickets.c.created_at,
@@ -75,16 +75,20 @@ def select_attempts(ticket_id: int) -> Select[Any]:
 def select_matching(wanted: TicketFilter) -> Select[Any]:
     """Select the tickets that match a filter. Raises InvalidInputError for a search without words."""
     query = select(tickets)
-    for name in ("status", "category", "priority", "team"):
+    for name, spec in FILTERS.items():
         value = getattr(wanted, name)
         if value is not None:
-            query = query.where(tickets.c[name] == value)
-    if wanted.since is not None:
-        query = query.where(tickets.c.created_at >= wanted.since)
-    if wanted.search is not None:
-        condition = text(f"{search_vector} @@ to_tsquery('simple', :words)")
-        query = query.where(condition.bindparams(words=_tsquery(wanted.search)))
+            query = query.where(_condition(spec, value))
     return query
+
+
+def _condition(spec: FilterSpec, value: Any) -> ColumnElement[bool] | TextClause:
+    if spec.match == "words":
+        condition = text(f"{search_vector} @@ to_tsquery('simple', :words)")
+        return condition.bindparams(words=_tsquery(value))
+    column: Column[Any] = tickets.c[spec.column]
+    comparison: ColumnElement[bool] = column >= value if spec.match == "at_least" else column == value
+    return comparison
 
 
 def select_page(query: Select[Any], sort: str, after: str | None) -> Select[Any]:

@@ -1,0 +1,45 @@
+"""The options of `ticketctl list` that come from the declared filters."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any
+
+import typer
+
+from ticketctl.tickets.filters import FILTERS, FilterSpec, parse_filter
+
+WANTED = "wanted"
+"""The parameter of a command that gets the filter."""
+
+
+def with_filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace the command's parameter `wanted` by one option per declared filter.
+
+    Typer reads a command's options from its signature, so the wrapper carries a signature of its own.
+    """
+
+    @wraps(command)
+    def run(**options: Any) -> None:
+        texts = {name: options.pop(name) for name in FILTERS}
+        command(**options, **{WANTED: parse_filter(texts, now=datetime.now(UTC))})
+
+    parameters = list(_parameters(command))
+    run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined] # inspect reads it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _parameters(command: Callable[..., None]) -> Iterator[Parameter]:
+    for parameter in signature(command).parameters.values():
+        if parameter.name == WANTED:
+            for name, spec in FILTERS.items():
+                yield Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_option(spec))
+        else:
+            yield parameter.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def _option(spec: FilterSpec) -> Any:
+    meaning = f"One of: {', '.join(spec.choices)}." if spec.choices else spec.help
+    return Annotated[str | None, typer.Option(metavar=spec.metavar, help=meaning)]
