@@ -12,6 +12,9 @@ TicketctlError            1  a bug: nothing should raise it bare
 └── UnsafeError           8  records failed, or a configuration under test is not safe
 """
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -73,3 +76,61 @@ class UnsafeError(TicketctlError):
     """Records failed, or a configuration under test is not safe."""
 
     exit_status = 8
+
+
+_TYPE_NAMES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_NO_PATTERNS: Mapping[str, str] = MappingProxyType({})
+
+
+def explain_validation_error(message: str, patterns: Mapping[str, str] = _NO_PATTERNS) -> tuple[str, str]:
+    """Return the path of the value that msgspec refuses, such as `routes[2].team`, and what is wrong in plain words.
+
+    `patterns` maps regular expressions of the schema to what they require.
+    """
+    located = re.fullmatch(r"(.*) - at `(?:(key|\.\.\.)` in `)?\$\.?(.*)`", message, re.DOTALL)
+    problem, path = (located[1], located[3]) if located else (message, "")
+    subject = "a key" if located and located[2] == "key" else "it"
+    if found := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        return f"{path}.{found[1]}".lstrip("."), "there is no such key"
+    if found := re.fullmatch(r"Object missing required field `(.*)`", problem, re.DOTALL):
+        return f"{path}.{found[1]}".lstrip("."), "it is missing"
+    if found := re.fullmatch(r"Invalid enum value (.*)", problem, re.DOTALL):
+        return path, f"{found[1]} is not one of its values"
+    if found := re.fullmatch(r"Expected `([^`]+)`(?:, got `(\w+)`)?(.*)", problem, re.DOTALL):
+        return (
+            path,
+            f"{subject} must be {_describe_expectation(found[1], found[2], found[3].strip(), patterns)}",
+        )
+    return path, problem
+
+
+def _describe_expectation(kinds: str, actual: str | None, limit: str, patterns: Mapping[str, str]) -> str:
+    """Describe "Expected `kinds`, got `actual`" or "Expected `kinds` limit"."""
+    names = [_TYPE_NAMES.get(kind, kind) for kind in kinds.split(" | ") if kind != "null"]
+    expected = " or ".join(names)
+    if actual is not None:
+        return f"{expected}, not {_TYPE_NAMES.get(actual, f'a {actual}')}"
+    if limit.startswith("matching regex "):
+        return patterns.get(_unquote(limit.removeprefix("matching regex ")), "written in another form")
+    if limit == "of length >= 1":
+        return f"{expected} that is not empty"
+    if found := re.fullmatch(r"of length (>=|<=) (\d+)", limit):
+        unit = "characters" if kinds == "str" else "entries"
+        return f"{expected} of at {'least' if found[1] == '>=' else 'most'} {found[2]} {unit}"
+    if found := re.fullmatch(r"(>=|<=|>|<) (\S+)", limit):
+        words = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
+        return f"{expected} {words[found[1]]} {float(found[2]):g}"
+    return f"{expected} {limit}".strip()
+
+
+def _unquote(quoted: str) -> str:
+    """Return the text whose Python literal this is."""
+    return quoted[1:-1].encode().decode("unicode_escape")

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from ticketctl.errors import ConfigError
+from ticketctl.errors import ConfigError, explain_validation_error
 
 PREFIX = "TICKETCTL_"
 FILE = "ticketctl.toml"
@@ -177,10 +177,12 @@ def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen
     try:
         loaded = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$.")
-        name = path.rstrip("`")
+        name, problem = explain_validation_error(str(error))
+        kind = next((f.type for f in fields(Settings) if f.name == name), None)
+        if get_origin(kind) is Literal:
+            problem = f"{problem}: {', '.join(get_args(kind))}"
         raise ConfigError(
-            f"the setting {name} cannot be used: {reason[:1].lower()}{reason[1:]}",
+            f"the setting {name} cannot be used: {problem}",
             hint=f"set {PREFIX}{name.upper()}, or {name} in {FILE}, to another value",
         ) from None
     for name, (shape, told) in _SHAPES.items():

@@ -179,8 +179,8 @@ def test_what_is_missing_is_told_before_any_ticket_is_touched(
         ({"TICKETCTL_AI_MODEL": ""}, "no model is named for the AI provider openai"),
         ({"TICKETCTL_AI_BASE_URL": "", "TICKETCTL_AI_API_KEY": ""}, "openai needs a key"),
         ({"TICKETCTL_AI_PROVIDER": "nobody"}, "ai_provider"),
-        ({"TICKETCTL_TAXONOMY": "none.toml"}, "none.toml is not there"),
-        ({"TICKETCTL_AI_MODEL_FILE": "none.model"}, "none.model is not there"),
+        ({"TICKETCTL_TAXONOMY": "none.toml"}, "none.toml does not exist"),
+        ({"TICKETCTL_AI_MODEL_FILE": "none.model"}, "none.model does not exist"),
     ):
         for command in (("process", "-"), ("work", "--drain")):
             done = online.having(**variables)(*command, stdin=content)

@@ -209,3 +209,16 @@ def test_a_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_another_process_loads_the_same_settings(chosen: dict[str, Any]) -> None:
     loaded = settings.load({}, **chosen)
     assert settings.load(settings.to_environment(loaded)) == loaded
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("TICKETCTL_BATCH_SIZE", "ten", "batch_size cannot be used: it must be a whole number, not text"),
+        ("TICKETCTL_WINDOW", "-1", "window cannot be used: it must be a number of at least 0"),
+        ("TICKETCTL_AI_PROVIDER", "x", "'x' is not one of its values: offline, openai, anthropic"),
+    ],
+)
+def test_a_wrong_value_is_explained_in_plain_words(variable, value, problem):
+    with pytest.raises(ConfigError, match=problem):
+        settings.load({variable: value})

@@ -1,1 +1,1 @@
-"""Our own worker and API under test: simulation, execution models, checks of settings and queue."""
+"""Test our own worker and API: simulation, execution models, checks of settings and queue."""

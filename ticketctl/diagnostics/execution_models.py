@@ -1,7 +1,6 @@
-"""Execution models: how code and event loops meet, each with the handler that shows it in the laboratory.
+"""Execution models: the ways in which a handler uses event loops, each with the handler that the laboratory calls.
 
-The worker's are its loop policies. The API's, `server` and `mangum`, are chosen by how it is run, and need the extra
-`api`.
+The worker has one for each loop policy. The API has `server` and `mangum`, which need the extra `api`.
 """
 
 import json
@@ -25,12 +24,11 @@ _WORKER_IMPORTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionModel:
-    """One model.
+    """One execution model.
 
-    `handler` is what the laboratory calls, `imports` what its environments import anyway, so that it can be done
-    once before they are forked. `pool` and `loop` are the settings that choose its pool and loop policy (None: it
-    has no choice); `takes_records`: its events are SQS events, else requests of an HTTP API. `needs` are modules of
-    the extra `api`.
+    The laboratory calls `handler`, and imports `imports` once before it forks the environments. `pool` and `loop` are
+    the settings that select the pool and the loop policy (None: the model has one loop policy only). Events are SQS
+    events if `takes_records`, else HTTP API requests. `needs` are required modules of the extra `api`.
     """
 
     name: str
@@ -72,7 +70,7 @@ EXECUTION_MODELS: Mapping[str, ExecutionModel] = MappingProxyType({model.name: m
 
 
 def require_extra(name: str) -> None:
-    """Make sure that a model can be tried. Raises ConfigError where its extra is not installed."""
+    """Raise ConfigError if the model needs an extra that is not installed."""
     missing = next((module for module in EXECUTION_MODELS[name].needs if find_spec(module) is None), None)
     if missing is not None:
         raise ConfigError(
@@ -82,7 +80,7 @@ def require_extra(name: str) -> None:
 
 
 def request_event(method: str, path: str, body: object) -> dict[str, Any]:
-    """A request as API Gateway's HTTP API sends it to a function (payload format 2.0), with a JSON body.
+    """Return a request as API Gateway's HTTP API sends it to a function (payload format 2.0), with a JSON body.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """

@@ -1,7 +1,7 @@
-"""Imported for its effect, where execution environments will be forked: what each would make at first is made once.
+"""Fill per-process caches before execution environments are forked, so that each does not fill its own.
 
-Nothing connects, and no event loop runs. The environments find filled what a process fills by itself: SQLAlchemy's
-caches, regular expressions, the models and the words of the offline provider.
+The laboratory imports this module for its side effects: SQLAlchemy's compiled statements, regular expressions, and
+the models of the offline provider. It opens no connection and runs no event loop.
 """
 
 from ticketctl import settings

@@ -1,4 +1,4 @@
-"""The doctor's view of our own settings: pool against loop, and both against being on Lambda."""
+"""Check our own settings for `ticketctl doctor`: pool against loop policy, and both against Lambda."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,37 +15,37 @@ from ticketctl.warmstart.static_analysis.finding import SourceFinding
 
 LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 PROXY = ".proxy-"
-"""What every RDS Proxy endpoint has in its name: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html."""
+"""Part of the name of every RDS Proxy endpoint: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html."""
 PGBOUNCER_PORT = ":6432"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What queue and database answered: how the queue delivers, and the connections that the server has to give."""
+    """What queue and database server report: the queue's policy, and the connections that the server allows."""
 
     policy: QueuePolicy
     connection_limit: int
 
 
 def check_settings(settings: Settings, environment: Mapping[str, str]) -> list[SourceFinding]:
-    """What is known to go wrong with these settings. Raises ConfigError for a pool or loop that is not there."""
+    """Return what is known to fail with these settings. Raises ConfigError for an unknown pool or loop policy."""
     pool, policy = get_pool(settings.pool), get_loop_policy(settings.loop)
     on_lambda = LAMBDA in environment or settings.queue_url is not None
-    place = _Places(environment)
+    locator = _SettingLocator(environment)
     return [
-        *_pair(pool, policy, place),
-        *(_on_lambda(settings, pool, policy, place) if on_lambda else ()),
-        *_pooler(settings, pool, place),
+        *_check_pair(pool, policy, locator),
+        *(_check_on_lambda(settings, pool, policy, locator) if on_lambda else ()),
+        *_check_pooler(settings, pool, locator),
     ]
 
 
 def check_server_limits(
     settings: Settings, environment: Mapping[str, str], limits: ServerLimits
 ) -> list[SourceFinding]:
-    """What is known to go wrong between the settings, the queue's own policy, and the server's connections."""
-    place = _Places(environment)
+    """Return where the settings contradict the queue's policy or the server's connection limit."""
+    locator = _SettingLocator(environment)
     return [
-        place.advice(
+        locator.finding(
             one.setting, one.setting.replace("_", "-"), f"{_sentence(one.cause)}.", f"{_sentence(one.fix)}."
         )
         for one in check_queue(settings, limits.policy, limits.connection_limit)
@@ -56,30 +56,32 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-class _Places:
-    """Where a setting was made: the line of the file, or the environment, which goes before it."""
+class _SettingLocator:
+    """Finds where a setting was set: the environment variable, which has priority, or the line of the file."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._file = Path(environment.get(PREFIX + "CONFIG") or FILE)
 
-    def advice(self, setting: str, rule: str, cause: str, cure: str, *, breaks: bool = True) -> SourceFinding:
-        file, line = self._place(setting)
-        return SourceFinding(file=file, line=line, rule=rule, cause=cause, fix=cure, breaks=breaks)
+    def finding(self, setting: str, rule: str, cause: str, fix: str, *, breaks: bool = True) -> SourceFinding:
+        file, line = self._locate(setting)
+        return SourceFinding(file=file, line=line, rule=rule, cause=cause, fix=fix, breaks=breaks)
 
-    def _place(self, setting: str) -> tuple[str, int]:
+    def _locate(self, setting: str) -> tuple[str, int]:
         variable = PREFIX + setting.upper()
         if self._environment.get(variable) or not self._file.is_file():
             return variable, 0
         lines = self._file.read_text("utf-8").split("\n")
-        named = (number for number, line in enumerate(lines, 1) if line.partition("=")[0].strip() == setting)
-        return self._file.name, next(named, 1)
+        matches = (
+            number for number, line in enumerate(lines, 1) if line.partition("=")[0].strip() == setting
+        )
+        return self._file.name, next(matches, 1)
 
 
-def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[SourceFinding]:
+def _check_pair(pool: PoolStrategy, policy: LoopPolicy, locator: _SettingLocator) -> Iterator[SourceFinding]:
     cause = explain_unsafe_pair(pool, policy)
     if cause is not None:
-        yield place.advice(
+        yield locator.finding(
             "pool",
             "pool-outlives-loop",
             cause.partition(" See: ")[0],
@@ -87,37 +89,39 @@ def _pair(pool: PoolStrategy, policy: LoopPolicy, place: _Places) -> Iterator[So
         )
 
 
-def _on_lambda(
-    settings: Settings, pool: PoolStrategy, policy: LoopPolicy, place: _Places
+def _check_on_lambda(
+    settings: Settings, pool: PoolStrategy, policy: LoopPolicy, locator: _SettingLocator
 ) -> Iterator[SourceFinding]:
     if settings.database_url is None:
-        yield place.advice(
+        yield locator.finding(
             "database_url",
             "no-database-on-lambda",
-            "No database is named, and the embedded server is not for Lambda: its data would be gone with the "
-            "execution environment, and no other could see them.",
+            "No database URL is set. The embedded server does not suit Lambda: its data would end with the "
+            "execution environment, and no other environment could see them.",
             f"Set {PREFIX}DATABASE_URL.",
         )
     if policy.persistent and pool.outlives_loop and not pool.options.get("pool_pre_ping"):
-        yield place.advice(
+        yield locator.finding(
             "pool",
             "pool-does-not-survive-a-freeze",
-            f"The pool {pool.name} keeps connections while Lambda freezes the environment. What the server closes "
-            "meanwhile is found out by the first invocation after the thaw, which fails.",
+            f"The pool {pool.name} keeps connections while Lambda freezes the environment. If the server closes one "
+            "meanwhile, the first invocation after the thaw fails.",
             f"{PREFIX}POOL=queue-pre-ping.",
             breaks=False,
         )
 
 
-def _pooler(settings: Settings, pool: PoolStrategy, place: _Places) -> Iterator[SourceFinding]:
+def _check_pooler(
+    settings: Settings, pool: PoolStrategy, locator: _SettingLocator
+) -> Iterator[SourceFinding]:
     if settings.database_url is None or pool.connect_args.get("statement_cache_size") == 0:
         return
     hosts = Address.parse(settings.database_url).display_name.partition("/")[0]
     if PROXY in hosts or hosts.endswith(PGBOUNCER_PORT):
-        yield place.advice(
+        yield locator.finding(
             "pool",
             "prepared-statements-behind-a-pooler",
-            f"The address is that of a pooler, and the pool {pool.name} keeps prepared statements: the next "
-            "transaction may be another backend's, which does not know them.",
+            f"The address belongs to a pooler, and the pool {pool.name} keeps prepared statements: the next "
+            "transaction may run on another backend, which does not know them.",
             f"{PREFIX}POOL=pgbouncer.",
         )

@@ -1,4 +1,4 @@
-"""What our worker's failed invocations did to the database all the same, as the database itself tells it."""
+"""Find what failed invocations of our worker changed in the database all the same."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +7,7 @@ from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutc
 
 
 class SideEffectObserver:
-    """Looks after each invocation of one environment; `ticket_ids` are those of its messages."""
+    """Checks the database after each invocation of one environment; `ticket_ids` maps its messages to tickets."""
 
     def __init__(self, backend: Backend, ticket_ids: Mapping[str, int]) -> None:
         self._backend = backend
@@ -16,7 +16,7 @@ class SideEffectObserver:
         self._idle: dict[int, int] = {}
 
     async def observe(self, invocation: Invocation) -> None:
-        """Ask the database about the records that the invocation reported as failed, if there are any."""
+        """Record what the database shows about the records that the invocation reported as failed."""
         failed = [one.message_id for one in invocation.records if one.outcome is not InvocationOutcome.OK]
         tickets = [self._ticket_ids[one] for one in failed if one in self._ticket_ids]
         if invocation.outcome is InvocationOutcome.OK:
@@ -28,29 +28,29 @@ class SideEffectObserver:
             self._idle[invocation.number] = effects.idle_in_transaction
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what was found, in words."""
+        """Yield a finding for each kind of side effect."""
         if self._claimed:
             yield Finding(
                 kind="side-effect",
-                cause=f"{_numbers(self._claimed)} reported failure, and changed the database: "
+                cause=f"{_invocations(self._claimed)} reported failure, and changed the database: "
                 f"{_tickets(sum(self._claimed.values()))} claimed by a statement whose caller saw an error. A "
                 "connection of a closed loop sends its statement first and errors when it waits for the answer.",
-                fix="Take no error for nothing done: let each write be one statement, under a token of its caller's "
-                "own, that can be repeated or undone over another connection. The worker does; the pool still has to "
-                "be one that leaves no connection to the next loop.",
+                fix="Do not conclude from an error that nothing was written. Make each write one statement, guarded by a "
+                "token of its caller, so that it can be repeated or undone over another connection. The worker does "
+                "that; the pool must still leave no connection to the next loop.",
             )
         if self._idle:
             yield Finding(
                 kind="idle-in-transaction",
-                cause=f"{_numbers(self._idle)} reported failure, and left {max(self._idle.values())} backends idle in "
-                "transaction: what they have locked stays locked until the connection ends.",
-                fix="Use autocommit with one statement for each write, and idle_in_transaction_session_timeout on the "
-                "server; and a pool that leaves no connection to the next loop.",
+                cause=f"{_invocations(self._idle)} reported failure, and left {max(self._idle.values())} backends idle in "
+                "transaction: their locks stay until the connection ends.",
+                fix="Use autocommit with one statement for each write, set idle_in_transaction_session_timeout on the "
+                "server, and use a pool that leaves no connection to the next loop.",
             )
 
 
-def _numbers(found: Mapping[int, int]) -> str:
-    return f"Invocation{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
+def _invocations(numbers: Mapping[int, int]) -> str:
+    return f"Invocation{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _tickets(count: int) -> str:

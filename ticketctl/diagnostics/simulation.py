@@ -1,6 +1,6 @@
-"""Our worker and API in the laboratory: pools and execution models, each pair in processes of its own.
+"""Run our own worker and API in the laboratory: each pair of pool and execution model in its own processes.
 
-They work on a scratch database.
+All of them use one scratch database.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from ticketctl.warmstart.runner.lab import Laboratory
 BATCH = 3
 """Records of the default event."""
 REQUEST = {"subject": SUBJECT, "body": BODY}
-"""What a request to the API creates."""
+"""The body of a request to the API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationPlan:
-    """What is to be simulated.
+    """What to simulate.
 
-    `pairs` are (pool, execution model); `batches` the records of the worker's events that take turns, replayed with
-    new tickets (none: the default batch); `server` is where the scratch database is made, `ours` whether it is the
-    embedded one. `runtime` is who calls the handler, "direct" or "awslambdaric".
+    `pairs` are (pool, execution model). `batches` are the records of the worker's events; invocations use them in
+    turn, each time with new tickets; without any, the default batch is used. `server` creates the scratch database;
+    `ours` says whether it is the embedded server. `runtime` says what calls the handler: "direct" or "awslambdaric".
     """
 
     settings: Settings
@@ -48,7 +48,7 @@ class SimulationPlan:
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """One pair, and what the laboratory says of it."""
+    """One pair and the laboratory's report on it."""
 
     pool: str
     loop: str
@@ -56,7 +56,7 @@ class MatrixCell:
     ticket_ids: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The report's JSON form, the ticket of each record added."""
+        """Return the report's JSON form with the ticket of each record."""
         form = self.report.to_json()
         for invocation in [*form["invocations"], *([form["thaw"]] if form["thaw"] else [])]:
             for record in invocation["records"]:
@@ -64,35 +64,35 @@ class MatrixCell:
         return form
 
 
-async def simulate(plan: SimulationPlan, advance: Callable[[], None]) -> list[MatrixCell]:
-    """Examine every pair, in the order of the plan; `advance` is called as each is done.
+async def simulate(plan: SimulationPlan, on_progress: Callable[[], None]) -> list[MatrixCell]:
+    """Examine every pair and return the cells in the order of the plan; call `on_progress` after each.
 
     Raises:
-        DatabaseError: The scratch database cannot be made.
+        DatabaseError: The scratch database cannot be created.
     """
-    # the template process imports while the database is being made
+    # the template process imports modules while the database is created
     async with (
-        Laboratory(preload=_imports(plan)) as laboratory,
+        Laboratory(preload=_modules_to_preload(plan)) as laboratory,
         scratch_database(plan.server, plan.settings, ours=plan.ours) as database,
     ):
-        ids = iter(await database.make_tickets(_tickets_needed(plan)))
-        turns = asyncio.Semaphore(os.cpu_count() or 1)
+        ids = iter(await database.make_tickets(_count_tickets(plan)))
+        slots = asyncio.Semaphore(os.cpu_count() or 1)
 
         async def examine(pool: str, loop: str) -> MatrixCell:
-            bench = _Bench(plan, database, pool, loop, ids)
-            async with turns:
-                report = await laboratory.examine(bench.experiment())
-            advance()
-            findings = [*report.findings, *bench.side_effects.findings()]
-            return MatrixCell(pool, loop, replace(report, findings=findings), bench.ticket_ids)
+            setup = _CellSetup(plan, database, pool, loop, ids)
+            async with slots:
+                report = await laboratory.examine(setup.experiment())
+            on_progress()
+            findings = [*report.findings, *setup.side_effects.findings()]
+            return MatrixCell(pool, loop, replace(report, findings=findings), setup.ticket_ids)
 
         async with asyncio.TaskGroup() as group:
             cells = [group.create_task(examine(pool, loop)) for pool, loop in plan.pairs]
         return [cell.result() for cell in cells]
 
 
-class _Bench:
-    """What one pair's two environments get: events with tickets of their own, and names of their own."""
+class _CellSetup:
+    """Prepares the two environments of one pair: events with separate tickets, and separate application names."""
 
     def __init__(
         self, plan: SimulationPlan, database: ScratchDatabase, pool: str, loop: str, ids: Iterator[int]
@@ -107,33 +107,33 @@ class _Bench:
         self.side_effects = SideEffectObserver(database.backend(self._name), self.ticket_ids)
 
     def experiment(self) -> Experiment:
-        alone = self._stage(self._plan.times + 1, self._name)
-        with_gc = self._stage(self._plan.times, f"{self._name}-gc")
+        without_gc = self._environment(self._plan.times + 1, self._name)
+        with_gc = self._environment(self._plan.times, f"{self._name}-gc")
         return Experiment(
             handler=self._model.handler,
-            events=alone.events,
+            events=without_gc.events,
             times=self._plan.times,
-            environment=alone.environment,
-            server=alone.server,
+            environment=without_gc.environment,
+            server=without_gc.server,
             observer=self.side_effects.observe,
             with_gc=with_gc,
             runtime=self._plan.runtime,
             labels={"pool": self._pool, "loop": self._model.name},
         )
 
-    def _stage(self, events: int, name: str) -> EnvironmentConfig:
-        environment = {
+    def _environment(self, events: int, name: str) -> EnvironmentConfig:
+        variables = {
             "TICKETCTL_DATABASE_URL": self._database.address.dsn,
             self._model.pool: self._pool,
             "TICKETCTL_APPLICATION_NAME": name,
             "TICKETCTL_AI_PROVIDER": "offline",
             "TICKETCTL_API_AUTH": "gateway",
-            "AWS_LAMBDA_LOG_LEVEL": "ERROR",  # nobody reads more of it
+            "AWS_LAMBDA_LOG_LEVEL": "ERROR",  # the simulation reads errors only
         }
         if self._model.loop is not None:
-            environment[self._model.loop] = self._model.name
-        made = [self._event(number) for number in range(events)]
-        return EnvironmentConfig(events=made, environment=environment, server=self._database.backend(name))
+            variables[self._model.loop] = self._model.name
+        records = [self._event(number) for number in range(events)]
+        return EnvironmentConfig(events=records, environment=variables, server=self._database.backend(name))
 
     def _event(self, number: int) -> dict[str, Any]:
         if not self._model.takes_records:
@@ -146,10 +146,10 @@ class _Bench:
             ]
             self.ticket_ids |= {message.message_id: message.ticket_id for message in messages}
             return build_event(messages, sent_at=datetime.now(UTC))
-        return {"Records": [self._renewed(record) for record in batches[number % len(batches)]]}
+        return {"Records": [self._with_new_ticket(record) for record in batches[number % len(batches)]]}
 
-    def _renewed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same record for a new ticket; one that names no ticket stays as it is."""
+    def _with_new_ticket(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the record with a new ticket; a record that names no ticket stays unchanged."""
         if not _names_ticket(record):
             return record
         message_id, ticket_id = str(uuid4()), next(self._ids)
@@ -157,14 +157,14 @@ class _Bench:
         return {**record, "messageId": message_id, "body": message_body(ticket_id)}
 
 
-def _imports(plan: SimulationPlan) -> list[str]:
-    """What the environments import, each module once."""
+def _modules_to_preload(plan: SimulationPlan) -> list[str]:
+    """Return the modules that the environments import, each once."""
     return list(
         dict.fromkeys(module for _, model in plan.pairs for module in EXECUTION_MODELS[model].imports)
     )
 
 
-def _tickets_needed(plan: SimulationPlan) -> int:
+def _count_tickets(plan: SimulationPlan) -> int:
     batch = max((sum(map(_names_ticket, records)) for records in plan.batches), default=BATCH)
     pairs = sum(EXECUTION_MODELS[model].takes_records for _, model in plan.pairs)
     return pairs * (2 * plan.times + 1) * batch

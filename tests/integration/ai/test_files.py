@@ -161,19 +161,19 @@ def test_a_text_may_be_as_long_as_it_likes(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.jsonl", b"[" * 100_000, "line 1: no JSON"),
-        ("a.jsonl", b'{"text": "a", "label": true}', "line 1: label is empty or no text"),
+        ("a.jsonl", b"[" * 100_000, "line 1: not valid JSON"),
+        ("a.jsonl", b'{"text": "a", "label": true}', "line 1: label is empty or not a text"),
         ("a.txt", b"", "neither .csv nor .jsonl"),
         ("a.csv", b"", "has no rows"),
         ("a.csv", b"text,label\n", "has no rows"),
         ("a.csv", b"text,label\na,b\nc,\n", "line 3: label is empty"),
         ("a.csv", b"text,label\na\n", "line 2: label is empty"),
         ("a.csv", b"text,label\na,b,c\n", "line 2: more fields"),
-        ("a.csv", b"body,label\na,b\n", "line 2: no column 'text': there are body, label"),
+        ("a.csv", b"body,label\na,b\n", "line 2: there is no column 'text'; the columns are body, label"),
         ("a.csv", b"text,label\n\xff,b\n", "cannot be read"),
-        ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text"', "line 2: no JSON"),
-        ("a.jsonl", b"[1]", "line 1: no JSON object"),
-        ("a.jsonl", b'{"text": 5, "label": "b"}', "line 1: text is empty or no text"),
+        ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text"', "line 2: not valid JSON"),
+        ("a.jsonl", b"[1]", "line 1: not a JSON object"),
+        ("a.jsonl", b'{"text": 5, "label": "b"}', "line 1: text is empty or not a text"),
     ],
 )
 def test_samples_that_cannot_be_used_name_the_place(tmp_path, name, content, expected):

@@ -43,20 +43,17 @@ async def server():
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    """The waits between tries, which do not take place."""
-    asked = []
-
-    async def sleep(seconds):
-        asked.append(seconds)
-
-    monkeypatch.setattr(http_client, "sleep", sleep)
-    return asked
+def waits():
+    """The seconds that the provider waited between attempts, none of which passed."""
+    return []
 
 
 @pytest.fixture
-async def provider(server):
+async def provider(server, waits):
     made = []
+
+    async def record(seconds):
+        waits.append(seconds)
 
     async def make(kind="openai", budget=None, **changes):
         client = open_client(changes.get("timeout", 5.0))
@@ -69,7 +66,8 @@ async def provider(server):
             "timeout": 5.0,
         }
         settings = LlmSettings(**{**usual, **changes})
-        return LlmProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, budget or Budget({}))
+        offline = OfflineProvider(TAXONOMY)
+        return LlmProvider(settings, TAXONOMY, offline, client, budget or Budget({}), sleep=record)
 
     yield make
     for client in made:
@@ -377,9 +375,11 @@ async def endless(writer):
 
 LONG = {
     "without end": endless,
-    "too long": http(200, b" " * (http_client.LARGEST + 1)),
-    "an error of that length": http(500, b"x" * (http_client.LARGEST + 1)),
-    "blown up": http(200, gzip.compress(b" " * 20 * http_client.LARGEST), "content-encoding: gzip\r\n"),
+    "too long": http(200, b" " * (http_client.MAX_RESPONSE_BYTES + 1)),
+    "an error of that length": http(500, b"x" * (http_client.MAX_RESPONSE_BYTES + 1)),
+    "blown up": http(
+        200, gzip.compress(b" " * 20 * http_client.MAX_RESPONSE_BYTES), "content-encoding: gzip\r\n"
+    ),
 }
 
 
@@ -401,12 +401,11 @@ async def dripping(writer):
         await asyncio.sleep(0.01)
 
 
-async def test_an_answer_that_never_ends_is_given_up(server, provider, waits, monkeypatch):
-    monkeypatch.setattr(http_client, "LONGEST", 0.2)
+async def test_an_answer_that_never_ends_is_given_up(server, provider, waits):
     server.replies = [dripping]
-    said = (await (await provider(timeout=0.1)).classify(TICKET)).output
+    said = (await (await provider(timeout=0.1, max_response_seconds=0.2)).classify(TICKET)).output
     assert said.degraded
-    assert "did not end its answer within 0.2 s" in said.review[-1]
+    assert "did not finish its answer within 0.2 s" in said.review[-1]
     assert (len(server.asked), waits) == (1, [])
 
 
@@ -443,10 +442,10 @@ async def test_no_wait_is_longer_than_the_time_that_is_left(server, provider, wa
 
 async def test_no_answer_is_waited_for_longer_than_there_is_time(server, provider):
     server.replies = [http(200, b"{}", after=30.0)]
-    DEADLINE.set(time.monotonic() + http_client.RESERVE + 0.1)
+    DEADLINE.set(time.monotonic() + http_client.RESERVED_SECONDS + 0.1)
     said = (await (await provider()).classify(TICKET)).output
     assert said.degraded
-    assert "in the time that was left" in said.review[-1]
+    assert "in the time left" in said.review[-1]
 
 
 async def test_nothing_is_asked_when_the_time_is_over(server, provider):

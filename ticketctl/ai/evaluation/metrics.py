@@ -1,4 +1,4 @@
-"""How good a classifier is on labelled texts, and how honest its confidence."""
+"""Measure a classifier on labelled texts: accuracy, F1, confusion and calibration."""
 
 import math
 from collections import Counter
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 BINS = 15
-"""Equal bins of confidence for the expected calibration error; Guo et al., 2017, use as many."""
+"""Equal bins of confidence for the expected calibration error, as many as Guo et al., 2017, use."""
 
-WORST = 20
-"""Confused pairs that a report names."""
+MAX_CONFUSIONS = 20
+"""Confused pairs that a report lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What was said of one text. `predicted` is None where nothing fitted; `confidence` is 0 to 1."""
+    """The category predicted for one text. `predicted` is None if no category fits; `confidence` is 0 to 1."""
 
     text: str
     expected: str
@@ -24,7 +24,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelScore:
-    """One label: how many of its answers are right, how many of its texts are found, and texts that it has."""
+    """Precision, recall and F1 of one label, and the number of texts with that label."""
 
     precision: float
     recall: float
@@ -34,7 +34,7 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """At a confidence of `value` and more: the share that needs no human, and the accuracy of that share."""
+    """The share of texts whose confidence is at least `value`, and the accuracy of that share."""
 
     value: float
     automated: float
@@ -43,7 +43,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """How often one label was taken for another; `predicted` is None where nothing fitted."""
+    """How often one label was predicted for another; `predicted` is None if no category fits."""
 
     expected: str
     predicted: str | None
@@ -52,7 +52,10 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """All shares are 0 to 1; `ece` is the expected calibration error. Confusions are the worst pairs first."""
+    """The figures of one evaluation. Shares are 0 to 1; `ece` is the expected calibration error.
+
+    `confusions` lists the most frequent pairs first.
+    """
 
     accuracy: float
     macro_f1: float
@@ -64,11 +67,11 @@ class Evaluation:
 
 
 def evaluate_predictions(predictions: Sequence[Prediction], threshold: float) -> Evaluation:
-    """The figures for at least one prediction, with what happens at a confidence threshold of 0 to 1."""
+    """Return the figures for one or more predictions; `threshold` is a confidence of 0 to 1."""
     pairs = Counter((p.expected, p.predicted) for p in predictions)
     labels = {label: _label_score(label, pairs) for label in sorted({expected for expected, _ in pairs})}
-    sure = [p for p in predictions if p.predicted is not None and p.confidence >= threshold]
-    wrong = sorted(
+    automated = [p for p in predictions if p.predicted is not None and p.confidence >= threshold]
+    confusions = sorted(
         (-times, expected, predicted or "", predicted)
         for (expected, predicted), times in pairs.items()
         if expected != predicted
@@ -78,51 +81,51 @@ def evaluate_predictions(predictions: Sequence[Prediction], threshold: float) ->
         macro_f1=math.fsum(score.f1 for score in labels.values()) / len(labels),
         ece=calibration_error(predictions),
         threshold=Threshold(
-            value=threshold, automated=len(sure) / len(predictions), accuracy=_accuracy(sure)
+            value=threshold, automated=len(automated) / len(predictions), accuracy=_accuracy(automated)
         ),
         labels=labels,
         confusions=[
             Confusion(expected=expected, predicted=predicted, tickets=-minus)
-            for minus, expected, _, predicted in wrong[:WORST]
+            for minus, expected, _, predicted in confusions[:MAX_CONFUSIONS]
         ],
         tickets=len(predictions),
     )
 
 
 def calibration_error(predictions: Sequence[Prediction]) -> float:
-    """The mean gap between confidence and accuracy over equal bins of confidence, weighted by their texts."""
+    """Return the mean gap between confidence and accuracy over equal bins of confidence, weighted by their texts."""
     bins: dict[int, list[Prediction]] = {}
     for prediction in predictions:
         bins.setdefault(min(BINS - 1, int(prediction.confidence * BINS)), []).append(prediction)
-    gaps = (abs(math.fsum(p.confidence - _is_right(p) for p in members)) for members in bins.values())
+    gaps = (abs(math.fsum(p.confidence - _is_correct(p) for p in members)) for members in bins.values())
     return math.fsum(gaps) / len(predictions)
 
 
 def changed_predictions(
     before: Sequence[Prediction], after: Sequence[Prediction]
 ) -> list[tuple[Prediction, Prediction]]:
-    """The texts that both runs saw and that got another answer, in the order of the later run."""
+    """Return the predictions that differ between two runs, for texts in both, in the order of the later run."""
     earlier = {p.text: p for p in before}
     both = ((earlier[p.text], p) for p in after if p.text in earlier)
     return [(old, new) for old, new in both if old.predicted != new.predicted]
 
 
 def _accuracy(predictions: Sequence[Prediction]) -> float:
-    """The share that is right; nothing said is nothing right."""
-    return sum(map(_is_right, predictions)) / len(predictions) if predictions else 0.0
+    """Return the share of correct predictions; 0 if there are none."""
+    return sum(map(_is_correct, predictions)) / len(predictions) if predictions else 0.0
 
 
-def _is_right(prediction: Prediction) -> bool:
+def _is_correct(prediction: Prediction) -> bool:
     return prediction.predicted == prediction.expected
 
 
 def _label_score(label: str, pairs: Counter[tuple[str, str | None]]) -> LabelScore:
-    right = pairs[label, label]
-    said = sum(times for (_, predicted), times in pairs.items() if predicted == label)
-    there = sum(times for (expected, _), times in pairs.items() if expected == label)
+    correct = pairs[label, label]
+    predicted_as = sum(times for (_, predicted), times in pairs.items() if predicted == label)
+    tickets = sum(times for (expected, _), times in pairs.items() if expected == label)
     return LabelScore(
-        precision=right / said if said else 0.0,
-        recall=right / there,
-        f1=2 * right / (said + there),
-        tickets=there,
+        precision=correct / predicted_as if predicted_as else 0.0,
+        recall=correct / tickets,
+        f1=2 * correct / (predicted_as + tickets),
+        tickets=tickets,
     )

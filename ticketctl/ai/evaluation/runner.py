@@ -1,4 +1,4 @@
-"""Asks a provider about labelled texts, as `eval` does."""
+"""Classify labelled texts with a provider, for `ticketctl eval`."""
 
 import asyncio
 import time
@@ -17,9 +17,10 @@ from ticketctl.tickets.statuses import TicketStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRun:
-    """What was said, in the order of the samples, and what it cost. `milliseconds` has one entry for each.
+    """The predictions, in the order of the texts, with their token counts; `milliseconds` has one entry for each.
 
-    `degraded` counts the answers of the offline engine where it stood in; `stopped` is why not all was asked.
+    `degraded` counts the texts that the offline engine classified in place of the provider. `stopped` is the error
+    that ended the run early, None if every text was classified.
     """
 
     predictions: list[Prediction]
@@ -32,79 +33,79 @@ class EvaluationRun:
 
 async def classify_dataset(
     provider: Provider,
-    samples: Sequence[LabeledText],
+    texts: Sequence[LabeledText],
     *,
     max_concurrency: int = 4,
-    done: Callable[[], None] = lambda: None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> EvaluationRun:
-    """Classify every sample, `max_concurrency` at a time; `done` is called after each.
+    """Classify every text, `max_concurrency` at a time, and call `on_progress` after each.
 
-    After a failure nothing more is asked, and what was asked already still ends.
+    After a failure no further request starts; requests that are running still complete.
 
     Raises:
-        ProviderError: The provider failed before it answered anything.
+        ProviderError: The provider failed before it classified any text.
     """
-    free = asyncio.Semaphore(max_concurrency)
+    slots = asyncio.Semaphore(max_concurrency)
     failures: list[ProviderError] = []
 
-    async def one(sample: LabeledText) -> "_Trial | None":
-        async with free:
+    async def classify(labeled: LabeledText) -> "_TimedResponse | None":
+        async with slots:
             if failures:
                 return None
             started = time.perf_counter()
             try:
-                answer = await provider.classify(ticket_from_text(sample.text))
+                response = await provider.classify(ticket_from_text(labeled.text))
             except ProviderError as error:
                 failures.append(error)
                 return None
-            took = (time.perf_counter() - started) * 1000
-        done()
-        return _Trial(sample, answer, took)
+            milliseconds = (time.perf_counter() - started) * 1000
+        on_progress()
+        return _TimedResponse(labeled, response, milliseconds)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(sample)) for sample in samples]
+            tasks = [group.create_task(classify(text)) for text in texts]
     except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None  # the others failed alike, or were cancelled because of it
-    trials = [trial for task in tasks if (trial := task.result()) is not None]
-    if failures and not trials:
+        raise failed.exceptions[0] from None  # the others failed the same way, or were cancelled
+    timed = [one for task in tasks if (one := task.result()) is not None]
+    if failures and not timed:
         raise failures[0]
     return EvaluationRun(
-        predictions=[trial.prediction for trial in trials],
-        milliseconds=[trial.milliseconds for trial in trials],
-        input_tokens=sum(trial.answer.input_tokens for trial in trials),
-        output_tokens=sum(trial.answer.output_tokens for trial in trials),
-        degraded=sum(trial.answer.output.degraded for trial in trials),
+        predictions=[one.prediction for one in timed],
+        milliseconds=[one.milliseconds for one in timed],
+        input_tokens=sum(one.response.input_tokens for one in timed),
+        output_tokens=sum(one.response.output_tokens for one in timed),
+        degraded=sum(one.response.output.degraded for one in timed),
         stopped=failures[0] if failures else None,
     )
 
 
-class _Trial(NamedTuple):
-    """One sample, and what the provider said of it."""
+class _TimedResponse(NamedTuple):
+    """One text, the provider's response and the time it took."""
 
-    sample: LabeledText
-    answer: ProviderResponse[Classification]
+    labeled: LabeledText
+    response: ProviderResponse[Classification]
     milliseconds: float
 
     @property
     def prediction(self) -> Prediction:
-        said = self.answer.output
+        classification = self.response.output
         return Prediction(
-            text=self.sample.text,
-            expected=self.sample.label,
-            predicted=said.category,
-            confidence=said.confidence,
+            text=self.labeled.text,
+            expected=self.labeled.label,
+            predicted=classification.category,
+            confidence=classification.confidence,
         )
 
 
 def ticket_from_text(text: str) -> Ticket:
-    """A ticket that says just this, and stands in no database."""
+    """Return a ticket with this text that is in no database."""
     now = datetime.now(UTC)
-    short = len(text) <= SUBJECT_LIMIT
+    is_short = len(text) <= SUBJECT_LIMIT
     return Ticket(
         id=0,
-        subject=text if short else text[:SUBJECT_LIMIT],
-        body="" if short else text[SUBJECT_LIMIT:],
+        subject=text if is_short else text[:SUBJECT_LIMIT],
+        body="" if is_short else text[SUBJECT_LIMIT:],
         requester=None,
         status=TicketStatus.NEW,
         category=None,

@@ -1,4 +1,4 @@
-"""The messages format of Anthropic.
+"""Client of the Anthropic messages API.
 
 https://platform.claude.com/docs/en/api/messages
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs
@@ -18,19 +18,20 @@ _PROBLEMS = {
     "max_tokens": "the answer was cut off: it was too long",
     "model_context_window_exceeded": "the answer was cut off: the conversation is too long",
 }
+"""Stop reasons after which the text cannot be used."""
 
 
 class AnthropicMessages:
-    """Speaks to one server; the form of an answer is asked for with output_config.format."""
+    """Client of one server; output_config.format carries the JSON Schema of the answer."""
 
-    def __init__(self, transport: HttpClient, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
-        self._transport = transport
+    def __init__(self, http: HttpClient, *, base_url: str, api_key: str | None, max_tokens: int) -> None:
+        self._http = http
         self._url = f"{base_url.rstrip('/').removesuffix('/v1')}/v1/messages"
         self._headers = {"anthropic-version": API_VERSION} | ({"x-api-key": api_key} if api_key else {})
         self._max_tokens = max_tokens
 
     async def complete(self, model: str, prompt: Prompt, conversation: list[ChatMessage]) -> Completion:
-        """Answer the last of the conversation."""
+        """Return the model's reply to the last message. Raises the errors of HttpClient.post."""
         body = {
             "model": model,
             "max_tokens": self._max_tokens,
@@ -38,16 +39,16 @@ class AnthropicMessages:
             "messages": message_dicts(conversation),
             "output_config": {"format": {"type": "json_schema", "schema": prompt.schema}},
         }
-        return _completion(await self._transport.post(self._url, self._headers, body))
+        return _parse_completion(await self._http.post(self._url, self._headers, body))
 
 
-def _completion(answer: dict[str, Any]) -> Completion:
-    content = answer.get("content")
+def _parse_completion(response: dict[str, Any]) -> Completion:
+    content = response.get("content")
     blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    said = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
-    reason = answer.get("stop_reason")
+    text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+    reason = response.get("stop_reason")
     problem = _PROBLEMS.get(reason) if isinstance(reason, str) else None
-    if problem is None and not said.strip():
+    if problem is None and not text.strip():
         problem = "the model gave no answer"
-    usage = answer.get("usage")
-    return Completion(said, token_count(usage, "input_tokens"), token_count(usage, "output_tokens"), problem)
+    usage = response.get("usage")
+    return Completion(text, token_count(usage, "input_tokens"), token_count(usage, "output_tokens"), problem)

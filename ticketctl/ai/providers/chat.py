@@ -1,4 +1,4 @@
-"""What providers have in common: a conversation goes in, a model's text comes out."""
+"""The interface that both wire formats implement: a conversation in, a model's text out."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
@@ -15,7 +15,7 @@ class ChatMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's text, the tokens that it cost, and why it is not whole, if it is not."""
+    """A model's text and its token counts; `problem` says why the text cannot be used, None if it can."""
 
     text: str
     input_tokens: int
@@ -24,18 +24,18 @@ class Completion:
 
 
 class ChatModel(Protocol):
-    """Models behind one of the wire formats."""
+    """A client of one wire format."""
 
     async def complete(self, model: str, prompt: Prompt, conversation: list[ChatMessage]) -> Completion:
-        """Answer the last of the conversation. Raises ProviderError, as HttpClient.post says."""
+        """Return the model's reply to the last message. Raises the errors of HttpClient.post."""
 
 
 def token_count(usage: Any, name: str) -> int:
-    """A count of tokens in a server's report of usage; 0 where it reports none."""
+    """Return one token count of a server's usage report; 0 where the server reports none."""
     count = usage.get(name) if isinstance(usage, dict) else None
     return count if isinstance(count, int) and count > 0 else 0
 
 
 def message_dicts(conversation: list[ChatMessage]) -> list[dict[str, str]]:
-    """The conversation as both wire formats write them."""
-    return [{"role": turn.role, "content": turn.text} for turn in conversation]
+    """Return the conversation as both wire formats write it."""
+    return [{"role": message.role, "content": message.text} for message in conversation]

@@ -1,4 +1,4 @@
-"""From the settings to a provider. What lives with the process is made once, what belongs to a loop in each."""
+"""Make the AI provider that the settings name: the offline engine once per process, an HTTP provider once per loop."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 def load_taxonomy(settings: Settings) -> Taxonomy:
-    """The taxonomy that the settings name, else the built-in one. Raises ConfigError."""
+    """Return the taxonomy that the settings name, else the built-in one. Raises ConfigError."""
     if settings.taxonomy is None:
         return default_taxonomy()
     path = Path(settings.taxonomy).expanduser()
     if not path.is_file():
         raise ConfigError(
-            f"the taxonomy {path} is not there",
-            hint="TICKETCTL_TAXONOMY names it; ticketctl config init writes one",
+            f"the taxonomy file {path} does not exist",
+            hint="set TICKETCTL_TAXONOMY to another file, or write one with ticketctl config init",
         )
     return load_taxonomy_file(path)
 
 
 class ProviderFactory:
-    """Who reads tickets, as the settings say.
+    """Makes the provider that the settings name.
 
-    `trained` is a model in place of the settings' own; `budget` counts what is spent, and may limit it.
+    `trained_model` replaces the model file that the settings name. `budget` counts, and may limit, what is spent.
     """
 
     def __init__(
@@ -44,51 +44,51 @@ class ProviderFactory:
         settings: Settings,
         taxonomy: Taxonomy,
         *,
-        trained: "Path | Model | None" = None,
+        trained_model: "Path | Model | None" = None,
         budget: Budget | None = None,
     ) -> None:
-        """Raise ConfigError where a setting is missing that the provider needs, or names what cannot be used."""
-        if trained is None and settings.ai_model_file is not None:
-            trained = _model_file(settings.ai_model_file)
-        # the models of the built-in taxonomy are shipped: nobody need look for another folder
+        """Raise ConfigError if the provider needs a setting that is missing or cannot be used."""
+        if trained_model is None and settings.ai_model_file is not None:
+            trained_model = _find_model_file(settings.ai_model_file)
+        # models for the built-in taxonomy come with the package: no cache folder is needed
         cache = None if settings.taxonomy is None else settings.cache_folder
         self.budget = budget or Budget(parse_prices(settings))
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
-        self._offline = OfflineProvider(taxonomy, cache, trained)
-        if trained is not None:
+        self._offline = OfflineProvider(taxonomy, cache, trained_model)
+        if trained_model is not None:
             self._offline.load()
         kind = settings.ai_provider
-        self._online = None if kind == "offline" else _online(settings, kind)
+        self._llm_settings = None if kind == "offline" else _llm_settings(settings, kind)
 
     def require_prices(self) -> None:
-        """Raise ProviderError where the budget has a limit, but a model that a ticket needs has no price."""
-        if self._online is not None:
+        """Raise ProviderError if the budget has a limit and one of the models has no known price."""
+        if self._llm_settings is not None:
             self.budget.require_prices(
-                self._online.model_for(step) for step in Step if step is not Step.ROUTE
+                self._llm_settings.model_for(step) for step in Step if step is not Step.ROUTE
             )
 
     @asynccontextmanager
     async def open_provider(self) -> AsyncIterator[Provider]:
-        """The provider for the running loop, which its connections belong to."""
-        if self._online is None:
+        """Open the provider for the running loop; its HTTP connections are bound to that loop."""
+        if self._llm_settings is None:
             yield self._offline
             return
         from ticketctl.ai.providers.http_client import open_client
         from ticketctl.ai.providers.llm import LlmProvider
 
         async with open_client(self._timeout) as client:
-            yield LlmProvider(self._online, self._taxonomy, self._offline, client, self.budget)
+            yield LlmProvider(self._llm_settings, self._taxonomy, self._offline, client, self.budget)
 
 
-def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "LlmSettings":
+def _llm_settings(settings: Settings, kind: Literal["openai", "anthropic"]) -> "LlmSettings":
     from ticketctl.ai.providers.llm import LlmSettings
 
     if settings.ai_model is None:
         raise ConfigError(
             f"no model is named for the AI provider {kind}", hint="set TICKETCTL_AI_MODEL to the model's name"
         )
-    chosen = {
+    models = {
         Step.CLASSIFY: settings.ai_model_classify,
         Step.EXTRACT: settings.ai_model_extract,
         Step.RESPOND: settings.ai_model_respond,
@@ -98,7 +98,7 @@ def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "LlmSet
         model=settings.ai_model,
         base_url=settings.ai_base_url,
         api_key=settings.ai_api_key,
-        models={step: model for step, model in chosen.items() if model is not None},
+        models={step: model for step, model in models.items() if model is not None},
         timeout=settings.ai_timeout,
         max_concurrency=settings.ai_concurrency,
         max_tokens=settings.ai_max_tokens,
@@ -106,11 +106,11 @@ def _online(settings: Settings, kind: Literal["openai", "anthropic"]) -> "LlmSet
     )
 
 
-def _model_file(name: str) -> Path:
+def _find_model_file(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
         raise ConfigError(
-            f"the trained model {path} is not there",
-            hint="TICKETCTL_AI_MODEL_FILE names it; ticketctl train writes one",
+            f"the model file {path} does not exist",
+            hint="set TICKETCTL_AI_MODEL_FILE to another file, or write one with ticketctl train",
         )
     return path

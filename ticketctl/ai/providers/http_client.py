@@ -1,4 +1,4 @@
-"""Sends JSON to a provider over HTTP, again and again where that may help, and never longer than there is time."""
+"""POST JSON to an AI provider: bounded in time and size, retried where a retry can help."""
 
 import asyncio
 import logging
@@ -6,8 +6,7 @@ import math
 import random
 import re
 import time
-from asyncio import sleep
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -26,77 +25,121 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RESERVE = 1.0
-"""Seconds before the deadline at which nothing more is waited for: the offline engine still has to stand in."""
+RESERVED_SECONDS = 1.0
+"""Seconds kept free before the deadline, so that the offline engine can still answer instead of the provider."""
 
-_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
-_FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 8.0, 60.0  # seconds: backing off, and at a server's own wish
+MAX_RESPONSE_SECONDS = 600.0
+"""Seconds one whole response may take while bytes keep arriving; a longer read timeout raises this limit."""
+
+MAX_RESPONSE_BYTES = 4_000_000
+"""Bytes one response may have; a response of 2,000 tokens has about 10,000."""
+
+_RETRYABLE_STATUSES = frozenset(
+    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+)
+_FIRST_BACKOFF, _MAX_BACKOFF, _MAX_RETRY_AFTER = 0.5, 8.0, 60.0  # seconds
 _MONEY = re.compile(r"quota|credit_balance|credit balance|spend_limit|spend limit|billing", re.IGNORECASE)
-_SHOWN = 200  # characters of a server's own words
-
-LONGEST = 600.0
-"""Seconds that one answer may take as a whole, however steadily it comes, unless its first byte may take longer."""
-
-LARGEST = 4_000_000
-"""Bytes of an answer at most; one of two thousand tokens has some ten thousand."""
+_QUOTED_CHARACTERS = 200  # of the server's own error text
+_HINTS = {
+    401: "check TICKETCTL_AI_API_KEY",
+    403: "check TICKETCTL_AI_API_KEY and its permissions",
+    404: "check TICKETCTL_AI_BASE_URL and TICKETCTL_AI_MODEL",
+}
 
 
 class ProviderUnavailableError(ProviderError):
-    """The AI provider cannot be reached, or keeps failing: it may work again later."""
+    """The AI provider cannot be reached, or keeps failing; it may work again later."""
 
 
 class RequestRefusedError(ProviderError):
-    """The AI provider refuses this request; the same one will be refused again. `status` is HTTP's."""
+    """The AI provider refuses this request, and would refuse it again. `status` is the HTTP status."""
 
     def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
 
 
-class HttpClient:
-    """Posts to one provider. `client` belongs to the running loop; `retries` are tries after the first."""
+class _RetryableError(Exception):
+    """A failure that may pass; `wait` is the number of seconds that the server asks for, None if it names none."""
 
-    def __init__(self, client: httpx.AsyncClient, *, retries: int) -> None:
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class _Response(NamedTuple):
+    """A complete response, and the headers of its request."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    request_headers: httpx.Headers
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+class HttpClient:
+    """POST JSON to one provider.
+
+    `client` belongs to the running loop. `retries` counts the attempts after the first. `sleep` waits between
+    attempts, and `max_seconds` bounds one response; tests replace both.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        retries: int,
+        max_seconds: float = MAX_RESPONSE_SECONDS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._client = client
-        self._longest = max(LONGEST, client.timeout.read or 0.0)
+        self._max_seconds = max(max_seconds, client.timeout.read or 0.0)
         self._retries = retries
+        self._sleep = sleep
 
     async def post(self, url: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
-        """The JSON object that the server answers.
+        """Return the JSON object of the server's response.
 
         Raises:
-            ProviderUnavailableError: It could not be had in time, after all tries.
+            ProviderUnavailableError: All attempts failed, or the time ran out.
             RequestRefusedError: The server refuses the request itself.
         """
         content = msgspec.json.encode(body)
         headers = {**headers, "content-type": "application/json"}
-        tries = 0
+        attempt = 0
         while True:
             try:
-                return await self._once(url, headers, content)
-            except _RetryableError as failed:
-                wait = _backoff(tries) if failed.wait is None else failed.wait
-                if tries == self._retries or wait > _PATIENCE or wait > remaining() - RESERVE:
-                    raise ProviderUnavailableError(str(failed)) from failed
-                log.info("the AI provider is asked again", extra={"reason": str(failed), "wait": wait})
-                await sleep(wait)
-                tries += 1
+                return await self._attempt(url, headers, content)
+            except _RetryableError as error:
+                wait = _backoff(attempt) if error.wait is None else error.wait
+                if (
+                    attempt == self._retries
+                    or wait > _MAX_RETRY_AFTER
+                    or wait > remaining() - RESERVED_SECONDS
+                ):
+                    raise ProviderUnavailableError(str(error)) from error
+                log.info(
+                    "retrying the request to the AI provider", extra={"reason": str(error), "wait": wait}
+                )
+                await self._sleep(wait)
+                attempt += 1
 
-    async def _once(self, url: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
-        left = remaining() - RESERVE
-        if left <= 0:
-            raise ProviderUnavailableError("there is no time left to ask the AI provider")
+    async def _attempt(self, url: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
+        available = remaining() - RESERVED_SECONDS
+        if available <= 0:
+            raise ProviderUnavailableError("no time is left to ask the AI provider")
         try:
-            async with asyncio.timeout(min(left, self._longest)):
-                response = await self._answered(url, headers, content)
+            async with asyncio.timeout(min(available, self._max_seconds)):
+                response = await self._send(url, headers, content)
         except TimeoutError:
-            if left > self._longest:
+            if available > self._max_seconds:
                 raise ProviderUnavailableError(
-                    f"the AI provider did not end its answer within {self._longest:g} s"
+                    f"the AI provider did not finish its answer within {self._max_seconds:g} s"
                 ) from None
-            raise ProviderUnavailableError(
-                "the AI provider did not answer in the time that was left"
-            ) from None
+            raise ProviderUnavailableError("the AI provider did not answer in the time left") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise RequestRefusedError(
                 f"the AI provider's address cannot be used: {error}",
@@ -111,86 +154,60 @@ class HttpClient:
             raise _RetryableError(
                 f"the AI provider cannot be reached: {str(error) or type(error).__name__}"
             ) from error
-        return _object(response)
+        return _parse_response(response)
 
-    async def _answered(self, url: str, headers: Mapping[str, str], content: bytes) -> "_Response":
-        """The whole response, read as it comes, for a server may send without end."""
+    async def _send(self, url: str, headers: Mapping[str, str], content: bytes) -> _Response:
+        """Return the whole response; stop reading at MAX_RESPONSE_BYTES, because a server may never stop sending."""
         body = bytearray()
         async with self._client.stream("POST", url, headers=dict(headers), content=content) as response:
             async for part in response.aiter_bytes():
                 body += part
-                if len(body) > LARGEST:
+                if len(body) > MAX_RESPONSE_BYTES:
                     raise ProviderUnavailableError(
-                        f"the AI provider's answer is longer than {LARGEST:,} bytes"
+                        f"the AI provider's answer is longer than {MAX_RESPONSE_BYTES:,} bytes"
                     )
         return _Response(response.status_code, response.headers, bytes(body), response.request.headers)
 
 
-class _Response(NamedTuple):
-    """What a server said, with the headers that it was sent."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    asked_with: httpx.Headers
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", "replace")
-
-
-class _RetryableError(Exception):
-    """A failure that may pass; `wait` is how many seconds the server asked for, if it did."""
-
-    def __init__(self, message: str, wait: float | None = None) -> None:
-        super().__init__(message)
-        self.wait = wait
-
-
 def open_client(timeout: float) -> httpx.AsyncClient:
-    """A client for the running loop; `timeout` in seconds bounds each wait for the server's next bytes."""
+    """Return a client for the running loop; `timeout` in seconds bounds each wait for the server's next bytes."""
     return httpx.AsyncClient(
-        timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)), verify=_tls(), follow_redirects=False
+        timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+        verify=_tls_context(),
+        follow_redirects=False,
     )
 
 
 @cache
-def _tls() -> "SSLContext":
-    """One for the process: reading the certificates takes longer than all the rest, and binds to no loop."""
+def _tls_context() -> "SSLContext":
+    """Return the TLS context of the process: reading the certificates is slow, and it is bound to no loop."""
     return httpx.create_ssl_context()
 
 
-def _object(response: _Response) -> dict[str, Any]:
-    """The JSON object in a response, or the error that its status and words amount to."""
+def _parse_response(response: _Response) -> dict[str, Any]:
+    """Return the JSON object in a response, or raise the error that its status and text stand for."""
     status = response.status
     if status == HTTPStatus.OK:
         try:
             return msgspec.json.decode(response.body, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _RetryableError(f"the AI provider did not answer in JSON: {error}") from error
-    said = f"the AI provider answers {status}: {_words(response)}"
+            raise _RetryableError("the AI provider did not answer with a JSON object") from error
+    message = f"the AI provider answers {status}: {_error_text(response)}"
     if status == HTTPStatus.PAYMENT_REQUIRED or (
         status == HTTPStatus.TOO_MANY_REQUESTS and _MONEY.search(response.text)
     ):
         raise RequestRefusedError(
-            said, status=status, hint="this is about money: see the provider's billing page"
+            message, status=status, hint="the account has no money left: see the provider's billing page"
         )
-    if status in _AGAIN or (
+    if status in _RETRYABLE_STATUSES or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
     ):
-        raise _RetryableError(said, _asked_wait(response.headers))
-    raise RequestRefusedError(said, status=status, hint=_HINTS.get(status))
+        raise _RetryableError(message, _retry_after(response.headers))
+    raise RequestRefusedError(message, status=status, hint=_HINTS.get(status))
 
 
-_HINTS = {
-    401: "check TICKETCTL_AI_API_KEY",
-    403: "check TICKETCTL_AI_API_KEY and what it may do",
-    404: "check TICKETCTL_AI_BASE_URL and TICKETCTL_AI_MODEL",
-}
-
-
-def _words(response: _Response) -> str:
-    """What the server says went wrong, in one line: an object, a text or a page of HTML."""
+def _error_text(response: _Response) -> str:
+    """Return what the server says went wrong, in one line; its body may be JSON, text or a page of HTML."""
     try:
         body = msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -198,43 +215,44 @@ def _words(response: _Response) -> str:
     for key in ("error", "message", "detail"):
         if isinstance(body, dict) and body.get(key):
             body = body[key]
-    said = body if isinstance(body, str) else msgspec.json.encode(body).decode()
-    return " ".join(strip_invisible(_without_key(said, response)).split())[:_SHOWN] or "(nothing)"
+    text = body if isinstance(body, str) else msgspec.json.encode(body).decode()
+    return " ".join(strip_invisible(_mask_key(text, response)).split())[:_QUOTED_CHARACTERS] or "(empty)"
 
 
-def _without_key(said: str, response: _Response) -> str:
-    """A server's words, should it repeat the key that it was sent."""
-    sent = (response.asked_with.get(name, "") for name in ("authorization", "x-api-key"))
-    for key in filter(None, (header.removeprefix("Bearer ") for header in sent)):
-        said = said.replace(key, "********")
-    return said
+def _mask_key(text: str, response: _Response) -> str:
+    """Replace the API key in a server's text: some servers repeat the key that they refuse."""
+    headers = (response.request_headers.get(name, "") for name in ("authorization", "x-api-key"))
+    for key in filter(None, (header.removeprefix("Bearer ") for header in headers)):
+        text = text.replace(key, "********")
+    return text
 
 
-def _asked_wait(headers: httpx.Headers) -> float | None:
-    """The seconds that a server asks to wait: retry-after-ms, or retry-after in seconds or as a date."""
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """Return the seconds that a server asks to wait: retry-after-ms, or retry-after in seconds or as a date."""
     try:
         if "retry-after-ms" in headers:
-            return _sensible(float(headers["retry-after-ms"]) / 1000)
+            return _finite_seconds(float(headers["retry-after-ms"]) / 1000)
         after = headers.get("retry-after", "")
-        return _sensible(float(after)) if re.fullmatch(r"\s*[\d.]+\s*", after) else _until(after)
+        return (
+            _finite_seconds(float(after)) if re.fullmatch(r"\s*[\d.]+\s*", after) else _seconds_until(after)
+        )
     except ValueError:
         return None
 
 
-def _until(date: str) -> float | None:
+def _seconds_until(date: str) -> float | None:
     if not date:
         return None
     when = parsedate_to_datetime(date)
-    return max(
-        0.0,
-        (when.replace(tzinfo=when.tzinfo or UTC) - datetime.fromtimestamp(time.time(), UTC)).total_seconds(),
-    )
+    now = datetime.fromtimestamp(time.time(), UTC)
+    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds())
 
 
-def _sensible(seconds: float) -> float | None:
+def _finite_seconds(seconds: float) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
-def _backoff(tries: int) -> float:
-    """Twice as long each time, with jitter, so that those who failed together do not come back together."""
-    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**tries) * random.uniform(0.75, 1.0)  # noqa: S311  (no secret)
+def _backoff(attempt: int) -> float:
+    """Return the seconds before the next attempt: doubled each time, with jitter so that clients spread out."""
+    delay = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2.0**attempt)
+    return delay * random.uniform(0.75, 1.0)  # noqa: S311  (jitter is no secret)

@@ -1,4 +1,4 @@
-"""The provider behind HTTP: asks a model, believes nothing it says, and lets the offline engine stand in."""
+"""The provider that asks a language model over HTTP, checks its responses, and falls back to the offline engine."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ from ticketctl.ai.offline.provider import OfflineProvider
 from ticketctl.ai.prompt_injection import detect_prompt_injection
 from ticketctl.ai.providers import anthropic, openai, prompts
 from ticketctl.ai.providers.chat import ChatMessage, ChatModel, Completion
-from ticketctl.ai.providers.http_client import HttpClient, ProviderUnavailableError
+from ticketctl.ai.providers.http_client import MAX_RESPONSE_SECONDS, HttpClient, ProviderUnavailableError
 from ticketctl.ai.providers.prompts import Prompt
 from ticketctl.ai.providers.response_parsing import (
     UnusableResponseError,
@@ -31,18 +31,19 @@ from ticketctl.tickets.protocols import ProviderResponse
 
 Output = TypeVar("Output", Classification, Extraction, Draft)
 
-_Read = Callable[[str], Output]
-_StandIn = Callable[[], Awaitable[ProviderResponse[Output]]]
+_Parse = Callable[[str], Output]
+_Fallback = Callable[[], Awaitable[ProviderResponse[Output]]]
 
-_QUOTED = 2_000  # characters of a bad answer that are shown to the model again
-_SHOWN = 300  # characters of a failure that a reason quotes
+_MAX_REPEATED = 2_000  # characters of an unusable response that the model sees again
+_MAX_REASON = 300  # characters of a failure that a review reason quotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """How to reach a model. `models` replaces `model` for single steps; `timeout` is in seconds.
+    """How to reach a model. `models` replaces `model` for single steps; times are in seconds.
 
-    `redact` keeps e-mail addresses and phone numbers at home; card and account numbers never leave.
+    `timeout` bounds each wait for the next bytes, `max_response_seconds` a whole response. `redact` replaces e-mail
+    addresses and phone numbers by placeholders; card and account numbers are always replaced.
     """
 
     provider: Literal["openai", "anthropic"]
@@ -51,13 +52,14 @@ class LlmSettings:
     api_key: str | None = field(default=None, repr=False)
     models: Mapping[Step, str] = field(default_factory=dict)
     timeout: float = 30.0
+    max_response_seconds: float = MAX_RESPONSE_SECONDS
     retries: int = 3
     max_concurrency: int = 32
     max_tokens: int = 2_000
     redact: bool = True
 
     def __post_init__(self) -> None:
-        """Raise ConfigError where the server wants a key and there is none."""
+        """Raise ConfigError if the server needs a key and there is none."""
         if self.base_url is None and not self.api_key:
             raise ConfigError(
                 f"the AI provider {self.provider} needs a key",
@@ -65,15 +67,16 @@ class LlmSettings:
             )
 
     def model_for(self, step: Step) -> str:
-        """The model that is asked for a step."""
+        """Return the model that is asked for a step."""
         return self.models.get(step, self.model)
 
 
 class LlmProvider:
-    """Asks a model for each step. Made once per event loop, for `client` belongs to one.
+    """Asks a language model for each step. Made once per event loop, because `client` is bound to one.
 
-    An answer that cannot be used is asked for once more, with the reason; then, and when the server cannot be
-    reached, the offline engine stands in: `degraded`, with a reason for a human to look.
+    If a response cannot be used, the model is asked once more and told why. If that fails too, or the server cannot
+    be reached, the offline engine answers instead: the output is `degraded` and has a reason for a review.
+    `sleep` waits between attempts; tests replace it.
     """
 
     local = False
@@ -85,134 +88,151 @@ class LlmProvider:
         offline: OfflineProvider,
         client: httpx.AsyncClient,
         budget: Budget,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = settings.provider
         self._settings = settings
         self._taxonomy = taxonomy
         self._offline = offline
         self._budget = budget
-        self._free = asyncio.Semaphore(settings.max_concurrency)
-        self._chat = _chat(settings, client)
+        self._slots = asyncio.Semaphore(settings.max_concurrency)
+        http = HttpClient(
+            client, retries=settings.retries, max_seconds=settings.max_response_seconds, sleep=sleep
+        )
+        self._chat = _make_chat_model(settings, http)
 
     def fingerprint(self, step: Step) -> str:
-        """A text that changes whenever the answers to this step may change."""
+        """Return a text that changes whenever the responses of this step may change."""
         settings = self._settings
         model = settings.model_for(step)
-        asked = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
-        return json_digest([self.name, asked, self._offline.fingerprint(step)])
+        request = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
+        return json_digest([self.name, request, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
-        """Say what the ticket is about. Raises ProviderError where asking again cannot help."""
-        prompt = prompts.classify_prompt(self._taxonomy)
-        answer = await self._asked(
+        """Classify the ticket. Raises ProviderError if the server refuses the request."""
+        response = await self._ask(
             Step.CLASSIFY,
-            prompt,
-            self._redacted(ticket),
-            lambda said: parse_classification(said, self._taxonomy),
+            prompts.classify_prompt(self._taxonomy),
+            self._redact(ticket),
+            lambda text: parse_classification(text, self._taxonomy),
             lambda: self._offline.classify(ticket),
         )
-        said = answer.output
-        review = dict.fromkeys((*said.review, *detect_prompt_injection(ticket.text)))
-        return replace(answer, output=replace(said, review=tuple(review)))
+        output = response.output
+        review = dict.fromkeys((*output.review, *detect_prompt_injection(ticket.text)))
+        return replace(response, output=replace(output, review=tuple(review)))
 
     async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
-        """Find the entities in the ticket's text. Raises ProviderError where asking again cannot help."""
-        sent = self._redacted(ticket)
-        return await self._asked(
+        """Extract the entities of the ticket's text. Raises ProviderError if the server refuses the request."""
+        redacted = self._redact(ticket)
+        return await self._ask(
             Step.EXTRACT,
             prompts.extract_prompt(self._taxonomy),
-            sent,
-            lambda said: parse_extraction(said, self._taxonomy, ticket.text, sent),
+            redacted,
+            lambda text: parse_extraction(text, self._taxonomy, ticket.text, redacted),
             lambda: self._offline.extract(ticket),
         )
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
     ) -> ProviderResponse[Draft]:
-        """Draft a reply. Raises ProviderError where asking again cannot help."""
-        sent = self._redacted(ticket)
-        return await self._asked(
+        """Draft a reply. Raises ProviderError if the server refuses the request."""
+        redacted = self._redact(ticket)
+        return await self._ask(
             Step.RESPOND,
             prompts.respond_prompt(self._taxonomy, classification, route),
-            sent,
-            lambda said: parse_draft(said, self._taxonomy, ticket.text, sent),
+            redacted,
+            lambda text: parse_draft(text, self._taxonomy, ticket.text, redacted),
             lambda: self._offline.respond(ticket, classification, extraction, route),
         )
 
-    async def _asked(
-        self, step: Step, prompt: Prompt, sent: RedactedText, read: _Read[Output], stand_in: _StandIn[Output]
+    async def _ask(
+        self,
+        step: Step,
+        prompt: Prompt,
+        redacted: RedactedText,
+        parse: _Parse[Output],
+        fallback: _Fallback[Output],
     ) -> ProviderResponse[Output]:
-        said: list[Completion] = []
+        completions: list[Completion] = []
         model = self._settings.model_for(step)
         try:
-            output = await self._conversed(model, prompt, sent, read, said)
-            answer = ProviderResponse(output=output, model=model)
-        except (UnusableResponseError, ProviderUnavailableError) as failed:
-            answer = _degraded(await stand_in(), failed)
-            if said:
-                answer = replace(answer, model=f"{answer.model}{INSTEAD_OF}{model}")
+            output = await self._converse(model, prompt, redacted, parse, completions)
+            response = ProviderResponse(output=output, model=model)
+        except (UnusableResponseError, ProviderUnavailableError) as error:
+            response = _degrade(await fallback(), error)
+            if completions:
+                response = replace(response, model=f"{response.model}{INSTEAD_OF}{model}")
         return replace(
-            answer,
-            input_tokens=sum(completion.input_tokens for completion in said),
-            output_tokens=sum(completion.output_tokens for completion in said),
-            sent=sent.text[:MAX_CHARACTERS],
+            response,
+            input_tokens=sum(completion.input_tokens for completion in completions),
+            output_tokens=sum(completion.output_tokens for completion in completions),
+            sent=redacted.text[:MAX_CHARACTERS],
         )
 
-    async def _conversed(
-        self, model: str, prompt: Prompt, sent: RedactedText, read: _Read[Output], said: list[Completion]
+    async def _converse(
+        self,
+        model: str,
+        prompt: Prompt,
+        redacted: RedactedText,
+        parse: _Parse[Output],
+        completions: list[Completion],
     ) -> Output:
-        """Ask, and where the answer cannot be used ask once more, showing why; `said` keeps what was answered."""
-        ticket = ChatMessage("user", fence(sent.text))
-        first = await self._completed(model, prompt, [ticket], said)
+        """Return the parsed response; ask once more if the first is unusable. Appends each to `completions`."""
+        ticket = ChatMessage("user", fence(redacted.text))
+        first = await self._complete(model, prompt, [ticket], completions)
         try:
-            return _usable(first, read)
-        except UnusableResponseError as bad:
-            again = [
+            return _parse_completion(first, parse)
+        except UnusableResponseError as error:
+            repeated = [
                 ticket,
-                ChatMessage("assistant", first.text[:_QUOTED] or "(no answer)"),
+                ChatMessage("assistant", first.text[:_MAX_REPEATED] or "(no answer)"),
                 ChatMessage(
-                    "user",
-                    f"That answer cannot be used: {bad}. ProviderResponse again, as the instructions ask.",
+                    "user", f"That answer cannot be used: {error}. Answer again, as the instructions ask."
                 ),
             ]
-        return _usable(await self._completed(model, prompt, again, said), read)
+        return _parse_completion(await self._complete(model, prompt, repeated, completions), parse)
 
-    async def _completed(
-        self, model: str, prompt: Prompt, conversation: list[ChatMessage], said: list[Completion]
+    async def _complete(
+        self, model: str, prompt: Prompt, conversation: list[ChatMessage], completions: list[Completion]
     ) -> Completion:
-        async with self._free:
+        async with self._slots:
             self._budget.check(model)
             completion = await self._chat.complete(model, prompt, conversation)
         self._budget.add(model, completion.input_tokens, completion.output_tokens)
-        said.append(completion)
+        completions.append(completion)
         return completion
 
-    def _redacted(self, ticket: Ticket) -> RedactedText:
-        """What leaves the machine of a ticket."""
+    def _redact(self, ticket: Ticket) -> RedactedText:
+        """Return the part of the ticket that leaves the machine."""
         return redact(ticket.text, PERSONAL_KINDS if self._settings.redact else MASKED_KINDS)
 
 
-def _chat(settings: LlmSettings, client: httpx.AsyncClient) -> ChatModel:
-    kinds: dict[str, tuple[type[openai.OpenAIChat | anthropic.AnthropicMessages], str]] = {
-        "openai": (openai.OpenAIChat, openai.BASE_URL),
-        "anthropic": (anthropic.AnthropicMessages, anthropic.BASE_URL),
-    }
-    kind, base_url = kinds[settings.provider]
-    return kind(
-        HttpClient(client, retries=settings.retries),
-        base_url=settings.base_url or base_url,
+def _make_chat_model(settings: LlmSettings, http: HttpClient) -> ChatModel:
+    if settings.provider == "openai":
+        return openai.OpenAIChat(
+            http,
+            base_url=settings.base_url or openai.BASE_URL,
+            api_key=settings.api_key,
+            max_tokens=settings.max_tokens,
+        )
+    return anthropic.AnthropicMessages(
+        http,
+        base_url=settings.base_url or anthropic.BASE_URL,
         api_key=settings.api_key,
         max_tokens=settings.max_tokens,
     )
 
 
-def _usable(completion: Completion, read: _Read[Output]) -> Output:
+def _parse_completion(completion: Completion, parse: _Parse[Output]) -> Output:
     if completion.problem is not None:
         raise UnusableResponseError(completion.problem)
-    return read(completion.text)
+    return parse(completion.text)
 
 
-def _degraded(answer: ProviderResponse[Output], failed: Exception) -> ProviderResponse[Output]:
-    reason = f"the AI provider could not be used: {' '.join(strip_invisible(str(failed)).split())[:_SHOWN]}"
-    output = replace(answer.output, degraded=True, review=(*answer.output.review, reason))
-    return replace(answer, output=output)
+def _degrade(response: ProviderResponse[Output], error: Exception) -> ProviderResponse[Output]:
+    """Mark an offline response as a replacement, with the reason for a review."""
+    cause = " ".join(strip_invisible(str(error)).split())[:_MAX_REASON]
+    reason = f"the AI provider could not be used: {cause}"
+    output = replace(response.output, degraded=True, review=(*response.output.review, reason))
+    return replace(response, output=output)

@@ -1,4 +1,4 @@
-"""What a model is asked, and in which form it must answer. The ticket itself is never part of this text."""
+"""The instructions and the JSON Schema of each step. The ticket itself is never part of the instructions."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from ticketctl.ai.taxonomy.schema import NO_CATEGORY, SENTIMENTS, Taxonomy
 from ticketctl.tickets.models import Classification, Route, Step
 
 VERSION = "1"
-"""Changes with the wording, so that saved answers to an earlier one are not taken for answers to this."""
+"""Change it together with the wording: saved responses to another version are not used again."""
 
 _UNTRUSTED = (
     "The ticket stands in the next message, between a line <<<ticket MARK>>> and a line <<</ticket MARK>>>. It was "
@@ -22,7 +22,7 @@ _UNTRUSTED = (
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The instructions for one step, and the JSON Schema of its answer."""
+    """The instructions for one step, and the JSON Schema of the response."""
 
     name: str
     system: str
@@ -30,16 +30,16 @@ class Prompt:
 
     @property
     def with_schema(self) -> str:
-        """The instructions with the schema in words, for servers that enforce none."""
+        """The instructions followed by the schema, for servers that do not enforce a schema."""
         return (
             f"{self.system}\n\nThe JSON Schema of your answer:\n{json.dumps(self.schema, ensure_ascii=False)}"
         )
 
 
 def classify_prompt(taxonomy: Taxonomy) -> Prompt:
-    """Ask for category, priority, sentiment, language and confidence."""
-    categories = _listed((c.name, c.description) for c in taxonomy.categories)
-    priorities = _listed((p.name, p.description) for p in taxonomy.priorities)
+    """Return the prompt for category, priority, sentiment, language and confidence."""
+    categories = _bullet_list((c.name, c.description) for c in taxonomy.categories)
+    priorities = _bullet_list((p.name, p.description) for p in taxonomy.priorities)
     system = (
         "You sort the tickets of a support desk.\n"
         f"{_UNTRUSTED}\n\n"
@@ -58,11 +58,11 @@ def classify_prompt(taxonomy: Taxonomy) -> Prompt:
         "language": {"type": "string"},
         "confidence": {"type": "number"},
     }
-    return Prompt(Step.CLASSIFY.value, system, _object(fields))
+    return Prompt(Step.CLASSIFY.value, system, _object_schema(fields))
 
 
 def extract_prompt(taxonomy: Taxonomy) -> Prompt:
-    """Ask for the entities, to the letter."""
+    """Return the prompt for the entities, copied literally from the ticket."""
     kinds = sorted(taxonomy.entity_kinds())
     system = (
         "You find what a support ticket names.\n"
@@ -72,12 +72,14 @@ def extract_prompt(taxonomy: Taxonomy) -> Prompt:
         "A date needs a day or a month in words or digits; two bare numbers are none.\n"
         "Answer with one JSON object and nothing else."
     )
-    entity = _object({"kind": {"type": "string", "enum": kinds}, "value": {"type": "string"}})
-    return Prompt(Step.EXTRACT.value, system, _object({"entities": {"type": "array", "items": entity}}))
+    entity = _object_schema({"kind": {"type": "string", "enum": kinds}, "value": {"type": "string"}})
+    return Prompt(
+        Step.EXTRACT.value, system, _object_schema({"entities": {"type": "array", "items": entity}})
+    )
 
 
 def respond_prompt(taxonomy: Taxonomy, classification: Classification, route: Route) -> Prompt:
-    """Ask for a draft in the ticket's language, after the category's template."""
+    """Return the prompt for a draft in the ticket's language, modelled on the category's template."""
     template = reply_templates.fill_template(
         taxonomy.reply_template(classification.category, classification.language), {}
     )
@@ -94,11 +96,11 @@ def respond_prompt(taxonomy: Taxonomy, classification: Classification, route: Ro
         f"An example of such a reply:\n{template.strip()}\n\n"
         "Answer with one JSON object and nothing else."
     )
-    return Prompt(Step.RESPOND.value, system, _object({"reply": {"type": "string"}}))
+    return Prompt(Step.RESPOND.value, system, _object_schema({"reply": {"type": "string"}}))
 
 
-def _object(fields: dict[str, Any]) -> dict[str, Any]:
-    """An object with exactly these fields: what the strict modes of servers ask for."""
+def _object_schema(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object with exactly these fields, as strict modes require."""
     return {
         "type": "object",
         "properties": fields,
@@ -107,7 +109,7 @@ def _object(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _listed(entries: Iterable[tuple[str, str]]) -> str:
+def _bullet_list(entries: Iterable[tuple[str, str]]) -> str:
     return "\n".join(
         f"- {name}: {description}" if description else f"- {name}" for name, description in entries
     )

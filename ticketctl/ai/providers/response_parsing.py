@@ -1,11 +1,9 @@
-"""Reads what a model answered: against the closed vocabulary, and against the ticket's own words."""
+"""Parse a model's text into a step's result: only the taxonomy's vocabulary, only values that the ticket contains."""
 
 import re
-from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from ticketctl.ai.draft_validation import find_ungrounded_references
 from ticketctl.ai.offline.extraction import MASKED_KINDS, MAX_ENTITIES, find_entities
@@ -14,105 +12,144 @@ from ticketctl.ai.sanitize import strip_invisible
 from ticketctl.ai.taxonomy.schema import NO_CATEGORY, SENTIMENTS, Taxonomy
 from ticketctl.tickets.models import Classification, Draft, Entity, Extraction
 
-LONGEST_REPLY = 5_000
-"""Characters that a draft may have."""
+MAX_REPLY_CHARACTERS = 5_000
+_MAX_VALUE_CHARACTERS = 2_000  # of one extracted value
+_MAX_LISTED = 40  # allowed values that an error lists
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 class UnusableResponseError(Exception):
-    """An answer that cannot be used; its text tells the model why."""
+    """A response that cannot be used; the message tells the model why."""
 
 
-class _Found(msgspec.Struct, frozen=True):
-    kind: str
-    value: Annotated[str, Meta(max_length=2_000)]
-
-
-class _Entities(msgspec.Struct, frozen=True):
-    entities: list[_Found]
-
-
-class _Reply(msgspec.Struct, frozen=True):
-    reply: Annotated[str, Meta(min_length=1, max_length=LONGEST_REPLY)]
-
-
-def parse_classification(answer: str, taxonomy: Taxonomy) -> Classification:
-    """The classification in an answer. Raises UnusableResponseError for anything outside the taxonomy."""
-    names = tuple(category.name for category in taxonomy.categories)
-    priorities = tuple(priority.name for priority in taxonomy.priorities)
-    said = msgspec.structs.asdict(_decoded(answer, _classified(names, priorities)))
-    category = None if said["category"] == NO_CATEGORY else said["category"]
-    confidence = said["confidence"] if category else 0.0
+def parse_classification(text: str, taxonomy: Taxonomy) -> Classification:
+    """Return the classification in a model's text. Raises UnusableResponseError for values outside the taxonomy."""
+    fields = _decode_object(text)
+    category = _choice(fields, "category", (*(c.name for c in taxonomy.categories), NO_CATEGORY))
+    priority = _choice(fields, "priority", tuple(p.name for p in taxonomy.priorities))
+    sentiment = _choice(fields, "sentiment", SENTIMENTS)
+    language = _language(fields)
+    confidence = _confidence(fields)
+    known = None if category == NO_CATEGORY else category
+    confidence = confidence if known else 0.0
     return Classification(
-        **{**said, "category": category, "confidence": confidence},
+        category=known,
+        priority=priority,
+        sentiment=sentiment,
+        language=language,
+        confidence=confidence,
         method="model",
-        review=tuple(taxonomy.review_reasons(category, confidence)),
+        review=tuple(taxonomy.review_reasons(known, confidence)),
     )
 
 
-def parse_extraction(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Extraction:
-    """The entities in an answer, each at its place in the ticket's text.
+def parse_extraction(text: str, taxonomy: Taxonomy, ticket: str, redacted: RedactedText) -> Extraction:
+    """Return the entities in a model's text, each with its position in the ticket's text.
 
-    What does not stand there to the letter is dropped, what our own patterns know as secret is masked.
-    Raises UnusableResponseError for an unknown kind.
+    Values that the ticket does not contain literally are dropped. Secrets that our own patterns find are added,
+    masked. Raises UnusableResponseError for an unknown kind.
     """
-    entities = _decoded(answer, _Entities).entities
-    unknown = sorted({entity.kind for entity in entities} - taxonomy.entity_kinds())
+    pairs = _entities(_decode_object(text))
+    unknown = sorted({kind for kind, _ in pairs} - taxonomy.entity_kinds())
     if unknown:
-        raise UnusableResponseError(f"{unknown[0]!r} is no kind of value that was asked for")
-    kept = find_entities(text, kinds=MASKED_KINDS)
-    for entity in entities[:MAX_ENTITIES]:
-        place = _place(redacted.restore_exactly(entity.value), text, kept)
-        if place and entity.kind not in MASKED_KINDS:
-            start, end = place
-            kept.append(Entity(kind=entity.kind, value=text[start:end], start=start, end=end))
+        raise UnusableResponseError(f"{unknown[0]!r} is not one of the kinds to find")
+    kept = find_entities(ticket, kinds=MASKED_KINDS)
+    for kind, value in pairs[:MAX_ENTITIES]:
+        position = _find_position(redacted.restore_exactly(value), ticket, kept)
+        if position and kind not in MASKED_KINDS:
+            start, end = position
+            kept.append(Entity(kind=kind, value=ticket[start:end], start=start, end=end))
     return Extraction(entities=tuple(sorted(kept, key=lambda entity: entity.start)[:MAX_ENTITIES]))
 
 
-def parse_draft(answer: str, taxonomy: Taxonomy, text: str, redacted: RedactedText) -> Draft:
-    """The draft in an answer. Raises UnusableResponseError where it names what neither ticket nor templates name."""
-    reply = strip_invisible(_decoded(answer, _Reply).reply).strip()
+def parse_draft(text: str, taxonomy: Taxonomy, ticket: str, redacted: RedactedText) -> Draft:
+    """Return the draft in a model's text.
+
+    Raises UnusableResponseError if it names a link, address or amount that neither the ticket nor a template names.
+    """
+    reply = _text(_decode_object(text), "reply")
+    if len(reply) > MAX_REPLY_CHARACTERS:
+        raise UnusableResponseError(f"the reply is longer than {MAX_REPLY_CHARACTERS:,} characters")
+    reply = strip_invisible(reply).strip()
     if unknown := redacted.unknown_placeholders(reply):
-        raise UnusableResponseError(f"{unknown[0]} stands for nothing")
+        raise UnusableResponseError(f"the ticket has no placeholder {unknown[0]}")
     reply = redacted.restore(reply)
-    if strange := find_ungrounded_references(reply, text, taxonomy):
+    if ungrounded := find_ungrounded_references(reply, ticket, taxonomy):
         raise UnusableResponseError(
-            f"{strange[0]!r} stands neither in the ticket nor among what a reply may name"
+            f"the reply names {ungrounded[0]!r}, which is neither in the ticket nor on the list of what it may name"
         )
     if not reply:
         raise UnusableResponseError("the reply is empty")
     return Draft(text=f"{reply}\n", method="model")
 
 
-def _decoded(answer: str, kind: type[Any]) -> Any:
-    """The one JSON object in an answer, with or without a code block, thoughts or words around it."""
-    answer = re.sub(r"<think>.*?</think>", "", answer, flags=re.DOTALL)
-    start, end = answer.find("{"), answer.rfind("}")
-    if start < 0 or end < start or answer.lstrip().startswith("["):
-        raise UnusableResponseError("the answer holds no JSON object")
+def _decode_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in a model's text; a code block, thoughts or sentences may surround it."""
+    text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start or text.lstrip().startswith("["):
+        raise UnusableResponseError("the answer contains no JSON object")
     try:
-        return msgspec.json.decode(answer[start : end + 1].encode(), type=kind)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise UnusableResponseError(f"the answer cannot be used: {error}") from None
+        return msgspec.json.decode(text[start : end + 1].encode(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        raise UnusableResponseError("the answer is not valid JSON") from None
 
 
-@lru_cache(maxsize=4)
-def _classified(names: tuple[str, ...], priorities: tuple[str, ...]) -> type[msgspec.Struct]:
-    """The closed vocabulary as a type; numbers that are not finite are no JSON, and fail."""
-    return msgspec.defstruct(
-        "Classified",
-        [
-            ("category", Literal[(*names, NO_CATEGORY)]),
-            ("priority", Literal[priorities]),
-            ("sentiment", Literal[SENTIMENTS]),
-            ("language", Annotated[str, Meta(pattern="^[a-z]{2,3}$")]),
-            ("confidence", Annotated[float, Meta(ge=0, le=1)]),
-        ],
-        frozen=True,
-    )
+def _field(fields: dict[str, Any], name: str) -> Any:
+    if name not in fields:
+        raise UnusableResponseError(f"the field {name!r} is missing")
+    return fields[name]
 
 
-def _place(value: str, text: str, taken: list[Entity]) -> tuple[int, int] | None:
-    """The first place where a value stands in a text and nothing else was found."""
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = _field(fields, name)
+    if not isinstance(value, str) or not value:
+        raise UnusableResponseError(f"the field {name!r} must be a text that is not empty")
+    return value
+
+
+def _choice(fields: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
+    value = _field(fields, name)
+    if value not in choices:
+        listed = ", ".join(choices[:_MAX_LISTED]) + (", ..." if len(choices) > _MAX_LISTED else "")
+        raise UnusableResponseError(f"the field {name!r} must be one of: {listed}")
+    return str(value)
+
+
+def _language(fields: dict[str, Any]) -> str:
+    value = _field(fields, "language")
+    if not isinstance(value, str) or not _LANGUAGE.fullmatch(value):
+        raise UnusableResponseError("the field 'language' must be an ISO 639 code such as en, or und")
+    return value
+
+
+def _confidence(fields: dict[str, Any]) -> float:
+    value = _field(fields, "confidence")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UnusableResponseError("the field 'confidence' must be a number from 0 to 1")
+    return float(value)
+
+
+def _entities(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (kind, value) for each entry of `entities`."""
+    entries = _field(fields, "entities")
+    pairs = [_kind_and_value(entry) for entry in entries] if isinstance(entries, list) else [None]
+    if None in pairs:
+        raise UnusableResponseError(
+            "the field 'entities' must be a list of objects, each with the texts 'kind' and 'value'"
+        )
+    return [pair for pair in pairs if pair is not None]
+
+
+def _kind_and_value(entry: Any) -> tuple[str, str] | None:
+    kind, value = (entry.get("kind"), entry.get("value")) if isinstance(entry, dict) else (None, None)
+    if not isinstance(kind, str) or not isinstance(value, str) or len(value) > _MAX_VALUE_CHARACTERS:
+        return None
+    return kind, value
+
+
+def _find_position(value: str, text: str, taken: list[Entity]) -> tuple[int, int] | None:
+    """Return the first position of a value in a text that overlaps no entity found before."""
     start = text.find(value) if value.strip() else -1
     while start >= 0:
         end = start + len(value)

@@ -1,4 +1,4 @@
-"""Reads a taxonomy from TOML, and says where in the file what is wrong stands."""
+"""Load a taxonomy from TOML; errors name the line and the key."""
 
 import re
 from collections import Counter
@@ -9,96 +9,95 @@ from typing import Any
 
 import msgspec
 
-from ticketctl.ai.taxonomy.schema import Category, Taxonomy
-from ticketctl.errors import ConfigError, NotFoundError
+from ticketctl.ai.taxonomy.schema import PATTERN_MEANINGS, Category, Taxonomy
+from ticketctl.errors import ConfigError, NotFoundError, explain_validation_error
 
 DEFAULT = Path(__file__).with_name("software_support.toml")
-"""The built-in taxonomy, for software support; written to be copied and changed."""
+"""The built-in taxonomy, for software support; users copy and change it."""
 
-_SHOWN = 5
+_MAX_PROBLEMS = 5  # that one error lists
 _HEADER = re.compile(r"\s*\[\[?\s*(?:taxonomy\.)?([\w.-]+)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([\w.-]+)\s*=")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_PROBLEM = re.compile(r"(.*) - at `(?:(?:key|\.\.\.)` in `)?\$\.?(.*)`", re.DOTALL)
 
 
 @cache
 def default_taxonomy() -> Taxonomy:
-    """The built-in taxonomy; read once per process."""
-    return msgspec.convert(_tables(_text(DEFAULT), str(DEFAULT)), Taxonomy)
+    """Return the built-in taxonomy; it is loaded once per process."""
+    return msgspec.convert(_decode_toml(_read_text(DEFAULT), str(DEFAULT)), Taxonomy)
 
 
 def taxonomy_from_labels(labels: Iterable[str]) -> Taxonomy:
-    """The built-in taxonomy with these categories in place of its own, and without its routes."""
+    """Return the built-in taxonomy with these labels as its categories, and without routes."""
     categories = tuple(Category(name=label) for label in sorted(set(labels)))
     return msgspec.structs.replace(default_taxonomy(), categories=categories, routes=())
 
 
 def load_taxonomy_file(path: Path) -> Taxonomy:
-    """The taxonomy in a TOML file, at its top level or in its table `taxonomy`.
+    """Return the taxonomy in a TOML file, at its top level or in its table `taxonomy`.
 
-    Raises NotFoundError where there is no such file, ConfigError where it is no taxonomy.
+    Raises NotFoundError if the file does not exist, ConfigError if it contains no valid taxonomy.
     """
-    return parse_taxonomy(_text(path), str(path))
+    return parse_taxonomy(_read_text(path), str(path))
 
 
 def parse_taxonomy(text: str, where: str) -> Taxonomy:
-    """The taxonomy in a TOML text; `where` names it in errors. Raises ConfigError, with all problems in one line."""
+    """Return the taxonomy in a TOML text; `where` names it in errors. Raises ConfigError with all problems in one line."""
     from ticketctl.ai.taxonomy.validation import find_problems
 
-    data = _tables(text, where)
+    data = _decode_toml(text, where)
     try:
         taxonomy = msgspec.convert(data.get("taxonomy", data), Taxonomy)
     except msgspec.ValidationError as error:
-        match = _PROBLEM.fullmatch(str(error))
-        found = [(match[2], match[1])] if match else [("", str(error))]
+        found = [explain_validation_error(str(error), PATTERN_MEANINGS)]
     else:
         found = list(find_problems(taxonomy))
         if not found:
             return taxonomy
-    said = [_located(text, place, problem) for place, problem in found[:_SHOWN]]
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise ConfigError(f"{where}: {'; '.join(said)}{more}", hint="the built-in taxonomy shows the form")
+    shown = [_with_line(text, path, problem) for path, problem in found[:_MAX_PROBLEMS]]
+    more = f"; and {len(found) - _MAX_PROBLEMS} more" if len(found) > _MAX_PROBLEMS else ""
+    raise ConfigError(
+        f"{where}: {'; '.join(shown)}{more}",
+        hint="compare it with the built-in taxonomy: ticketctl config init writes a copy",
+    )
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}", hint="ticketctl config init writes one") from None
+        raise NotFoundError(f"there is no file {path}", hint="write one with ticketctl config init") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="it must be UTF-8 text") from error
+        raise ConfigError(f"{path} cannot be read: {error}", hint="the file must be UTF-8 text") from error
 
 
-def _tables(text: str, where: str) -> dict[str, Any]:
+def _decode_toml(text: str, where: str) -> dict[str, Any]:
     import tomllib
 
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            f"{where} is no TOML: {error}", hint="ticketctl config init writes one to begin with"
+            f"{where} is not valid TOML: {error}", hint="ticketctl config init writes a file to start from"
         ) from None
 
 
-def _located(text: str, place: str, problem: str) -> str:
-    unknown = _UNKNOWN.fullmatch(problem)
-    line = _line(text, f"{place}.{unknown[1]}".lstrip(".") if unknown else place)
-    return ": ".join(part for part in (f"line {line}" if line else "", place, problem) if part)
+def _with_line(text: str, path: str, problem: str) -> str:
+    line = _find_line(text, path)
+    return ": ".join(part for part in (f"line {line}" if line else "", path, problem) if part)
 
 
-def _line(text: str, place: str) -> int | None:
-    """The line, from 1, where a place such as `routes[2].when.team` is written, or the nearest part that is."""
-    lines = {written: line for line, written in reversed(list(_places(text)))}
-    while place:
-        if place in lines:
-            return lines[place]
-        place = place[: max(place.rfind("."), place.rfind("["), 0)]
+def _find_line(text: str, path: str) -> int | None:
+    """Return the line, from 1, that sets a path such as `routes[2].when.team`, or its nearest parent."""
+    lines = {written: line for line, written in reversed(list(_key_paths(text)))}
+    while path:
+        if path in lines:
+            return lines[path]
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return None
 
 
-def _places(text: str) -> Iterator[tuple[int, str]]:
-    """Each line that begins a table or sets a key, with the place that it writes."""
+def _key_paths(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each line that opens a table or sets a key, with the path that it sets."""
     counts: Counter[str] = Counter()
     table = ""
     for line, written in enumerate(text.splitlines(), start=1):

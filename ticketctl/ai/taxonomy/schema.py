@@ -1,7 +1,7 @@
-"""The vocabulary of a support desk: categories, priorities, teams, routing rules, replies, thresholds.
+"""The vocabulary of a support team: categories, priorities, teams, routing rules, replies, thresholds.
 
-Everything that the pipeline may answer is named here; nothing else ever reaches a ticket. Frozen msgspec
-structs: thirty times cheaper to define than dataclasses, which counts in a cold start.
+The pipeline writes only values of this vocabulary on a ticket. The classes are frozen msgspec structs because
+defining one is thirty times faster than defining a dataclass, which matters in a cold start.
 """
 
 import re
@@ -13,9 +13,16 @@ from msgspec import Meta
 
 from ticketctl.tickets.models import Classification, Extraction, Route, Step
 
-Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}$")]
+_NAME, _KIND, _LANGUAGE = r"^[^\x00-\x1f\x7f]+$", r"^[a-z][a-z0-9_]{0,39}$", r"^[a-z]{2,3}$"
+PATTERN_MEANINGS = {
+    _NAME: "text without control characters",
+    _KIND: "lower-case letters, digits and _, starting with a letter, at most 40 characters",
+    _LANGUAGE: "an ISO 639 language code such as en",
+}
+"""What each pattern of a field requires, for error messages."""
+Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=_NAME)]
+Kind = Annotated[str, Meta(pattern=_KIND)]
+Language = Annotated[str, Meta(pattern=_LANGUAGE)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 BUILT_IN_KINDS = frozenset(
@@ -35,19 +42,19 @@ BUILT_IN_KINDS = frozenset(
         "version",
     }
 )
-"""The kinds of entity that are found without being configured."""
+"""Entity kinds that the engine extracts without configuration."""
 
 
 class TaxonomyPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all parts of a taxonomy share: unknown keys in a file are errors."""
+    """One part of a taxonomy; unknown keys in a file are errors."""
 
 
 class Category(TaxonomyPart, frozen=True, kw_only=True):
-    """What a ticket may be about.
+    """A subject that tickets are about.
 
-    `examples` train the engine; without any, the name and `keywords` are all that it has. `replies` are
-    templates by language, `reply` the one for every other. `threshold` replaces the general one. `priority` is
-    what its tickets have where nothing in the text says otherwise.
+    `examples` train the engine; without them it uses the name and `keywords` only. `replies` are templates by
+    language, `reply` is the template for all other languages. `threshold` replaces the general threshold.
+    `priority` is the priority of its tickets unless their text indicates another.
     """
 
     name: Name
@@ -61,7 +68,7 @@ class Category(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class Priority(TaxonomyPart, frozen=True, kw_only=True):
-    """How soon a ticket needs a person. `keywords` settle it; `examples` train the engine."""
+    """How soon a person must look at a ticket. `keywords` decide it; `examples` train the engine."""
 
     name: Name
     description: str = ""
@@ -70,17 +77,17 @@ class Priority(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class Team(TaxonomyPart, frozen=True, kw_only=True):
-    """Who gets a ticket."""
+    """A team that tickets are routed to."""
 
     name: Name
     description: str = ""
 
 
 class Conditions(TaxonomyPart, frozen=True, kw_only=True):
-    """What must hold, all of it, for a rule to match; what is left out always holds.
+    """The conditions of a rule: all that are set must hold.
 
-    `entities` maps kinds to regular expressions: some entity of each kind must match its own; an empty one
-    asks only that the kind was found.
+    `entities` maps entity kinds to regular expressions: at least one entity of each kind must match. An empty
+    expression requires only that an entity of the kind was found.
     """
 
     category: tuple[Name, ...] = ()
@@ -92,19 +99,19 @@ class Conditions(TaxonomyPart, frozen=True, kw_only=True):
     confidence_from: Share | None = None
 
     def unmet_condition(self, classification: Classification, extraction: Extraction) -> str | None:
-        """Say which condition does not hold, or None where all do."""
+        """Return why the conditions do not hold, or None if they do."""
         for field in ("category", "priority", "sentiment", "language"):
-            wanted, found = getattr(self, field), getattr(classification, field)
-            if wanted and found not in wanted:
-                return f"{field} is {found or 'unknown'}, not {' or '.join(wanted)}"
+            allowed, actual = getattr(self, field), getattr(classification, field)
+            if allowed and actual not in allowed:
+                return f"{field} is {actual or 'unknown'}, not {' or '.join(allowed)}"
         confidence = classification.confidence
         if self.confidence_below is not None and confidence >= self.confidence_below:
             return f"confidence {confidence:.2f} is not below {self.confidence_below:.2f}"
         if self.confidence_from is not None and confidence < self.confidence_from:
             return f"confidence {confidence:.2f} is below {self.confidence_from:.2f}"
-        return self._missing(extraction)
+        return self._unmet_entity_condition(extraction)
 
-    def _missing(self, extraction: Extraction) -> str | None:
+    def _unmet_entity_condition(self, extraction: Extraction) -> str | None:
         for kind, pattern in self.entities.items():
             if not any(e.kind == kind and re.search(pattern, e.value) for e in extraction.entities):
                 return f"no {kind} that matches {pattern!r}" if pattern else f"no {kind} in the text"
@@ -112,7 +119,7 @@ class Conditions(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class RoutingRule(TaxonomyPart, frozen=True, kw_only=True):
-    """A team, and when it gets a ticket."""
+    """Routes a ticket to `team` when the conditions hold."""
 
     team: Name
     when: Conditions
@@ -120,9 +127,9 @@ class RoutingRule(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class Identifier(TaxonomyPart, frozen=True, kw_only=True):
-    """A kind of number that the desk's customers quote, found by the keyword before it.
+    """A kind of number that requesters quote, recognised by a keyword before it.
 
-    `pattern` is a regular expression for the number itself.
+    `pattern` is the regular expression of the number itself.
     """
 
     kind: Kind
@@ -131,9 +138,9 @@ class Identifier(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class Thresholds(TaxonomyPart, frozen=True, kw_only=True):
-    """Below `category`, a human decides; below `guess`, no category is even proposed to them.
+    """Confidences, 0 to 1: below `category` a person decides, below `guess` no category is proposed.
 
-    `rules` is the most that name and keyword rules may claim.
+    `rules` is the highest confidence that name and keyword rules may give.
     """
 
     category: Share = 0.6
@@ -142,9 +149,9 @@ class Thresholds(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class ReplySettings(TaxonomyPart, frozen=True, kw_only=True):
-    """The reply of a category that has none, and what replies may name besides what the ticket names.
+    """The reply template for categories without their own, and what replies may name.
 
-    `allow` lists links, hosts, e-mail addresses and amounts.
+    `allow` lists links, hosts, e-mail addresses and amounts that a reply may name although the ticket does not.
     """
 
     default: str = (
@@ -154,7 +161,7 @@ class ReplySettings(TaxonomyPart, frozen=True, kw_only=True):
 
 
 class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
-    """The whole vocabulary. Priorities go from the lowest to the highest; of the routes, the first match wins."""
+    """The whole vocabulary. Priorities are ordered from low to high; the first route that matches wins."""
 
     categories: Annotated[tuple[Category, ...], Meta(min_length=1)]
     priorities: Annotated[tuple[Priority, ...], Meta(min_length=1)]
@@ -167,47 +174,47 @@ class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
     reply: ReplySettings = ReplySettings()
 
     def find_category(self, name: str) -> Category | None:
-        """The category of that name, or None."""
+        """Return the category with this name, or None."""
         return next((category for category in self.categories if category.name == name), None)
 
     def threshold_for(self, category: str) -> float:
-        """The confidence, 0 to 1, below which a human decides on this category."""
-        found = self.find_category(category)
-        return self.thresholds.category if found is None or found.threshold is None else found.threshold
+        """Return the confidence, 0 to 1, below which a person decides on this category."""
+        known = self.find_category(category)
+        return self.thresholds.category if known is None or known.threshold is None else known.threshold
 
     def review_reasons(self, category: str | None, confidence: float) -> Iterator[str]:
-        """Why a human must look at a category found with this confidence, 0 to 1; nothing where it is sure."""
+        """Yield why a person must review a category of this confidence, 0 to 1; nothing if it is high enough."""
         if category is None:
             yield "no category fits"
         elif confidence < (threshold := self.threshold_for(category)):
             yield f"confidence {confidence:.3f} is below {threshold:.3f}"
 
     def entity_kinds(self) -> frozenset[str]:
-        """Every kind of entity that may be found."""
+        """Return every entity kind that the engine may extract."""
         return BUILT_IN_KINDS | {identifier.kind for identifier in self.identifiers}
 
     def reply_template(self, category: str | None, language: str) -> str:
-        """The reply template for a category in a language, or the nearest there is."""
-        found = self.find_category(category) if category else None
-        if found is None:
+        """Return the reply template of a category in a language, or the closest one."""
+        known = self.find_category(category) if category else None
+        if known is None:
             return self.reply.default
-        return found.replies.get(language) or found.reply or self.reply.default
+        return known.replies.get(language) or known.reply or self.reply.default
 
     def step_inputs(self, step: Step) -> object:
-        """The parts that one step's answer depends on, so that a new reply leaves what is classified as it is."""
+        """Return the parts that one step's response depends on: a new reply template does not change a classification."""
         if step is Step.EXTRACT:
             return self.identifiers
         if step is Step.RESPOND:
             return [[(c.name, c.reply, c.replies) for c in self.categories], self.reply, self.identifiers]
-        silent = [msgspec.structs.replace(c, reply="", replies={}) for c in self.categories]
-        return [silent, self.priorities, self.default_priority, self.thresholds]
+        without_replies = [msgspec.structs.replace(c, reply="", replies={}) for c in self.categories]
+        return [without_replies, self.priorities, self.default_priority, self.thresholds]
 
     def fingerprint(self) -> str:
-        """A text that changes whenever the routing may change."""
+        """Return a text that changes whenever the routing may change."""
         return json_digest([self.routes, self.teams, self.default_team])
 
     def route(self, classification: Classification, extraction: Extraction) -> Route:
-        """Choose the team by the first rule that matches."""
+        """Return the team of the first rule that matches, or the default team."""
         for rule, unmet in self.explain(classification, extraction):
             if unmet is None:
                 return Route(team=rule.team, rule=rule.name, reason=f"rule {rule.name!r} matched")
@@ -216,21 +223,21 @@ class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
     def explain(
         self, classification: Classification, extraction: Extraction
     ) -> Iterator[tuple[RoutingRule, str | None]]:
-        """Each rule in order, with the condition that does not hold, or None where the rule matches."""
+        """Yield each rule in order, with the condition that does not hold, or None if the rule matches."""
         for number, rule in enumerate(self.routes, start=1):
             named = rule if rule.name else msgspec.structs.replace(rule, name=f"rule {number}")
             yield named, rule.when.unmet_condition(classification, extraction)
 
 
 NO_CATEGORY = "none"
-"""What a model answers where no category fits."""
+"""The category that a model answers if none fits."""
 
 SENTIMENTS = ("negative", "neutral", "positive")
-"""How the writer feels: a closed vocabulary that no file changes."""
+"""The sentiments; a taxonomy file cannot change them."""
 
 
 def json_digest(value: object) -> str:
-    """SHA-256 of a value's canonical JSON, in hexadecimal."""
+    """Return the SHA-256 of a value's canonical JSON, in hexadecimal."""
     from hashlib import sha256
 
     return sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

@@ -187,7 +187,9 @@ def _providers(
     from ticketctl.ai.providers.factory import ProviderFactory
     from ticketctl.tickets.pricing import parse_prices
 
-    return ProviderFactory(settings, taxonomy, trained=trained, budget=Budget(parse_prices(settings), budget))
+    return ProviderFactory(
+        settings, taxonomy, trained_model=trained, budget=Budget(parse_prices(settings), budget)
+    )
 
 
 def _tried(
@@ -199,7 +201,7 @@ def _tried(
     async def work() -> "EvaluationRun":
         async with providers.open_provider() as provider:
             return await classify_dataset(
-                provider, samples, max_concurrency=settings.ai_concurrency, done=done
+                provider, samples, max_concurrency=settings.ai_concurrency, on_progress=done
             )
 
     with output.progress(len(samples)) as done:

@@ -34,7 +34,7 @@ class Failing(OfflineProvider):
 
 async def test_after_a_failure_what_was_asked_ends_and_nothing_more_is_asked():
     provider, done = Failing(), []
-    trials = await classify_dataset(provider, SAMPLES, max_concurrency=3, done=lambda: done.append(1))
+    trials = await classify_dataset(provider, SAMPLES, max_concurrency=3, on_progress=lambda: done.append(1))
     assert [p.text for p in trials.predictions] == [s.text for s in SAMPLES[:2]]
     assert str(trials.stopped) == "the budget is spent"
     assert (provider.asked, len(done), trials.input_tokens, trials.degraded) == (3, 2, 3, 1)

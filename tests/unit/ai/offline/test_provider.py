@@ -70,7 +70,9 @@ async def test_predictions_keep_the_order_of_the_samples():
         LabeledText("I want a refund", "refund"),
     ]
     done = []
-    trials = await classify_dataset(OfflineProvider(default_taxonomy()), samples, done=lambda: done.append(1))
+    trials = await classify_dataset(
+        OfflineProvider(default_taxonomy()), samples, on_progress=lambda: done.append(1)
+    )
     assert [p.text for p in trials.predictions] == [s.text for s in samples]
     assert [p.predicted for p in trials.predictions] == ["login", None, "refund"]
     assert len(trials.milliseconds) == len(done) == 3

@@ -63,7 +63,7 @@ async def test_each_setting_that_changes_answers_changes_the_fingerprint():
         ({"ai_provider": "openai"}, "no model is named", "TICKETCTL_AI_MODEL"),
         ({"ai_provider": "openai", "ai_model": "small"}, "openai needs a key", "TICKETCTL_AI_API_KEY"),
         ({"ai_provider": "anthropic", "ai_model": "small"}, "anthropic needs a key", "TICKETCTL_AI_BASE_URL"),
-        ({"ai_model_file": "/no/where.model"}, "/no/where.model is not there", "ticketctl train"),
+        ({"ai_model_file": "/no/where.model"}, "/no/where.model does not exist", "ticketctl train"),
     ],
 )
 def test_what_is_missing_is_told_before_any_ticket(wrong, complaint, hint):
@@ -82,7 +82,7 @@ def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
 
 
 def test_a_taxonomy_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.toml is not there") as raised:
+    with pytest.raises(ConfigError, match=r"none\.toml does not exist") as raised:
         load_taxonomy(Settings(taxonomy=str(tmp_path / "none.toml")))
     assert "config init" in raised.value.hint
     assert load_taxonomy(Settings(taxonomy=str(DEFAULT))) == default_taxonomy()

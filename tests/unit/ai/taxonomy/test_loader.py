@@ -133,28 +133,32 @@ def test_an_unknown_category_matches_no_rule_about_categories():
         (
             '["tea"]',
             '["tea"], entities = { email = "(" }',
-            "routes[0].when.entities.email: no regular expression",
+            "routes[0].when.entities.email: not a regular expression",
         ),
-        ('["tea"]', '["tea"], confidence_below = 2', "line 20: routes[0].when.confidence_below: Expected"),
+        (
+            '["tea"]',
+            '["tea"], confidence_below = 2',
+            "line 20: routes[0].when.confidence_below: it must be a number of at most 1",
+        ),
         (
             '["tea"]',
             '["tea"], weather = "fine"',
-            "line 20: routes[0].when: Object contains unknown field `weather`",
+            "line 20: routes[0].when.weather: there is no such key",
         ),
         (
             '["tea"]',
             '["tea"], confidence_from = 0.9, confidence_below = 0.5',
-            "line 20: routes[0].when: no confidence is below 0.5 and at least 0.9",
+            "line 20: routes[0].when: no confidence is both below 0.5 and at least 0.9",
         ),
         (
             'default_team = "desk"',
             'default_team = "desk"\n[thresholds]\n# how sure\ncategori = 0.5',
-            "line 6: thresholds: Object contains unknown field",
+            "line 6: thresholds.categori: there is no such key",
         ),
-        ('"coffee"', '"tea"', "line 8: categories[1]: 'tea' stands there twice"),
-        ('"coffee"', '"none"', "line 9: categories[1].name: 'none' is what models answer"),
-        ('"coffee"', "5", "line 9: categories[1].name: Expected `str`, got `int`"),
-        ('"coffee"', '"a\\u001bb"', "line 9: categories[1].name"),
+        ('"coffee"', '"tea"', "line 8: categories[1]: 'tea' occurs twice"),
+        ('"coffee"', '"none"', "line 9: categories[1].name: 'none' is reserved for tickets"),
+        ('"coffee"', "5", "line 9: categories[1].name: it must be text, not a whole number"),
+        ('"coffee"', '"a\\u001bb"', "line 9: categories[1].name: it must be text without control characters"),
         ("{subject}", "{sujet}", "line 10: categories[1].reply: {sujet} is not a placeholder"),
         ("{subject}", "{email}", "{email} is not available for every ticket: write {email|fallback text}"),
         ("{subject}", "{", "a single '{'"),
@@ -186,7 +190,7 @@ def test_all_problems_are_told_at_once():
 
 def test_a_rule_without_conditions_hides_the_ones_after_it():
     always = RoutingRule(team="desk", when=Conditions())
-    hidden = ("routes[0].when", "has no condition, so that no rule after it can ever match")
+    hidden = ("routes[0].when", "this rule has no condition, so the rules after it never match")
     assert hidden in find_problems(routed(always, always))
 
 
