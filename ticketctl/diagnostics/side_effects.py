@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from ticketctl.postgres.scratch_database import Backend
+from ticketctl.postgres.scratch_database import BackendMonitor
 from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome
 
 
 class SideEffectObserver:
     """Checks the database after each invocation of one environment; `ticket_ids` maps its messages to tickets."""
 
-    def __init__(self, backend: Backend, ticket_ids: Mapping[str, int]) -> None:
+    def __init__(self, backend: BackendMonitor, ticket_ids: Mapping[str, int]) -> None:
         self._backend = backend
         self._ticket_ids = ticket_ids
         self._claimed: dict[int, int] = {}

@@ -104,7 +104,7 @@ class _CellSetup:
         self._ids = ids
         self.ticket_ids: dict[str, int] = {}
         self._name = f"ticketctl-{uuid4().hex[:12]}"
-        self.side_effects = SideEffectObserver(database.backend(self._name), self.ticket_ids)
+        self.side_effects = SideEffectObserver(database.monitor(self._name), self.ticket_ids)
 
     def experiment(self) -> Experiment:
         without_gc = self._environment(self._plan.times + 1, self._name)
@@ -133,7 +133,7 @@ class _CellSetup:
         if self._model.loop is not None:
             variables[self._model.loop] = self._model.name
         records = [self._event(number) for number in range(events)]
-        return EnvironmentConfig(events=records, environment=variables, server=self._database.backend(name))
+        return EnvironmentConfig(events=records, environment=variables, server=self._database.monitor(name))
 
     def _event(self, number: int) -> dict[str, Any]:
         if not self._model.takes_records:

@@ -1,4 +1,4 @@
-"""Opening a connection: where to, over which TLS, as whom."""
+"""Open asyncpg connections with the configured address, TLS and credentials."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Connector:
-    """Opens connections to one database as the settings say. Raises ConfigError where they contradict its URL."""
+    """Opens connections to one database. Raises ConfigError where the settings contradict the database URL."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
-        self._logins: CredentialCache | None = None
+        self._credentials: CredentialCache | None = None
         if settings.database_iam or settings.database_secret_arn:
             from ticketctl.postgres.credentials import make_credential_cache
 
-            self._logins = make_credential_cache(address, settings)
+            self._credentials = make_credential_cache(address, settings)
         self._options = {
             **address.connect_args,
             "timeout": settings.connect_timeout,
@@ -29,29 +29,31 @@ class Connector:
     async def __call__(self, **options: Any) -> "asyncpg.Connection":
         """Open a connection; `options` are asyncpg's.
 
-        A password that the server refuses may have been replaced meanwhile: with a newer one it is tried once more.
+        If the server refuses a password, it may have been rotated: fetch the credentials again and try once more.
         """
-        if self._logins is None:
+        if self._credentials is None:
             return await asyncpg.connect(**self._options, **options)
-        login = await self._logins.current()
+        used = await self._credentials.current()
         try:
-            return await self._connect(login, options)
+            return await self._connect(used, options)
         except asyncpg.PostgresError as error:
-            newer = await self._logins.current(refused=login) if refuses_login(error) else login
-            if newer == login:
+            newer = await self._credentials.current(refused=used) if is_login_refused(error) else used
+            if newer == used:
                 raise
         return await self._connect(newer, options)
 
-    async def _connect(self, login: "Credentials", options: dict[str, Any]) -> "asyncpg.Connection":
-        return await asyncpg.connect(**self._options, **options, user=login.user, password=login.password)
+    async def _connect(self, credentials: "Credentials", options: dict[str, Any]) -> "asyncpg.Connection":
+        return await asyncpg.connect(
+            **self._options, **options, user=credentials.user, password=credentials.password
+        )
 
 
-def refuses_login(error: BaseException | None) -> bool:
-    """Whether the server did not take user and password."""
+def is_login_refused(error: BaseException | None) -> bool:
+    """Return whether the server refused the user or the password."""
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return True
-    # PgBouncer has no code of its own for it
+    # PgBouncer reports it as a protocol violation
     if isinstance(error, asyncpg.ProtocolViolationError) and "authentication failed" in str(error):
         return True
-    # for sslmode=prefer the driver tries again without TLS, and tells of that
-    return isinstance(error, asyncpg.PostgresError) and refuses_login(error.__cause__)
+    # with sslmode=prefer the driver retries without TLS and chains the first error
+    return isinstance(error, asyncpg.PostgresError) and is_login_refused(error.__cause__)

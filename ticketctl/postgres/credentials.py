@@ -1,6 +1,6 @@
-"""Who logs in, and with what: as the URL says, with a token of IAM's, or with a secret of Secrets Manager's.
+"""Database credentials: from the URL, an IAM token, or a secret in AWS Secrets Manager.
 
-Both are for a database across the network; over a Unix socket the URL alone counts, as for the embedded server.
+Tokens and secrets are for servers across the network; over a Unix socket (the embedded server) only the URL counts.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ from ticketctl.settings import PREFIX, Settings
 IAM = PREFIX + "DATABASE_IAM"
 SECRET = PREFIX + "DATABASE_SECRET_ARN"
 TOKEN_LIFETIME = 600.0
-"""Seconds that a token is used for. It is good for 900:
+"""Seconds for which a token is reused. It expires after 900:
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html."""
 _REGION = re.compile(r"\.(?:rds\.)?([a-z]{2,3}(?:-[a-z]+)+-\d+)\.")
-"""The region in a host's name: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.RegionsAndAvailabilityZones.html."""
+"""Matches the AWS region in a host name: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.RegionsAndAvailabilityZones.html."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A password, and whose it is; `user` None is the URL's."""
+    """A user and a password; `user` None means the user in the URL."""
 
     user: str | None
     password: str = field(repr=False)
 
 
 class CredentialCache:
-    """A login that is fetched once, kept for `lifetime` seconds, and fetched again when the server refused it.
+    """Fetches credentials, keeps them for `lifetime` seconds, and fetches again when the server refused them.
 
-    `fetch` asks the network: it runs in a thread, one at a time. The lock is a thread's, because a login outlives
-    the event loops that ask for it. Raises what `fetch` raises.
+    `fetch` uses the network, so it runs in a thread; concurrent callers share one fetch. The lock is a threading lock,
+    not an asyncio one, because the cache outlives the event loops that use it. Raises what `fetch` raises.
     """
 
     def __init__(
@@ -49,34 +49,34 @@ class CredentialCache:
         fetch: Callable[[], Credentials],
         *,
         lifetime: float = math.inf,
-        # a frozen environment's monotonic clock may stand still, and a token ages meanwhile
+        # wall-clock time: the monotonic clock may stand still while the environment is frozen, but a token still ages
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fetch = fetch
         self._lifetime = lifetime
         self._clock = clock
         self._lock = Lock()
-        self._kept: Credentials | None = None
-        self._until = 0.0
+        self._cached: Credentials | None = None
+        self._expires_at = 0.0
 
     async def current(self, *, refused: Credentials | None = None) -> Credentials:
-        """The login to use; `refused` is the one that the server did not take."""
-        kept = self._good(refused)
-        return kept if kept is not None else await asyncio.to_thread(self._renewed, refused)
+        """Return the credentials to use; `refused` are those that the server did not accept."""
+        cached = self._get_valid(refused)
+        return cached if cached is not None else await asyncio.to_thread(self._renew, refused)
 
-    def _good(self, refused: Credentials | None) -> Credentials | None:
-        return self._kept if self._kept is not refused and self._clock() < self._until else None
+    def _get_valid(self, refused: Credentials | None) -> Credentials | None:
+        return self._cached if self._cached is not refused and self._clock() < self._expires_at else None
 
-    def _renewed(self, refused: Credentials | None) -> Credentials:
+    def _renew(self, refused: Credentials | None) -> Credentials:
         with self._lock:
-            if (login := self._good(refused)) is None:
-                login = self._fetch()
-                self._kept, self._until = login, self._clock() + self._lifetime
-            return login
+            if (credentials := self._get_valid(refused)) is None:
+                credentials = self._fetch()
+                self._cached, self._expires_at = credentials, self._clock() + self._lifetime
+            return credentials
 
 
 def make_credential_cache(address: Address, settings: Settings) -> CredentialCache | None:
-    """The logins that the settings ask for, the same for the life of the process; None: the URL says all.
+    """Return the cache that the settings ask for, one per process and source; None: the URL has the credentials.
 
     Raises:
         ConfigError: The settings contradict each other or the URL.
@@ -91,17 +91,17 @@ def make_credential_cache(address: Address, settings: Settings) -> CredentialCac
             f"{name} is set, and the database URL has a password", hint="take the password out of the URL"
         )
     if settings.database_secret_arn:
-        return _from_secret(settings.database_secret_arn, settings.connect_timeout)
-    return _from_iam(address)
+        return _cache_secret(settings.database_secret_arn, settings.connect_timeout)
+    return _cache_iam_token(address)
 
 
 @cache
-def _from_secret(arn: str, timeout: float) -> CredentialCache:
-    return CredentialCache(partial(_secret, arn, timeout))
+def _cache_secret(arn: str, timeout: float) -> CredentialCache:
+    return CredentialCache(partial(_fetch_secret, arn, timeout))
 
 
 @cache
-def _from_iam(address: Address) -> CredentialCache:
+def _cache_iam_token(address: Address) -> CredentialCache:
     if not address.requires_tls:
         raise ConfigError(
             f"{IAM} needs TLS, and the database URL may do without",
@@ -112,17 +112,17 @@ def _from_iam(address: Address) -> CredentialCache:
             f"{IAM} needs one host and a user in the database URL",
             hint="it looks like postgresql://user@host:5432/database?sslmode=verify-full",
         )
-    return CredentialCache(partial(_token, *address.endpoints[0], address.user), lifetime=TOKEN_LIFETIME)
+    return CredentialCache(partial(_sign_token, *address.endpoints[0], address.user), lifetime=TOKEN_LIFETIME)
 
 
-def _token(host: str, port: int, user: str) -> Credentials:
-    """Sign a token, which asks nobody; finding the credentials to sign it with may."""
+def _sign_token(host: str, port: int, user: str) -> Credentials:
+    """Sign an IAM token. Signing needs no network, but finding the AWS credentials to sign with may."""
     session = aws.session(IAM)
-    named = _REGION.search(host)
-    region = named[1] if named else session.region_name
+    match = _REGION.search(host)
+    region = match[1] if match else session.region_name
     if region is None:
         raise ConfigError(f"{IAM} needs a region, and the host names none", hint="set AWS_DEFAULT_REGION")
-    token = _asked(
+    token = _call_aws(
         "IAM gave no token for the database",
         lambda: session.client("rds", region_name=region).generate_db_auth_token(
             DBHostname=host, Port=port, DBUsername=user
@@ -131,14 +131,14 @@ def _token(host: str, port: int, user: str) -> Credentials:
     return Credentials(user, token)
 
 
-def _secret(arn: str, timeout: float) -> Credentials:
-    """Ask for the current version of a secret, which is a password or the JSON that RDS writes.
+def _fetch_secret(arn: str, timeout: float) -> Credentials:
+    """Fetch the current version of a secret, which is a password or the JSON that RDS writes.
 
-    Its form: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html.
+    The JSON form: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html.
     """
     session = aws.session(SECRET)
 
-    def ask() -> Any:
+    def get_secret_value() -> Any:
         from botocore.config import Config
 
         client = session.client(
@@ -150,10 +150,12 @@ def _secret(arn: str, timeout: float) -> Credentials:
         )
         return client.get_secret_value(SecretId=arn)
 
-    return _read(_asked("Secrets Manager gave no password for the database", ask).get("SecretString"))
+    return _parse_secret(
+        _call_aws("Secrets Manager gave no password for the database", get_secret_value).get("SecretString")
+    )
 
 
-def _read(secret: str | None) -> Credentials:
+def _parse_secret(secret: str | None) -> Credentials:
     try:
         content = json.loads(secret or "")
     except ValueError:
@@ -170,15 +172,15 @@ def _read(secret: str | None) -> Credentials:
     return Credentials(user, password)
 
 
-def _asked(failure: str, ask: Callable[[], Any]) -> Any:
-    """Ask AWS. Raises DatabaseError, which begins with `failure`."""
+def _call_aws(failure: str, call: Callable[[], Any]) -> Any:
+    """Call AWS. Raises DatabaseError, whose text begins with `failure`."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # at DEBUG it writes down what it was answered, and what it signs
+    # at DEBUG, botocore logs the responses and what it signs, which are secrets
     logging.getLogger("botocore").setLevel(logging.INFO)
     try:
-        return ask()
+        return call()
     except (BotoCoreError, ClientError) as error:
         raise DatabaseError(
-            f"{failure}: {error}", hint="are there credentials of AWS here, and do they allow it?"
+            f"{failure}: {error}", hint="are AWS credentials configured, and do they allow it?"
         ) from error

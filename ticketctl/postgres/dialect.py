@@ -1,8 +1,8 @@
-"""SQLAlchemy's dialect for asyncpg, without the questions that it asks a server before the first statement.
+"""SQLAlchemy's asyncpg dialect without the queries that it runs on an engine's first connection.
 
-They cost an engine's first connection eight round trips: the first invocation of every execution environment. Nothing
-here needs their answers: the driver knows the server's version, and the rest is for reflection, for literals written
-into SQL, and for connections that change their isolation level and change it back.
+Those queries cost eight round trips, in the first invocation of every execution environment. ticketctl needs none of
+the results: the driver already knows the server's version, and the others serve reflection, literals rendered into SQL,
+and connections that change their isolation level and reset it.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 URL = "postgresql+ticketctl://"
-"""What names it to `create_engine`."""
+"""The URL scheme that selects this dialect in `create_engine`."""
 
 
 class Dialect(PGDialect_asyncpg):
-    """For engines that run one statement at a time, each committed by itself; migrations use SQLAlchemy's own.
+    """For engines that autocommit each statement; migrations use SQLAlchemy's own dialect.
 
-    To what has no answer here it raises NotImplementedError, which SQLAlchemy takes for "not known".
+    SQLAlchemy's initialisation catches NotImplementedError from these hooks and leaves the value unset.
     """
 
     supports_statement_cache = True
@@ -32,11 +32,11 @@ class Dialect(PGDialect_asyncpg):
         raise NotImplementedError
 
     def get_default_isolation_level(self, dbapi_conn: Any) -> Any:
-        """Not known."""
+        """Leave the default isolation level unset."""
         raise NotImplementedError
 
     def _set_backslash_escapes(self, connection: Connection) -> None:
-        """Parameters are bound, never written into SQL."""
+        """Skip the query for standard_conforming_strings: parameters are bound, never rendered into SQL."""
 
 
 registry.register("postgresql.ticketctl", __name__, Dialect.__name__)

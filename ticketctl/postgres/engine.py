@@ -1,4 +1,4 @@
-"""Engines made as a pool strategy says, and what one event loop holds of them."""
+"""SQLAlchemy engines built from a pool strategy, and the connections that one event loop holds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,8 +15,8 @@ from ticketctl.postgres.connect import Connector
 from ticketctl.postgres.pools import POOLS, PoolStrategy, get_pool
 from ticketctl.settings import Settings
 
-SIZE = 5
-"""Connections that a pool keeps unless it is told otherwise, as SQLAlchemy documents it."""
+DEFAULT_POOL_SIZE = 5
+"""SQLAlchemy's documented default for pool_size."""
 
 
 def make_engine(
@@ -24,39 +24,50 @@ def make_engine(
 ) -> AsyncEngine:
     """Make an engine; nothing connects yet.
 
-    A pool keeps SQLAlchemy's five connections, or more where the settings allow more at a time. What the configured
-    pool tells the driver holds for every strategy: a pooler is in the way of all connections.
+    A sized pool keeps SQLAlchemy's default of five connections, or more where the settings allow more at a time. The
+    driver options of the *configured* pool apply to every strategy: if a pooler such as PgBouncer stands in front of
+    the server, it stands in front of all connections.
 
     Raises:
         ConfigError: The settings contradict the address.
     """
-    told = {**get_pool(settings.pool).connect_args, **strategy.connect_args}
-    connect = partial(Connector(address, settings), **told)
+    connect_args = {**get_pool(settings.pool).connect_args, **strategy.connect_args}
+    connect = partial(Connector(address, settings), **connect_args)
     options: dict[str, Any] = dict(strategy.options)
     if strategy.pool_class is not None:
         options["poolclass"] = getattr(pools, strategy.pool_class)
     if strategy.is_sized:
-        options["pool_size"] = max(SIZE, settings.max_connections)
+        options["pool_size"] = max(DEFAULT_POOL_SIZE, settings.max_connections)
     url = dialect.URL if autocommit else "postgresql+asyncpg://"
     if autocommit:
         options["isolation_level"] = "AUTOCOMMIT"
-    # parameters hold what tickets say: they belong into no traceback
+    # parameters contain ticket text, which must not appear in tracebacks
     return create_async_engine(url, async_creator=connect, hide_parameters=True, **options)
 
 
 class Connections:
-    """What one event loop has of the database: a few connections at a time, each call bounded in time.
+    """The connections of one event loop: at most `limit` at a time, each use bounded by `timeout` seconds.
 
-    The limit is per loop because a semaphore is. Calls are bounded from outside, never by asyncpg's
-    command_timeout, which replaces the error of a connection whose loop is gone by another one.
+    The limit is per loop, because a semaphore is bound to one. The timeout is applied from outside with
+    `asyncio.timeout`, never with asyncpg's command_timeout: that one hides the error of a connection whose event loop
+    is closed behind a timeout of its own.
+
+    Connection hand-over: a connection that worked is handed to the next caller that waits, without a detour through the
+    pool. With NullPool this saves opening a connection per statement; with pre-ping or recycle it saves a check or a
+    reconnect per statement. `share_connection` keeps a connection for the next caller even when none waits yet.
     """
 
     def __init__(
-        self, engine: AsyncEngine, apart: Callable[[], AsyncEngine], *, limit: int, timeout: float
+        self,
+        engine: AsyncEngine,
+        make_unpooled_engine: Callable[[], AsyncEngine],
+        *,
+        limit: int,
+        timeout: float,
     ) -> None:
         self._engine = engine
-        self._apart = apart
-        self._limit = asyncio.Semaphore(limit)
+        self._make_unpooled_engine = make_unpooled_engine
+        self._semaphore = asyncio.Semaphore(limit)
         self._timeout = timeout
         self._waiting = 0
         self._shares = 0
@@ -64,28 +75,30 @@ class Connections:
 
     @asynccontextmanager
     async def acquire(self, *, unpooled: bool = False) -> AsyncIterator[AsyncConnection]:
-        """A connection for one statement; `unpooled` takes a fresh one that no pool has touched.
+        """Lend a connection; `unpooled` opens a fresh one that no pool has touched.
 
-        Raises TimeoutError when checkout and statement together take too long.
+        Raises TimeoutError where waiting for the pool and the statement together take longer than the timeout. Waiting
+        for the semaphore is not counted: those who hold it are bounded themselves.
         """
         self._waiting += 1
         try:
-            await self._limit.acquire()
+            await self._semaphore.acquire()
         finally:
             self._waiting -= 1
         try:
-            async with asyncio.timeout(self._timeout), self._connected(unpooled=unpooled) as connection:
+            async with asyncio.timeout(self._timeout), self._check_out(unpooled=unpooled) as connection:
                 yield connection
         except TimeoutError as error:
+            # asyncio.timeout raises without a text; an error with one comes from the driver and says more
             if str(error):
                 raise
             raise TimeoutError(f"the database did not answer within {self._timeout:g} s") from error
         finally:
-            self._limit.release()
+            self._semaphore.release()
 
     @asynccontextmanager
     async def share_connection(self) -> AsyncIterator[None]:
-        """Keep a connection from one statement to the next, until the end of the context."""
+        """Keep a connection from one statement to the next until the end of the context. Contexts may nest."""
         self._shares += 1
         try:
             yield
@@ -95,24 +108,25 @@ class Connections:
                 await self.close()
 
     async def close(self) -> None:
-        """Close what was kept for somebody who then gave up waiting, or had no more to say."""
+        """Close connections that were kept for a caller which never came, or gave up waiting."""
         while self._free:
-            # what waited for it has ended: a server that is silent now must change nothing about that
+            # the statements have succeeded: a server that does not answer the goodbye must not fail them
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._free.pop().close()
 
     @asynccontextmanager
-    async def _connected(self, *, unpooled: bool) -> AsyncIterator[AsyncConnection]:
-        """One that worked is handed to whoever waits or comes next, whatever the pool; else the pool has it back."""
+    async def _check_out(self, *, unpooled: bool) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection, then hand it over to a waiting caller or return it to the pool."""
         if unpooled:
-            async with self._apart().connect() as connection:
+            async with self._make_unpooled_engine().connect() as connection:
                 yield connection
             return
         connection = self._free.pop() if self._free else await self._engine.connect()
         try:
             yield connection
         except BaseException:
+            # its state is unknown, so that no other caller gets it: the pool decides whether it is still good
             await connection.close()
             raise
         if self._waiting or self._shares:
@@ -122,9 +136,10 @@ class Connections:
 
 
 class Engines:
-    """The engines of one execution environment; `open_connections()` is entered once per event loop.
+    """The engines of one execution environment; enter `open_connections()` once per event loop.
 
-    `one_loop`: the environment has one loop for its life, so that with this loop every connection ends.
+    `one_loop`: the environment has one event loop for its whole life. Then the pool is disposed of at the end of that
+    loop, whatever the strategy, because no later loop could use its connections.
     """
 
     def __init__(
@@ -134,19 +149,19 @@ class Engines:
         self._dispose_at_end = strategy.dispose_at_end or one_loop
         self._settings = settings
         self._make = partial(make_engine, address, settings)
-        self._apart = cache(self._make)
+        self._make_unpooled_engine = cache(self._make)
         self._engine: AsyncEngine | None = None
 
     @asynccontextmanager
     async def open_connections(self) -> AsyncIterator[Connections]:
-        """Hand out the connections of the running loop, and keep or close them as the strategy says."""
+        """Open the running event loop's connections; at its end dispose of the pool if the strategy says so."""
         if self._engine is None or self._strategy.lives_with == "loop":
             self._engine = self._make(self._strategy)
         if self._strategy.forget_at_start:
             await self._engine.dispose(close=False)
         connections = Connections(
             self._engine,
-            self._apart,
+            self._make_unpooled_engine,
             limit=self._settings.max_connections,
             timeout=self._settings.store_timeout,
         )

@@ -1,4 +1,7 @@
-"""What a failure of the database means to a person. The worker does not use this: it logs what happened."""
+"""Map errors of the driver, SQLAlchemy and the network to DatabaseErrors with hints for people.
+
+The worker does not use this: it logs the original exception.
+"""
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,7 +12,7 @@ import asyncpg
 
 from ticketctl.errors import DatabaseError, StaleSchemaError
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.connect import refuses_login
+from ticketctl.postgres.connect import is_login_refused
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,66 +20,68 @@ if TYPE_CHECKING:
     from ticketctl.postgres.engine import Connections
 
 
-class _Kind(NamedTuple):
-    """A kind of failure, and how it is told after the database's name: with its text, or the first line of it."""
+class _Rule(NamedTuple):
+    """Maps the errors that match to a DatabaseError; `{text}` and `{line}` stand for all of the error's text, or its first line."""
 
-    meets: Callable[[BaseException], bool]
+    matches: Callable[[BaseException], bool]
     error: type[DatabaseError]
-    told: str
+    message: str
     hint: str
 
 
-def _is(*types: type[BaseException]) -> Callable[[BaseException], bool]:
+def _is_instance(*types: type[BaseException]) -> Callable[[BaseException], bool]:
     return lambda cause: isinstance(cause, types)
 
 
-_REFUSED = _Kind(
-    _is(asyncpg.PostgresError, asyncpg.InterfaceError),
+_SERVER_ERROR = _Rule(
+    _is_instance(asyncpg.PostgresError, asyncpg.InterfaceError),
     DatabaseError,
     "refused: {text}",
-    "the server's log tells more; --debug shows the traceback",
+    "read the server's log; --debug shows the traceback",
 )
-_KINDS = (
-    _Kind(
-        _is(asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError),
+_RULES = (
+    _Rule(
+        _is_instance(asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError),
         StaleSchemaError,
         "lacks what this version needs: {text}",
         "bring it up to date: ticketctl db upgrade",
     ),
-    _Kind(
-        _is(ssl.SSLCertVerificationError),
+    _Rule(
+        _is_instance(ssl.SSLCertVerificationError),
         DatabaseError,
         "cannot be trusted: {text}",
         "sslrootcert must name the authority that signed the server's certificate; sslmode=verify-full needs the host "
         "by the name in it",
     ),
-    _Kind(
+    _Rule(
         lambda cause: isinstance(cause, ConnectionError) and "rejected SSL upgrade" in str(cause),
         DatabaseError,
         "has no TLS, and its URL demands it: {text}",
         "switch TLS on at the server; where the network itself is trusted, sslmode=prefer does without",
     ),
-    _Kind(
-        _is(OSError, UnicodeError),  # a TimeoutError too, and a name that no host can have
+    _Rule(
+        _is_instance(
+            OSError, UnicodeError
+        ),  # OSError includes TimeoutError; UnicodeError means that the host name cannot be encoded
         DatabaseError,
         "cannot be reached: {text}",
         "is the server running, and does TICKETCTL_DATABASE_URL name it?",
     ),
-    _Kind(
-        _is(asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError),
+    _Rule(
+        _is_instance(asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError),
         DatabaseError,
-        "handed a statement to another backend: {line}",  # the driver's own hint speaks for its pool
+        "handed a statement to another backend: {line}",  # the following lines are the driver's hint, which is about its own pool
         "a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer",
     ),
-    _Kind(refuses_login, DatabaseError, "refused: {text}", "are the user and the password right?"),
-    _REFUSED,
+    _Rule(is_login_refused, DatabaseError, "refused: {text}", "are the user and the password right?"),
+    _SERVER_ERROR,
 )
-"""The first that meets a failure tells it."""
+"""The first rule that matches an error maps it."""
 
 
 @contextmanager
 def map_database_errors(address: Address) -> Iterator[None]:
-    """Turn whatever the driver, SQLAlchemy or the network raises into a DatabaseError."""
+    """Raise the driver's, SQLAlchemy's and the network's errors as DatabaseErrors."""
     try:
         yield
     except Exception as error:
@@ -87,7 +92,7 @@ def map_database_errors(address: Address) -> Iterator[None]:
 
 
 class ErrorMappingConnections:
-    """Connections of which each call fails as a DatabaseError: for who goes on after a failure."""
+    """Connections that raise each failure as a DatabaseError, for callers that continue after a failure."""
 
     def __init__(self, connections: "Connections", address: Address) -> None:
         self._connections = connections
@@ -95,25 +100,27 @@ class ErrorMappingConnections:
 
     @asynccontextmanager
     async def acquire(self, *, unpooled: bool = False) -> "AsyncIterator[AsyncConnection]":
-        """A connection for one statement, as `Connections.acquire` lends it. Raises DatabaseError."""
+        """Lend a connection as `Connections.acquire` does. Raises DatabaseError."""
         with map_database_errors(self.address):
             async with self._connections.acquire(unpooled=unpooled) as connection:
                 yield connection
 
     def share_connection(self) -> AbstractAsyncContextManager[None]:
-        """As `Connections.share_connection`; nothing fails by it."""
+        """Keep a connection as `Connections.share_connection` does. Raises nothing."""
         return self._connections.share_connection()
 
 
 def to_database_error(error: Exception, address: Address) -> DatabaseError | None:
-    """The DatabaseError for a failure, None where it is none of the database's."""
-    wrapped = getattr(error, "orig", None)  # SQLAlchemy's DBAPIError, which need not be imported to be known
+    """Return the DatabaseError for an error, or None where the error does not come from the database."""
+    wrapped = getattr(
+        error, "orig", None
+    )  # set on SQLAlchemy's DBAPIError; importing the class to check for it would cost start-up time
     cause = error if wrapped is None else wrapped.__cause__ or wrapped
-    kind = next((kind for kind in _KINDS if kind.meets(cause)), None)
-    if kind is None and type(error).__module__.startswith("sqlalchemy."):
-        kind = _REFUSED
-    if kind is None:
+    rule = next((rule for rule in _RULES if rule.matches(cause)), None)
+    if rule is None and type(error).__module__.startswith("sqlalchemy."):
+        rule = _SERVER_ERROR
+    if rule is None:
         return None
     text = " ".join(str(cause).split()) or type(cause).__name__
-    told = kind.told.format(text=text, line=str(cause).partition("\n")[0])
-    return kind.error(f"the database {address.display_name} {told}", hint=kind.hint)
+    message = rule.message.format(text=text, line=str(cause).partition("\n")[0])
+    return rule.error(f"the database {address.display_name} {message}", hint=rule.hint)

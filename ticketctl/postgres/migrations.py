@@ -1,6 +1,6 @@
-"""Whether a database's tables are up to date, and bringing them there with Alembic.
+"""Check the revision of a database's tables, and migrate them with Alembic.
 
-Alembic is imported only where migrations run: asking costs one statement.
+Alembic is imported only to migrate: checking the revision is one query.
 """
 
 from importlib.resources import files
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def get_revision(connection: AsyncConnection) -> str | None:
-    """The revision of the database's tables, None where there are none."""
+    """Return the revision of the database's tables, or None where there are no tables."""
     if await connection.scalar(text("select to_regclass('alembic_version')")) is None:
         return None
     revision: str | None = await connection.scalar(text("select version_num from alembic_version"))
@@ -29,11 +29,11 @@ async def get_revision(connection: AsyncConnection) -> str | None:
 
 
 def require_current(revision: str | None, address: Address) -> None:
-    """Refuse tables of another version than this program's. Raises StaleSchemaError."""
+    """Raise StaleSchemaError unless the tables have the revision that this program needs."""
     if revision == REVISION:
         return
     if revision is None:
-        what, hint = "has no tables yet", "make them: ticketctl db upgrade"
+        what, hint = "has no tables yet", "create them: ticketctl db upgrade"
     elif revision < REVISION:
         what, hint = f"has tables of revision {revision}", "bring them up to date: ticketctl db upgrade"
     else:
@@ -44,28 +44,28 @@ def require_current(revision: str | None, address: Address) -> None:
 
 
 async def migrate(address: Address, settings: Settings) -> None:
-    """Bring a database up to date, in one transaction; two at once take turns."""
+    """Migrate a database to this program's revision in one transaction; concurrent calls take turns."""
     engine = make_engine(address, settings, autocommit=False)
     async with engine.begin() as connection:
         await connection.run_sync(upgrade)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run what is missing up to `revision`, in the transaction of `connection`."""
+    """Apply the missing migrations up to `revision`, in the transaction of `connection`."""
     from alembic import command
 
-    command.upgrade(_config(connection), revision)
+    command.upgrade(_make_config(connection), revision)
 
 
 def downgrade(connection: Connection, revision: str) -> None:
-    """Take back what is newer than `revision` ("base": everything), in the transaction of `connection`."""
+    """Revert the migrations after `revision` ("base": all), in the transaction of `connection`."""
     from alembic import command
 
-    command.downgrade(_config(connection), revision)
+    command.downgrade(_make_config(connection), revision)
 
 
 def find_scripts() -> Path:
-    """The folder of the migrations: packaged in a wheel, at the top of a checkout.
+    """Return the folder of the migrations: inside the package in a wheel, at the top of a checkout.
 
     Raises:
         ConfigError: The installation has neither.
@@ -77,7 +77,7 @@ def find_scripts() -> Path:
     raise ConfigError("this installation has no migrations", hint="install ticketctl again")
 
 
-def _config(connection: Connection) -> "Config":
+def _make_config(connection: Connection) -> "Config":
     from alembic.config import Config
 
     config = Config()

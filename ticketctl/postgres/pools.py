@@ -1,7 +1,7 @@
-"""PoolStrategy strategies as data: what each builds, what it is for, when it is right.
+"""Pool strategies as data: how to build each, what it does, when to use it.
 
-Whether one survives warm starts is not written here: `ticketctl simulate-warm-starts` measures it. Nothing of
-SQLAlchemy is imported, so that naming the strategies costs nothing.
+Whether a strategy survives warm starts is not stated here: `ticketctl simulate-warm-starts` measures it. This module
+does not import SQLAlchemy, so that completing or validating a pool's name is fast.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,10 @@ from ticketctl.errors import ConfigError
 class PoolStrategy:
     """One strategy.
 
-    `pool_class` is a class of `sqlalchemy.pool` (None: the engine's default), `options` go to the engine,
-    `connect_args` to asyncpg. The engine lives with the process or with one event loop; before a loop it may
-    be told to forget its connections without closing them, after a loop to close them.
+    `pool_class` names a class of `sqlalchemy.pool` (None: the engine's default); `options` go to the engine,
+    `connect_args` to asyncpg. `lives_with`: whether the engine is kept for the process or made for each event loop.
+    `forget_at_start`: the pool drops its connections, without closing them, when a loop starts. `dispose_at_end`: it
+    closes them when the loop ends. `purpose` and `right_when` are shown to users.
     """
 
     name: str
@@ -33,66 +34,66 @@ class PoolStrategy:
 
     @property
     def outlives_loop(self) -> bool:
-        """Whether it keeps connections after the event loop that they belong to has ended."""
+        """Whether the pool keeps connections after the event loop that they are bound to has ended."""
         return self.pool_class != "NullPool" and not self.dispose_at_end
 
     @property
     def is_sized(self) -> bool:
-        """Whether it keeps up to a number of connections."""
+        """Whether the pool takes a pool_size."""
         return self.pool_class == "AsyncAdaptedQueuePool"
 
 
 _ALL = (
     PoolStrategy(
         name="null",
-        purpose="a fresh connection, closed as soon as nobody has use for it",
-        right_when="each invocation has an event loop of its own (the worker's default)",
+        purpose="opens a connection when one is needed and closes it after use",
+        right_when="each invocation runs in a new event loop (the worker's default)",
         pool_class="NullPool",
     ),
     PoolStrategy(
         name="queue",
-        purpose="SQLAlchemy's default: up to five connections kept open",
-        right_when="one event loop lives on, and the server never closes an idle connection",
+        purpose="SQLAlchemy's default: keeps up to five connections open",
+        right_when="one event loop lives on and the server never closes idle connections",
         pool_class="AsyncAdaptedQueuePool",
     ),
     PoolStrategy(
         name="queue-pre-ping",
-        purpose="the default pool, each connection tried before it is handed out",
-        right_when="one event loop lives on: it mends what a freeze broke",
+        purpose="the default pool; tests each connection before it hands it out",
+        right_when="one event loop lives on: it replaces connections that a freeze broke",
         pool_class="AsyncAdaptedQueuePool",
         options={"pool_pre_ping": True},
     ),
     PoolStrategy(
         name="queue-recycle",
-        purpose="the default pool, each connection replaced at every checkout",
-        right_when="never: on one event loop null does the same, without it sockets pile up",
+        purpose="the default pool; replaces the connection at every checkout",
+        right_when="never: on one event loop null does the same; with several, sockets pile up",
         pool_class="AsyncAdaptedQueuePool",
         options={"pool_recycle": 0},
     ),
     PoolStrategy(
         name="static",
-        purpose="one connection for everybody",
+        purpose="one connection, shared by all callers",
         right_when="never with a server: use it with an in-memory database",
         pool_class="StaticPool",
     ),
     PoolStrategy(
         name="dispose",
-        purpose="the default pool, its connections closed at the end of each event loop",
-        right_when="each invocation has its own event loop and makes many statements",
+        purpose="the default pool; closes its connections at the end of each event loop",
+        right_when="each invocation runs in a new event loop and executes many statements",
         pool_class="AsyncAdaptedQueuePool",
         dispose_at_end=True,
     ),
     PoolStrategy(
         name="dispose-no-close",
-        purpose="the default pool, its connections forgotten at the start of each event loop",
-        right_when="once, after a fork: forgotten connections stay open at the server",
+        purpose="the default pool; drops its connections unclosed at the start of each event loop",
+        right_when="once, after a fork: the server keeps the dropped connections open",
         pool_class="AsyncAdaptedQueuePool",
         forget_at_start=True,
     ),
     PoolStrategy(
         name="fresh-engine",
         purpose="a new engine and pool for each event loop, never disposed of",
-        right_when="never: dispose closes what this leaves open",
+        right_when="never: use dispose, which closes the connections that this leaves open",
         pool_class="AsyncAdaptedQueuePool",
         lives_with="loop",
     ),
@@ -101,7 +102,7 @@ _ALL = (
         purpose="null, without prepared statements that outlive a transaction",
         right_when="PgBouncer in transaction mode or RDS Proxy stands in front of Postgres",
         pool_class="NullPool",
-        # then statements have no name; those that SQLAlchemy keeps are parsed anew whenever they are executed
+        # without a cache, statements are unnamed: the pooler may run each one on another backend
         connect_args={"statement_cache_size": 0},
     ),
 )
@@ -111,12 +112,12 @@ ALIASES: Mapping[str, str] = MappingProxyType({"rds-proxy": "pgbouncer"})
 
 
 def find_pool(name: str) -> PoolStrategy | None:
-    """The strategy of that name or alias, or None."""
+    """Return the strategy with this name or alias, or None."""
     return POOLS.get(ALIASES.get(name, name))
 
 
 def get_pool(name: str) -> PoolStrategy:
-    """The strategy that a setting names. Raises ConfigError with the choices."""
+    """Return the strategy with this name or alias. Raises ConfigError, which lists the choices."""
     pool = find_pool(name)
     if pool is None:
         choices = ", ".join([*POOLS, *ALIASES])

@@ -1,4 +1,4 @@
-"""The newest migration, known without importing SQLAlchemy or Alembic."""
+"""The newest migration's revision, in a module that imports neither SQLAlchemy nor Alembic."""
 
 REVISION = "0001"
-"""What `alembic_version` must hold. A test compares it with the scripts."""
+"""The required content of `alembic_version`. A test compares it with the migration scripts."""

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy sees them. The migrations make them; a test proves that both agree."""
+"""The tables as SQLAlchemy metadata. Migrations create them; a test checks that both agree."""
 
 from sqlalchemy import (
     BigInteger,
@@ -22,8 +22,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from ticketctl.tickets.filters import FILTERS
 
-SEARCHED = 50_000
-"""Characters of a body that `list --search` looks at: more could overflow a tsvector, whose end is 1 MB."""
+SEARCHED_BODY_LENGTH = 50_000
+"""Characters of a body that `list --search` searches: more could exceed the 1 MB limit of a tsvector."""
 
 metadata = MetaData(
     naming_convention={
@@ -78,9 +78,9 @@ for _spec in FILTERS.values():
         Index(f"tickets_{_spec.column}_idx", tickets.c[_spec.column], tickets.c.created_at, tickets.c.id)
 Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
 Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)
-# letters and digits alone: Postgres's own parser makes one word of 4711, another of A-4711
+# Only letters and digits remain: Postgres's parser would treat A-4711 as a word of its own, so that 4711 does not find it.
 search_vector = text(
-    f"to_tsvector('simple', regexp_replace((subject || ' ') || left(body, {SEARCHED}), '(\\W|_)+', ' ', 'g'))"
+    f"to_tsvector('simple', regexp_replace((subject || ' ') || left(body, {SEARCHED_BODY_LENGTH}), '(\\W|_)+', ' ', 'g'))"
 )
 Index("tickets_search_idx", search_vector, postgresql_using="gin", _table=tickets)
 
@@ -121,7 +121,7 @@ messages = Table(
     "messages",
     metadata,
     Column("message_id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
-    # no foreign key: a message may outlive its ticket, and must then still be seen and settled
+    # no foreign key: a message may outlive its ticket, and must still be received and settled then
     Column("ticket_id", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     _time("enqueued_at", now=True),

@@ -1,6 +1,6 @@
-"""A scratch database for experiments: made, filled with tickets, watched from outside, dropped.
+"""Scratch databases for experiments: create one, fill it with tickets, watch it from outside, drop it.
 
-It speaks asyncpg alone: SQLAlchemy would cost more time than the experiments of one cell.
+Uses asyncpg without SQLAlchemy, whose import takes longer than the experiments of one cell.
 """
 
 import asyncio
@@ -22,20 +22,20 @@ from ticketctl.settings import Settings
 
 PREFIX = "ticketctl_simulation_"
 TEMPLATE = f"ticketctl_template_{REVISION}"
-_PATIENCE, _PAUSE = 5.0, 0.003
-"""Seconds to wait for backends to go, and between two looks."""
-_ABANDONED = 3600
-"""Seconds after which an unused scratch database was left behind by a process that was killed."""
+_DISCONNECT_TIMEOUT, _POLL_INTERVAL = 5.0, 0.003
+"""Seconds to wait until backends have ended, and between two checks."""
+_ABANDONED_AFTER = 3600
+"""Seconds after which an unused scratch database counts as left by a killed process."""
 
 SUBJECT = "I was charged twice for order 4711"
 BODY = "Please refund the second payment of 12.50 EUR."
-"""What every ticket here says."""
-_FILL = """
+"""The text of every ticket in a scratch database."""
+_INSERT_TICKETS = """
 insert into tickets (subject, body, requester)
 select $2, $3, 'ada@example.com' from generate_series(1, $1) returning id
 """
-# every write keeps them up to date, each new connection learns of them first, and nobody lists these tickets
-_DROP_WHAT_LISTS_READ = """
+# Indexes for lists: nothing here lists tickets, but every write would maintain them and every new connection load them.
+_DROP_LIST_INDEXES = """
 do $$ declare one regclass;
 begin
   for one in select indexrelid from pg_index where indrelid = 'tickets'::regclass and not indisunique
@@ -45,80 +45,81 @@ end $$
 _BACKENDS = "from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()"
 
 
-_CHANGED = """
+_SELECT_CLAIMED = """
 select coalesce(jsonb_agg(t.id), '[]')
 from tickets t join attempts a on a.ticket_id = t.id and a.attempt = t.attempt
 where t.id in (select cast(value as bigint) from jsonb_array_elements_text($1))
   and (t.status not in ('new', 'failed') or a.started_at < t.updated_at)
 """
-"""Tickets that somebody claimed, or more: a try that giving back alone wrote began when the ticket was updated."""
-_BUSY_PAUSE = 0.01
-_BUSY_PATIENCE = 50
+"""Tickets that a worker claimed. An attempt that only the release wrote does not count: it starts when the ticket is
+updated, in the same transaction."""
+_BUSY_POLL_INTERVAL = 0.01
+_BUSY_POLLS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What an environment left in the database: tickets that it claimed, and transactions that it left open."""
+    """The effects of an environment on the database: tickets that it claimed, transactions that it left open."""
 
     claimed: frozenset[int]
     idle_in_transaction: int
 
 
-class Backend:
-    """What one execution environment holds on the server, told by its application name."""
+class BackendMonitor:
+    """Watches the server's backends of one execution environment, which its application name identifies."""
 
-    def __init__(self, watcher: "ScratchDatabase", application_name: str) -> None:
-        self._watcher = watcher
+    def __init__(self, database: "ScratchDatabase", application_name: str) -> None:
+        self._database = database
         self._name = application_name
 
     async def connections(self) -> int:
-        """How many connections the environment holds at this moment."""
-        count: int = await self._watcher.value(f"select count(*) {_BACKENDS}", self._name)
+        """Count the connections that the environment holds now."""
+        count: int = await self._database.fetch_value(f"select count(*) {_BACKENDS}", self._name)
         return count
 
     async def disconnect(self) -> None:
-        """Close them all from the server's side, and wait until they are gone."""
-        await self._watcher.value(f"select count(pg_terminate_backend(pid)) {_BACKENDS}", self._name)
-        # pg_terminate_backend's own timeout looks every 100 ms, and at one backend after the other
-        async with asyncio.timeout(_PATIENCE):
-            while await self.connections():  # noqa: ASYNC110 - the server tells only who asks
-                await asyncio.sleep(_PAUSE)
+        """Terminate the backends and wait until they have ended."""
+        await self._database.fetch_value(f"select count(pg_terminate_backend(pid)) {_BACKENDS}", self._name)
+        # pg_terminate_backend's own timeout polls every 100 ms, and one backend after the other
+        async with asyncio.timeout(_DISCONNECT_TIMEOUT):
+            while await self.connections():  # noqa: ASYNC110 - the server sends no event to wait for
+                await asyncio.sleep(_POLL_INTERVAL)
 
     async def effects(self, ticket_ids: Sequence[int]) -> Effects:
-        """What became of these tickets, as soon as the server has carried out what it was sent."""
-        # one that was sent a part of what belongs together counts as active, and waits for the rest
+        """Return the effects on these tickets, after the server has executed what it was sent."""
+        # a backend that received only part of a message sequence is active but waits for its client: it is not busy
         busy = (
             f"select count(*) {_BACKENDS} and state = 'active' and coalesce(wait_event, '') <> 'ClientRead'"
         )
-        for _ in range(_BUSY_PATIENCE):
-            if not await self._watcher.value(busy, self._name):
+        for _ in range(_BUSY_POLLS):
+            if not await self._database.fetch_value(busy, self._name):
                 break
-            await asyncio.sleep(_BUSY_PAUSE)
-        claimed = json.loads(await self._watcher.value(_CHANGED, json.dumps(list(ticket_ids))))
+            await asyncio.sleep(_BUSY_POLL_INTERVAL)
+        claimed = json.loads(await self._database.fetch_value(_SELECT_CLAIMED, json.dumps(list(ticket_ids))))
         idle = f"select count(*) {_BACKENDS} and state like 'idle in transaction%'"
-        return Effects(frozenset(claimed), await self._watcher.value(idle, self._name))
+        return Effects(frozenset(claimed), await self._database.fetch_value(idle, self._name))
 
 
 class ScratchDatabase:
-    """An open scratch database."""
+    """An open scratch database and the connection that watches it."""
 
     def __init__(self, address: Address, connection: "asyncpg.Connection") -> None:
         self.address = address
         self._connection = connection
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def make_tickets(self, number: int) -> list[int]:
-        """Make that many new tickets, and answer their ids."""
-        async with self._turn:
-            return [row["id"] for row in await self._connection.fetch(_FILL, number, SUBJECT, BODY)]
+        """Insert new tickets and return their ids."""
+        async with self._lock:
+            return [row["id"] for row in await self._connection.fetch(_INSERT_TICKETS, number, SUBJECT, BODY)]
 
-    def backend(self, application_name: str) -> Backend:
-        """The connections of that name."""
-        return Backend(self, application_name)
+    def monitor(self, application_name: str) -> BackendMonitor:
+        """Return a monitor for the connections with this application name."""
+        return BackendMonitor(self, application_name)
 
-    async def value(self, statement: str, *parameters: object) -> Any:
-        """Ask for one value; the watchers of several environments take turns."""
-        async with self._turn:
+    async def fetch_value(self, statement: str, *parameters: object) -> Any:
+        """Fetch one value; the monitors of several environments take turns on the connection."""
+        async with self._lock:
             return await self._connection.fetchval(statement, *parameters)
 
 
@@ -126,13 +127,13 @@ class ScratchDatabase:
 async def scratch_database(
     server: Address, settings: Settings, *, ours: bool
 ) -> AsyncIterator[ScratchDatabase]:
-    """Make a database with our tables on the server that `server` names, and drop it at the end.
+    """Create a database with our tables on the server of `server`, and drop it at the end.
 
-    A server that is `ours` keeps a template with the tables, so that the next one is made by copying, and nothing
-    stands in front of it.
+    `ours`: the server is the embedded one. It keeps a template database with the tables, so that the next scratch
+    database is a copy, and no pooler stands in front of it.
 
     Raises:
-        DatabaseError: The server cannot be reached, or does not let its user make databases.
+        DatabaseError: The server cannot be reached, or its user may not create databases.
     """
     with map_database_errors(server):
         administration = await _connect(server, settings)
@@ -140,8 +141,8 @@ async def scratch_database(
             name = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}"
             address = server.with_database(name)
             await _drop_abandoned(administration)
-            await _make(administration, address, name, settings, ours=ours)
-            # what is thrown away need not reach the disk
+            await _create(administration, address, name, settings, ours=ours)
+            # a scratch database need not survive a crash
             await administration.execute(f'alter database "{name}" set synchronous_commit = off')
             try:
                 connection = await _connect(address, settings, pooled=not ours)
@@ -153,7 +154,7 @@ async def scratch_database(
             await administration.close()
 
 
-async def _make(
+async def _create(
     administration: "asyncpg.Connection",
     address: Address,
     name: str,
@@ -170,29 +171,29 @@ async def _make(
 
     await migrate(address, settings)
     connection = await _connect(address, settings)
-    await connection.execute(_DROP_WHAT_LISTS_READ)
+    await connection.execute(_DROP_LIST_INDEXES)
     await connection.close()
     if ours:
-        # another command may have been first
+        # another command may have created it meanwhile
         with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             await administration.execute(f'create database "{TEMPLATE}" template "{name}"')
 
 
 async def _drop_abandoned(administration: "asyncpg.Connection") -> None:
-    """Drop what a killed process left: old, and used by nobody."""
+    """Drop old scratch databases that no connection uses: a killed process left them."""
     rows = await administration.fetch(
         "select datname from pg_database d where datname like $1 "
         "and not exists (select from pg_stat_activity a where a.datname = d.datname)",
         PREFIX.replace("_", r"\_") + "%",
     )
     for (name,) in rows:
-        made = name.removeprefix(PREFIX).partition("_")[0]
-        if made.isdigit() and time.time() - int(made) > _ABANDONED:
+        created = name.removeprefix(PREFIX).partition("_")[0]
+        if created.isdigit() and time.time() - int(created) > _ABANDONED_AFTER:
             await administration.execute(f'drop database if exists "{name}"')
 
 
 async def _connect(address: Address, settings: Settings, *, pooled: bool = True) -> "asyncpg.Connection":
-    """Connect as the laboratory; `pooled`: a pooler may stand in between, to which no prepared statement is left."""
+    """Connect under the laboratory's name; `pooled`: a pooler may stand in between, so leave no prepared statement."""
     connect = Connector(
         address, replace(settings, application_name=f"{settings.application_name}-laboratory")
     )

@@ -165,4 +165,4 @@ class TestIam:
             DatabaseError, match=r"IAM gave no token for the database: .*credentials"
         ) as raised:
             event_loops.run(current_revision(Database(chosen, embedded=False)))
-        assert "credentials of AWS" in str(raised.value.hint)
+        assert "AWS credentials" in str(raised.value.hint)

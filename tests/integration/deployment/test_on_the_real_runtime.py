@@ -41,7 +41,7 @@ def examine(database, bare, unpacked):
             name = f"packaged-{uuid4().hex[:12]}"
             shared = {"TICKETCTL_DATABASE_URL": database.address.dsn, "TICKETCTL_APPLICATION_NAME": name}
             return EnvironmentConfig(
-                events=events(), environment=shared | variables, server=database.backend(name)
+                events=events(), environment=shared | variables, server=database.monitor(name)
             )
 
         alone, collected = stage(), stage()
@@ -88,8 +88,8 @@ async def test_the_worker(examine, database, pool, loop, kept):
     assert report.verdict is Verdict.SAFE, report.findings
     assert [one.response for one in report.invocations] == [{"batchItemFailures": []}] * TIMES
     assert report.connections == report.connections_gc == [kept] * TIMES
-    assert await database.value("select count(*) from tickets where status <> 'processed'") == 0
-    assert await database.value("select count(*) from attempts") == 2 * CALLS * BATCH - BATCH
+    assert await database.fetch_value("select count(*) from tickets where status <> 'processed'") == 0
+    assert await database.fetch_value("select count(*) from attempts") == 2 * CALLS * BATCH - BATCH
 
 
 def requests() -> list[dict]:
@@ -125,8 +125,8 @@ async def test_the_api(examine, database, pool, kept):
     assert report.verdict is Verdict.SAFE, report.findings
     assert [one.response["statusCode"] for one in report.invocations] == [201] * TIMES
     assert report.connections == report.connections_gc == [kept] * TIMES
-    made = await database.value("select count(*) from tickets")
-    assert made == await database.value("select count(*) from messages") == CALLS + TIMES
+    made = await database.fetch_value("select count(*) from tickets")
+    assert made == await database.fetch_value("select count(*) from messages") == CALLS + TIMES
 
 
 def test_the_workers_package_migrates_a_database(bare, unpacked, empty_database_url):

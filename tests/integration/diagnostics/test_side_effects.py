@@ -10,7 +10,7 @@ from ticketctl.diagnostics.side_effects import SideEffectObserver
 from ticketctl.diagnostics.simulation import SimulationPlan, simulate
 from ticketctl.postgres import scratch_database as scratch_database_module
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.scratch_database import Backend, ScratchDatabase, scratch_database
+from ticketctl.postgres.scratch_database import BackendMonitor, ScratchDatabase, scratch_database
 from ticketctl.settings import Settings
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Record
 
@@ -60,8 +60,8 @@ async def environment(database: ScratchDatabase) -> AsyncIterator[asyncpg.Connec
 
 
 @pytest.fixture
-def backend(database: ScratchDatabase) -> Backend:
-    return database.backend("environment")
+def backend(database: ScratchDatabase) -> BackendMonitor:
+    return database.monitor("environment")
 
 
 async def test_a_claim_is_told_from_giving_back(database, environment, backend) -> None:
@@ -83,11 +83,11 @@ async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
     environment, backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a ping that a connection of a dead loop has begun: PARSE went out, and nobody will send what follows."""
-    monkeypatch.setattr(scratch_database_module, "_BUSY_PATIENCE", 10_000)
+    monkeypatch.setattr(scratch_database_module, "_BUSY_POLLS", 10_000)
     parse = b"\0;\0\0\0"
     environment._transport.write(b"P" + (4 + len(parse)).to_bytes(4) + parse + b"H" + (4).to_bytes(4))
     async with asyncio.timeout(20):
-        while await backend._watcher.value(PARSED) == 0:  # noqa: ASYNC110 - the server tells only who asks
+        while await backend._database.fetch_value(PARSED) == 0:  # noqa: ASYNC110 - the server tells only who asks
             await asyncio.sleep(0.01)
         effects = await backend.effects([])
     assert effects.idle_in_transaction == 0

@@ -144,7 +144,7 @@ class TestStale:
     def test_a_database_without_tables(self, empty_database_url: str) -> None:
         with pytest.raises(StaleSchemaError, match="has no tables yet") as raised:
             use(database(empty_database_url))
-        assert raised.value.hint == "make them: ticketctl db upgrade"
+        assert raised.value.hint == "create them: ticketctl db upgrade"
 
     def test_tables_that_are_older(self, database_url: str, sql: Callable[..., str]) -> None:
         sql("update alembic_version set version_num = '0000'", database_url)

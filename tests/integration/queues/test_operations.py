@@ -10,7 +10,7 @@ from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.operations import select_retries
+from ticketctl.tickets.operations import redrive, select_retries
 from ticketctl.tickets.statuses import TicketStatus
 
 Make = Callable[[int], Awaitable[list[int]]]
@@ -119,7 +119,7 @@ async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
     await other.execute("update messages set dead_at = now(); update tickets set status = 'failed'")
     await other.execute("delete from tickets where id = $1", gone)
     letters = await queue.list_dead_letters(10)
-    moved, left = await operations.redrive(queue, operations, letters)
+    moved, left = await redrive(queue, operations, letters)
     assert (moved, [letter.body for letter in left]) == (1, [f'{{"ticket_id": {gone}}}'])
     assert len(await queue.list_dead_letters(10)) == 1
     assert await other.fetchval("select status from tickets where id = $1", there) == "new"
