@@ -29,9 +29,9 @@ def hear(laboratory, handlers, http):
         ("warning", "UserWarning: ours is deprecated"),
     ],
 )
-async def test_each_is_heard_once_and_in_its_invocation(hear, event, said):
+async def test_each_is_captured_once_in_its_invocation(hear, event, said):
     report = await hear(**{event: True})
-    assert [sum(said in text for text in one.heard) for one in report.invocations] == [0, 1, 0]
+    assert [sum(said in text for text in one.captured_log) for one in report.invocations] == [0, 1, 0]
 
 
 async def test_what_asyncio_complains_of_is_a_finding(hear):
@@ -44,7 +44,7 @@ async def test_what_asyncio_complains_of_is_a_finding(hear):
 async def test_silence_is_no_finding(hear):
     report = await hear()
     assert report.findings == []
-    assert all(one.heard == [] for one in report.invocations)
+    assert all(one.captured_log == [] for one in report.invocations)
 
 
 async def test_a_task_that_was_destroyed_unfinished_is_lost_work(hear):

@@ -60,7 +60,7 @@ class Pictures:
     def _draw(self, cells: "Sequence[ReportCell]") -> None:
         from ticketctl.warmstart.report import html, svg
 
-        for path, draw in ((self.svg, svg.svg), (self.html, html.html)):
+        for path, draw in ((self.svg, svg.render_svg), (self.html, html.render_html)):
             if path is None:
                 continue
             try:

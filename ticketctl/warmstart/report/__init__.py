@@ -1,1 +1,1 @@
-"""The result of an experiment: the verdict, its findings, and how to render them."""
+"""The result of an experiment: its verdict and findings, and how to render them."""

@@ -1,22 +1,22 @@
-"""Error texts whose origin is known: nearly all come from a dead event loop."""
+"""Error texts with a known cause; nearly all of them come from a closed event loop."""
 
 import re
 from dataclasses import dataclass
 
-PER_LOOP = (
-    "Make it inside the coroutine that asyncio.run() runs and close it there in a finally (for an SQLAlchemy engine: "
-    "poolclass=NullPool, or await engine.dispose() before the loop ends); or keep one loop for the life of the "
-    "process, an asyncio.Runner that every invocation uses."
+LOOP_BOUND_FIX = (
+    "Create it inside the coroutine that asyncio.run() runs and close it there in a finally block (SQLAlchemy engine: "
+    "poolclass=NullPool, or await engine.dispose() before the loop ends); or keep one event loop for the life of the "
+    "process: an asyncio.Runner that every invocation uses."
 )
-PRIMITIVE = (
-    "Make it inside the coroutine that asyncio.run() runs, and pass it on; or keep one loop for the life of the process, "
-    "an asyncio.Runner that every invocation uses."
+PRIMITIVE_FIX = (
+    "Create it inside the coroutine that asyncio.run() runs and pass it on; or keep one event loop for the life of the "
+    "process: an asyncio.Runner that every invocation uses."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Symptom:
-    """An error text that is known, why it comes, and what mends it; no cure: PER_LOOP."""
+class ErrorSignature:
+    """A known error text, its cause and its fix; without a fix, LOOP_BOUND_FIX applies."""
 
     kind: str
     pattern: re.Pattern[str]
@@ -24,53 +24,52 @@ class Symptom:
     fix: str | None = None
 
 
-SYMPTOMS = (
-    Symptom(
+ERROR_SIGNATURES = (
+    ErrorSignature(
         "different-loop",
         re.compile("is bound to a different event loop"),
-        "it bound itself to an earlier loop (L1) when somebody first had to wait for it, and was waited for on a later "
-        "one (L2)",
-        PRIMITIVE,
+        "a lock, queue or the like bound itself to an earlier event loop (L1) when a task first waited for it, and then "
+        "a task on a later loop (L2) waited for it",
+        PRIMITIVE_FIX,
     ),
-    Symptom(
+    ErrorSignature(
         "different-loop",
         re.compile("(?<!bound to a )different (event )?loop"),
-        "something that was bound to an earlier loop (L1) was used on a later one (L2)",
+        "an object that is bound to an earlier event loop (L1) was used on a later one (L2)",
     ),
-    Symptom(
+    ErrorSignature(
         "busy-connection",
         re.compile("another operation is in progress"),
-        "a connection was handed out although its last operation never ended: L1, on which the answer would have "
-        "been read, is closed",
+        "the pool handed out a connection whose last operation never finished: the event loop (L1) that would have read "
+        "the answer is closed",
     ),
-    Symptom(
+    ErrorSignature(
         "closed-loop",
         re.compile("Event loop is closed|the handler is closed"),
-        "something that was opened on an earlier loop (L1) was used, or closed, after L1 had been closed",
+        "an object that was opened on an earlier event loop (L1) was used, or closed, after L1 was closed",
     ),
-    Symptom(
+    ErrorSignature(
         "closed-runner",
         re.compile("Runner is closed"),
-        "the Runner was closed with the invocation that first used it, as `with runner:` does at its end",
-        "Call runner.run() without `with` on a Runner that is kept; or make one for each invocation.",
+        "the asyncio.Runner was closed at the end of the invocation that first used it, as `with runner:` does",
+        "Keep the Runner and call runner.run() without `with`; or create a Runner for each invocation.",
     ),
-    Symptom(
+    ErrorSignature(
         "no-current-loop",
         re.compile("no current event loop"),
-        "the handler runs on its thread's current event loop (L1), as Mangum does, and something else in the process "
-        "took that away: asyncio.run() and asyncio.Runner make a loop of their own current, close it, and leave none",
-        "Leave the current loop alone in a process whose handler keeps it: call asyncio.run() and asyncio.Runner "
-        "neither in it nor beside it. Await the work inside the application that Mangum serves, or give it a function "
-        "of its own.",
+        "the handler uses its thread's current event loop (L1), as Mangum does, but other code in the process removed "
+        "it: asyncio.run() and asyncio.Runner set a current loop of their own, close it, and leave none",
+        "Do not call asyncio.run() or asyncio.Runner in a process whose handler uses the current event loop. Await the "
+        "work inside the application that Mangum serves, or move it to another Lambda function.",
     ),
-    Symptom(
+    ErrorSignature(
         "other-backend",
         re.compile('prepared statement (".*?" )?(already exists|does not exist)'),
-        "a pooler in transaction mode (PgBouncer, RDS Proxy) gives each transaction a backend of its choice, with the "
-        "statements that others prepared there, and without those that were prepared elsewhere",
-        'Prepare none: poolclass=NullPool and connect_args={"statement_cache_size": 0}. Unique names for them do not '
-        "mend it: outside a transaction a statement is prepared on one backend and executed on another.",
+        "a pooler in transaction mode (PgBouncer, RDS Proxy) runs each transaction on any of its backends, where other "
+        "clients' prepared statements exist and this client's may not",
+        'Do not prepare statements: poolclass=NullPool and connect_args={"statement_cache_size": 0}. Unique statement '
+        "names do not help: outside a transaction, a statement is prepared on one backend and executed on another.",
     ),
 )
-OF_CONNECTIONS = tuple(one for one in SYMPTOMS if one.fix is None)
-"""Those that come from a connection, or something else that is open, on a dead loop."""
+CONNECTION_SIGNATURES = tuple(one for one in ERROR_SIGNATURES if one.fix is None)
+"""The errors of a connection, or of another open object, whose event loop is closed."""

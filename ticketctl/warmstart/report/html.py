@@ -1,10 +1,16 @@
-"""Reports as a page: the matrix, and for each cell its timeline and what was found."""
+"""A report as a web page: the matrix, and the timeline and the findings of each cell."""
 
 from collections.abc import Sequence
 
 from ticketctl.warmstart.report.model import Finding
-from ticketctl.warmstart.report.svg import ReportCell, figure, matrix, most_telling, story
-from ticketctl.warmstart.report.xml import STYLE, element
+from ticketctl.warmstart.report.svg import (
+    ReportCell,
+    render_matrix,
+    render_standalone,
+    render_timeline,
+    select_most_informative,
+)
+from ticketctl.warmstart.report.xml import STYLE, render_element
 
 LAYOUT = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
@@ -14,30 +20,33 @@ dt { font-weight: 700; margin-top: 1rem } dd { margin: .2rem 0 .2rem 1.5rem; ove
 """
 
 
-def html(cells: Sequence[ReportCell]) -> str:
-    """The whole page, with nothing to load from elsewhere."""
-    head = element(
+def render_html(cells: Sequence[ReportCell]) -> str:
+    """Return the whole page; it loads nothing from elsewhere."""
+    head = render_element(
         "head",
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-        element("title", text="Warm starts"),
-        element("style", STYLE + LAYOUT),
+        render_element("title", text="Warm starts"),
+        render_element("style", STYLE + LAYOUT),
     )
-    body = element("h1", text="What warm starts do")
+    body = render_element("h1", text="Warm starts")
     if len(cells) > 1:
-        body += figure(matrix(cells), "Verdicts")
-    shown = most_telling(cells)
-    body += "".join(_details(cell, opened=cell is shown) for cell in cells)
-    return f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n"
+        body += render_standalone(render_matrix(cells), "Verdicts")
+    selected = select_most_informative(cells)
+    body += "".join(_render_details(cell, is_open=cell is selected) for cell in cells)
+    page = render_element("html", head, render_element("body", body), lang="en")
+    return f"<!doctype html>\n{page}\n"
 
 
-def _details(cell: ReportCell, *, opened: bool) -> str:
-    summary = element("summary", text=f"{cell.title}: {cell.report.verdict}")
-    inside = [summary, figure(story(cell), f"Timeline of {cell.title}")]
+def _render_details(cell: ReportCell, *, is_open: bool) -> str:
+    summary = render_element("summary", text=f"{cell.title}: {cell.report.verdict}")
+    content = [summary, render_standalone(render_timeline(cell), f"Timeline of {cell.title}")]
     if cell.report.findings:
-        inside.append(element("dl", *(_finding(one) for one in cell.report.findings)))
-    return element("details", *inside, **({"open": ""} if opened else {}))
+        content.append(render_element("dl", *(_render_finding(one) for one in cell.report.findings)))
+    return render_element("details", *content, **({"open": ""} if is_open else {}))
 
 
-def _finding(finding: Finding) -> str:
-    said = [finding.cause, f"Fix: {finding.fix}"]
-    return element("dt", text=finding.kind) + "".join(element("dd", text=text) for text in said)
+def _render_finding(finding: Finding) -> str:
+    paragraphs = [finding.cause, f"Fix: {finding.fix}"]
+    return render_element("dt", text=finding.kind) + "".join(
+        render_element("dd", text=text) for text in paragraphs
+    )

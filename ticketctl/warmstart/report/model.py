@@ -1,4 +1,4 @@
-"""What came of an experiment."""
+"""The report of an experiment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,12 +9,12 @@ from ticketctl.warmstart.child.ipc import LifecycleEvent
 
 
 class Verdict(StrEnum):
-    """How a handler stands warm starts, worst first.
+    """How well a handler survives warm starts, worst first.
 
     broken: an invocation was not ok, or the process died or hung.
-    leaking: connections, descriptors or threads grow with the invocations, garbage collector off.
-    masked: no failure, but something bound to a closed loop was left for the next invocation.
-    fragile: sound, but the invocation after the server closed its connections during a freeze failed.
+    leaking: connections, descriptors, threads or event loops grow with the invocations, garbage collector off.
+    masked: no failure, but an object bound to a closed event loop was left for the next invocation.
+    fragile: no failure, but the invocation after a freeze in which the connections were lost failed.
     safe: none of these.
     """
 
@@ -36,7 +36,7 @@ class InvocationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One SQS record: `ok`, or `failed` where it was returned; with what was logged about it."""
+    """One SQS record: `ok`, or `failed` if the handler returned it; with the exception logged about it."""
 
     message_id: str
     outcome: InvocationOutcome
@@ -48,11 +48,13 @@ class Record:
 class Invocation:
     """One call of the handler.
 
-    `partial`: some records were returned; `error`: it raised, or every record was returned, or a web client would get
-    a status from 500 on, or the process ended.
-    `error_type` and `error` are the class name and whole text of what it raised, else of the first exception logged
-    about a message, else of the first one logged at all. `duration_ms` is wall time in the child. `heard` is all
-    that was logged as an error, warned of, or printed by Python because nobody could catch it.
+    outcome: `partial`: some records were returned as failed; `error`: it raised, returned every record as failed,
+        answered with an HTTP status of 500 or more, or ended the process.
+    duration_ms: wall time in the child process.
+    error_type, error: class name and whole text of the exception that it raised, else of the first exception that
+        was logged about a message, else of the first one that was logged.
+    captured_log: errors that were logged, warnings, and exceptions that Python prints because no code can catch
+        them; JSON key "heard".
     """
 
     number: int
@@ -62,7 +64,13 @@ class Invocation:
     records: Sequence[Record] = ()
     error_type: str | None = None
     error: str | None = None
-    heard: Sequence[str] = ()
+    captured_log: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the invocation as JSON's own types."""
+        fields = asdict(self)
+        fields["heard"] = fields.pop("captured_log")
+        return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +116,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """An experiment's result.
+    """The result of an experiment.
 
-    `connections` counts, after each invocation, the connections of the environment whose garbage collector is off:
-    the larger of what the process holds (connected sockets) and what the server says it holds, since a socket
-    without a backend and a backend without a socket are both left over. `connections_gc` is the same with the
-    collector on. `moments` are the import's and, after it, each invocation's.
+    connections: after each invocation, the connections of the environment whose garbage collector is off. It is the
+        larger of the process's connected sockets and the connections that the server counts, since a socket without
+        a backend and a backend without a socket are both left over.
+    connections_gc: the same with the garbage collector on.
+    lifecycle_events: those of the import, and then of each invocation; JSON key "moments".
+    leftovers: JSON key "zombies".
     """
 
     handler: str
@@ -126,29 +136,29 @@ class Report:
     connections_gc: Sequence[int]
     findings: Sequence[Finding]
     labels: Mapping[str, str] = field(default_factory=dict)
-    moments: Sequence[LifecycleEvent] = ()
+    lifecycle_events: Sequence[LifecycleEvent] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON's own types, the labels first; the key of `leftovers` is "zombies"."""
+        """Return the report as JSON's own types, the labels first."""
         return {
             **self.labels,
             "handler": self.handler,
             "times": self.times,
             "verdict": self.verdict,
-            "invocations": [asdict(one) for one in self.invocations],
-            "thaw": asdict(self.thaw) if self.thaw else None,
+            "invocations": [one.to_json() for one in self.invocations],
+            "thaw": self.thaw.to_json() if self.thaw else None,
             "zombies": [one.to_json() for one in self.leftovers],
             "connections": list(self.connections),
             "connections_gc": list(self.connections_gc),
             "findings": [one.to_json() for one in self.findings],
-            "moments": [dict(one) for one in self.moments],
+            "moments": [dict(one) for one in self.lifecycle_events],
         }
 
     def assert_safe(self) -> None:
-        """Raise AssertionError, with the outcomes and all findings as its message, unless the verdict is safe."""
+        """Raise AssertionError with the outcomes and all findings unless the verdict is safe."""
         __tracebackhide__ = True  # pytest shows the caller's line
         if self.verdict is Verdict.SAFE:
             return
         outcomes = ", ".join(invocation.outcome for invocation in self.invocations)
-        told = [f"\n\n{finding.kind}: {finding.cause}\nfix: {finding.fix}" for finding in self.findings]
-        raise AssertionError(f"{self.handler} is {self.verdict} ({outcomes}){''.join(told)}")
+        findings = [f"\n\n{finding.kind}: {finding.cause}\nfix: {finding.fix}" for finding in self.findings]
+        raise AssertionError(f"{self.handler} is {self.verdict} ({outcomes}){''.join(findings)}")

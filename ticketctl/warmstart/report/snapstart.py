@@ -1,4 +1,4 @@
-"""SnapStart as the laboratory sees it: what lies in a snapshot, and is then the same in every environment.
+"""Findings about SnapStart: state in the snapshot that every restored environment shares.
 
 Source: "Handling uniqueness with Lambda SnapStart" and "Lambda SnapStart runtime hooks" in the AWS Lambda developer
 guide.
@@ -17,38 +17,39 @@ AFTER_RESTORE = "in a hook (snapshot_restore_py.register_after_restore)"
 class Snapshot:
     """One environment's snapshot.
 
-    `held`: the connections that were open in it, in words. `before` and `after`: the variables of the handler's
-    modules when it was taken, and after it was restored.
+    held: descriptions of the connections that were open in it.
+    before: the variables of the handler's modules when the snapshot was taken.
+    after: the same variables after it was restored.
     """
 
     held: Sequence[str] = ()
     before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def kept(self, name: str) -> bool:
-        """Whether a variable is after the restore what it was in the snapshot."""
+    def is_kept(self, name: str) -> bool:
+        """Return whether a variable still has its value of the snapshot after the restore."""
         return name in self.after and bool(self.after[name]["digest"] == self.before[name]["digest"])
 
 
-def findings(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
-    """Yield what is wrong with a snapshot; `other` is of a second initialization of the same handler.
+def find_shared_state(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
+    """Yield what is wrong with a snapshot; `other` comes from a second initialization of the same handler.
 
-    What differs between two initializations, and is not renewed after the restore, was meant to differ.
+    A variable that differs between two initializations is meant to be unique; it is wrong to share it.
     """
     if one.held:
         yield Finding(
             kind="snapshot-connection",
-            cause=f"{', '.join(one.held)} was open when the snapshot was taken. Each restored environment finds it dead: "
-            "the far end has closed it long ago, or knows nothing of the copy.",
-            fix=f"Connect in the handler, on first use, or {AFTER_RESTORE}; close before the snapshot what the import "
-            "opened (register_before_snapshot).",
+            cause=f"{', '.join(one.held)} was open when the snapshot was taken. Every restored environment finds it dead: "
+            "the server has closed it, or does not know the copy.",
+            fix=f"Connect in the handler on first use, or {AFTER_RESTORE}; close what the import opened before the "
+            "snapshot is taken (register_before_snapshot).",
         )
-    unique = [name for name in one.before if one.kept(name) and _differs(name, one, other)]
+    unique = [name for name in one.before if one.is_kept(name) and _is_different(name, one, other)]
     if generators := [name for name in unique if one.before[name]["random"]]:
         yield Finding(
             kind="snapshot-random",
-            cause=f"The pseudorandom numbers of {', '.join(generators)} start from the state that the import left: every "
-            "restored environment draws the same ones.",
+            cause=f"The state of the pseudorandom generators of {', '.join(generators)} is part of the snapshot: every "
+            "restored environment draws the same numbers.",
             fix=f"Use secrets or random.SystemRandom, or seed {AFTER_RESTORE}.",
         )
     if values := [
@@ -56,18 +57,18 @@ def findings(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
     ]:
         yield Finding(
             kind="snapshot-unique",
-            cause=f"Each import makes another {', '.join(values)}; under SnapStart all environments share the one of the "
-            "snapshot.",
-            fix=f"Make it in the handler, or {AFTER_RESTORE}.",
+            cause=f"Each import creates a new value of {', '.join(values)}; under SnapStart, all environments share the "
+            "value in the snapshot.",
+            fix=f"Create it in the handler, or {AFTER_RESTORE}.",
         )
-    if secrets := [name for name, value in one.before.items() if value["secret"] and one.kept(name)]:
+    if secrets := [name for name, value in one.before.items() if value["secret"] and one.is_kept(name)]:
         yield Finding(
             kind="snapshot-secret",
-            cause=f"{', '.join(secrets)} was read by the import, and lies in the snapshot: environments go on with it after "
-            "it was changed or withdrawn.",
+            cause=f"The import read {', '.join(secrets)}, which is therefore part of the snapshot: environments go on using "
+            "it after it is changed or revoked.",
             fix=f"Read it in the handler, with a time to live, or {AFTER_RESTORE}.",
         )
 
 
-def _differs(name: str, one: Snapshot, other: Snapshot) -> bool:
+def _is_different(name: str, one: Snapshot, other: Snapshot) -> bool:
     return name in other.before and other.before[name]["digest"] != one.before[name]["digest"]

@@ -1,4 +1,4 @@
-"""Elements of SVG and HTML as text. Whatever comes from a handler is escaped here, and only here."""
+"""Elements of SVG and HTML. This module, and no other, escapes the text that comes from a handler."""
 
 from html import escape
 from string import Template
@@ -30,8 +30,8 @@ SHAPES = """
 svg text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace }
 svg .strong { font-weight: 700 }
 svg .grid { stroke-width: 1 }
-svg .loop, svg .live, svg .dead, svg .handed { stroke-width: 1.5 }
-svg .loop, svg .handed { fill: none }
+svg .loop, svg .live, svg .dead, svg .stale-use { stroke-width: 1.5 }
+svg .loop, svg .stale-use { fill: none }
 svg .live { fill-opacity: .3 }
 svg .dead { stroke-dasharray: 5 3 }
 svg .end { stroke-width: 2 }
@@ -44,32 +44,36 @@ svg .back, svg .dead { fill: $back }
 svg .grid { stroke: $line }
 svg .loop, svg .end { stroke: $text }
 svg .live { fill: $live; stroke: $live }
-svg .dead, svg .handed { stroke: $bad }
+svg .dead, svg .stale-use { stroke: $bad }
 svg .safe, svg .ok { fill: $good }
 svg .fragile, svg .masked, svg .partial { fill: $odd }
 svg .leaking { fill: $leak }
-svg .broken, svg .error, svg .tip { fill: $bad }
+svg .broken, svg .error, svg .arrowhead { fill: $bad }
 """)
 STYLE = (
     f"{SHAPES}{COLOURS.substitute(LIGHT)}@media (prefers-color-scheme: dark) {{{COLOURS.substitute(DARK)}}}\n"
 )
-"""For light and dark, without variables, which not every viewer of SVG knows. What a colour says is always said by a
-word, a sign or a line as well."""
+"""Styles for light and dark pages, without CSS variables, which some SVG viewers do not support. A word, a glyph or a
+line always repeats what a colour says."""
 
 
-def plain(text: str) -> str:
-    """The text with what does not print written out, so that no markup language objects to it, on one line."""
+def escape_unprintable(text: str) -> str:
+    """Return the text on one line, with unprintable characters as escape sequences: XML forbids some of them."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
-def element(name: str, *inside: str, text: str | None = None, **attributes: object) -> str:
-    """An element: `inside` is markup already, `text` is not; a trailing underscore in an attribute is dropped."""
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_value(value))}"' for key, value in attributes.items()
+def render_element(name: str, *content: str, text: str | None = None, **attributes: object) -> str:
+    """Return an element as markup: `content` is markup already, `text` is escaped.
+
+    Attributes are escaped; `class_` becomes `class`, `text_anchor` becomes `text-anchor`.
+    """
+    pairs = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_format(value))}"'
+        for key, value in attributes.items()
     )
-    content = "".join(inside) + ("" if text is None else escape(plain(text)))
-    return f"<{name}{written}>{content}</{name}>"
+    body = "".join(content) + ("" if text is None else escape(escape_unprintable(text)))
+    return f"<{name}{pairs}>{body}</{name}>"
 
 
-def _value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else plain(str(value))
+def _format(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else escape_unprintable(str(value))

@@ -11,7 +11,7 @@ from typing import Self
 
 from ticketctl.warmstart.child.ipc import Look
 from ticketctl.warmstart.report.model import Report
-from ticketctl.warmstart.report.verdict import report
+from ticketctl.warmstart.report.verdict import build_report
 from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment
 from ticketctl.warmstart.runner.process import Kind, LaboratoryError, Process, Template, check, fresh
 from ticketctl.warmstart.runner.ric import EnvironmentProcess, RicProcess
@@ -60,7 +60,7 @@ class Laboratory:
             raise problems.exceptions[0] from None
         if experiment.python and off.result().results[0].process_end:
             await check(experiment.python)
-        return report(experiment, off.result(), on.result())
+        return build_report(experiment, off.result(), on.result())
 
     async def _run_session(self, experiment: Experiment, stage: EnvironmentConfig, *, gc: bool) -> Session:
         process, variables = await self._process(experiment, stage)

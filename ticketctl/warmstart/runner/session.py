@@ -238,12 +238,12 @@ class _SessionRunner:
 def interpret(number: int, event: object, answer: Message) -> InvocationResult:
     """Make an invocation of the child's answer: what the response hides is found in what was logged."""
     raised, logged = answer["error"], [one for one in answer["logged"] if one["exception"]]
-    reading = batch_response.read(event, answer["response"])
-    returned = frozenset(reading.messages) if raised else reading.returned
+    reading = batch_response.interpret_response(event, answer["response"])
+    returned = frozenset(reading.message_ids) if raised else reading.failed_ids
     first = raised or next((one["exception"] for one in sorted(logged, key=_without_message)), None)
     by_message = {one["message_id"]: one["exception"] for one in reversed(logged) if one["message_id"]}
     outcome = _outcome(
-        reading.messages, returned, failed=bool(raised) or _is_server_error(answer["response"])
+        reading.message_ids, returned, failed=bool(raised) or _is_server_error(answer["response"])
     )
     if outcome is InvocationOutcome.OK:
         first = None  # a library's log of what it has dealt with is no failure of the invocation's
@@ -252,16 +252,16 @@ def interpret(number: int, event: object, answer: Message) -> InvocationResult:
         outcome=outcome,
         duration_ms=round(answer["duration_ms"], 3),
         response=answer["response"],
-        records=[_record(message, returned, by_message) for message in reading.messages],
+        records=[_record(message, returned, by_message) for message in reading.message_ids],
         error_type=first and first["error_type"],
         error=first and first["error"],
-        heard=answer["heard"],
+        captured_log=answer["heard"],
     )
     return InvocationResult(
         invocation=invocation,
         chain=_chain([*([raised] if raised else []), *(one["exception"] for one in logged)]),
         raised_at=first and first["where"],
-        response_error=reading.misread,
+        response_error=reading.error,
         process_end="exit"
         if raised and raised["error_type"] in ("SystemExit", "KeyboardInterrupt")
         else None,

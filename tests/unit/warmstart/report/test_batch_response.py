@@ -1,6 +1,6 @@
 import pytest
 
-from ticketctl.warmstart.report.batch_response import read
+from ticketctl.warmstart.report.batch_response import interpret_response
 
 EVENT = {"Records": [{"messageId": name, "eventSource": "aws:sqs"} for name in ("a", "b")]}
 
@@ -9,52 +9,52 @@ EVENT = {"Records": [{"messageId": name, "eventSource": "aws:sqs"} for name in (
     "response",
     [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}, {"statusCode": 200}, "done"],
 )
-def test_nothing_returned_means_that_all_went_well(response):
-    reading = read(EVENT, response)
-    assert reading.messages == ("a", "b")
-    assert reading.returned == frozenset()
-    assert reading.misread is None
+def test_a_response_without_failures_means_that_the_batch_succeeded(response):
+    result = interpret_response(EVENT, response)
+    assert result.message_ids == ("a", "b")
+    assert result.failed_ids == frozenset()
+    assert result.error is None
 
 
-def test_what_is_returned_comes_again():
-    assert read(EVENT, {"batchItemFailures": [{"itemIdentifier": "b"}]}).returned == {"b"}
+def test_listed_messages_failed():
+    assert interpret_response(EVENT, {"batchItemFailures": [{"itemIdentifier": "b"}]}).failed_ids == {"b"}
 
 
 @pytest.mark.parametrize(
-    ("items", "said"),
+    ("items", "expected"),
     [
-        ([{"itemIdentifier": "c"}], "'c' is the id of no message"),
-        ([{"itemIdentifier": ""}], "'' is the id of no message"),
-        ([{"itemIdentifier": None}], "None is the id of no message"),
-        ([{"itemIdentifier": ["a"]}], "is the id of no message"),
+        ([{"itemIdentifier": "c"}], "'c' is not the id of a message"),
+        ([{"itemIdentifier": ""}], "'' is not the id of a message"),
+        ([{"itemIdentifier": None}], "None is not the id of a message"),
+        ([{"itemIdentifier": ["a"]}], "is not the id of a message"),
         ([{"messageId": "a"}], "has no itemIdentifier"),
         (["a"], "has no itemIdentifier"),
-        ({"itemIdentifier": "a"}, "no list"),
+        ({"itemIdentifier": "a"}, "is not a list"),
     ],
 )
-def test_what_aws_cannot_read_fails_the_whole_batch(items, said):
-    reading = read(EVENT, {"batchItemFailures": items})
-    assert said in reading.misread
-    assert reading.returned == {"a", "b"}
+def test_an_invalid_item_fails_the_whole_batch(items, expected):
+    result = interpret_response(EVENT, {"batchItemFailures": items})
+    assert expected in result.error
+    assert result.failed_ids == {"a", "b"}
 
 
 @pytest.mark.parametrize(
-    ("response", "said"),
+    ("response", "expected"),
     [
         ({"batch_item_failures": [{"itemIdentifier": "a"}]}, "finds 'batch_item_failures'"),
         ([{"itemIdentifier": "a"}], "finds a list"),
     ],
 )
-def test_what_aws_does_not_look_for_is_deleted_with_the_rest(response, said):
-    reading = read(EVENT, response)
-    assert "AWS deletes the whole batch" in reading.misread
-    assert said in reading.misread
-    assert reading.returned == {"a", "b"}
+def test_failures_under_another_key_are_reported_because_aws_deletes_them(response, expected):
+    result = interpret_response(EVENT, response)
+    assert "AWS deletes the whole batch" in result.error
+    assert expected in result.error
+    assert result.failed_ids == {"a", "b"}
 
 
 @pytest.mark.parametrize(
     "event",
     [None, [], "text", {}, {"Records": {}}, {"Records": [1]}, {"Records": [{"eventSource": "aws:s3"}]}],
 )
-def test_other_events_have_no_messages(event):
-    assert read(event, {"batchItemFailures": [{"itemIdentifier": "a"}]}).messages == ()
+def test_an_event_of_another_source_has_no_messages(event):
+    assert interpret_response(event, {"batchItemFailures": [{"itemIdentifier": "a"}]}).message_ids == ()

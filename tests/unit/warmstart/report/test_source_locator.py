@@ -59,29 +59,29 @@ def file(tmp_path):
         ([], None),
     ],
 )
-def test_where_a_name_is_made(file, names, line):
+def test_the_line_that_assigns_a_name(file, names, line):
     assert find_assignment(file, tuple(names)) == line
 
 
 @pytest.mark.parametrize(("coroutine", "line"), [("audit", 17), ("flush", 18), ("work", None)])
-def test_where_a_task_is_begun(file, coroutine, line):
+def test_the_line_that_starts_a_task(file, coroutine, line):
     assert find_task_start(file, coroutine) == line
 
 
-def test_a_loop_without_a_condition_has_no_end(file):
+def test_a_while_true_loop_is_endless(file):
     assert is_endless(file, 25)
     assert not is_endless(file, 29)
 
 
 @pytest.mark.parametrize("content", ["def broken(:", "\0"])
-def test_what_cannot_be_read_has_no_lines(tmp_path, content):
+def test_a_file_that_cannot_be_parsed_has_no_lines(tmp_path, content):
     path = tmp_path / "other.py"
     path.write_text(content)
     assert find_assignment(str(path), ("broken",)) is None
     assert find_assignment(str(tmp_path / "gone.py"), ("broken",)) is None
 
 
-def told(file, kind, name, line):
+def make_answer(file, kind, name, line):
     return {
         "kind": kind,
         "type": f"asyncio.Task({name})",
@@ -94,26 +94,26 @@ def told(file, kind, name, line):
     }
 
 
-def test_a_service_that_its_loop_ends_is_no_lost_work(file):
-    assert locate_leftovers([told(file, "cancelled task", "audit", "app.py:25")], 1) == []
+def test_a_cancelled_endless_task_is_no_leftover(file):
+    assert locate_leftovers([make_answer(file, "cancelled task", "audit", "app.py:25")], 1) == []
 
 
-def test_a_task_is_told_by_the_line_that_began_it(file):
-    (one,) = locate_leftovers([told(file, "cancelled task", "flush", "app.py:29")], 2)
+def test_a_task_is_located_where_it_is_started(file):
+    (one,) = locate_leftovers([make_answer(file, "cancelled task", "flush", "app.py:29")], 2)
     assert (one.created_at, one.invocation) == ("app.py:18", 2)
 
 
-def test_a_task_that_another_module_begins_is_told_by_its_line(tmp_path):
+def test_a_task_that_another_module_starts_is_located_there(tmp_path):
     (tmp_path / "audit.py").write_text("async def write(n): ...\n")
     (tmp_path / "app.py").write_text(
         "from audit import write\ndef begin(group):\n    group.create_task(write(1))\n"
     )
-    lost = told(str(tmp_path / "audit.py"), "cancelled task", "write", "audit.py:1")
-    (one,) = locate_leftovers([lost | {"elsewhere": [(str(tmp_path / "app.py"), "app.py")]}], 1)
+    task = make_answer(str(tmp_path / "audit.py"), "cancelled task", "write", "audit.py:1")
+    (one,) = locate_leftovers([task | {"elsewhere": [(str(tmp_path / "app.py"), "app.py")]}], 1)
     assert one.created_at == one.kept_at == "app.py:3"
 
 
-def test_a_coroutine_on_its_way_to_a_task_is_followed(tmp_path):
+def test_a_coroutine_in_a_variable_is_followed_to_its_task(tmp_path):
     path = tmp_path / "app.py"
     path.write_text(
         "def begin(self):\n    work = self.flush()\n    asyncio.ensure_future(coro_or_future=work)\n"
@@ -121,12 +121,12 @@ def test_a_coroutine_on_its_way_to_a_task_is_followed(tmp_path):
     assert find_task_start(str(path), "flush") == 3
 
 
-def test_a_function_keeps_what_its_cache_and_its_defaults_keep(tmp_path):
+def test_a_cached_function_is_located_at_its_def(tmp_path):
     path = tmp_path / "app.py"
     path.write_text("import functools\n@functools.cache\ndef pool():\n    return connect()\n")
     assert find_assignment(str(path), ("pool",)) == 3
 
 
-def test_what_no_line_is_known_of_is_told_by_what_keeps_it(file):
-    (one,) = locate_leftovers([told(file, "primitive", "lock", None)], 1)
+def test_an_object_without_a_line_is_located_where_its_owner_is_made(file):
+    (one,) = locate_leftovers([make_answer(file, "primitive", "lock", None)], 1)
     assert one.created_at == one.kept_at == "app.py:4"

@@ -4,10 +4,10 @@ from html.parser import HTMLParser
 import pytest
 
 from ticketctl.warmstart.child.ipc import LifecycleEvent
-from ticketctl.warmstart.report.html import html
+from ticketctl.warmstart.report.html import render_html
 from ticketctl.warmstart.report.model import Finding, Invocation, InvocationOutcome, Report, Verdict
-from ticketctl.warmstart.report.svg import ReportCell, most_telling, svg
-from ticketctl.warmstart.report.timeline import MOST_COLUMNS, MOST_CONNECTIONS, timeline
+from ticketctl.warmstart.report.svg import ReportCell, render_svg, select_most_informative
+from ticketctl.warmstart.report.timeline import MAX_COLUMNS, MAX_CONNECTIONS, build_timeline
 
 A = "got Future <Future pending> attached to a different loop"
 B = "cannot perform operation: another operation is in progress"
@@ -21,7 +21,7 @@ def call(number, error=None):
     return Invocation(number=number, outcome=outcome, duration_ms=1.0, error_type=kind, error=error)
 
 
-def report(*errors, moments=(), verdict=Verdict.BROKEN, thaw=None, **options):
+def report(*errors, events=(), verdict=Verdict.BROKEN, thaw=None, **options):
     return Report(
         handler=options.pop("handler", "app:handler"),
         times=len(errors),
@@ -32,7 +32,7 @@ def report(*errors, moments=(), verdict=Verdict.BROKEN, thaw=None, **options):
         connections=[],
         connections_gc=[],
         findings=options.pop("findings", []),
-        moments=[NOTHING, *moments],
+        lifecycle_events=[NOTHING, *events],
     )
 
 
@@ -40,15 +40,15 @@ def lifecycle_event(loops=(), opened=(), held=(), still_open=()):
     return LifecycleEvent(loops=loops, open=still_open, opened=opened, held=held)
 
 
-STORY = [
+EVENTS = [
     lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]),
     lifecycle_event(loops=[2], opened=[(2, 2)], held=[1]),
     lifecycle_event(loops=[3], opened=[], held=[1]),
 ]
 
 
-def test_the_story():
-    shown = timeline(report(None, A, B, moments=STORY))
+def test_a_pool_with_a_new_loop_for_each_invocation_uses_a_stale_connection():
+    shown = build_timeline(report(None, A, B, events=EVENTS))
     assert [(one.name, one.start, one.end, one.closed) for one in shown.loops] == [
         ("L1", 0, 1, True),
         ("L2", 1, 2, True),
@@ -62,69 +62,74 @@ def test_the_story():
         3,
     )
     assert not connection.closed
-    assert [(one.column, one.loop, one.connection) for one in shown.handings] == [
+    assert [(one.column, one.loop, one.connection) for one in shown.stale_uses] == [
         (1, "L2", "C1"),
         (2, "L3", "C1"),
     ]
-    assert shown.passing == [0, 1, 0]
+    assert shown.closed_counts == [0, 1, 0]
 
 
-def test_a_loop_that_lives_on():
-    moments = [
+def test_a_persistent_loop_has_no_stale_connection():
+    events = [
         lifecycle_event(loops=[1], opened=[(1, 1)], held=[1], still_open=[1]),
         lifecycle_event(held=[1], still_open=[1]),
     ]
-    shown = timeline(report(None, None, moments=moments))
+    shown = build_timeline(report(None, None, events=events))
     ((loop,), (connection,)) = shown.loops, shown.connections
     assert (loop.start, loop.end, loop.closed) == (0, 2, False)
     assert connection.bound_until == connection.end == 2
-    assert shown.handings == []
+    assert shown.stale_uses == []
 
 
 def test_several_loops_in_one_invocation():
-    moments = [lifecycle_event(loops=[1, 2], opened=[(1, 1), (2, 2)], held=[1])]
-    shown = timeline(report(A, moments=moments))
+    events = [lifecycle_event(loops=[1, 2], opened=[(1, 1), (2, 2)], held=[1])]
+    shown = build_timeline(report(A, events=events))
     assert [(one.start, one.end) for one in shown.loops] == [(0, 0.5), (0.5, 1)]
-    assert [(one.loop, one.connection) for one in shown.handings] == [("L2", "C1")]
+    assert [(one.loop, one.connection) for one in shown.stale_uses] == [("L2", "C1")]
 
 
-def test_the_youngest_is_handed_out():
-    moments = [
+def test_the_youngest_stale_connection_is_assumed_to_be_used():
+    events = [
         lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]),
         lifecycle_event(loops=[2], opened=[(2, 2)], held=[1, 2]),
         lifecycle_event(loops=[3], held=[1, 2]),
     ]
-    assert [one.connection for one in timeline(report(None, None, A, moments=moments)).handings] == ["C2"]
+    assert [one.connection for one in build_timeline(report(None, None, A, events=events)).stale_uses] == [
+        "C2"
+    ]
 
 
-def test_an_error_of_another_kind_blames_no_connection():
-    assert timeline(report(None, "no such table", moments=STORY[:2])).handings == []
+def test_an_unrelated_error_is_no_stale_use():
+    assert build_timeline(report(None, "no such table", events=EVENTS[:2])).stale_uses == []
 
 
-def test_what_is_closed_again():
-    moments = [
+def test_a_closed_connection_ends():
+    events = [
         lifecycle_event(loops=[1], opened=[(1, 1)], held=[1], still_open=[1]),
         lifecycle_event(still_open=[1]),
     ]
-    (connection,) = timeline(report(None, None, moments=moments)).connections
+    (connection,) = build_timeline(report(None, None, events=events)).connections
     assert (connection.end, connection.closed) == (1, True)
 
 
-def test_what_c_code_opened_is_shown_without_a_loop():
-    (connection,) = timeline(report(None, moments=[lifecycle_event(held=[-7])])).connections
+def test_a_connection_of_c_code_has_no_loop():
+    (connection,) = build_timeline(report(None, events=[lifecycle_event(held=[-7])])).connections
     assert (connection.label, connection.start, connection.end) == ("C1", 0, 1)
 
 
-def test_the_import_has_a_column_where_something_happened_in_it():
-    one = report(None, moments=[lifecycle_event(held=[1])])
+def test_the_import_has_a_column_if_it_created_something():
+    one = report(None, events=[lifecycle_event(held=[1])])
     busy = Report(
         **{
             **vars_of(one),
-            "moments": [lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]), *one.moments[1:]],
+            "lifecycle_events": [
+                lifecycle_event(loops=[1], opened=[(1, 1)], held=[1]),
+                *one.lifecycle_events[1:],
+            ],
         }
     )
-    assert [column and column.number for column in timeline(busy).columns] == [None, 1]
-    assert [column and column.number for column in timeline(one).columns] == [1]
+    assert [column and column.number for column in build_timeline(busy).columns] == [None, 1]
+    assert [column and column.number for column in build_timeline(one).columns] == [1]
 
 
 def vars_of(one):
@@ -132,19 +137,21 @@ def vars_of(one):
 
 
 def test_a_process_that_ended_has_invocations_without_moments():
-    assert len(timeline(report(None, "the process was ended by SIGSEGV", moments=STORY[:1])).columns) == 2
-    nothing = Report(**{**vars_of(report("it could not be imported")), "moments": ()})
-    assert len(timeline(nothing).columns) == 1
+    assert (
+        len(build_timeline(report(None, "the process was ended by SIGSEGV", events=EVENTS[:1])).columns) == 2
+    )
+    nothing = Report(**{**vars_of(report("it could not be imported")), "lifecycle_events": ()})
+    assert len(build_timeline(nothing).columns) == 1
 
 
-def test_much_is_not_drawn_but_counted():
+def test_invocations_beyond_the_limit_are_counted():
     many = [lifecycle_event(loops=[n], opened=[(n, n)], held=list(range(1, n + 1))) for n in range(1, 21)]
-    shown = timeline(report(*[None] * 20, moments=many, verdict=Verdict.LEAKING))
-    assert len(shown.columns) == MOST_COLUMNS
-    assert len(shown.connections) == MOST_CONNECTIONS
-    assert shown.hidden == (20 - MOST_COLUMNS, 0)
+    shown = build_timeline(report(*[None] * 20, events=many, verdict=Verdict.LEAKING))
+    assert len(shown.columns) == MAX_COLUMNS
+    assert len(shown.connections) == MAX_CONNECTIONS
+    assert shown.hidden == (20 - MAX_COLUMNS, 0)
     assert "10 more calls are not shown" in text_of(
-        svg([ReportCell("app:handler", "", report(*[None] * 20, moments=many))])
+        render_svg([ReportCell("app:handler", "", report(*[None] * 20, events=many))])
     )
 
 
@@ -157,12 +164,12 @@ def text_of(drawing: str) -> str:
     )
 
 
-def test_a_drawing_says_in_words_what_its_colours_say():
+def test_words_and_glyphs_repeat_what_the_colours_say():
     cells = [
-        ReportCell("queue", "run", report(None, A, B, moments=STORY, thaw=call(4, "closed"))),
+        ReportCell("queue", "run", report(None, A, B, events=EVENTS, thaw=call(4, "closed"))),
         ReportCell("null", "run", report(None, None, verdict=Verdict.SAFE), configured=True),
     ]
-    drawing = svg(cells)
+    drawing = render_svg(cells)
     said = text_of(drawing)
     for word in (
         "queue",
@@ -173,7 +180,7 @@ def test_a_drawing_says_in_words_what_its_colours_say():
         "✗",
         "✓",
         "C1 of L1",
-        "L2 is handed C1",
+        "L2 uses C1",
         "thawed",
         "cut",
     ):
@@ -181,21 +188,21 @@ def test_a_drawing_says_in_words_what_its_colours_say():
     assert "prefers-color-scheme: dark" in drawing
 
 
-@pytest.mark.parametrize("draw", [svg, html])
-def test_hostile_text_stays_text(draw):
+@pytest.mark.parametrize("draw", [render_svg, render_html])
+def test_hostile_text_is_escaped(draw):
     findings = [Finding(kind=HOSTILE, cause=HOSTILE, fix=HOSTILE)]
     one = report(None, HOSTILE, handler=HOSTILE, findings=findings)
     drawing = draw([ReportCell(HOSTILE, HOSTILE, one), ReportCell("other", HOSTILE, one)])
     assert "<script" not in drawing
     assert all(letter.isprintable() or letter == "\n" for letter in drawing)
     drawing.encode()
-    if draw is svg:
+    if draw is render_svg:
         assert "alert(1)" in text_of(drawing)
 
 
-def test_a_page_tells_every_finding_and_loads_nothing():
+def test_a_page_has_every_finding_and_loads_nothing():
     findings = [Finding(kind="leak", cause="Connections grow.", fix="Close them.")]
-    page = html([ReportCell("app:handler", "", report(None, A, moments=STORY, findings=findings))])
+    page = render_html([ReportCell("app:handler", "", report(None, A, events=EVENTS, findings=findings))])
     assert "Connections grow." in page
     assert "Fix: Close them." in page
     loads = []
@@ -210,7 +217,7 @@ def test_a_page_tells_every_finding_and_loads_nothing():
     assert loads == []
 
 
-def test_the_timeline_is_that_of_who_works_cold_and_fails_warm():
+def test_the_timeline_shows_the_cell_that_fails_warm():
     def cell(name, *errors, verdict=Verdict.BROKEN):
         return ReportCell(name, "", report(*errors, verdict=verdict))
 
@@ -221,7 +228,7 @@ def test_the_timeline_is_that_of_who_works_cold_and_fails_warm():
         cell("alternating", None, A, None),
         cell("warm", None, A, B),
     )
-    assert most_telling([safe, always, alternating, warm]).row == "warm"
-    assert most_telling([safe, always, alternating]).row == "alternating"
-    assert most_telling([safe, leaking]).row == "leaking"
-    assert most_telling([safe]).row == "safe"
+    assert select_most_informative([safe, always, alternating, warm]).row == "warm"
+    assert select_most_informative([safe, always, alternating]).row == "alternating"
+    assert select_most_informative([safe, leaking]).row == "leaking"
+    assert select_most_informative([safe]).row == "safe"
