@@ -33,7 +33,7 @@ class Server:
     def __init__(self, settings: Settings, host: str, port: int) -> None:
         self._socket = _listen(settings, host, port)
         self._serving: uvicorn.Server | None = None
-        self.stopping = False
+        self.is_stopping = False
 
     @property
     def address(self) -> tuple[str, int]:
@@ -49,7 +49,7 @@ class Server:
 
     def stop(self) -> None:
         """Take no more requests, and end when those that are there are answered."""
-        self.stopping = True
+        self.is_stopping = True
         if self._serving is not None:
             self._serving.should_exit = True
 
@@ -74,7 +74,7 @@ class Server:
                 timeout_graceful_shutdown=math.ceil(settings.store_timeout),
             )
             self._serving = _Uvicorn(config, started)
-            self._serving.should_exit = self.stopping
+            self._serving.should_exit = self.is_stopping
             await self._serving.serve([self._socket])
 
     def close(self) -> None:

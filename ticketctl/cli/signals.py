@@ -13,7 +13,7 @@ class Stoppable(Protocol):
     """What runs until it is stopped."""
 
     @property
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether it was told to stop."""
 
     def stop(self) -> None:
@@ -26,7 +26,7 @@ def stopped_by_signals(running: Stoppable) -> Iterator[None]:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def interrupt() -> None:
-        if running.stopping and task is not None:
+        if running.is_stopping and task is not None:
             task.cancel()
         else:
             output.say("finishing what is in flight; once more to stop now")

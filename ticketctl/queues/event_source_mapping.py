@@ -1,7 +1,8 @@
-"""The event source mapping, for one machine: what AWS runs between a queue and a function.
+"""A local event source mapping: what AWS runs between a queue and a Lambda function, on one machine.
 
-It polls a queue, invokes a handler in execution environments that stay warm, deletes what was done and lets the
-rest come again, by the rules of https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
+It polls a queue, invokes a handler in execution environments that stay warm, deletes the messages that were processed
+and releases the others, by the rules of
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 """
 
 import asyncio
@@ -20,19 +21,19 @@ from ticketctl.tickets.protocols import Delivery, TicketQueue
 
 Result = TypeVar("Result")
 
-WAIT = 1.0
-"""Seconds that one look at an empty queue takes; a stop waits for it."""
-_MARGIN = 0.1
-"""The share of the visibility timeout that is kept free to settle a batch."""
-_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between tries while the queue does not answer; the last one again and again."""
+RECEIVE_WAIT = 1.0
+"""Seconds that a receive waits for a message. A stop waits for the current receive."""
+_SETTLE_SHARE = 0.1
+"""The share of the visibility timeout that is reserved for settling a batch."""
+_RETRY_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts while the queue does not answer; the last pause repeats."""
 _START_PAUSES = (0.5, 2.0)
-"""Seconds between tries to start an environment; then it is given up."""
+"""Seconds between attempts to start an environment. After the last attempt the mapping ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentStarted:
-    """An execution environment is ready; `again` where it takes the place of one that ended."""
+    """An execution environment is ready; `again`: it replaces one that ended."""
 
     pid: int
     again: bool
@@ -47,7 +48,7 @@ class BatchReceived:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettled:
-    """A batch is through: what was done, what was returned; `error` where the whole batch failed."""
+    """A batch was settled: `done` were deleted, `returned` were released; `error`: why the whole batch failed."""
 
     done: Sequence[Delivery]
     returned: Sequence[Delivery]
@@ -57,7 +58,7 @@ class BatchSettled:
 
 @dataclass(frozen=True, slots=True)
 class QueueRetry:
-    """The queue did not answer as it should; the mapping tries again."""
+    """A call to the queue failed; the mapping tries again."""
 
     error: TicketctlError
 
@@ -67,36 +68,36 @@ MappingEvent: TypeAlias = EnvironmentStarted | BatchReceived | BatchSettled | Qu
 
 @dataclass(slots=True)
 class EventSourceMapping:
-    """Polls `queue` and invokes `function` until it is told to stop or, with `drain`, the queue is empty.
+    """Polls `queue` and invokes `function` until `stop` is called or, with `drain`, the queue is empty.
 
-    `tell` hears of everything that happens.
+    `on_event` is called for every event.
     """
 
     queue: TicketQueue
     function: Function
     settings: Settings
-    tell: Callable[[MappingEvent], None]
+    on_event: Callable[[MappingEvent], None]
     drain: bool = False
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _environments: list[Environment] = field(default_factory=list)
 
     @property
-    def stopping(self) -> bool:
-        """Whether it was told to stop."""
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
         return self._stopping.is_set()
 
     @property
     def spent(self) -> float | None:
-        """What the environments have spent, as the function's meter says; None where it could not tell."""
+        """The cost of all environments so far, as the function's meter reports it; None: unknown."""
         spent = [environment.spent for environment in self._environments]
         return None if None in spent else sum(filter(None, spent))
 
     def stop(self) -> None:
-        """Finish what is in flight and receive nothing more."""
+        """Receive nothing more; batches in flight are finished."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Run the settings' number of environments side by side.
+        """Run the configured number of environments concurrently.
 
         Raises:
             ConfigError: An environment cannot be started.
@@ -106,53 +107,53 @@ class EventSourceMapping:
             async with asyncio.TaskGroup() as group:
                 for environment in self._environments:
                     group.create_task(self._serve(environment))
-        except ExceptionGroup as failed:
-            first = failed.exceptions[0]  # what ended the other environments too
+        except ExceptionGroup as group_error:
+            first = group_error.exceptions[0]  # the task group cancelled the others because of it
             if not isinstance(first, EnvironmentFailedError):
                 raise first from None
             raise ConfigError(
-                f"the worker cannot be started: {first}", hint="what it wrote on stderr tells more"
+                f"the worker cannot be started: {first}", hint="read what it wrote on stderr"
             ) from first
 
     async def _serve(self, environment: Environment) -> None:
         started = 0
         try:
-            while not self.stopping:
-                if await _start(environment) and environment.pid is not None:
-                    self.tell(EnvironmentStarted(environment.pid, again=started > 0))
+            while not self.is_stopping:
+                if await _start_environment(environment) and environment.pid is not None:
+                    self.on_event(EnvironmentStarted(environment.pid, again=started > 0))
                     started += 1
                 received_at = time.monotonic()
-                deliveries = await self._batch()
+                deliveries = await self._receive_batch()
                 if deliveries:
                     await self._invoke(environment, deliveries, received_at)
-                elif self.drain and await self._persistently(self.queue.count_backlog) == 0:
+                elif self.drain and await self._retry(self.queue.count_backlog) == 0:
                     return
         finally:
             await environment.stop()
 
-    async def _batch(self) -> list[Delivery]:
-        """Receive a batch; with a window, wait for it to fill."""
+    async def _receive_batch(self) -> list[Delivery]:
+        """Receive a batch; with a batching window, wait for it to fill."""
         size, window = self.settings.batch_size, self.settings.window
-        deliveries = list(await self._receive(size, WAIT))
+        deliveries = list(await self._receive(size, RECEIVE_WAIT))
         closes = time.monotonic() + window
-        while deliveries and len(deliveries) < size and not self.stopping:
+        while deliveries and len(deliveries) < size and not self.is_stopping:
             left = closes - time.monotonic()
             if left <= 0:
                 break
-            deliveries += await self._receive(size - len(deliveries), min(left, WAIT))
+            deliveries += await self._receive(size - len(deliveries), min(left, RECEIVE_WAIT))
         return deliveries
 
     async def _receive(self, limit: int, wait: float) -> Sequence[Delivery]:
         async def receive() -> Sequence[Delivery]:
             return await self.queue.receive(limit, wait=wait)
 
-        return await self._persistently(receive) or ()
+        return await self._retry(receive) or ()
 
     async def _invoke(
         self, environment: Environment, deliveries: Sequence[Delivery], received_at: float
     ) -> None:
-        self.tell(BatchReceived(deliveries))
-        visible_at = received_at + self.settings.visibility_timeout * (1 - _MARGIN)
+        self.on_event(BatchReceived(deliveries))
+        visible_at = received_at + self.settings.visibility_timeout * (1 - _SETTLE_SHARE)
         seconds = min(self.settings.function_timeout, visible_at - time.monotonic())
         event = {"Records": [delivery.record for delivery in deliveries]}
         started, error = time.monotonic(), None
@@ -164,31 +165,31 @@ class EventSourceMapping:
         done = [delivery for delivery in deliveries if delivery.message_id not in failed]
         returned = [delivery for delivery in deliveries if delivery.message_id in failed]
         await self._settle(done, returned)
-        self.tell(BatchSettled(done, returned, time.monotonic() - started, error))
+        self.on_event(BatchSettled(done, returned, time.monotonic() - started, error))
 
     async def _settle(self, done: Sequence[Delivery], returned: Sequence[Delivery]) -> None:
         if done:
-            await self._persistently(lambda: self.queue.delete(done))
+            await self._retry(lambda: self.queue.delete(done))
         if returned:
-            await self._persistently(lambda: self.queue.release(returned))
+            await self._retry(lambda: self.queue.release(returned))
 
-    async def _persistently(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
-        """Call the queue until it answers; None where the mapping was told to stop meanwhile."""
-        pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+    async def _retry(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
+        """Call the queue until it answers; return None where `stop` was called meanwhile."""
+        pauses = chain(_RETRY_PAUSES, repeat(_RETRY_PAUSES[-1]))
         while True:
             try:
                 return await call()
             except TicketctlError as error:
-                self.tell(QueueRetry(error))
-            if self.stopping:
+                self.on_event(QueueRetry(error))
+            if self.is_stopping:
                 return None
             with suppress(TimeoutError):
                 async with asyncio.timeout(next(pauses)):
                     await self._stopping.wait()
 
 
-async def _start(environment: Environment) -> bool:
-    """Have the environment ready; one that dies at once is tried again, a few times."""
+async def _start_environment(environment: Environment) -> bool:
+    """Start the environment unless it is running, with a few attempts; return True where it is a new process."""
     for pause in _START_PAUSES:
         try:
             return await environment.start()

@@ -1,4 +1,4 @@
-"""SQS: the queue elsewhere. boto3 is synchronous, so each request runs in a thread.
+"""Amazon SQS as the queue. boto3 is synchronous, so each request runs in a thread.
 
 Requests and limits: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html.
 """
@@ -21,11 +21,11 @@ from ticketctl.tickets.messages import REGION, MalformedMessage, TicketMessage, 
 from ticketctl.tickets.protocols import DeadLetter, Delivery, OutboxMessage, QueuePolicy
 
 REQUEST_LIMIT = 10
-"""Messages of one request at most."""
-_PEEK = 20
-"""Seconds that a dead letter is hidden while all are looked through."""
-_HOST = re.compile(r"(?:[a-z]+\.)?sqs(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws|api)\.")
-_COUNTS = (
+"""The largest number of messages in one request."""
+_LISTING_TIMEOUT = 20
+"""Seconds for which a dead letter is hidden while all of them are listed."""
+_AWS_HOST = re.compile(r"(?:[a-z]+\.)?sqs(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws|api)\.")
+_COUNT_ATTRIBUTES = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
@@ -36,14 +36,14 @@ Item = TypeVar("Item")
 
 
 class SqsQueue:
-    """A queue of SQS, standard or FIFO; see `ports.TicketQueue` and `ports.Sender` for what each call means.
+    """An SQS queue, standard or FIFO; implements `TicketQueue` and `Sender` of `tickets.protocols`.
 
-    What is given back comes again when its visibility timeout ends; what dies is moved by the queue's own
-    redrive policy.
+    A released message is visible again when its visibility timeout ends. SQS moves spent messages to the dead-letter
+    queue by the queue's redrive policy.
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._url = _checked(url)
+        self._url = _check_url(url)
         self._hidden = math.ceil(settings.visibility_timeout)
         self._fifo = url.endswith(".fifo")
         self._client: Any = None
@@ -51,49 +51,49 @@ class SqsQueue:
     async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
         """Receive up to ten messages."""
         messages = await self._receive(self._url, limit, hidden=self._hidden, wait=wait)
-        return [self._delivery(message) for message in messages]
+        return [self._to_delivery(message) for message in messages]
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages; a receipt that is no longer valid deletes nothing."""
         await self._delete(self._url, [delivery.receipt for delivery in deliveries])
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Leave messages alone, as AWS does: they come again when their visibility timeout ends."""
+        """Do nothing, as AWS does: messages are visible again when their visibility timeout ends."""
 
     async def count_backlog(self) -> int:
-        """About how many messages there are: SQS does not count exactly."""
+        """Return approximately how many messages there are: SQS does not count exactly."""
         attributes = await self._attributes()
-        return sum(int(attributes[name]) for name in _COUNTS)
+        return sum(int(attributes[name]) for name in _COUNT_ATTRIBUTES)
 
     async def send(self, messages: Sequence[OutboxMessage]) -> Sequence[str]:
-        """Send messages, ten in a request; FIFO queues keep the order of each group."""
+        """Send messages, ten per request; return the ids of those that SQS accepted."""
         sent: list[str] = []
-        for chunk in _chunks(messages):
-            entries = [self._entry(number, message) for number, message in enumerate(chunk)]
+        for chunk in _split_into_requests(messages):
+            entries = [self._to_entry(number, message) for number, message in enumerate(chunk)]
             answer = await self._call("send_message_batch", QueueUrl=self._url, Entries=entries)
             sent += [chunk[int(entry["Id"])].message_id for entry in answer.get("Successful", ())]
         return sent
 
     async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """Look through the dead-letter queue and leave it as it was; of a FIFO group SQS shows the first ten."""
+        """List the dead-letter queue and make its messages visible again; of a FIFO group SQS shows the first ten."""
         url = await self._dead_letter_url()
-        messages = await self._look_through(url, limit)
-        await self._release(url, messages)
-        return [_letter(message) for message in messages]
+        messages = await self._receive_all(url, limit)
+        await self._unhide(url, messages)
+        return [_to_dead_letter(message) for message in messages]
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> int:
-        """Send dead letters to the queue, then delete them where they were."""
-        return await self._take_out(letters, self._send_again)
+        """Send dead letters to the queue, then delete them from the dead-letter queue."""
+        return await self._remove_dead_letters(letters, self._send_again)
 
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
         """Delete dead letters."""
 
-        async def nothing(_: Message) -> None: ...
+        async def skip(_: Message) -> None: ...
 
-        return await self._take_out(letters, nothing)
+        return await self._remove_dead_letters(letters, skip)
 
     async def policy(self) -> QueuePolicy:
-        """Ask the queue."""
+        """Return the queue's own attributes."""
         attributes = await self._attributes()
         redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
         count = redrive.get("maxReceiveCount")
@@ -102,39 +102,39 @@ class SqsQueue:
             max_receive_count=None if count is None else int(count),
         )
 
-    async def _take_out(
-        self, letters: Sequence[DeadLetter], first: Callable[[Message], Awaitable[None]]
+    async def _remove_dead_letters(
+        self, letters: Sequence[DeadLetter], before: Callable[[Message], Awaitable[None]]
     ) -> int:
-        """Delete these letters, each after `first` was done with it."""
+        """Delete these dead letters after awaiting `before` for each; return how many were found."""
         if not letters:
             return 0
         url, ids = await self._dead_letter_url(), {letter.message_id for letter in letters}
-        messages = await self._look_through(url, None)
-        chosen = [message for message in messages if message["MessageId"] in ids]
-        for message in chosen:
-            await first(message)
+        messages = await self._receive_all(url, None)
+        matching = [message for message in messages if message["MessageId"] in ids]
+        for message in matching:
+            await before(message)
             await self._delete(url, [message["ReceiptHandle"]])
-        await self._release(url, [message for message in messages if message["MessageId"] not in ids])
-        return len(chosen)
+        await self._unhide(url, [message for message in messages if message["MessageId"] not in ids])
+        return len(matching)
 
     async def _send_again(self, message: Message) -> None:
         group = message["Attributes"].get("MessageGroupId")
         fifo = {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())} if group else {}
         await self._call("send_message", QueueUrl=self._url, MessageBody=message["Body"], **fifo)
 
-    async def _look_through(self, url: str, limit: int | None) -> list[Message]:
-        """Receive each message of a queue once, hidden meanwhile; the oldest first."""
-        found: dict[str, Message] = {}
-        while limit is None or len(found) < limit:
-            wanted = REQUEST_LIMIT if limit is None else limit - len(found)
-            messages = await self._receive(url, wanted, hidden=_PEEK, wait=0)
+    async def _receive_all(self, url: str, limit: int | None) -> list[Message]:
+        """Receive each message of a queue once, which hides it; return them with the oldest first."""
+        received: dict[str, Message] = {}
+        while limit is None or len(received) < limit:
+            wanted = REQUEST_LIMIT if limit is None else limit - len(received)
+            messages = await self._receive(url, wanted, hidden=_LISTING_TIMEOUT, wait=0)
             if not messages:
                 break
-            found |= {message["MessageId"]: message for message in messages}
-        return sorted(found.values(), key=lambda message: int(message["Attributes"]["SentTimestamp"]))
+            received |= {message["MessageId"]: message for message in messages}
+        return sorted(received.values(), key=lambda message: int(message["Attributes"]["SentTimestamp"]))
 
-    async def _release(self, url: str, messages: Sequence[Message]) -> None:
-        for chunk in _chunks(messages):
+    async def _unhide(self, url: str, messages: Sequence[Message]) -> None:
+        for chunk in _split_into_requests(messages):
             entries = [
                 {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
                 for number, message in enumerate(chunk)
@@ -154,12 +154,12 @@ class SqsQueue:
         return messages
 
     async def _delete(self, url: str, receipts: Sequence[str]) -> None:
-        for chunk in _chunks(receipts):
+        for chunk in _split_into_requests(receipts):
             entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(chunk)]
             answer = await self._call("delete_message_batch", QueueUrl=url, Entries=entries)
-            refused = [failure for failure in answer.get("Failed", ()) if not failure["SenderFault"]]
-            if refused:
-                raise QueueError(f"the queue {url} did not delete: {refused[0].get('Message', refused[0])}")
+            failures = [failure for failure in answer.get("Failed", ()) if not failure["SenderFault"]]
+            if failures:
+                raise QueueError(f"the queue {url} did not delete: {failures[0].get('Message', failures[0])}")
 
     async def _dead_letter_url(self) -> str:
         policy = (await self._attributes()).get("RedrivePolicy")
@@ -183,7 +183,7 @@ class SqsQueue:
 
     def _request(self, name: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         if self._client is None:
-            self._client = _client(self._url)
+            self._client = _make_client(self._url)
         from botocore import exceptions
 
         try:
@@ -194,57 +194,57 @@ class SqsQueue:
                 hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             ) from error
         except exceptions.ClientError as error:
-            told = error.response.get("Error", {})
+            details = error.response.get("Error", {})
             raise QueueError(
-                f"the queue {self._url} refused: {told.get('Code')}: {told.get('Message')}",
-                hint="is TICKETCTL_QUEUE_URL right, and may these credentials use the queue?",
+                f"the queue {self._url} refused: {details.get('Code')}: {details.get('Message')}",
+                hint="is TICKETCTL_QUEUE_URL correct, and may these credentials use the queue?",
             ) from error
         except exceptions.BotoCoreError as error:
             raise QueueError(
-                f"the queue {self._url} cannot be reached: {error}", hint="is TICKETCTL_QUEUE_URL right?"
+                f"the queue {self._url} cannot be reached: {error}", hint="is TICKETCTL_QUEUE_URL correct?"
             ) from error
         return answer
 
-    def _entry(self, number: int, message: OutboxMessage) -> dict[str, str]:
+    def _to_entry(self, number: int, message: OutboxMessage) -> dict[str, str]:
         entry = {"Id": str(number), "MessageBody": message.body}
         if not self._fifo:
             return entry
-        # a digest, because a group's name may not have every character of an address
+        # a digest, because a group id allows fewer characters than an e-mail address
         group = hashlib.sha256((message.group or message.message_id).encode()).hexdigest()
         return entry | {"MessageGroupId": group, "MessageDeduplicationId": message.message_id}
 
-    def _delivery(self, message: Message) -> Delivery:
+    def _to_delivery(self, message: Message) -> Delivery:
         attributes = message["Attributes"]
         return Delivery(
             message_id=message["MessageId"],
             receipt=message["ReceiptHandle"],
             receive_count=int(attributes["ApproximateReceiveCount"]),
-            record=_record(message, self._url),
+            record=_to_record(message, self._url),
         )
 
 
-def _checked(url: str) -> str:
-    """The URL of a queue: `https://host/account/name`. Raises ConfigError."""
+def _check_url(url: str) -> str:
+    """Return the URL if it has the form `https://host/account/name`. Raises ConfigError."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.path.count("/") > 1
+        is_valid = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.path.count("/") > 1
     except ValueError:
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise ConfigError(
-            "TICKETCTL_QUEUE_URL is no queue's URL",
+            "TICKETCTL_QUEUE_URL is not the URL of a queue",
             hint="it looks like https://sqs.eu-central-1.amazonaws.com/123456789012/tickets",
         )
     return url
 
 
-def _client(url: str) -> Any:
-    """A client for the queue's host and region; anything but AWS is taken at its word (a local stand-in)."""
+def _make_client(url: str) -> Any:
+    """Make a client. For a host of AWS the host determines the region; any other host is used as the endpoint."""
     session = aws.session("TICKETCTL_QUEUE_URL")
     from botocore.config import Config
 
     parts = urlsplit(url)
-    host = _HOST.match(parts.hostname or "")
+    host = _AWS_HOST.match(parts.hostname or "")
     return session.client(
         "sqs",
         region_name=host[1] if host else session.region_name or REGION,
@@ -253,9 +253,9 @@ def _client(url: str) -> Any:
     )
 
 
-def _record(message: Message, url: str) -> dict[str, Any]:
+def _to_record(message: Message, url: str) -> dict[str, Any]:
     *_, account, name = urlsplit(url).path.split("/")
-    region = _HOST.match(urlsplit(url).hostname or "")
+    region = _AWS_HOST.match(urlsplit(url).hostname or "")
     region_name = region[1] if region else REGION
     return {
         "messageId": message["MessageId"],
@@ -270,7 +270,7 @@ def _record(message: Message, url: str) -> dict[str, Any]:
     }
 
 
-def _letter(message: Message) -> DeadLetter:
+def _to_dead_letter(message: Message) -> DeadLetter:
     record = {"messageId": message["MessageId"], "body": message["Body"]}
     (parsed,) = parse_event({"Records": [record]})
     return DeadLetter(
@@ -283,5 +283,5 @@ def _letter(message: Message) -> DeadLetter:
     )
 
 
-def _chunks(items: Sequence[Item]) -> list[Sequence[Item]]:
+def _split_into_requests(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [items[start : start + REQUEST_LIMIT] for start in range(0, len(items), REQUEST_LIMIT)]

@@ -107,15 +107,15 @@ async def _work(
         handler=HANDLER, variables=to_environment(settings), quiet=output.on_terminal(), meter=METER
     )
 
-    def hear(happening: "MappingEvent") -> None:
+    def on_event(event: "MappingEvent") -> None:
         reporter.spent = event_source_mapping.spent
-        reporter.tell(happening)
+        reporter.tell(event)
         if _is_over(event_source_mapping.spent, budget):
             event_source_mapping.stop()
 
     async with open_operator_resources(found) as opened:
         await opened.queue.count_backlog()  # a queue that is not there is an error now, and trouble later
-        event_source_mapping = EventSourceMapping(opened.queue, function, settings, hear, drain)
+        event_source_mapping = EventSourceMapping(opened.queue, function, settings, on_event, drain)
         if _is_over(0.0, budget):
             event_source_mapping.stop()
         await _flush(opened, reporter)
