@@ -1,18 +1,19 @@
 """What all tests share: a real Postgres, migrated once, copied for each test that asks for a database."""
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as examples
 
+from tests.server_folder import server_folder
 from ticketctl.postgres.embedded import EmbeddedServer
 
 examples.register_profile("untimed", deadline=None)
@@ -33,6 +34,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"chaos: {figures}; nothing lost, nothing done twice")
 
 
+def pytest_configure() -> None:
+    """End a run that gets SIGTERM as Ctrl-C ends it: through its fixtures."""
+    with suppress(ValueError):  # only the main thread may set a handler
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run named files in this process, which starts sooner; run whole folders in four processes, since most tests wait."""
+    named_files = [argument for argument in config.args if Path(argument.split("::")[0]).is_file()]
+    return 0 if named_files and len(named_files) == len(config.args) else 4
+
+
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings must not reach the tests."""
@@ -43,10 +56,8 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """A folder that the server's own account can enter: pytest's temporary folders are private."""
-    home = Path(tempfile.mkdtemp(prefix="ticketctl-tests-"))
-    home.chmod(0o755)
-    yield home
-    shutil.rmtree(home)
+    with server_folder(0o755) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

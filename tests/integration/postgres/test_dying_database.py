@@ -1,10 +1,8 @@
 """A database that dies in the middle: what was done stays, what was not is returned, nothing is half-written."""
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import NOON, FakeContext, FakeProvider, FakeRouter
+from tests.server_folder import server_folder
 from ticketctl import event_loops, runtime
 from ticketctl import worker as worker_module
 from ticketctl.event_loops import LOOPS, Loop
@@ -34,11 +33,9 @@ PAIRS = [("null", "run-per-invocation"), ("queue-pre-ping", "runner")]
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A home that the server's own account can enter."""
-    made = Path(tempfile.mkdtemp(prefix="dying-"))
-    made.chmod(0o711)
-    yield made / "home"
-    EmbeddedServer(made / "home").stop()
-    shutil.rmtree(made)
+    with server_folder() as folder:
+        yield folder / "home"
+        EmbeddedServer(folder / "home").stop()
 
 
 class Mortal:

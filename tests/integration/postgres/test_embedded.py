@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.server_folder import server_folder
 from ticketctl.errors import ConfigError, DatabaseError
 from ticketctl.postgres.embedded import EmbeddedServer
 
@@ -43,15 +43,6 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the serve
 
 
 @contextmanager
-def open_folder() -> Iterator[Path]:
-    """A folder that every account can enter, unlike pytest's own."""
-    made = Path(tempfile.mkdtemp(prefix="embedded-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
-
-
-@contextmanager
 def stopped_at_the_end(home: Path) -> Iterator[Path]:
     yield home
     if home.exists():
@@ -60,7 +51,7 @@ def stopped_at_the_end(home: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with open_folder() as made:
+    with server_folder() as made:
         yield made
 
 
@@ -73,7 +64,7 @@ def new_home(folder: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Path]:
-    with open_folder() as made:
+    with server_folder() as made:
         with EmbeddedServer(made / "home").use():
             pass
         yield made / "home"
