@@ -217,7 +217,7 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
     from ticketctl.ai.providers.factory import load_taxonomy
     from ticketctl.ai.taxonomy.schema import SENTIMENTS
     from ticketctl.postgres.reviews import PostgresReviews
-    from ticketctl.tickets.review import AllowedValues, ReviewService
+    from ticketctl.tickets.review import ReviewService
 
     taxonomy = load_taxonomy(database.settings)
     async with open_connections(database.settings) as connections:
@@ -226,12 +226,12 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
             tickets=PostgresStore(connections),
             reviews=PostgresReviews(connections),
             router=taxonomy,
-            allowed=AllowedValues(
-                category=tuple(category.name for category in taxonomy.categories),
-                priority=tuple(priority.name for priority in taxonomy.priorities),
-                sentiment=SENTIMENTS,
-                team=tuple(team.name for team in taxonomy.teams),
-            ),
+            allowed={
+                "category": [category.name for category in taxonomy.categories],
+                "priority": [priority.name for priority in taxonomy.priorities],
+                "sentiment": SENTIMENTS,
+                "team": [team.name for team in taxonomy.teams],
+            },
         )
 
 

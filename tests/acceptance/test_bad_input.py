@@ -111,7 +111,7 @@ CREATE: list[tuple[tuple[str | bytes, ...], str | bytes, str]] = [
     (("x", "--body-file", "-"), b"y" * 200_001, "the body has 200,001 characters"),
     (("x", "--body-file", "none.txt"), b"", "none.txt cannot be read"),
     (("x", "--body", "y", "--body-file", "-"), b"", "both given"),
-    (("x", "--requester", "nobody"), b"", "no e-mail address"),
+    (("x", "--requester", "nobody"), b"", "not an e-mail address"),
     (("x", "--idempotency-key", ""), b"", "idempotency key is empty"),
     ((), b"", "the subject is missing"),
 ]
@@ -133,7 +133,7 @@ def test_the_same_key_again(ticketctl: Program, rows: Callable[[], str]) -> None
     first = ticketctl("create", "Fire", "--idempotency-key", "k")
     before = rows()
     assert ticketctl("create", "Fire", "--idempotency-key", "k") == first
-    refused(ticketctl("create", "Water", "--idempotency-key", "k"), USAGE, "with another content")
+    refused(ticketctl("create", "Water", "--idempotency-key", "k"), USAGE, "which has other content")
     assert rows() == before
 
 

@@ -49,7 +49,7 @@ _DETAILS = {
     401: "a bearer token is needed",
     403: "the token may only read",
     404: "there is no ticket 4711",
-    409: "ticket 4711 is processed and cannot be tried again",
+    409: "ticket 4711 is processed and cannot be retried",
     413: "the body is larger than 2,500,000 bytes",
     422: "the subject is empty",
     429: "this client asks too often",

@@ -8,8 +8,7 @@ from sqlalchemy.sql.expression import TextualSelect
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import reviews
-from ticketctl.postgres.sql.fragments import HUMAN_FIELDS
-from ticketctl.tickets.models import Ticket
+from ticketctl.tickets.models import EDITABLE_FIELDS, Ticket
 from ticketctl.tickets.statuses import TicketStatus
 
 
@@ -21,7 +20,7 @@ class PostgresReviews:
 
     async def set(self, ticket_id: int, values: Mapping[str, str], *, routed: str | None) -> Ticket | None:
         """Set fields and mark them as set by a person."""
-        fields = {name: values.get(name) for name in HUMAN_FIELDS}
+        fields = {name: values.get(name) for name in EDITABLE_FIELDS}
         names = encode_jsonb(list(values))
         return await self._execute(
             reviews.SET_FIELDS, **fields, ticket_id=ticket_id, routed=routed, names=names

@@ -1,4 +1,4 @@
-"""The nouns: a ticket, what the AI pipeline says of it, and what was done to it. Plain frozen dataclasses."""
+"""The domain model: a ticket, the outputs of the pipeline and the attempts, as frozen dataclasses."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,15 +9,20 @@ from uuid import UUID
 from ticketctl.tickets.statuses import TicketStatus
 
 SUBJECT_LIMIT = 500
-"""Characters that a subject may have at most."""
+"""The maximum length of a subject, in characters."""
 BODY_LIMIT = 200_000
-"""Characters that a body may have at most."""
+"""The maximum length of a body, in characters."""
 LARGEST_ID = 2**63 - 1
-"""The largest number of a ticket: the largest that a bigint holds."""
+"""The largest ticket id: the largest value of a Postgres bigint."""
+
+CLASSIFIED_FIELDS = ("category", "priority", "sentiment", "language")
+"""The fields of a ticket that classification fills."""
+EDITABLE_FIELDS = (*CLASSIFIED_FIELDS, "team", "draft")
+"""The fields that a person may set. The pipeline never overwrites a value that a person set."""
 
 
 class Step(StrEnum):
-    """The four things that the pipeline does to a ticket, in order; the first two run at the same time."""
+    """The four steps of the pipeline, in order. The first two run concurrently."""
 
     CLASSIFY = "classify"
     EXTRACT = "extract"
@@ -27,7 +32,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTicket:
-    """What a person writes: everything that a ticket is made from."""
+    """The input for a new ticket."""
 
     subject: str
     body: str = ""
@@ -37,7 +42,7 @@ class NewTicket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """One row of `tickets`. Times carry an offset; `confidence` is 0 to 1."""
+    """One row of `tickets`. Times are timezone-aware; `confidence` is between 0 and 1."""
 
     id: int
     subject: str
@@ -64,17 +69,17 @@ class Ticket:
 
     @property
     def text(self) -> str:
-        """What the pipeline reads: the subject, an empty line, the body."""
+        """Return the text that the pipeline reads: the subject, an empty line and the body."""
         return f"{self.subject}\n\n{self.body}" if self.body else self.subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """What a ticket is about.
+    """The output of the first step: what a ticket is about.
 
-    `category` is None where nothing fits; `confidence` is 0 to 1; `method` says how it was found ("rules",
-    "model", ...); `review` gives the reasons, if any, for a human to look; `degraded` says that the provider
-    failed and the offline engine stood in.
+    `category` is None if no category fits. `confidence` is between 0 and 1. `method` names how the category was
+    chosen ("rules", "model", "human", ...). `review` lists the reasons why a person must check the result.
+    `degraded` means that the provider failed and the offline engine produced this output instead.
     """
 
     category: str | None
@@ -89,9 +94,9 @@ class Classification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """Something named in a ticket: `kind` ("email", "order_id", ...), its text, and its place.
+    """An entity in a ticket's text, such as an e-mail address or an order number.
 
-    `start` and `end` count characters of `Ticket.text`; a masked value keeps the place of what it hides.
+    `start` and `end` are character offsets in `Ticket.text`. A masked value keeps the offsets of the original.
     """
 
     kind: str
@@ -102,7 +107,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """The entities of one ticket, in the order of their place."""
+    """The output of the second step: the entities of a ticket, ordered by their offsets."""
 
     entities: tuple[Entity, ...] = ()
     review: tuple[str, ...] = ()
@@ -111,7 +116,7 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The team that gets a ticket, the rule that chose it, and why."""
+    """The output of the third step: the team that gets the ticket, and the rule that chose it with its reason."""
 
     team: str
     rule: str
@@ -120,7 +125,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A reply for a human to send, or not. `method` says what wrote it ("template", "model")."""
+    """The output of the last step: a reply that a person may send. `method` names its source ("template", "model")."""
 
     text: str
     method: str
@@ -130,9 +135,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """One row of `steps`: an output that is saved, and what it cost.
+    """One row of `steps`: the saved output of a step with its cost.
 
-    `duration_ms` is wall time; `sent` is the text that left the machine, None where nothing did.
+    `duration_ms` is wall-clock time. `sent` is the text that went to a remote provider, None if none did.
     """
 
     step: Step
@@ -149,7 +154,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One row of `attempts`: one try at one ticket. `outcome` is None while it runs."""
+    """One row of `attempts`: one attempt to process one ticket. `outcome` is None while it runs."""
 
     attempt: int
     started_at: datetime
@@ -163,23 +168,21 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketDetails:
-    """A ticket with every saved step and every try."""
+    """A ticket with its saved steps and its attempts."""
 
     ticket: Ticket
     steps: list[StepRecord] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
 
 
-def apply_human_edits(said: Classification, ticket: Ticket) -> Classification:
-    """A human's word stands: routing and drafting go by it too.
+def apply_human_edits(classification: Classification, ticket: Ticket) -> Classification:
+    """Return the classification with the values that a person set on the ticket; routing and drafting use them.
 
-    Who set the category has read the ticket: what the step doubted needs no human any more.
+    A person who set the category has read the ticket, so the reasons for a review of the classification go.
     """
-    theirs: dict[str, Any] = {
-        name: getattr(ticket, name)
-        for name in ("category", "priority", "sentiment", "language")
-        if name in ticket.set_by_human
+    edits: dict[str, Any] = {
+        name: getattr(ticket, name) for name in CLASSIFIED_FIELDS if name in ticket.set_by_human
     }
-    if "category" in theirs:
-        theirs |= {"confidence": 1.0, "method": "human", "review": ()}
-    return replace(said, **theirs) if theirs else said
+    if "category" in edits:
+        edits |= {"confidence": 1.0, "method": "human", "review": ()}
+    return replace(classification, **edits) if edits else classification

@@ -1,9 +1,9 @@
-"""What a person says of a ticket: their word is marked as theirs, and no run ever overwrites it."""
+"""Reviews: a person corrects, approves or rejects what the pipeline wrote, and no later run overwrites it."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import msgspec
 
@@ -22,59 +22,49 @@ from ticketctl.tickets.models import (
 from ticketctl.tickets.protocols import Router, TicketStore
 from ticketctl.tickets.statuses import TicketStatus
 
-FIELDS = ("category", "priority", "sentiment", "language", "team", "draft")
-"""What a person may set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedValues:
-    """The words that a ticket may have."""
-
-    category: tuple[str, ...]
-    priority: tuple[str, ...]
-    sentiment: tuple[str, ...]
-    team: tuple[str, ...]
-
 
 class ReviewStore(Protocol):
-    """Keeps what a person said. Every write is one statement. All raise DatabaseError."""
+    """Stores the decisions of reviewers. Every write is one statement. All methods raise DatabaseError."""
 
     async def set(self, ticket_id: int, values: Mapping[str, str], *, routed: str | None) -> Ticket | None:
-        """Set fields and mark them as a human's; None where there is no such ticket.
+        """Set fields and mark them as set by a person. Return None if there is no such ticket.
 
-        `routed` is the team that the rules choose now: it counts unless a human set the team, or a run is
-        under way, which routes by itself.
+        `routed` is the team that the routing rules choose for the new values. The store ignores it if a person
+        set the team, or while a worker processes the ticket: the worker routes the ticket itself.
         """
 
     async def approve(self, ticket_id: int) -> Ticket | None:
-        """Mark all that there is as a human's word; None where no run of the ticket has ended well."""
+        """Mark all current values as set by a person. Return None unless the pipeline has finished the ticket."""
 
     async def reject(self, ticket_id: int, reason: str | None) -> Ticket | None:
-        """Drop the draft for good; None where no run of the ticket has ended well."""
+        """Delete the draft for good. Return None unless the pipeline has finished the ticket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewService:
-    """Where a person reviews tickets, over one event loop's stores. All calls raise DatabaseError."""
+    """What a reviewer does with tickets, over the stores of one event loop. All methods raise DatabaseError.
+
+    `allowed` lists the values of each field that has a fixed set of values.
+    """
 
     tickets: TicketStore
     reviews: ReviewStore
     router: Router
-    allowed: AllowedValues
+    allowed: Mapping[str, Sequence[str]]
 
     async def list_waiting(self, limit: int) -> list[TicketDetails]:
-        """Tickets that need a review, the oldest first. Raises InvalidInputError for a limit out of range."""
+        """Return tickets that need a review, the oldest first. Raise InvalidInputError for a limit out of range."""
         wanted = TicketFilter(status=TicketStatus.NEEDS_REVIEW)
         page = await service.list_tickets(self.tickets, wanted, sort="created", limit=limit)
         found = [await self.tickets.get_details(ticket.id) for ticket in page.tickets]
         return [details for details in found if details is not None]
 
     async def set(self, ticket_id: int, values: Mapping[str, str]) -> Ticket:
-        """Set fields; the team then follows the rules, unless it is a human's word itself.
+        """Set fields. The routing rules then choose the team again, unless a person set it.
 
         Raises:
             NotFoundError: There is no such ticket.
-            InvalidInputError: Nothing is set, or a value is none that the field may have.
+            InvalidInputError: There are no values, or a field cannot have its value.
         """
         self._check(values)
         details = await service.show(self.tickets, ticket_id)
@@ -82,22 +72,24 @@ class ReviewService:
         return ticket or (await service.show(self.tickets, ticket_id)).ticket
 
     async def approve(self, ticket_id: int) -> Ticket:
-        """Take the engine's word as a human's: all that the ticket has is marked so, and it is processed.
+        """Mark all current values as set by a person and the ticket as processed.
 
         Raises:
             NotFoundError: There is no such ticket.
-            InvalidInputError: It is not one to be reviewed: no run of it has ended well, or it is closed.
+            InvalidInputError: There is nothing to review: the pipeline has not finished the ticket, or it is closed.
         """
-        return await self.reviews.approve(service.require_id(ticket_id)) or await self._refused(ticket_id)
+        return await self.reviews.approve(
+            service.require_id(ticket_id)
+        ) or await self._raise_nothing_to_review(ticket_id)
 
     async def reject(self, ticket_id: int, reason: str | None = None) -> Ticket:
-        """Drop the draft: no run writes another, and the ticket is processed. Raises as `approve`."""
+        """Delete the draft, so that no later run writes another, and mark the ticket as processed. Raise as `approve`."""
         service.check_text("reason", reason, limit=service.FILTER_LIMIT)
-        return await self.reviews.reject(service.require_id(ticket_id), reason) or await self._refused(
-            ticket_id
-        )
+        return await self.reviews.reject(
+            service.require_id(ticket_id), reason
+        ) or await self._raise_nothing_to_review(ticket_id)
 
-    async def _refused(self, ticket_id: int) -> Ticket:
+    async def _raise_nothing_to_review(self, ticket_id: int) -> NoReturn:
         ticket = (await service.show(self.tickets, ticket_id)).ticket
         hint = (
             "nothing is left to do" if ticket.status is TicketStatus.CLOSED else "ticketctl work processes it"
@@ -108,14 +100,14 @@ class ReviewService:
 
     def _routed(self, details: TicketDetails, values: Mapping[str, str]) -> str | None:
         if not values.keys() - {"team", "draft"}:
-            return None  # the rules go by the rest
+            return None  # no routing rule looks at the team or the draft
         changed = replace(
             details.ticket,
             set_by_human=[*details.ticket.set_by_human, *values],
-            **values,  # type: ignore[arg-type] # the names were checked
+            **values,  # type: ignore[arg-type] # _check has checked the names
         )
-        found = read_analysis(replace(details, ticket=changed))
-        return None if found is None else self.router.route(*found).team
+        analysis = read_analysis(replace(details, ticket=changed))
+        return None if analysis is None else self.router.route(*analysis).team
 
     def _check(self, values: Mapping[str, str]) -> None:
         if not values:
@@ -125,14 +117,15 @@ class ReviewService:
                 _check_draft(value)
             elif name == "language":
                 _check_language(value)
-            elif value not in (known := getattr(self.allowed, name)):
+            elif value not in self.allowed[name]:
                 raise InvalidInputError(
-                    f"there is no {name} {value!r}", hint=f"the taxonomy has: {', '.join(known)}"
+                    f"there is no {name} {value!r}",
+                    hint=f"the taxonomy has: {', '.join(self.allowed[name])}",
                 )
 
 
 def read_analysis(details: TicketDetails) -> tuple[Classification, Extraction] | None:
-    """What routing goes by: the saved steps, a human's word in place of the engine's; None without any."""
+    """Return the saved outputs of the first two steps, with a person's edits applied; None if one is missing."""
     outputs = {record.step: record.output for record in details.steps}
     if not {Step.CLASSIFY, Step.EXTRACT} <= outputs.keys():
         return None
@@ -142,7 +135,7 @@ def read_analysis(details: TicketDetails) -> tuple[Classification, Extraction] |
 
 
 def list_review_reasons(details: TicketDetails) -> Sequence[str]:
-    """Why the steps asked for a human, in the order of the steps, less what a human has settled since."""
+    """Return the steps' reasons for a review, without those that a person has settled since."""
     settled = {Step.CLASSIFY: "category", Step.RESPOND: "draft"}
     return [
         reason
@@ -160,4 +153,4 @@ def _check_draft(text: str) -> None:
 
 def _check_language(code: str) -> None:
     if not re.fullmatch(r"[a-z]{2,3}", code):
-        raise InvalidInputError(f"there is no language {code!r}", hint="it is a code of ISO 639: en, de, und")
+        raise InvalidInputError(f"there is no language {code!r}", hint="use an ISO 639 code: en, de, und")

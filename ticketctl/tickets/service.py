@@ -1,4 +1,4 @@
-"""What a person does with tickets: the command line and the API both come through here."""
+"""The use cases of a ticket: create, list, show, close, retry. The command line and the API both call them."""
 
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.tickets.filters import FILTERS, TicketFilter
@@ -6,22 +6,22 @@ from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewT
 from ticketctl.tickets.protocols import Operations, TicketPage, TicketStore
 
 REQUESTER_LIMIT = 320
-"""Characters of an e-mail address, after RFC 3696's erratum 1690 rounded up."""
+"""The maximum length of an e-mail address in characters: 254 by RFC 3696 (erratum 1690), with some room."""
 KEY_LIMIT = 255
-"""Characters of an idempotency key."""
+"""The maximum length of an idempotency key, in characters."""
 FILTER_LIMIT = 1000
-"""Characters that a list may be asked for: tens of thousands of words exhaust the server's stack."""
+"""The maximum length of a filter's text: a search for tens of thousands of words exhausts Postgres's stack."""
 PAGE_LIMIT = 1000
-"""Tickets on one page at most."""
+"""The maximum number of tickets on one page."""
 
 
 async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
-    """Make a ticket and its message; True where it is new.
+    """Create a ticket and its message. Return the ticket, and True if it is new.
 
-    The same idempotency key again answers the first ticket and makes nothing.
+    The same idempotency key again returns the first ticket and creates nothing.
 
     Raises:
-        InvalidInputError: A field cannot be used, or its key was used with another content.
+        InvalidInputError: A field is invalid, or the key belongs to a ticket with other content.
     """
     _check(ticket)
     made, new = await store.create(ticket)
@@ -31,7 +31,7 @@ async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
         ticket.requester,
     ):
         raise InvalidInputError(
-            f"the idempotency key was used before, for ticket {made.id} with another content",
+            f"the idempotency key belongs to ticket {made.id}, which has other content",
             hint="send the same content again, or choose another key",
         )
     return made, new
@@ -46,10 +46,10 @@ async def list_tickets(
     after: str | None = None,
     count: bool = False,
 ) -> TicketPage:
-    """Read one page of tickets; `count` asks for the number of all matches too.
+    """Return one page of tickets; `count` adds the number of all matches.
 
     Raises:
-        InvalidInputError: The limit, order, cursor or search cannot be used.
+        InvalidInputError: The limit, the order, the cursor or a filter is invalid.
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise InvalidInputError(f"a page cannot have {limit} tickets", hint=f"it can have 1 to {PAGE_LIMIT}")
@@ -60,7 +60,7 @@ async def list_tickets(
 
 
 async def show(store: TicketStore, ticket_id: int) -> TicketDetails:
-    """Read a ticket with its steps and tries. Raises NotFoundError."""
+    """Return a ticket with its steps and attempts. Raise NotFoundError."""
     details = await store.get_details(require_id(ticket_id))
     if details is None:
         raise _no_ticket(ticket_id)
@@ -68,7 +68,7 @@ async def show(store: TicketStore, ticket_id: int) -> TicketDetails:
 
 
 async def close(store: TicketStore, ticket_id: int) -> Ticket:
-    """Close a ticket. Raises NotFoundError."""
+    """Close a ticket. Raise NotFoundError."""
     ticket = await store.close(require_id(ticket_id))
     if ticket is None:
         raise _no_ticket(ticket_id)
@@ -76,18 +76,18 @@ async def close(store: TicketStore, ticket_id: int) -> Ticket:
 
 
 async def retry(store: TicketStore, operations: Operations, ticket_id: int) -> Ticket:
-    """Give a ticket another try, and answer it as it is then.
+    """Queue a ticket for another attempt and return it.
 
     Raises:
-        NotFoundError: There is none.
-        ConflictError: It is settled, or being worked on.
+        NotFoundError: There is no such ticket.
+        ConflictError: The ticket is settled, or a worker processes it.
     """
     retried = await operations.retry([require_id(ticket_id)])
     ticket = (await show(store, ticket_id)).ticket
     if not retried:
         raise ConflictError(
-            f"ticket {ticket_id} is {ticket.status} and cannot be tried again",
-            hint="what failed, needs review, or waits for a worker can be",
+            f"ticket {ticket_id} is {ticket.status} and cannot be retried",
+            hint="you can retry tickets that failed, need a review, or wait for a worker",
         )
     return ticket
 
@@ -102,13 +102,13 @@ def _check(ticket: NewTicket) -> None:
     check_text("requester", ticket.requester, limit=REQUESTER_LIMIT)
     check_text("idempotency key", ticket.idempotency_key, limit=KEY_LIMIT)
     if ticket.requester is not None and "@" not in ticket.requester:
-        raise InvalidInputError("the requester is no e-mail address", hint="it looks like ada@example.com")
+        raise InvalidInputError("the requester is not an e-mail address", hint="example: ada@example.com")
     if ticket.idempotency_key is not None and not ticket.idempotency_key:
-        raise InvalidInputError("the idempotency key is empty", hint="leave it out, or give it a value")
+        raise InvalidInputError("the idempotency key is empty", hint="omit it, or give it a value")
 
 
 def check_text(name: str, value: str | None, *, limit: int) -> None:
-    """Raise InvalidInputError for a text that is too long, or that the database cannot keep."""
+    """Raise InvalidInputError for a text that is too long or that the database cannot store."""
     if value is None:
         return
     if len(value) > limit:
@@ -117,7 +117,7 @@ def check_text(name: str, value: str | None, *, limit: int) -> None:
         )
     if "\0" in value:
         raise InvalidInputError(
-            f"the {name} has a NUL character, which the database cannot keep", hint="take it out"
+            f"the {name} has a NUL character, which the database cannot store", hint="remove it"
         )
     try:
         value.encode()
@@ -126,11 +126,11 @@ def check_text(name: str, value: str | None, *, limit: int) -> None:
 
 
 def require_id(ticket_id: int) -> int:
-    """The number itself. Raises NotFoundError for one that no ticket can have, so that nobody asks for it."""
+    """Return the id. Raise NotFoundError if no ticket can have it: Postgres would refuse a larger number."""
     if not 1 <= ticket_id <= LARGEST_ID:
         raise _no_ticket(ticket_id)
     return ticket_id
 
 
 def _no_ticket(ticket_id: int) -> NotFoundError:
-    return NotFoundError(f"there is no ticket {ticket_id}", hint="ticketctl list shows the tickets there are")
+    return NotFoundError(f"there is no ticket {ticket_id}", hint="ticketctl list shows all tickets")

@@ -16,18 +16,18 @@ from ticketctl.postgres.reviews import PostgresReviews
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import NewTicket, Ticket
+from ticketctl.tickets.models import EDITABLE_FIELDS, NewTicket, Ticket
 from ticketctl.tickets.protocols import Claim
-from ticketctl.tickets.review import FIELDS, AllowedValues, ReviewService
+from ticketctl.tickets.review import ReviewService
 from ticketctl.tickets.statuses import TicketStatus
 
 TAXONOMY = default_taxonomy()
-VOCABULARY = AllowedValues(
-    category=tuple(category.name for category in TAXONOMY.categories),
-    priority=tuple(priority.name for priority in TAXONOMY.priorities),
-    sentiment=SENTIMENTS,
-    team=tuple(team.name for team in TAXONOMY.teams),
-)
+ALLOWED = {
+    "category": [category.name for category in TAXONOMY.categories],
+    "priority": [priority.name for priority in TAXONOMY.priorities],
+    "sentiment": SENTIMENTS,
+    "team": [team.name for team in TAXONOMY.teams],
+}
 UNSURE = NewTicket(subject="It is broken somehow", body="please look at it")
 THEIRS = {
     "category": "sales",
@@ -42,7 +42,7 @@ THEIRS = {
 @pytest.fixture
 def service(store: PostgresStore, connections: Connections) -> ReviewService:
     return ReviewService(
-        tickets=store, reviews=PostgresReviews(connections), router=TAXONOMY, allowed=VOCABULARY
+        tickets=store, reviews=PostgresReviews(connections), router=TAXONOMY, allowed=ALLOWED
     )
 
 
@@ -81,7 +81,7 @@ async def made(store: PostgresStore, ticket: NewTicket = UNSURE) -> int:
 
 
 def word(ticket: Ticket) -> dict[str, str | None]:
-    return {name: getattr(ticket, name) for name in FIELDS}
+    return {name: getattr(ticket, name) for name in EDITABLE_FIELDS}
 
 
 @pytest.mark.parametrize("when", ["before the first run", "after it", "while it runs"])
@@ -108,7 +108,7 @@ async def test_no_run_overwrites_what_a_human_set(
     assert (after.status, after.confidence) == (TicketStatus.PROCESSED, 1.0)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", EDITABLE_FIELDS)
 async def test_what_is_not_set_stays_the_engines(
     service: ReviewService, store: PostgresStore, name: str, again: Callable[[int], str]
 ) -> None:

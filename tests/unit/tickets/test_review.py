@@ -13,15 +13,15 @@ from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import TicketPage
-from ticketctl.tickets.review import AllowedValues, ReviewService
+from ticketctl.tickets.review import ReviewService
 from ticketctl.tickets.statuses import TicketStatus
 
-VOCABULARY = AllowedValues(
-    category=("billing", "outage"),
-    priority=("low", "high"),
-    sentiment=("negative", "neutral", "positive"),
-    team=("support", "billing team"),
-)
+ALLOWED = {
+    "category": ("billing", "outage"),
+    "priority": ("low", "high"),
+    "sentiment": ("negative", "neutral", "positive"),
+    "team": ("support", "billing team"),
+}
 CLASSIFIED: dict[str, Any] = {
     "category": "billing",
     "priority": "low",
@@ -93,7 +93,7 @@ def said() -> Said:
 
 @pytest.fixture
 def service(store: Tickets, said: Said) -> ReviewService:
-    return ReviewService(tickets=store, reviews=said, router=FakeRouter(), allowed=VOCABULARY)
+    return ReviewService(tickets=store, reviews=said, router=FakeRouter(), allowed=ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_a_ticket_that_nobody_has_read_gets_no_team(service: ReviewService
         ({"language": "English"}, "no language 'English'", "ISO 639"),
         ({"language": "e\n"}, "no language", "ISO 639"),
         ({"draft": " \n"}, "the draft is empty", "reject"),
-        ({"draft": "a\0"}, "NUL", "take it out"),
+        ({"draft": "a\0"}, "NUL", "remove it"),
         ({"draft": "a" * (BODY_LIMIT + 1)}, "200,001 characters", "200,000"),
         ({"category": "outage", "team": "nobody"}, "no team", "support"),
     ],

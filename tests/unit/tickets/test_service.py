@@ -38,8 +38,8 @@ async def test_a_ticket_is_made_as_it_was_written(ticket: NewTicket) -> None:
         (NewTicket(subject="x", idempotency_key="\0"), "the idempotency key has a NUL character"),
         (NewTicket(subject="\udcff"), "the subject is not valid text"),
         (NewTicket(subject="x", body="\ud800"), "the body is not valid text"),
-        (NewTicket(subject="x", requester="nobody"), "no e-mail address"),
-        (NewTicket(subject="x", requester=""), "no e-mail address"),
+        (NewTicket(subject="x", requester="nobody"), "not an e-mail address"),
+        (NewTicket(subject="x", requester=""), "not an e-mail address"),
         (NewTicket(subject="x", requester="a@" + "b" * 320), "the requester has 322 characters"),
         (NewTicket(subject="x", idempotency_key=""), "the idempotency key is empty"),
         (NewTicket(subject="x", idempotency_key="k" * 256), "the idempotency key has 256 characters"),
@@ -73,7 +73,7 @@ async def test_the_same_key_again_answers_the_first_ticket() -> None:
 async def test_the_same_key_with_another_content_is_an_error(other: NewTicket) -> None:
     store = FakeStore()
     await service.create(store, NewTicket(subject="x", idempotency_key="k"))
-    with pytest.raises(InvalidInputError, match="for ticket 1 with another content"):
+    with pytest.raises(InvalidInputError, match="belongs to ticket 1, which has other content"):
         await service.create(store, other)
     assert len(store.tickets) == 1
 
@@ -130,7 +130,7 @@ async def test_a_ticket_that_is_not_there(ticket_id: int) -> None:
     for look in (service.show, service.close):
         with pytest.raises(NotFoundError, match=f"there is no ticket {ticket_id}$") as raised:
             await look(store, ticket_id)
-        assert raised.value.hint == "ticketctl list shows the tickets there are"
+        assert raised.value.hint == "ticketctl list shows all tickets"
 
 
 async def test_a_number_that_no_ticket_can_have_is_not_asked_for() -> None:
@@ -164,7 +164,7 @@ async def test_another_try_answers_the_ticket_as_it_is_then() -> None:
 async def test_what_is_settled_or_worked_on_is_left_alone(status: TicketStatus) -> None:
     store = FakeStore.of(1)
     store.change(1, status=status)
-    with pytest.raises(ConflictError, match=f"ticket 1 is {status} and cannot be tried again"):
+    with pytest.raises(ConflictError, match=f"ticket 1 is {status} and cannot be retried"):
         await service.retry(store, FakeOperations(store), 1)
     assert store.tickets[1].status is status
 

@@ -1,6 +1,6 @@
 """A person and the tickets that need one, one after the other, on a terminal."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -108,9 +108,8 @@ class _Review:
     def _choose(self, name: str) -> bool:
         """Have the person choose a word; False where they leave it as it is."""
 
-        async def known(reviews: "ReviewService") -> tuple[str, ...]:
-            choices: tuple[str, ...] = getattr(reviews.allowed, name)
-            return choices
+        async def known(reviews: "ReviewService") -> Sequence[str]:
+            return reviews.allowed[name]
 
         choices = run_review(self._found, known)
         for number, choice in enumerate(choices, start=1):

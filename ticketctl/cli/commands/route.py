@@ -73,11 +73,9 @@ def _tried(
 
 
 def _met(when: "Conditions", classification: "Classification") -> str:
-    held = [
-        f"{name} is {getattr(classification, name)}"
-        for name in ("category", "priority", "sentiment", "language")
-        if getattr(when, name)
-    ]
+    from ticketctl.tickets.models import CLASSIFIED_FIELDS
+
+    held = [f"{name} is {getattr(classification, name)}" for name in CLASSIFIED_FIELDS if getattr(when, name)]
     if when.confidence_below is not None or when.confidence_from is not None:
         held.append(f"confidence is {classification.confidence:.2f}")
     held += [f"there is a {kind}" for kind in when.entities]

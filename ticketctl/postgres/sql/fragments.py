@@ -8,9 +8,6 @@ LEASE_EXPIRED = "the worker ended or froze: its lease ran out"
 CLAIMABLE = "(status = 'new' or status = 'processing' and lease_until < now())"
 """The condition under which a worker may claim a ticket; it names columns of `tickets` without an alias."""
 
-HUMAN_FIELDS = ("category", "priority", "sentiment", "language", "team", "draft")
-"""The columns of `tickets` that a person may set."""
-
 _TICKET_COLUMNS = [column.name for column in tickets.columns]
 
 

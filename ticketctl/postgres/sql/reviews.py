@@ -4,9 +4,13 @@ from sqlalchemy import text
 from sqlalchemy.sql.expression import TextualSelect
 
 from ticketctl.postgres.schema import tickets
-from ticketctl.postgres.sql.fragments import HUMAN_FIELDS, ticket_columns
+from ticketctl.postgres.sql.fragments import ticket_columns
+from ticketctl.tickets.models import EDITABLE_FIELDS
 
-_FIELD_VALUES = ", ".join(f"('{name}', t.{name})" for name in HUMAN_FIELDS)
+_SET_IF_GIVEN = ", ".join(
+    f"{name} = coalesce(:{name}, t.{name})" for name in EDITABLE_FIELDS if name != "team"
+)
+_FIELD_VALUES = ", ".join(f"('{name}', t.{name})" for name in EDITABLE_FIELDS)
 
 
 def _decide(update: str, error: str) -> TextualSelect:
@@ -28,9 +32,7 @@ select {ticket_columns("t")} from t
 SET_FIELDS = text(
     f"""
 update tickets t set
-  category = coalesce(:category, t.category), priority = coalesce(:priority, t.priority),
-  sentiment = coalesce(:sentiment, t.sentiment), language = coalesce(:language, t.language),
-  draft = coalesce(:draft, t.draft),
+  {_SET_IF_GIVEN},
   team = coalesce(:team, case when jsonb_exists(t.set_by_human, 'team') or t.status = 'processing'
     then t.team else :routed end, t.team),
   confidence = case when cast(:category as text) is null then t.confidence else 1 end,

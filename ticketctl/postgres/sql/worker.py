@@ -7,8 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ticketctl.postgres.json_params import json_rows, json_values
-from ticketctl.postgres.sql.fragments import CLAIMABLE, HUMAN_FIELDS, LEASE_EXPIRED, ticket_columns
+from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED, ticket_columns
 from ticketctl.postgres.sql.tickets import returning_tickets
+from ticketctl.tickets.models import EDITABLE_FIELDS
 
 # `skip locked`: one frozen transaction must not block the other tickets. `order by`: two overlapping batches lock in the
 # same order and cannot deadlock. `no key update`: inserting an attempt, whose foreign key locks the ticket for key
@@ -95,7 +96,7 @@ FINISH = text(
 with result as (
   {json_rows("results", _RESULT_COLUMNS)}
 ), holder as (
-  update tickets t set status = o.status, {", ".join(_unless_set_by_human(name) for name in HUMAN_FIELDS)},
+  update tickets t set status = o.status, {", ".join(_unless_set_by_human(name) for name in EDITABLE_FIELDS)},
     confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else o.confidence end,
     extracted = o.extracted, error = null,
     lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
