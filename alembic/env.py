@@ -1,4 +1,4 @@
-"""Runs the migrations: over a connection that the program hands in, or over one of its own."""
+"""Run migrations over a connection that the program passes in, or over one of their own for the alembic command."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,8 @@ from ticketctl.postgres.engine import make_engine
 from ticketctl.postgres.schema import metadata
 
 LOCK = 0x7469636B
-"""Two upgrades at once take turns. The lock ends with the transaction, as poolers need it."""
+"""Key of the advisory lock with which concurrent upgrades take turns. It is released with the transaction: a session
+lock would outlive it on a pooler's connection."""
 
 
 def migrate(connection: Connection) -> None:
@@ -24,12 +25,12 @@ def migrate(connection: Connection) -> None:
 
 
 async def connect_and_migrate() -> None:
-    chosen = settings.load(os.environ, folder=Path.cwd())
-    if chosen.database_url is None:
+    configured = settings.load(os.environ, folder=Path.cwd())
+    if configured.database_url is None:
         raise ConfigError(
             "no database is named", hint="set TICKETCTL_DATABASE_URL; ticketctl db url prints one"
         )
-    engine = make_engine(Address.parse(chosen.database_url), chosen, autocommit=False)
+    engine = make_engine(Address.parse(configured.database_url), configured, autocommit=False)
     async with engine.begin() as connection:
         await connection.run_sync(migrate)
 
@@ -38,7 +39,7 @@ if context.is_offline_mode():
     context.configure(dialect_name="postgresql", target_metadata=metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
-elif (handed_in := context.config.attributes.get("connection")) is not None:
-    migrate(handed_in)
+elif (passed_in := context.config.attributes.get("connection")) is not None:
+    migrate(passed_in)
 else:
     event_loops.run(connect_and_migrate())

@@ -1,4 +1,4 @@
-"""Tickets, their steps and attempts, and the messages that are outbox and queue.
+"""Create tickets, their steps and attempts, and the messages of the outbox and the embedded queue.
 
 Revision ID: 0001
 Revises:

@@ -125,7 +125,6 @@ messages = Table(
     Column("ticket_id", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     _time("enqueued_at", now=True),
-    _time("sent_at"),
     _time("visible_at", now=True),
     Column("receive_count", Integer, nullable=False, server_default="0"),
     _time("dead_at"),

@@ -11,7 +11,10 @@ from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import make_engine
 from ticketctl.postgres.revision import REVISION
 from ticketctl.postgres.schema import metadata
+from ticketctl.runtime import Database, current_revision, open_store
 from ticketctl.settings import Settings
+from ticketctl.tickets import service
+from ticketctl.tickets.filters import TicketFilter
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def differences(connection: Connection) -> list[object]:
 
 
 def check_constraints(connection: Connection) -> dict[str, str]:
-    """What Alembic does not compare."""
+    """Return the check and foreign key constraints, which Alembic does not compare."""
     rows = connection.execute(
         text(
             "select conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) from pg_constraint "
@@ -45,24 +48,121 @@ async def test_migrations_and_schema_agree(engine: AsyncEngine) -> None:
         assert await connection.run_sync(check_constraints) == migrated
 
 
-async def test_a_difference_would_be_seen(engine: AsyncEngine) -> None:
+async def test_the_comparison_finds_a_missing_column(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await connection.run_sync(migrations.upgrade)
         await connection.execute(text("alter table tickets drop column team"))
         assert await connection.run_sync(differences) != []
 
 
-async def test_downgrade_leaves_nothing_and_upgrade_works_again(engine: AsyncEngine) -> None:
+async def test_downgrade_to_base_drops_every_table_and_upgrade_creates_them_again(
+    engine: AsyncEngine,
+) -> None:
     async with engine.begin() as connection:
         await connection.run_sync(migrations.upgrade)
         await connection.run_sync(migrations.downgrade, "base")
-        left = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-        assert left == ["alembic_version"]
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        assert tables == ["alembic_version"]
         await connection.run_sync(migrations.upgrade)
         assert await migrations.get_revision(connection) == REVISION
 
 
-async def test_the_program_knows_the_newest_revision() -> None:
+CONTENT = """
+insert into tickets (subject, body, requester, status, category, set_by_human, extracted, draft, error, attempt,
+  lease_token, lease_until, idempotency_key, processed_at)
+values ('Refund', 'Please.', 'ada@example.com', 'processing', 'billing', '["team"]', '[{"kind": "order"}]', 'Dear Ada',
+  'timed out', 2, gen_random_uuid(), now(), 'key', now());
+insert into steps (ticket_id, step, output, provider, model, prompt_hash, sent)
+select id, 'classify', '{"category": "billing"}', 'openai', 'gpt', 'abc', 'Refund' from tickets;
+insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, receive_count, environment_id)
+select id, 1, now(), 'failed', 'timed out', 'm', 1, 'e' from tickets;
+insert into messages (ticket_id, body, receive_count, dead_at, last_error)
+select id, '{"ticket_id": 1}', 5, now(), 'timed out' from tickets;
+insert into messages (ticket_id, body) select id, '{"ticket_id": 1}' from tickets
+"""
+
+
+def read_rows(connection: Connection) -> dict[str, list[str]]:
+    """Return every row of our tables as sorted JSON, without columns that are null."""
+    return {
+        table: sorted(
+            connection.scalars(text(f"select jsonb_strip_nulls(to_jsonb(t))::text from {table} t"))  # noqa: S608 - names of our own tables
+        )
+        for table in ("tickets", "steps", "attempts", "messages")
+    }
+
+
+def insert_content(connection: Connection) -> None:
+    for statement in CONTENT.split(";"):
+        connection.execute(text(statement))
+
+
+async def test_upgrade_and_downgrade_between_any_two_revisions_keep_every_row(engine: AsyncEngine) -> None:
+    revisions = [
+        script.revision for script in ScriptDirectory(str(migrations.find_scripts())).walk_revisions()
+    ]
+    oldest, newest = revisions[-1], revisions[0]
+    async with engine.begin() as connection:
+        await connection.run_sync(migrations.upgrade, oldest)
+        await connection.run_sync(insert_content)
+        rows = await connection.run_sync(read_rows)
+        assert all(rows.values())
+        for revision in reversed(revisions[:-1]):
+            await connection.run_sync(migrations.upgrade, revision)
+            assert await connection.run_sync(read_rows) == rows
+        for revision in revisions[1:]:
+            await connection.run_sync(migrations.downgrade, revision)
+            assert await connection.run_sync(read_rows) == rows
+        await connection.run_sync(migrations.upgrade, newest)
+        assert await connection.run_sync(read_rows) == rows
+        assert await connection.run_sync(differences) == []
+
+
+async def test_each_downgrade_restores_the_schema_of_the_revision_before(engine: AsyncEngine) -> None:
+    revisions = [
+        script.revision for script in ScriptDirectory(str(migrations.find_scripts())).walk_revisions()
+    ]
+    async with engine.begin() as connection:
+        schemas = {}
+        for revision in reversed(revisions):
+            await connection.run_sync(migrations.upgrade, revision)
+            schemas[revision] = await connection.run_sync(read_schema)
+        for revision in revisions[1:]:
+            await connection.run_sync(migrations.downgrade, revision)
+            assert await connection.run_sync(read_schema) == schemas[revision]
+
+
+async def test_the_embedded_database_of_the_first_release_is_upgraded_when_a_command_uses_it(
+    engine: AsyncEngine, empty_database_url: str
+) -> None:
+    async with engine.begin() as connection:
+        await connection.run_sync(migrations.upgrade, "0001")
+        await connection.run_sync(insert_content)
+    database = Database(Settings(database_url=empty_database_url), embedded=True)
+    async with open_store(database) as store:
+        page = await service.list_tickets(store, TicketFilter())
+    assert [ticket.subject for ticket in page.tickets] == ["Refund"]
+    assert await current_revision(database) == REVISION
+
+
+def read_schema(connection: Connection) -> dict[str, set[str]]:
+    """Return the columns and the index definitions of every table."""
+    columns = connection.execute(
+        text(
+            "select table_name, column_name || ' ' || data_type || ' ' || is_nullable || coalesce(column_default, '') "
+            "from information_schema.columns where table_schema = 'public'"
+        )
+    )
+    indexes = connection.execute(
+        text("select tablename, indexdef from pg_indexes where schemaname = 'public'")
+    )
+    schema: dict[str, set[str]] = {}
+    for table, definition in (*columns, *indexes):
+        schema.setdefault(table, set()).add(definition)
+    return schema
+
+
+async def test_the_revision_constant_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations.find_scripts()))
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
