@@ -157,7 +157,7 @@ def test_a_ticket_that_there_is_not(
 
 @pytest.mark.parametrize("number", ["7", "0", "-1", str(2**63)])
 def test_no_ticket_is_tried_again(ticketctl: Program, number: str) -> None:
-    refused(ticketctl("retry", "--", number), NOT_FOUND, f"nothing to try again: {number} is")
+    refused(ticketctl("retry", "--", number), NOT_FOUND, f"nothing to retry: {number} is")
 
 
 CALLS: list[tuple[tuple[str, ...], str]] = [

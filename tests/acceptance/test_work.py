@@ -124,7 +124,7 @@ def test_stats_count_tickets_and_steps(ticketctl: Program) -> None:
     [
         (["retry"], 2, "name tickets, or --failed or --stuck"),
         (["retry", "1", "--failed"], 2, "name tickets, or --failed or --stuck"),
-        (["retry", "424242"], 3, "nothing to try again"),
+        (["retry", "424242"], 3, "nothing to retry"),
         (["retry", "--stuck", "--older-than", "soon"], 2, "--older-than cannot be 'soon'"),
         (["dlq", "redrive"], 2, "name dead letters, or --all"),
         (["dlq", "purge", "nothing"], 3, "there is no dead letter nothing"),

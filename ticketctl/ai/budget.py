@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ticketctl.errors import ProviderError
-from ticketctl.tickets.pricing import Prices, cost, total
+from ticketctl.tickets.pricing import Prices, compute_cost, sum_costs
 
 
 class Budget:
@@ -45,7 +45,7 @@ class Budget:
 
     def add(self, model: str, input_tokens: int, output_tokens: int) -> None:
         """Add the cost of one response."""
-        self.spent = total([self.spent, cost(self._prices, model, input_tokens, output_tokens)])
+        self.spent = sum_costs([self.spent, compute_cost(self._prices, model, input_tokens, output_tokens)])
 
 
 def missing_usage_error() -> ProviderError:

@@ -86,7 +86,7 @@ class PostgresQueue:
         """Delete dead letters."""
         return len(await self._fetch(queue.PURGE, message_ids=_message_ids(letters)))
 
-    async def policy(self) -> QueuePolicy:
+    async def get_policy(self) -> QueuePolicy:
         """Return the settings: they are this queue's policy."""
         return QueuePolicy(
             visibility_timeout=self._settings.visibility_timeout,

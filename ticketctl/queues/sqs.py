@@ -92,7 +92,7 @@ class SqsQueue:
 
         return await self._remove_dead_letters(letters, skip)
 
-    async def policy(self) -> QueuePolicy:
+    async def get_policy(self) -> QueuePolicy:
         """Return the queue's own attributes."""
         attributes = await self._attributes()
         redrive = json.loads(attributes.get("RedrivePolicy", "{}"))

@@ -1,4 +1,4 @@
-"""What answers cost, by the prices that the settings name."""
+"""Compute what responses of AI providers cost, from the prices in the settings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,35 +10,35 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs: in any one currency, for a million tokens read and a million written."""
+    """The price of a model per million input tokens and per million output tokens, in one currency of your choice."""
 
     input: float
     output: float
 
     def of(self, input_tokens: int, output_tokens: int) -> float:
-        """The price of one answer."""
+        """Return the price of one response."""
         return (self.input * input_tokens + self.output * output_tokens) / _MILLION
 
 
 FREE = Price(0.0, 0.0)
 
 INSTEAD_OF = " for "
-"""Stands in the name of a model before the one that was paid, where what that said was of no use."""
+"""Separates the model whose output was used from the model that was paid: "offline-1 for gpt-5"."""
 
 Prices = Mapping[str, Price]
-"""What each model costs, by its name."""
+"""The price of each model by its name."""
 
 
 def parse_prices(settings: Settings) -> Prices:
-    """What each model costs, as the settings say."""
+    """Return the prices in the setting `ai_prices`."""
     entries = (entry.rpartition("=") for entry in settings.ai_prices.split(",") if entry.strip())
     return {model.strip(): Price(*map(float, price.split("/"))) for model, _, price in entries}
 
 
-def cost(prices: Prices, model: str, input_tokens: int, output_tokens: int) -> float | None:
-    """What answers of a model cost, in the currency of the prices; None where nobody can know.
+def compute_cost(prices: Prices, model: str, input_tokens: int, output_tokens: int) -> float | None:
+    """Return what responses of a model cost, in the currency of the prices; None if it is unknown.
 
-    What this machine answers by itself is free. A server that counts no tokens leaves open what it asks for.
+    The offline engine is free. The cost is unknown without a price, or if the server reported no token counts.
     """
     model = model.rpartition(INSTEAD_OF)[2]
     if model == "rules" or model.startswith("offline-"):
@@ -49,7 +49,7 @@ def cost(prices: Prices, model: str, input_tokens: int, output_tokens: int) -> f
     return price.of(input_tokens, output_tokens)
 
 
-def total(costs: Iterable[float | None]) -> float | None:
-    """The sum; None where one of them is not known."""
-    known = list(costs)
-    return None if None in known else sum(filter(None, known))
+def sum_costs(costs: Iterable[float | None]) -> float | None:
+    """Return the sum of the costs; None if one of them is unknown."""
+    amounts = list(costs)
+    return None if None in amounts else sum(filter(None, amounts))

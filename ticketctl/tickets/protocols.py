@@ -1,4 +1,4 @@
-"""The roles that the inside needs filled; `runtime` names who fills them."""
+"""The interfaces between the domain and its adapters. `runtime` chooses the adapters."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -27,7 +27,7 @@ Output = TypeVar("Output")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderResponse(Generic[Output]):
-    """What a provider says, what it cost, and what of the ticket left the machine for it (None: nothing)."""
+    """The output of a provider with its cost. `sent` is the text that left this machine for it, None if none did."""
 
     output: Output
     model: str
@@ -37,47 +37,47 @@ class ProviderResponse(Generic[Output]):
 
 
 class Provider(Protocol):
-    """Whoever reads tickets: an engine in this process, or a model behind HTTP."""
+    """Analyses tickets: an engine in this process, or a model behind HTTP."""
 
     @property
     def name(self) -> str:
-        """The provider's name, as `steps.provider` keeps it."""
+        """Return the provider's name, as stored in `steps.provider`."""
 
     @property
     def local(self) -> bool:
-        """Whether its answers cost nothing, so that they need not be saved before the work goes on."""
+        """Return whether its responses are free, so that the pipeline need not save each one at once."""
 
     def fingerprint(self, step: Step) -> str:
-        """A text that changes whenever the answers to this step may change: prompt, taxonomy, model."""
+        """Return a text that changes whenever the responses to this step may change: prompt, taxonomy, model."""
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
-        """Say what the ticket is about. Raises ProviderError."""
+        """Classify the ticket. Raise ProviderError."""
 
     async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
-        """Find the entities in the ticket's text. Raises ProviderError."""
+        """Find the entities in the ticket's text. Raise ProviderError."""
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
     ) -> ProviderResponse[Draft]:
-        """Draft a reply. Raises ProviderError."""
+        """Draft a reply. Raise ProviderError."""
 
 
 class Router(Protocol):
-    """Chooses the team; plain code, no provider."""
+    """Chooses the team by rules, without a provider."""
 
     def fingerprint(self) -> str:
-        """A text that changes whenever its choices may change."""
+        """Return a text that changes whenever its choices may change."""
 
     def route(self, classification: Classification, extraction: Extraction) -> Route:
-        """Choose the team by the first rule that matches."""
+        """Return the team that the first matching rule chooses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What claiming one ticket gave.
+    """The result of claiming one ticket.
 
-    `ticket` is the ticket as claimed, or None where it was not free; then `status` (None: there is no such
-    ticket) and `lease_until` say why. `steps` are the outputs that earlier tries saved.
+    `ticket` is the claimed ticket, or None if it was not free. In that case `status` (None if there is no such
+    ticket) and `lease_until` say why. `steps` are the outputs that earlier attempts saved.
     """
 
     ticket_id: int
@@ -89,7 +89,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineResult:
-    """What a finished run writes on its ticket."""
+    """The results of the pipeline for one ticket."""
 
     status: TicketStatus
     classification: Classification
@@ -100,7 +100,7 @@ class PipelineResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFailure:
-    """What went wrong with one message; `final`: it will not be delivered again, its ticket has failed."""
+    """The error of one record. `final` means that the queue will not deliver its message again: the ticket fails."""
 
     message: TicketMessage
     error: str
@@ -109,7 +109,7 @@ class RecordFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketPage:
-    """One page of a list. `total` counts every match, and is None where it was not asked for."""
+    """One page of a list. `total` is the number of all matches, None if the caller did not ask for it."""
 
     tickets: Sequence[Ticket]
     next_cursor: str | None
@@ -117,53 +117,56 @@ class TicketPage:
 
 
 class TicketStore(Protocol):
-    """Keeps tickets, their saved steps and tries. Every write is one statement. All raise DatabaseError."""
+    """Stores tickets, their saved steps and attempts.
+
+    Every write is one statement. All methods raise DatabaseError.
+    """
 
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
-        """Write a ticket and its message; True where it is new, False where its idempotency key was known."""
+        """Write a ticket and its message. Return the ticket, and False if its idempotency key already existed."""
 
     async def list(
         self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
     ) -> TicketPage:
-        """One page, in the order of `sort`, from after the cursor. InvalidInputError for a bad cursor."""
+        """Return the page after the cursor, ordered by `sort`. Raise InvalidInputError for a bad cursor."""
 
     async def get_details(self, ticket_id: int) -> TicketDetails | None:
-        """The ticket with its steps and tries, or None."""
+        """Return the ticket with its steps and attempts, or None."""
 
     async def close(self, ticket_id: int) -> Ticket | None:
-        """Close the ticket, or None where there is none. Whoever was at work on it loses the lease."""
+        """Close the ticket and end its lease. Return it, or None if there is no such ticket."""
 
     def share_connection(self) -> AbstractAsyncContextManager[None]:
-        """For calls that wait for nothing in between: within it they may share a connection, whatever the pool."""
+        """Let the calls inside the context share one connection, whatever the pool; they must follow each other closely."""
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
     ) -> Mapping[int, Claim]:
-        """Lease what is free among the messages' tickets, in one statement, and start a try for each.
+        """Lease the free tickets of these messages in one statement, and start an attempt for each.
 
-        Tries that nobody ended are lost then.
+        Earlier attempts that have not ended are marked as lost.
         """
 
     async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
-        """Save one output; False where the lease is lost."""
+        """Save one output. Return False if the lease is lost."""
 
     async def finish(
         self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
-        """Write the outcome and the steps that are not saved yet, end the try; False: the lease is lost."""
+        """Write the result and the unsaved steps, and end the attempt. Return False if the lease is lost."""
 
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
-        """Write what went wrong on the messages' tickets and free them, over a connection of its own.
+        """Write the errors on the messages' tickets and end their leases.
 
-        A connection of its own, because the usual one may be what failed.
+        The store uses a new connection, because the pooled one may be the cause of the errors.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message as a queue delivered it.
+    """One delivery of a message.
 
-    `receipt` settles this delivery and no later one; `record` is the message as an event carries it.
+    `receipt` settles this delivery and no later one. `record` is the message in the form of an SQS event record.
     """
 
     message_id: str
@@ -174,7 +177,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A message that was delivered too often. `ticket_id` is None where it names no ticket of ours."""
+    """A message that was delivered too often. `ticket_id` is None if its body names no ticket."""
 
     message_id: str
     ticket_id: int | None
@@ -186,43 +189,47 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePolicy:
-    """How a queue delivers: seconds that a message is hidden, deliveries before it dies (None: it never does)."""
+    """The delivery settings of a queue.
+
+    `visibility_timeout` is in seconds. A message becomes a dead letter after `max_receive_count` deliveries; None
+    means never.
+    """
 
     visibility_timeout: float
     max_receive_count: int | None
 
 
 class TicketQueue(Protocol):
-    """Brings messages to workers, each until it is done or dead. All raise QueueError or DatabaseError."""
+    """Delivers messages until they are deleted or become dead letters. All methods raise QueueError or DatabaseError."""
 
     async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
-        """Up to `limit` messages, hidden from others meanwhile; waits up to `wait` seconds for the first."""
+        """Receive up to `limit` messages and hide them from other consumers. Wait up to `wait` seconds for the first."""
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
-        """Forget messages that are done; a delivery that is not the latest of its message deletes nothing."""
+        """Delete processed messages. A delivery that is not the latest of its message deletes nothing."""
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Let messages come again, or die where that was their last delivery."""
+        """Make messages visible again, or dead letters if this was their last delivery."""
 
     async def count_backlog(self) -> int:
-        """How many messages are neither done nor dead, hidden ones included."""
+        """Return the number of messages that are neither deleted nor dead letters, including hidden ones."""
 
     async def list_dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """The dead letters, the oldest first."""
+        """Return the dead letters, the oldest first."""
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> int:
-        """Bring dead letters back, as if sent anew; answers how many were still there."""
+        """Move dead letters back as new messages. Return how many still existed."""
 
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
-        """Delete dead letters; answers how many were still there."""
+        """Delete dead letters. Return how many still existed."""
 
-    async def policy(self) -> QueuePolicy:
-        """How the queue itself is set up."""
+    async def get_policy(self) -> QueuePolicy:
+        """Return the delivery settings of the queue itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxMessage:
-    """A message in the outbox; `group` is who asks, for queues that keep an order."""
+    """A message in the outbox. `group` is the requester, the message group of a FIFO queue."""
 
     message_id: str
     body: str
@@ -230,33 +237,34 @@ class OutboxMessage:
 
 
 class Outbox(Protocol):
-    """Keeps a ticket's message until a queue elsewhere has it. All raise DatabaseError."""
+    """Keeps messages in the database until a queue elsewhere has them. All methods raise DatabaseError."""
 
     async def claim(self, limit: int, *, ticket_id: int | None = None) -> Sequence[OutboxMessage]:
-        """Messages to be sent now, of one ticket or of all; nobody else is given them for a minute."""
+        """Claim messages to send, of one ticket or of all. For a minute no other caller gets them."""
 
     async def delete(self, message_ids: Sequence[str]) -> None:
-        """Delete what was sent."""
+        """Delete messages that were sent."""
 
     async def release(self, message_ids: Sequence[str]) -> None:
-        """Let what could not be sent be taken again at once."""
+        """Make messages that could not be sent claimable again at once."""
 
     async def count(self) -> int:
-        """How many messages are not sent yet."""
+        """Return the number of messages that are not sent yet."""
 
 
 class Sender(Protocol):
-    """A queue elsewhere, as the outbox sees it."""
+    """Sends messages to a queue elsewhere."""
 
     async def send(self, messages: Sequence[OutboxMessage]) -> Sequence[str]:
-        """Send messages; answers the ids of those that the queue took. Raises QueueError."""
+        """Send messages. Return the ids of those that the queue accepted. Raise QueueError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StuckTicket:
-    """A ticket that waits longer than it should, with what is known of its message.
+    """A ticket that waits longer than it should, with the state of its message.
 
-    `since` is when it should have moved. `overtaken`: workers began other tickets after it was enqueued.
+    `since` is the time from which it waits. `overtaken` means that workers started other tickets after its message
+    was enqueued.
     """
 
     ticket: Ticket
@@ -270,7 +278,7 @@ class StuckTicket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUse:
-    """What one model read and wrote in the outputs of one step that are saved."""
+    """The token counts of one model over the saved outputs of one step."""
 
     model: str
     runs: int
@@ -280,7 +288,7 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStatistics:
-    """What one step took over all saved outputs, in all and by model; durations in milliseconds."""
+    """Statistics of one step over all saved outputs, in total and by model. Durations are in milliseconds."""
 
     step: Step
     provider: str
@@ -294,7 +302,7 @@ class StepStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """All tickets by their status, the oldest that is new, and what the steps took."""
+    """The number of tickets by status, the creation time of the oldest new ticket, and statistics of the steps."""
 
     tickets: Mapping[TicketStatus, int]
     oldest_new: datetime | None
@@ -302,25 +310,25 @@ class Statistics:
 
 
 class Operations(Protocol):
-    """What who runs the system asks of all tickets together. All raise DatabaseError."""
+    """Queries and changes over all tickets, for the operator. All methods raise DatabaseError."""
 
     async def list_stuck(self, older_than: timedelta, *, limit: int) -> Sequence[StuckTicket]:
-        """Tickets that are new, or whose lease has ended, for longer than that; the longest first."""
+        """Return tickets that have been new, or whose lease has been over, for longer than this; the oldest first."""
 
     async def list_ids(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
-        """The numbers of tickets of one status, the oldest first."""
+        """Return the ids of the tickets with one status, the oldest first."""
 
     async def reset_failed(self, ticket_ids: Sequence[int]) -> Sequence[int]:
-        """Make failed tickets new again; answers those that were."""
+        """Make failed tickets new without a new message, for a redrive. Return the ids of those that were failed."""
 
     async def retry(self, ticket_ids: Sequence[int]) -> Sequence[int]:
-        """Make tickets new again that failed, or that nobody works on, each with one new message."""
+        """Make idle tickets new, each with one new message. Return their ids."""
 
     async def get_statistics(self) -> Statistics:
-        """Count and measure."""
+        """Return the statistics."""
 
     async def get_connection_limit(self) -> int:
-        """How many connections the database server gives to ordinary users."""
+        """Return how many connections the database server allows ordinary users."""
 
     async def check_schema(self) -> None:
-        """Raise StaleSchemaError where the tables are not those that this program needs."""
+        """Raise StaleSchemaError if this program needs tables of another version."""

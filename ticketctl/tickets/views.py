@@ -1,27 +1,29 @@
-"""The JSON forms that every edge gives out. A ticket's and a page's are `Ticket` and `TicketPage` themselves."""
+"""The JSON forms with costs, for every edge. `Ticket` and `TicketPage` are their own JSON forms."""
 
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ticketctl.tickets.models import Attempt, StepRecord, Ticket, TicketDetails
-from ticketctl.tickets.pricing import Prices, cost, total
+from ticketctl.tickets.pricing import Prices, compute_cost, sum_costs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView(StepRecord):
-    """A saved step, and what it cost; None where nobody can know."""
+    """A saved step with its cost; None if the cost is unknown."""
 
     cost: float | None
 
     @classmethod
     def of(cls, step: StepRecord, prices: Prices) -> "StepView":
-        """The form of a step."""
-        return cls(**_values(step), cost=cost(prices, step.model, step.input_tokens, step.output_tokens))
+        """Build the view of a step."""
+        return cls(
+            **_values(step), cost=compute_cost(prices, step.model, step.input_tokens, step.output_tokens)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketView(Ticket):
-    """A ticket with every saved step and every try, and what its steps cost; None where nobody can know."""
+    """A ticket with its saved steps, its attempts and the cost of its steps; None if the cost is unknown."""
 
     steps: list[StepView]
     attempts: list[Attempt]
@@ -29,13 +31,13 @@ class TicketView(Ticket):
 
     @classmethod
     def of(cls, details: TicketDetails, prices: Prices) -> "TicketView":
-        """The form of a details."""
+        """Build the view of a ticket."""
         steps = [StepView.of(step, prices) for step in details.steps]
         return cls(
             **_values(details.ticket),
             steps=steps,
             attempts=details.attempts,
-            cost=total(step.cost for step in steps),
+            cost=sum_costs(step.cost for step in steps),
         )
 
 

@@ -62,7 +62,7 @@ class QueueInMemory:
     async def purge(self, letters: Sequence[DeadLetter]) -> int:
         return 0
 
-    async def policy(self) -> QueuePolicy:
+    async def get_policy(self) -> QueuePolicy:
         return QueuePolicy(visibility_timeout=60, max_receive_count=2)
 
     def _delivery(self, message_id: str) -> Delivery:

@@ -285,5 +285,5 @@ async def test_work_sends_the_outbox_and_drains_the_queue_elsewhere(
 
 
 async def test_the_queue_tells_its_own_policy(sqs: SqsQueue) -> None:
-    policy = await sqs.policy()
+    policy = await sqs.get_policy()
     assert (policy.visibility_timeout, policy.max_receive_count) == (30, 2)

@@ -2,7 +2,7 @@ import pytest
 
 from ticketctl.ai.budget import Budget
 from ticketctl.errors import ProviderError
-from ticketctl.tickets.pricing import FREE, Price, cost, total
+from ticketctl.tickets.pricing import FREE, Price, compute_cost, sum_costs
 
 PRICES = {"small": Price(input=1.0, output=10.0), "ours": FREE}
 
@@ -21,13 +21,13 @@ PRICES = {"small": Price(input=1.0, output=10.0), "ours": FREE}
     ],
 )
 def test_cost_of_a_response(model, tokens, amount):
-    assert cost(PRICES, model, *tokens) == amount
+    assert compute_cost(PRICES, model, *tokens) == amount
 
 
 def test_total_is_unknown_if_one_cost_is():
-    assert total([]) == 0
-    assert total([0.5, 0.0, 0.25]) == 0.75
-    assert total([0.5, None]) is None
+    assert sum_costs([]) == 0
+    assert sum_costs([0.5, 0.0, 0.25]) == 0.75
+    assert sum_costs([0.5, None]) is None
 
 
 def test_budget_is_exhausted_at_its_limit():

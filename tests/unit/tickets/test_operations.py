@@ -29,16 +29,20 @@ LATER = NOW + timedelta(seconds=30)
     ("stuck", "elsewhere", "reason"),
     [
         (UNTOUCHED, False, "no worker has polled"),
-        (replace(UNTOUCHED, overtaken=True), False, "workers are busy with others"),
+        (replace(UNTOUCHED, overtaken=True), False, "the workers are busy with other tickets"),
         (GONE, False, "it has no message"),
         (UNTOUCHED, True, "never sent"),
-        (GONE, True, "no worker tells of it"),
-        (replace(UNTOUCHED, receive_count=3), False, "delivered 3 times, but no worker wrote to it"),
-        (FAILED, False, "try 2 failed: too slow; it waits for a worker"),
-        (replace(FAILED, visible_at=LATER), False, "try 2 failed: too slow; it comes again in 30 s"),
-        (replace(FAILED, message_id=None, visible_at=None), True, "when the queue delivers"),
+        (GONE, True, "no worker has reported on it"),
+        (replace(UNTOUCHED, receive_count=3), False, "delivered 3 times, but no worker claimed it"),
+        (FAILED, False, "attempt 2 failed: too slow; it waits for a worker"),
+        (
+            replace(FAILED, visible_at=LATER),
+            False,
+            "attempt 2 failed: too slow; the next delivery is in 30 s",
+        ),
+        (replace(FAILED, message_id=None, visible_at=None), True, "the queue will deliver its message again"),
         (replace(FAILED, dead=True), False, "its message is a dead letter (too slow)"),
-        (replace(DYING, visible_at=LATER), False, "the lease ran out; it comes again in 30 s"),
+        (replace(DYING, visible_at=LATER), False, "the lease ran out; the next delivery is in 30 s"),
     ],
 )
 def test_a_stuck_ticket_says_why(stuck: StuckTicket, *, elsewhere: bool, reason: str) -> None:

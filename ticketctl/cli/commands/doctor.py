@@ -94,7 +94,7 @@ def _ask(settings: "Settings") -> "list[SourceFinding]":
         async def asked() -> ServerLimits:
             async with open_operator_resources(found) as resources:
                 limit = await resources.operations.get_connection_limit()
-                return ServerLimits(await resources.queue.policy(), limit)
+                return ServerLimits(await resources.queue.get_policy(), limit)
 
         return check_server_limits(settings, os.environ, event_loops.run(asked()))
 

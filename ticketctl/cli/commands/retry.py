@@ -169,14 +169,14 @@ def stats(*, as_json: AsJson = False) -> None:
 
 def _with_costs(form: dict[str, Any]) -> dict[str, Any]:
     """The JSON form with what each model, each step and all steps cost; None where nobody can know."""
-    from ticketctl.tickets.pricing import cost, parse_prices, total
+    from ticketctl.tickets.pricing import compute_cost, parse_prices, sum_costs
 
     prices = parse_prices(load_settings())
     for step in form["steps"]:
         for used in step["models"]:
-            used["cost"] = cost(prices, used["model"], used["input_tokens"], used["output_tokens"])
-        step["cost"] = total(used["cost"] for used in step["models"])
-    return form | {"cost": total(step["cost"] for step in form["steps"])}
+            used["cost"] = compute_cost(prices, used["model"], used["input_tokens"], used["output_tokens"])
+        step["cost"] = sum_costs(used["cost"] for used in step["models"])
+    return form | {"cost": sum_costs(step["cost"] for step in form["steps"])}
 
 
 def _stuck_form(one: "StuckTicket", reason: str) -> dict[str, Any]:

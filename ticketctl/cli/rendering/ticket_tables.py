@@ -185,7 +185,7 @@ def _print_attempts(details: "TicketDetails") -> None:
 
 def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[object]]:
     """One `name<TAB>value` line per column, then one per step and per try, and what the steps cost in all."""
-    from ticketctl.tickets.pricing import total
+    from ticketctl.tickets.pricing import sum_costs
 
     for name, value in msgspec.to_builtins(details.ticket).items():
         yield name, value if value is None or isinstance(value, str | int | float) else _compact(value)
@@ -204,7 +204,7 @@ def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[obje
     for attempt in details.attempts:
         yield "try", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
     if costs:
-        yield "cost", output.amount(total(costs))
+        yield "cost", output.amount(sum_costs(costs))
 
 
 def _compact(value: Any) -> str:
