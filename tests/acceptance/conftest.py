@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model import Model, serving
+from tests.chat_server import ChatServer, serve_chat
 from tests.program import Forks, Program, forks
 
 
@@ -38,7 +38,7 @@ def rows(ask: Callable[[str], str]) -> Callable[[], str]:
 
 
 @pytest.fixture
-def model() -> Iterator[Model]:
-    """A model behind HTTP."""
-    with serving() as made:
+def model() -> Iterator[ChatServer]:
+    """A chat server on this machine."""
+    with serve_chat() as made:
         yield made

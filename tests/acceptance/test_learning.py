@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model import Model
+from tests.chat_server import ChatServer
 from tests.program import STYLE, Forks, Program
 
 KEY = "sk-hunter2"
@@ -44,7 +44,7 @@ def refused(done, status: int, text: str) -> None:
     assert text in done.err
 
 
-def test_what_is_learned_is_written_and_the_same_every_time(ticketctl: Program) -> None:
+def test_training_is_deterministic(ticketctl: Program) -> None:
     done = ticketctl("train", "fruit.csv", "-o", "fruit.model")
     size = (ticketctl.folder / "fruit.model").stat().st_size
     assert (done.status, done.out) == (0, f"fruit.model\t2\t72\t{size}\n")
@@ -55,7 +55,7 @@ def test_what_is_learned_is_written_and_the_same_every_time(ticketctl: Program) 
     assert first.read_bytes() == again.read_bytes()
 
 
-def test_json_lines_and_other_columns(ticketctl: Program) -> None:
+def test_training_reads_json_lines_and_other_columns(ticketctl: Program) -> None:
     lines = [json.dumps({"said": text, "about": label}) for text, label in ROWS]
     (ticketctl.folder / "fruit.jsonl").write_text("\n".join(lines))
     columns = ("--text-column", "said", "--label-column", "about")
@@ -65,7 +65,7 @@ def test_json_lines_and_other_columns(ticketctl: Program) -> None:
     )
 
 
-def test_an_evaluation_says_how_good_and_how_honest(ticketctl: Program) -> None:
+def test_an_evaluation_reports_accuracy_and_calibration(ticketctl: Program) -> None:
     write(ticketctl.folder / "test.csv", [*ROWS[::5], ("my apples are red and cider", "pears")])
     done = ticketctl("eval", "test.csv", "--train", "fruit.csv", "--json")
     assert (done.status, done.err) == (0, "")
@@ -82,7 +82,7 @@ def test_an_evaluation_says_how_good_and_how_honest(ticketctl: Program) -> None:
         assert 0 <= form[share] <= 1
 
 
-def test_piped_each_line_says_what_it_is(ticketctl: Program) -> None:
+def test_piped_lines_begin_with_their_kind(ticketctl: Program) -> None:
     done = ticketctl("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "10")
     lines = [line.split("\t") for line in done.out.splitlines()]
     assert lines[0] == ["tickets", "10"]
@@ -90,13 +90,13 @@ def test_piped_each_line_says_what_it_is(ticketctl: Program) -> None:
     assert [line[:2] for line in lines if line[0] == "label"] == [["label", "apples"]]
 
 
-def test_on_a_terminal_a_person_reads_it(ticketctl: Program) -> None:
+def test_a_terminal_shows_a_readable_report(ticketctl: Program) -> None:
     screen = STYLE.sub("", ticketctl.on_terminal("eval", "fruit.csv", "--train", "fruit.csv").out)
     for part in ("accuracy", "100.0% of 72 tickets", "calibration error", "need no person", "PRECISION"):
         assert part in screen
 
 
-def test_an_accuracy_that_is_too_low_fails(ticketctl: Program) -> None:
+def test_a_low_accuracy_fails(ticketctl: Program) -> None:
     write(ticketctl.folder / "wrong.csv", [(text, "pears") for text, _ in ROWS])
     done = ticketctl("eval", "wrong.csv", "--train", "fruit.csv", "--fail-under", "0.9", "--json")
     assert (done.status, done.json["accuracy"]) == (8, 0.5)
@@ -104,7 +104,7 @@ def test_an_accuracy_that_is_too_low_fails(ticketctl: Program) -> None:
     assert ticketctl("eval", "fruit.csv", "--train", "fruit.csv", "--fail-under", "1").status == 0
 
 
-def test_two_evaluations_are_compared_text_by_text(ticketctl: Program) -> None:
+def test_two_evaluations_are_compared(ticketctl: Program) -> None:
     write(
         ticketctl.folder / "turned.csv",
         [(text, {"apples": "pears"}.get(label, "apples")) for text, label in ROWS],
@@ -121,7 +121,7 @@ def test_two_evaluations_are_compared_text_by_text(ticketctl: Program) -> None:
     assert ticketctl(*command, "--json").json["changes"] == []
 
 
-def test_the_taxonomy_of_the_settings_is_tried(ticketctl: Program) -> None:
+def test_the_configured_taxonomy_is_evaluated(ticketctl: Program) -> None:
     write(
         ticketctl.folder / "desk.csv", [("I forgot my password", "login"), ("I want my money back", "refund")]
     )
@@ -132,7 +132,7 @@ def test_the_taxonomy_of_the_settings_is_tried(ticketctl: Program) -> None:
     assert done.err == "warning: labels that are no category of the taxonomy: odd \\x1b[31m\n"
 
 
-def test_a_trained_model_reads_tickets(ticketctl: Program) -> None:
+def test_a_trained_model_processes_tickets(ticketctl: Program) -> None:
     ticketctl("train", "fruit.csv", "-o", "fruit.model")
     done = ticketctl.having(TICKETCTL_AI_MODEL_FILE="fruit.model")("eval", "fruit.csv")
     refused(done, 2, "none of the categories")
@@ -163,7 +163,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["eval", "fruit.csv", "--train", "fruit.csv", "--model", "m"], 2, "exclude each other"),
     (["eval", "fruit.csv", "--train", "none.csv"], 3, "no file none.csv"),
     (["eval", "fruit.csv", "--model", "none.model"], 3, "no file none.model"),
-    (["eval", "fruit.csv", "--model", "fruit.csv"], 2, "no trained model"),
+    (["eval", "fruit.csv", "--model", "fruit.csv"], 2, "not a trained model"),
     (["eval", "fruit.csv", "--compare", "fruit.csv"], 2, "holds no evaluation"),
     (["eval", "fruit.csv", "--compare", "none.json"], 2, "none.json cannot be read"),
     (["eval", "fruit.csv", "--fail-under", "1.5"], 2, "'--fail-under'"),
@@ -175,7 +175,7 @@ WRONG: list[tuple[list[str], int, str]] = [
 ]
 
 
-def test_what_cannot_be_done_is_told(ticketctl: Program) -> None:
+def test_invalid_use_is_reported(ticketctl: Program) -> None:
     write(ticketctl.folder / "one.csv", ROWS[:3])
     write(ticketctl.folder / "empty.csv", [])
     (ticketctl.folder / "notes.txt").write_text("x")
@@ -185,9 +185,9 @@ def test_what_cannot_be_done_is_told(ticketctl: Program) -> None:
 
 
 @pytest.fixture
-def online(ticketctl: Program, model: Model) -> Program:
+def online(ticketctl: Program, model: ChatServer) -> Program:
     """The program with a provider behind HTTP."""
-    model.says["category"] = "pears"
+    model.answer["category"] = "pears"
     return ticketctl.having(
         TICKETCTL_AI_PROVIDER="openai",
         TICKETCTL_AI_BASE_URL=model.url,
@@ -198,7 +198,7 @@ def online(ticketctl: Program, model: Model) -> Program:
     )
 
 
-def test_a_model_behind_http_is_evaluated_with_what_it_costs(online: Program, model: Model) -> None:
+def test_an_http_model_is_evaluated_with_its_cost(online: Program, model: ChatServer) -> None:
     done = online("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "40", "--json")
     assert (done.status, done.err) == (0, "")
     form = done.json
@@ -206,50 +206,52 @@ def test_a_model_behind_http_is_evaluated_with_what_it_costs(online: Program, mo
     assert form["accuracy"] == 0.1
     assert (form["input_tokens"], form["output_tokens"]) == (40_000, 20_000)
     assert form["cost"] == pytest.approx(0.8)
-    assert {key for key, _ in model.asked} == {f"Bearer {KEY}"}
-    assert {body["model"] for _, body in model.asked} == {"small"}
+    assert {key for key, _ in model.requests} == {f"Bearer {KEY}"}
+    assert {body["model"] for _, body in model.requests} == {"small"}
 
 
-def test_a_budget_ends_an_evaluation_with_what_is_known(online: Program, model: Model) -> None:
+def test_an_exhausted_budget_ends_an_evaluation_with_a_partial_result(
+    online: Program, model: ChatServer
+) -> None:
     done = online("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "0.05", "--json")
     assert done.status == 7
     assert "the budget of 0.05 is spent" in done.err
-    assert done.json["tickets"] == len(model.asked) == 3
+    assert done.json["tickets"] == len(model.requests) == 3
     assert done.json["stopped"] == "the budget of 0.05 is spent"
 
 
-def test_a_budget_without_a_price_cannot_be_kept(online: Program, model: Model) -> None:
+def test_a_budget_for_an_evaluation_needs_a_price(online: Program, model: ChatServer) -> None:
     refused(
         online.having(TICKETCTL_AI_PRICES="")("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "1"),
         7,
         "the price of the model small is unknown",
     )
-    assert model.asked == []
+    assert model.requests == []
 
 
-def test_a_model_without_a_price_costs_nobody_knows_what(online: Program) -> None:
+def test_the_cost_of_a_model_without_a_price_is_unknown(online: Program) -> None:
     form = online.having(TICKETCTL_AI_PRICES="")(
         "eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json"
     ).json
     assert form["cost"] is None
 
 
-def test_a_key_that_is_refused_is_told_and_never_shown(online: Program, model: Model) -> None:
-    model.refuses = 401
+def test_a_refused_key_is_reported_and_never_shown(online: Program, model: ChatServer) -> None:
+    model.error_status = 401
     done = online("--debug", "eval", "fruit.csv", "--train", "fruit.csv")
     assert (done.status, done.out) == (7, "")
     assert "check TICKETCTL_AI_API_KEY" in done.err
     assert KEY not in done.err
 
 
-def test_what_the_offline_engine_answered_is_counted(online: Program) -> None:
+def test_offline_responses_are_counted(online: Program) -> None:
     away = online.having(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
     done = away("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json")
     assert (done.status, done.json["degraded"]) == (0, 1)
     assert done.err == "warning: 1 of 1 answers are the offline engine's\n"
 
 
-def test_files_to_begin_with(ticketctl: Program) -> None:
+def test_config_init_writes_two_files(ticketctl: Program) -> None:
     done = ticketctl("config", "init")
     assert (done.status, done.out, done.err) == (0, "ticketctl.toml\ntaxonomy.toml\n", "")
     settings = {s["variable"]: s for s in ticketctl("config", "show", "--json").json}
@@ -264,7 +266,7 @@ def test_files_to_begin_with(ticketctl: Program) -> None:
     assert ticketctl("eval", "desk.csv", "--json").json["accuracy"] == 1
 
 
-def test_every_line_of_the_settings_can_be_uncommented(ticketctl: Program) -> None:
+def test_every_setting_in_the_file_can_be_uncommented(ticketctl: Program) -> None:
     ticketctl("config", "init")
     path = ticketctl.folder / "ticketctl.toml"
     path.write_text(re.sub(r"^# ([a-z_]+ = )", r"\1", path.read_text(), flags=re.MULTILINE))
@@ -273,7 +275,7 @@ def test_every_line_of_the_settings_can_be_uncommented(ticketctl: Program) -> No
     assert {s["source"] for s in done.json} == {"default", "environment", "file"}
 
 
-def test_files_that_are_there_are_not_replaced_unasked(ticketctl: Program) -> None:
+def test_existing_files_are_kept_without_force(ticketctl: Program) -> None:
     (ticketctl.folder / "taxonomy.toml").write_text("mine")
     refused(ticketctl("config", "init"), 2, "taxonomy.toml would be replaced")
     assert (ticketctl.folder / "taxonomy.toml").read_text() == "mine"
@@ -283,7 +285,7 @@ def test_files_that_are_there_are_not_replaced_unasked(ticketctl: Program) -> No
     refused(ticketctl("config", "init", "no/where"), 2, "cannot be written")
 
 
-def test_the_key_is_not_among_the_settings_that_are_shown(online: Program) -> None:
+def test_config_show_hides_the_key(online: Program) -> None:
     for arguments in (["config", "show"], ["config", "show", "--json"], ["--debug", "config", "show"]):
         done = online(*arguments)
         assert done.status == 0

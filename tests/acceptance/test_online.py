@@ -1,10 +1,10 @@
-"""A provider behind HTTP, through the program: warm starts, failures, and a key that nobody sees."""
+"""A provider behind HTTP, through the program: warm starts, failures, and a key that is never shown."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.model import Model
+from tests.chat_server import ChatServer
 from tests.program import Program
 from ticketctl.event_loops import LOOPS
 
@@ -14,7 +14,7 @@ PRICES = {"TICKETCTL_AI_PRICES": "small=10/20, large=30/60"}
 
 
 @pytest.fixture
-def online(ticketctl: Program, model: Model) -> Program:
+def online(ticketctl: Program, model: ChatServer) -> Program:
     return ticketctl.having(
         TICKETCTL_AI_PROVIDER="openai",
         TICKETCTL_AI_BASE_URL=model.url,
@@ -30,8 +30,8 @@ def event(online: Program, number: int) -> str:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_warm_environment_asks_again_under_every_loop(
-    online: Program, model: Model, ask: Callable[[str], str], loop: str
+def test_a_warm_environment_works_under_every_loop_policy(
+    online: Program, model: ChatServer, ask: Callable[[str], str], loop: str
 ) -> None:
     event(online, 3)
     done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--loop", loop, "--budget", "1")
@@ -43,22 +43,20 @@ def test_a_warm_environment_asks_again_under_every_loop(
     assert ask("select step, provider, model, sum(input_tokens) from steps group by 1, 2, 3 order by 1") == (
         "classify|openai|small|3000\nextract|openai|small|3000\nrespond|openai|large|3000\nroute|rules|rules|0"
     )
-    assert {key for key, _ in model.asked} == {f"Bearer {KEY}"}
-    assert len(model.asked) == 9
+    assert {key for key, _ in model.requests} == {f"Bearer {KEY}"}
+    assert len(model.requests) == 9
 
 
-def test_what_is_personal_stays_at_home_unless_it_is_told_to_go(online: Program, model: Model) -> None:
+def test_personal_data_is_redacted_unless_disabled(online: Program, model: ChatServer) -> None:
     online("process", "-", stdin=event(online, 1))
-    assert not any("ada@example.com" in str(body) for _, body in model.asked)
-    model.asked.clear()
-    told = online.having(TICKETCTL_REDACT="false")
-    told("process", "-", stdin=event(told, 1))
-    assert all("ada@example.com" in str(body) for _, body in model.asked)
+    assert not any("ada@example.com" in str(body) for _, body in model.requests)
+    model.requests.clear()
+    unredacted = online.having(TICKETCTL_REDACT="false")
+    unredacted("process", "-", stdin=event(unredacted, 1))
+    assert all("ada@example.com" in str(body) for _, body in model.requests)
 
 
-def test_while_the_server_is_away_the_offline_engine_asks_for_a_review(
-    online: Program, ask: Callable[[str], str]
-) -> None:
+def test_an_unreachable_provider_leads_to_a_review(online: Program, ask: Callable[[str], str]) -> None:
     away = online.having(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
     assert away("process", "-", stdin=event(away, 1)).status == 0
     [ticket] = away("review", "--json").json["tickets"]
@@ -66,10 +64,10 @@ def test_while_the_server_is_away_the_offline_engine_asks_for_a_review(
     assert ask("select distinct output->>'degraded' from steps where step <> 'route'") == "true"
 
 
-def test_a_key_that_is_refused_fails_the_record_and_is_not_shown(
-    online: Program, model: Model, rows: Callable[[], str]
+def test_a_refused_key_fails_the_record_and_is_never_shown(
+    online: Program, model: ChatServer, rows: Callable[[], str]
 ) -> None:
-    model.refuses = 401
+    model.error_status = 401
     done = online("--debug", "process", "-", "--json", stdin=event(online, 1))
     assert done.status == 8
     assert "check TICKETCTL_AI_API_KEY" not in done.out
@@ -77,7 +75,7 @@ def test_a_key_that_is_refused_fails_the_record_and_is_not_shown(
     assert KEY not in done.out + done.err + rows()
 
 
-def test_what_the_steps_cost_is_shown_or_not_known(online: Program) -> None:
+def test_step_costs_are_shown_or_unknown(online: Program) -> None:
     online("process", "-", stdin=event(online, 2))
     number = str(online("list", "--json").json["tickets"][0]["id"])
     half_priced = online.having(TICKETCTL_AI_PRICES="small=10/20")
@@ -102,8 +100,8 @@ def test_what_the_steps_cost_is_shown_or_not_known(online: Program) -> None:
     assert "COST" in half_priced.on_terminal("show", number).out
 
 
-def test_a_budget_ends_work_and_leaves_the_rest_in_the_queue(
-    online: Program, model: Model, ask: Callable[[str], str]
+def test_an_exhausted_budget_leaves_the_rest_in_the_queue(
+    online: Program, model: ChatServer, ask: Callable[[str], str]
 ) -> None:
     event(online, 5)
     done = online.having(**PRICES)("work", "--batch-size", "1", "--budget", "0.15")
@@ -113,21 +111,21 @@ def test_a_budget_ends_work_and_leaves_the_rest_in_the_queue(
         "new|3|0\nprocessed|2|1"
     )
     assert ask("select count(*), max(receive_count) from messages") == "3|0"
-    assert len(model.asked) == 6
+    assert len(model.requests) == 6
 
 
-def test_without_anything_to_spend_nothing_begins(online: Program, model: Model) -> None:
+def test_a_budget_of_zero_starts_nothing(online: Program, model: ChatServer) -> None:
     content = event(online, 1)
     priced = online.having(**PRICES)
     for command in (("work", "--drain"), ("process", "-")):
         done = priced(*command, "--budget", "0", stdin=content)
         assert (done.status, done.out) == (0, "")
         assert "the budget of 0 is spent" in done.err
-    assert model.asked == []
+    assert model.requests == []
 
 
-def test_a_budget_ends_a_replay_after_what_was_paid_for_is_saved(
-    online: Program, model: Model, ask: Callable[[str], str]
+def test_an_exhausted_budget_ends_a_replay_after_paid_steps_are_saved(
+    online: Program, model: ChatServer, ask: Callable[[str], str]
 ) -> None:
     content = event(online, 1)
     priced = online.having(**PRICES)
@@ -139,12 +137,12 @@ def test_a_budget_ends_a_replay_after_what_was_paid_for_is_saved(
     assert ask("select string_agg(step, ' ' order by step) from steps") == "classify extract"
     again = priced("process", "-", "--json", "--budget", "1", stdin=content)
     assert (again.status, again.json["cost"]) == (0, 0.06)
-    assert len(model.asked) == 3
+    assert len(model.requests) == 3
 
 
 @pytest.mark.parametrize("command", [("work", "--drain"), ("process", "-")])
 def test_a_budget_needs_the_price_of_every_model(
-    online: Program, model: Model, rows: Callable[[], str], command: tuple[str, ...]
+    online: Program, model: ChatServer, rows: Callable[[], str], command: tuple[str, ...]
 ) -> None:
     content = event(online, 1)
     before = rows()
@@ -153,24 +151,24 @@ def test_a_budget_needs_the_price_of_every_model(
     assert (done.status, done.out) == (7, "")
     assert "the price of the model large is unknown" in done.err
     assert "\nhint: set TICKETCTL_AI_PRICES" in done.err
-    assert (rows(), model.asked) == (before, [])
+    assert (rows(), model.requests) == (before, [])
 
 
-def test_a_server_that_counts_no_tokens_keeps_no_budget(online: Program, model: Model) -> None:
-    model.counts = False
+def test_a_budget_needs_token_counts(online: Program, model: ChatServer) -> None:
+    model.reports_usage = False
     event(online, 3)
     done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--budget", "1")
     assert (done.status, len(done.out.splitlines())) == (7, 1)
     assert "does not report its token usage" in done.err
 
 
-def test_a_simulation_asks_nobody(online: Program, model: Model) -> None:
+def test_a_simulation_calls_no_provider(online: Program, model: ChatServer) -> None:
     done = online("simulate-warm-starts", "--pool", "null", "--loop", "run-per-invocation", "--times", "2")
     assert done.status == 0, done.err
-    assert model.asked == []
+    assert model.requests == []
 
 
-def test_what_is_missing_is_told_before_any_ticket_is_touched(
+def test_missing_settings_are_reported_before_any_ticket_changes(
     online: Program, rows: Callable[[], str]
 ) -> None:
     content = event(online, 1)

@@ -10,7 +10,7 @@ from itertools import islice
 
 from tests.benchmarks.bench import Bench, event_of, query
 from tests.benchmarks.measure import Comparison, stopwatch
-from tests.model import Model, serving
+from tests.chat_server import ChatServer, serve_chat
 from ticketctl.settings import Settings
 from ticketctl.worker import Worker
 
@@ -31,7 +31,7 @@ def batch(bench: Bench) -> Iterator[list[Comparison]]:
 
     The worker asks a server over HTTP. It is warm, and keeps no connection from batch to batch.
     """
-    with serving() as model, closing(Worker(_asking(bench, model))) as worker:
+    with serve_chat() as model, closing(Worker(_asking(bench, model))) as worker:
         tickets = bench.tickets()
 
         def ours() -> float:
@@ -54,9 +54,9 @@ def batch(bench: Bench) -> Iterator[list[Comparison]]:
         ]
 
 
-def _asking(bench: Bench, model: Model) -> Settings:
+def _asking(bench: Bench, model: ChatServer) -> Settings:
     """The settings of a worker that asks this model, which takes its time."""
-    model.takes = CALL
+    model.delay = CALL
     return Settings(database_url=bench.url, ai_provider="openai", ai_base_url=model.url, ai_model="slow")
 
 

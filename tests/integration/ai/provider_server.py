@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as it is told to, badly if need be, and keeps what it was asked."""
+"""A real HTTP server that sends the given replies, also invalid ones, and records the requests."""
 
 import asyncio
 import json
@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 Reply = Callable[[asyncio.StreamWriter], Awaitable[bool]]
-"""Writes an answer; whether the connection stays open."""
+"""Writes a response and returns whether the connection stays open."""
 
 
 @dataclass
-class Asked:
-    """One request."""
+class ReceivedRequest:
+    """One request that the server received."""
 
     path: str
     headers: dict[str, str]
@@ -21,10 +21,10 @@ class Asked:
 
 @dataclass
 class ProviderServer:
-    """Replies in the order of `replies`; the last one serves for ever."""
+    """Sends `replies` in order and repeats the last one."""
 
     replies: list[Reply] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     connections: int = 0
     url: str = ""
 
@@ -35,7 +35,7 @@ class ProviderServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head[1:] if line)}
                 body = await reader.readexactly(int(headers["content-length"]))
-                self.asked.append(Asked(head[0].split()[1], headers, json.loads(body)))
+                self.requests.append(ReceivedRequest(head[0].split()[1], headers, json.loads(body)))
                 reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
                 if not await reply(writer):
                     break
@@ -87,7 +87,7 @@ def failing(status: int, error: object, headers: str = "") -> Reply:
 
 
 def chat(content: object, /, *, after: float = 0.0, then_close: bool = False, **changes: object) -> Reply:
-    """A chat completion; `changes` replace fields of its choice, or of its message."""
+    """Return a chat completion; `changes` replace fields of its choice or its message."""
     text = content if isinstance(content, str) else json.dumps(content)
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}

@@ -1,4 +1,4 @@
-"""The engine on texts and labels that nobody on the project wrote: online-banking questions, 77 intents."""
+"""The offline engine on a public data set: questions to an online bank, 77 labels."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ async def figures(rows):
     return evaluate_predictions(trials.predictions, 0.6), serialize(model)
 
 
-async def test_all_examples():
+async def test_accuracy_with_all_examples():
     found, artifact = await figures(samples("train"))
     assert found.accuracy >= 0.915
     assert found.ece <= 0.05
@@ -52,7 +52,7 @@ async def test_all_examples():
     assert len(artifact) <= 1_000_000
 
 
-async def test_ten_examples_a_label():
+async def test_accuracy_with_ten_examples_per_label():
     found, _ = await figures(list(first(samples("train"), 10)))
     assert found.accuracy >= 0.72
     assert found.ece <= 0.05
@@ -65,12 +65,12 @@ from ticketctl.ai.offline.engine.training import train
 with open(sys.argv[1], encoding="utf-8", newline="") as file:
     rows = [(row["text"], row["label"]) for row in csv.DictReader(file)][::25]
 model = train(rows)
-said = "".join(f"{model.predict(text)}" for text, _ in rows)
-print(hashlib.sha256(serialize(model) + said.encode()).hexdigest())
+predictions = "".join(f"{model.predict(text)}" for text, _ in rows)
+print(hashlib.sha256(serialize(model) + predictions.encode()).hexdigest())
 """
 
 
-def test_every_python_gives_the_same_model_to_the_last_digit():
+def test_every_python_version_trains_the_same_model():
     pythons = {sys.executable, *filter(None, (shutil.which(f"python3.{minor}") for minor in range(11, 16)))}
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
     found = {}

@@ -87,7 +87,7 @@ def handler(monkeypatch, emptied_url, model):
     return worker_module.handler
 
 
-async def test_ten_tickets_wait_at_once_and_hold_no_connection(handler, model, store):
+async def test_ten_tickets_wait_concurrently_without_a_connection(handler, model, store):
     new = [NewTicket(subject="Charged twice", body=f"Invoice INV-2024-001, {n}") for n in range(RECORDS)]
     tickets = [(await store.create(ticket))[0] for ticket in new]
     messages = [TicketMessage(message_id=str(uuid4()), ticket_id=ticket.id) for ticket in tickets]

@@ -37,7 +37,7 @@ def no_training(monkeypatch):
     monkeypatch.setattr("ticketctl.ai.offline.engine.training.train", refuse)
 
 
-def test_a_model_is_trained_once_and_then_read(tmp_path, monkeypatch):
+def test_a_model_is_trained_once_and_then_loaded(tmp_path, monkeypatch):
     first = load_or_train(ROWS, tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == [model_file_name(ROWS)]
     no_training(monkeypatch)
@@ -52,7 +52,7 @@ async def test_the_built_in_taxonomy_never_trains(monkeypatch):
     assert answer.output.category == "login"
 
 
-def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
+def test_the_first_ticket_imports_neither_trainer_nor_http():
     program = (
         "import sys\n"
         "from ticketctl import event_loops\n"
@@ -66,7 +66,7 @@ def test_the_first_ticket_loads_neither_a_trainer_nor_a_network():
     assert done.stdout.split() == []
 
 
-def test_other_texts_are_another_model(tmp_path):
+def test_different_examples_make_a_different_model(tmp_path):
     load_or_train(ROWS, tmp_path)
     load_or_train(ROWS[1:], tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
@@ -79,14 +79,14 @@ def test_a_damaged_model_is_trained_again(tmp_path, caplog):
     assert "cannot be used" in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, caplog):
+def test_an_unwritable_cache_folder_is_tolerated(tmp_path, caplog):
     (tmp_path / "file").touch()
     with caplog.at_level(logging.WARNING):
         assert load_or_train(ROWS, tmp_path / "file" / "folder").labels == ("a", "b")
     assert "cannot be saved" in caplog.text
 
 
-async def test_a_trained_file_takes_the_place_of_examples(tmp_path):
+async def test_a_model_file_replaces_the_examples(tmp_path):
     file = tmp_path / "drinks.model"
     file.write_bytes(serialize(train(ROWS * 3)))
     answer = await OfflineProvider(taxonomy_from_labels("ab"), trained_model=file).classify(
@@ -102,7 +102,7 @@ async def test_a_trained_file_takes_the_place_of_examples(tmp_path):
         ("ab", b"x", "cannot be used: this is not"),
     ],
 )
-async def test_a_trained_file_that_does_not_fit_is_refused(tmp_path, labels, content, expected):
+async def test_an_unsuitable_model_file_is_refused(tmp_path, labels, content, expected):
     file = tmp_path / "drinks.model"
     file.write_bytes(content or serialize(train(ROWS)))
     with pytest.raises(ConfigError, match=expected):
@@ -111,7 +111,7 @@ async def test_a_trained_file_that_does_not_fit_is_refused(tmp_path, labels, con
         )
 
 
-def test_samples_from_csv_and_json_lines(tmp_path):
+def test_datasets_are_loaded_from_csv_and_json_lines(tmp_path):
     (tmp_path / "a.csv").write_text('\ufefftext,label\n"two\nlines",x\nß , y \n', "utf-8")
     assert load_dataset(tmp_path / "a.csv") == [LabeledText("two\nlines", "x"), LabeledText("ß", "y")]
     (tmp_path / "a.jsonl").write_text('{"body": "t", "kind": "x"}\n\n{"body": "u", "kind": "y"}\n', "utf-8")
@@ -137,22 +137,22 @@ ODD = {
 
 
 @pytest.mark.parametrize(("name", "content"), ODD.values(), ids=ODD)
-def test_samples_from_odd_files(tmp_path, name, content):
+def test_datasets_are_loaded_from_unusual_files(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert load_dataset(tmp_path / name) == [LabeledText("t", "x"), LabeledText("u", "y")]
 
 
-def test_labels_may_be_numbers(tmp_path):
+def test_labels_can_be_numbers(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "t", "label": 0}\n{"text": "u", "label": 11}', "utf-8")
     assert load_dataset(tmp_path / "a.jsonl") == [LabeledText("t", "0"), LabeledText("u", "11")]
 
 
-def test_half_a_character_is_none(tmp_path):
+def test_a_lone_surrogate_is_replaced(tmp_path):
     (tmp_path / "a.jsonl").write_text(r'{"text": "a \ud800 b", "label": "x"}', "utf-8")
     assert load_dataset(tmp_path / "a.jsonl") == [LabeledText("a ? b", "x")]
 
 
-def test_a_text_may_be_as_long_as_it_likes(tmp_path):
+def test_a_text_can_be_very_long(tmp_path):
     long = "word " * 100_000
     (tmp_path / "a.csv").write_text(f"text,label\n{long},x\n")
     assert load_dataset(tmp_path / "a.csv") == [LabeledText(long.strip(), "x")]
@@ -176,12 +176,12 @@ def test_a_text_may_be_as_long_as_it_likes(tmp_path):
         ("a.jsonl", b'{"text": 5, "label": "b"}', "line 1: text is empty or not a text"),
     ],
 )
-def test_samples_that_cannot_be_used_name_the_place(tmp_path, name, content, expected):
+def test_invalid_datasets_name_the_line(tmp_path, name, content, expected):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInputError, match=expected):
         load_dataset(tmp_path / name)
 
 
-def test_samples_that_are_not_there(tmp_path):
+def test_a_missing_dataset_is_an_error(tmp_path):
     with pytest.raises(NotFoundError, match="there is no file"):
         load_dataset(tmp_path / "a.csv")

@@ -1,4 +1,4 @@
-"""The online providers against a real server that misbehaves in every way that is known of servers."""
+"""The LLM provider against a real server that fails in the ways that servers are known to fail."""
 
 import asyncio
 import gzip
@@ -74,29 +74,34 @@ async def provider(server, waits):
         await client.aclose()
 
 
-async def test_a_good_answer(server, provider):
+async def test_a_valid_response_becomes_a_classification(server, provider):
     server.replies = [chat(GOOD)]
     answer = await (await provider()).classify(TICKET)
-    said = answer.output
-    assert (said.category, said.priority, said.confidence, said.method) == ("billing", "high", 0.93, "model")
-    assert (said.review, said.degraded) == ((), False)
+    output = answer.output
+    assert (output.category, output.priority, output.confidence, output.method) == (
+        "billing",
+        "high",
+        0.93,
+        "model",
+    )
+    assert (output.review, output.degraded) == ((), False)
     assert (answer.model, answer.input_tokens, answer.output_tokens) == ("m-1", 100, 10)
-    (asked,) = server.asked
-    assert (asked.path, asked.headers["authorization"]) == ("/v1/chat/completions", "Bearer sk-secret")
+    (request,) = server.requests
+    assert (request.path, request.headers["authorization"]) == ("/v1/chat/completions", "Bearer sk-secret")
 
 
-async def test_the_same_from_anthropic(server, provider):
+async def test_a_valid_anthropic_response_becomes_a_classification(server, provider):
     server.replies = [claude(GOOD)]
     answer = await (await provider("anthropic")).classify(TICKET)
     assert (answer.output.category, answer.input_tokens, answer.output_tokens) == ("billing", 100, 10)
-    (asked,) = server.asked
-    assert (asked.path, asked.headers["x-api-key"]) == ("/v1/messages", "sk-secret")
-    assert asked.headers["anthropic-version"] == "2023-06-01"
-    assert asked.body["output_config"]["format"]["type"] == "json_schema"
-    assert [message["role"] for message in asked.body["messages"]] == ["user"]
+    (request,) = server.requests
+    assert (request.path, request.headers["x-api-key"]) == ("/v1/messages", "sk-secret")
+    assert request.headers["anthropic-version"] == "2023-06-01"
+    assert request.body["output_config"]["format"]["type"] == "json_schema"
+    assert [message["role"] for message in request.body["messages"]] == ["user"]
 
 
-async def test_what_is_personal_does_not_leave_the_machine(server, provider):
+async def test_personal_data_is_redacted_from_requests(server, provider):
     server.replies = [chat({"reply": "We will write to [EMAIL_1] about card [CARD_1] and INV-2024-001."})]
     provider = await provider()
     classification = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
@@ -104,22 +109,22 @@ async def test_what_is_personal_does_not_leave_the_machine(server, provider):
     route = TAXONOMY.route(classification, extraction)
     answer = await provider.respond(TICKET, classification, extraction, route)
     draft = answer.output
-    sent = json.dumps(server.asked[0].body)
+    sent = json.dumps(server.requests[0].body)
     assert not any(secret in sent for secret in ("ada@example.com", "4111", "+49 30"))
     assert answer.sent in json.loads(sent)["messages"][1]["content"]
     assert draft.text == "We will write to ada@example.com about card •••• 1111 and INV-2024-001.\n"
     assert draft.review == ()
 
 
-async def test_without_redaction_cards_stay_at_home_all_the_same(server, provider):
+async def test_card_numbers_are_redacted_even_without_redaction(server, provider):
     server.replies = [chat(GOOD)]
     await (await provider(redact=False)).classify(TICKET)
-    sent = json.dumps(server.asked[0].body)
+    sent = json.dumps(server.requests[0].body)
     assert "ada@example.com" in sent
     assert "4111" not in sent
 
 
-async def test_entities_stand_in_the_ticket_or_are_dropped(server, provider):
+async def test_entities_that_the_ticket_does_not_contain_are_dropped(server, provider):
     entities = [
         {"kind": "email", "value": "[EMAIL_1]"},
         {"kind": "invoice_id", "value": "INV-2024-001"},
@@ -129,13 +134,13 @@ async def test_entities_stand_in_the_ticket_or_are_dropped(server, provider):
         {"kind": "url", "value": ""},
     ]
     server.replies = [chat({"entities": entities})]
-    said = (await (await provider()).extract(TICKET)).output
-    assert [(e.kind, e.value) for e in said.entities] == [
+    output = (await (await provider()).extract(TICKET)).output
+    assert [(e.kind, e.value) for e in output.entities] == [
         ("invoice_id", "INV-2024-001"),
         ("email", "ada@example.com"),
         ("card", "•••• 1111"),
     ]
-    assert all(e.kind == "card" or TICKET.text[e.start : e.end] == e.value for e in said.entities)
+    assert all(e.kind == "card" or TICKET.text[e.start : e.end] == e.value for e in output.entities)
 
 
 BAD = {
@@ -166,28 +171,28 @@ BAD = {
 
 
 @pytest.mark.parametrize("reply", BAD.values(), ids=BAD)
-async def test_a_bad_answer_is_asked_for_once_more(server, provider, reply):
+async def test_an_unusable_response_is_requested_once_more(server, provider, reply):
     server.replies = [reply, chat(GOOD)]
-    said = (await (await provider()).classify(TICKET)).output
-    assert (said.category, said.degraded) == ("billing", False)
-    first, second = (asked.body["messages"] for asked in server.asked)
+    output = (await (await provider()).classify(TICKET)).output
+    assert (output.category, output.degraded) == ("billing", False)
+    first, second = (request.body["messages"] for request in server.requests)
     assert second[:2] == first
     assert second[2]["role"] == "assistant"
     assert second[3]["content"].startswith("That answer cannot be used: ")
 
 
 @pytest.mark.parametrize("reply", BAD.values(), ids=BAD)
-async def test_two_bad_answers_hand_over_to_the_offline_engine_and_a_human(server, provider, reply):
+async def test_two_unusable_responses_fall_back_to_the_offline_engine_and_a_review(server, provider, reply):
     server.replies = [reply]
     answer = await (await provider()).classify(TICKET)
     offline = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
     assert answer.output == replace(offline, degraded=True, review=answer.output.review)
     assert answer.output.review[-1].startswith("the AI provider could not be used: ")
     assert answer.model == "offline-1 for m-1"
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-async def test_what_bad_answers_cost_is_counted(server, provider):
+async def test_the_tokens_of_unusable_responses_are_counted(server, provider):
     server.replies = [chat("no")]
     answer = await (await provider()).classify(TICKET)
     assert (answer.input_tokens, answer.output_tokens) == (200, 20)
@@ -196,17 +201,17 @@ async def test_what_bad_answers_cost_is_counted(server, provider):
 @pytest.mark.parametrize(
     "text", ["```json\n{}\n```", "<think>{maybe}</think>\n{}", "Here you are: {} I hope this helps."]
 )
-async def test_an_answer_is_found_among_other_words(server, provider, text):
+async def test_a_json_object_is_found_between_other_text(server, provider, text):
     server.replies = [chat(text.replace("{}", json.dumps(GOOD)))]
     assert (await (await provider()).classify(TICKET)).output.category == "billing"
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("refusal", "refused"), ("max_tokens", "cut off")])
-async def test_anthropic_ends_early(server, provider, kind, reason):
+async def test_anthropic_stop_reasons_make_a_response_unusable(server, provider, kind, reason):
     server.replies = [claude(GOOD, kind)]
-    said = (await (await provider("anthropic")).classify(TICKET)).output
-    assert said.degraded
-    assert reason in said.review[-1]
+    output = (await (await provider("anthropic")).classify(TICKET)).output
+    assert output.degraded
+    assert reason in output.review[-1]
 
 
 FAILS = {
@@ -230,28 +235,28 @@ FAILS = {
 
 
 @pytest.mark.parametrize("reply", FAILS.values(), ids=FAILS)
-async def test_what_may_pass_is_tried_again(server, provider, waits, reply):
+async def test_transient_failures_are_retried(server, provider, waits, reply):
     server.replies = [reply, reply, chat(GOOD)]
     assert (await (await provider()).classify(TICKET)).output.category == "billing"
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert 0.3 <= waits[0] <= 0.5 < waits[1] <= 1.0
 
 
 @pytest.mark.parametrize("reply", FAILS.values(), ids=FAILS)
-async def test_what_does_not_pass_hands_over_to_the_offline_engine(server, provider, waits, reply):
+async def test_persistent_failures_fall_back_to_the_offline_engine(server, provider, waits, reply):
     server.replies = [reply]
-    said = (await (await provider(retries=2)).classify(TICKET)).output
-    assert said.degraded
-    assert "\n" not in said.review[-1]
-    assert "<" not in said.review[-1]
-    assert (len(server.asked), len(waits)) == (3, 2)
+    output = (await (await provider(retries=2)).classify(TICKET)).output
+    assert output.degraded
+    assert "\n" not in output.review[-1]
+    assert "<" not in output.review[-1]
+    assert (len(server.requests), len(waits)) == (3, 2)
 
 
-async def test_nobody_listens(provider, waits):
+async def test_an_unreachable_server_falls_back_to_the_offline_engine(provider, waits):
     closed = "http://127.0.0.1:1/v1"
-    said = (await (await provider(base_url=closed)).classify(TICKET)).output
-    assert said.degraded
-    assert "cannot be reached" in said.review[-1]
+    output = (await (await provider(base_url=closed)).classify(TICKET)).output
+    assert output.degraded
+    assert "cannot be reached" in output.review[-1]
     assert len(waits) == 3
 
 
@@ -266,24 +271,24 @@ async def test_nobody_listens(provider, waits):
         ("retry-after-ms: -5", 0.3, 0.5),
     ],
 )
-async def test_a_server_says_how_long_to_wait(server, provider, waits, header, lowest, highest):
+async def test_retry_after_in_seconds_is_respected(server, provider, waits, header, lowest, highest):
     server.replies = [failing(429, {"error": "slow down"}, f"{header}\r\n"), chat(GOOD)]
     assert not (await (await provider()).classify(TICKET)).output.degraded
     assert lowest <= waits[0] <= highest
 
 
 @pytest.mark.parametrize(("seconds", "lowest", "highest"), [(40, 20, 40), (-40, 0, 0)])
-async def test_a_server_says_until_when_to_wait(server, provider, waits, seconds, lowest, highest):
+async def test_retry_after_as_a_date_is_respected(server, provider, waits, seconds, lowest, highest):
     date = formatdate(time.time() + seconds, usegmt=True)
     server.replies = [failing(429, {"error": "slow down"}, f"retry-after: {date}\r\n"), chat(GOOD)]
     assert not (await (await provider()).classify(TICKET)).output.degraded
     assert lowest <= waits[0] <= highest
 
 
-async def test_a_server_that_asks_for_too_much_patience_gets_none(server, provider, waits):
+async def test_a_long_retry_after_is_not_waited_for(server, provider, waits):
     server.replies = [failing(429, {"error": "slow down"}, "retry-after: 3600\r\n")]
     assert (await (await provider()).classify(TICKET)).output.degraded
-    assert (len(server.asked), waits) == (1, [])
+    assert (len(server.requests), waits) == (1, [])
 
 
 MONEY = {
@@ -296,17 +301,17 @@ MONEY = {
 
 
 @pytest.mark.parametrize("reply", MONEY.values(), ids=MONEY)
-async def test_what_money_alone_can_cure_is_an_error_at_once(server, provider, waits, reply):
+async def test_billing_errors_are_not_retried(server, provider, waits, reply):
     server.replies = [reply]
     with pytest.raises(RequestRefusedError) as error:
         await (await provider()).classify(TICKET)
     assert error.value.exit_status == 7
     assert "money" in error.value.hint
-    assert (len(server.asked), waits) == (1, [])
+    assert (len(server.requests), waits) == (1, [])
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said", "hint"),
+    ("status", "body", "output", "hint"),
     [
         (
             401,
@@ -327,46 +332,46 @@ async def test_what_money_alone_can_cure_is_an_error_at_once(server, provider, w
         ),
     ],
 )
-async def test_what_cannot_pass_is_an_error_at_once(server, provider, waits, status, body, said, hint):
+async def test_permanent_errors_are_not_retried(server, provider, waits, status, body, output, hint):
     server.replies = [failing(status, body)]
     with pytest.raises(ProviderError) as error:
         await (await provider()).classify(TICKET)
-    assert said in str(error.value)
+    assert output in str(error.value)
     assert len(str(error.value)) < 300
     assert hint is None or hint in error.value.hint
     assert "sk-secret" not in str(error.value)
-    assert (len(server.asked), waits) == (1, [])
+    assert (len(server.requests), waits) == (1, [])
 
 
 @pytest.mark.parametrize("status", [400, 422, 501])
-async def test_a_server_that_enforces_no_schema_is_asked_more_simply(server, provider, status):
+async def test_a_refused_response_format_is_replaced_by_a_simpler_one(server, provider, status):
     refused = failing(status, {"error": {"message": "response_format is not supported"}})
     server.replies = [refused, refused, chat(GOOD)]
     provider = await provider()
     assert (await provider.classify(TICKET)).output.category == "billing"
     assert (await provider.classify(TICKET)).output.category == "billing"
-    forms = [asked.body.get("response_format", {}).get("type") for asked in server.asked]
+    forms = [request.body.get("response_format", {}).get("type") for request in server.requests]
     assert forms == ["json_schema", "json_object", None, None]
-    assert '"enum"' not in server.asked[0].body["messages"][0]["content"]
-    assert '"enum"' in server.asked[2].body["messages"][0]["content"]
+    assert '"enum"' not in server.requests[0].body["messages"][0]["content"]
+    assert '"enum"' in server.requests[2].body["messages"][0]["content"]
 
 
-async def test_a_request_that_is_refused_in_every_form_is_an_error(server, provider):
+async def test_a_request_refused_in_every_format_is_an_error(server, provider):
     server.replies = [failing(400, {"error": {"message": "context too long"}})]
     with pytest.raises(RequestRefusedError, match="context too long"):
         await (await provider()).classify(TICKET)
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "notaurl", "ftp://127.0.0.1/x"])
-async def test_an_address_that_is_none(provider, waits, url):
+async def test_an_invalid_address_is_an_error(provider, waits, url):
     with pytest.raises(RequestRefusedError, match="address cannot be used") as error:
         await (await provider(base_url=url)).classify(TICKET)
     assert (error.value.exit_status, waits) == (7, [])
 
 
 async def endless(writer):
-    """Answers for ever, unless nobody listens any more."""
+    """Send a response without an end."""
     writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
     while True:
         writer.write(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
@@ -384,16 +389,16 @@ LONG = {
 
 
 @pytest.mark.parametrize("reply", LONG.values(), ids=LONG)
-async def test_an_answer_without_end_is_given_up_at_once(server, provider, waits, reply):
+async def test_an_oversized_response_is_abandoned(server, provider, waits, reply):
     server.replies = [reply]
-    said = (await (await provider()).classify(TICKET)).output
-    assert said.degraded
-    assert "answer is longer than 4,000,000 bytes" in said.review[-1]
-    assert (len(server.asked), waits) == (1, [])
+    output = (await (await provider()).classify(TICKET)).output
+    assert output.degraded
+    assert "answer is longer than 4,000,000 bytes" in output.review[-1]
+    assert (len(server.requests), waits) == (1, [])
 
 
 async def dripping(writer):
-    """A byte at a time, each soon enough."""
+    """Send one byte at a time, each within the read timeout."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
     while True:
         writer.write(b" ")
@@ -401,31 +406,31 @@ async def dripping(writer):
         await asyncio.sleep(0.01)
 
 
-async def test_an_answer_that_never_ends_is_given_up(server, provider, waits):
+async def test_an_endless_response_times_out(server, provider, waits):
     server.replies = [dripping]
-    said = (await (await provider(timeout=0.1, max_response_seconds=0.2)).classify(TICKET)).output
-    assert said.degraded
-    assert "did not finish its answer within 0.2 s" in said.review[-1]
-    assert (len(server.asked), waits) == (1, [])
+    output = (await (await provider(timeout=0.1, max_response_seconds=0.2)).classify(TICKET)).output
+    assert output.degraded
+    assert "did not finish its answer within 0.2 s" in output.review[-1]
+    assert (len(server.requests), waits) == (1, [])
 
 
-async def test_a_slow_server_is_given_up(server, provider, waits):
+async def test_a_slow_server_times_out(server, provider, waits):
     server.replies = [http(200, b"{}", after=5.0)]
-    said = (await (await provider(timeout=0.05, retries=1)).classify(TICKET)).output
-    assert said.degraded
-    assert "did not answer in time" in said.review[-1]
+    output = (await (await provider(timeout=0.05, retries=1)).classify(TICKET)).output
+    assert output.degraded
+    assert "did not answer in time" in output.review[-1]
     assert len(waits) == 1
 
 
-async def test_a_connection_that_was_closed_between_calls_is_made_anew(server, provider):
+async def test_a_closed_connection_is_replaced(server, provider):
     server.replies = [chat(GOOD, then_close=True)]
     provider = await provider()
     for _ in range(3):
         assert (await provider.classify(TICKET)).output.category == "billing"
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
-async def test_a_connection_is_used_again(server, provider):
+async def test_a_connection_is_reused(server, provider):
     server.replies = [chat(GOOD)]
     provider = await provider()
     for _ in range(3):
@@ -433,28 +438,28 @@ async def test_a_connection_is_used_again(server, provider):
     assert server.connections == 1
 
 
-async def test_no_wait_is_longer_than_the_time_that_is_left(server, provider, waits):
+async def test_no_wait_exceeds_the_deadline(server, provider, waits):
     server.replies = [failing(429, {"error": "slow down"}, "retry-after: 20\r\n")]
     DEADLINE.set(time.monotonic() + 10)
     assert (await (await provider()).classify(TICKET)).output.degraded
-    assert (len(server.asked), waits) == (1, [])
+    assert (len(server.requests), waits) == (1, [])
 
 
-async def test_no_answer_is_waited_for_longer_than_there_is_time(server, provider):
+async def test_no_request_exceeds_the_deadline(server, provider):
     server.replies = [http(200, b"{}", after=30.0)]
     DEADLINE.set(time.monotonic() + http_client.RESERVED_SECONDS + 0.1)
-    said = (await (await provider()).classify(TICKET)).output
-    assert said.degraded
-    assert "in the time left" in said.review[-1]
+    output = (await (await provider()).classify(TICKET)).output
+    assert output.degraded
+    assert "in the time left" in output.review[-1]
 
 
-async def test_nothing_is_asked_when_the_time_is_over(server, provider):
+async def test_no_request_is_sent_after_the_deadline(server, provider):
     DEADLINE.set(time.monotonic())
     assert (await (await provider()).classify(TICKET)).output.degraded
-    assert server.asked == []
+    assert server.requests == []
 
 
-async def test_no_more_requests_at_once_than_allowed(server, provider):
+async def test_concurrent_requests_are_limited(server, provider):
     under_way, most = 0, 0
     good = chat(GOOD)
 
@@ -472,7 +477,7 @@ async def test_no_more_requests_at_once_than_allowed(server, provider):
     assert most == 3
 
 
-async def test_a_budget_ends_the_run_cleanly(server, provider):
+async def test_an_exhausted_budget_stops_requests(server, provider):
     server.replies = [chat(GOOD)]
     budget = Budget({"m-1": Price(input=10.0, output=100.0)}, limit=0.003)
     provider = await provider(budget=budget)
@@ -481,21 +486,21 @@ async def test_a_budget_ends_the_run_cleanly(server, provider):
     await provider.classify(TICKET)
     with pytest.raises(ProviderError, match=r"the budget of 0\.003 is spent"):
         await provider.classify(TICKET)
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-async def test_a_budget_without_a_price_is_refused(provider):
+async def test_a_budget_needs_a_price(provider):
     with pytest.raises(ProviderError, match="the price of the model m-1 is unknown"):
         await (await provider(budget=Budget({}, limit=1.0))).classify(TICKET)
 
 
-async def test_a_step_may_have_a_model_of_its_own(server, provider):
+async def test_a_step_can_have_its_own_model(server, provider):
     server.replies = [chat({"entities": []})]
     answer = await (await provider(models={Step.EXTRACT: "m-2"})).extract(TICKET)
-    assert (answer.model, server.asked[0].body["model"]) == ("m-2", "m-2")
+    assert (answer.model, server.requests[0].body["model"]) == ("m-2", "m-2")
 
 
-async def test_fingerprints_follow_what_is_asked(provider):
+async def test_fingerprints_depend_on_the_request(provider):
     changes = [
         {},
         {"model": "m-2"},
@@ -508,17 +513,17 @@ async def test_fingerprints_follow_what_is_asked(provider):
     assert (await provider()).fingerprint(Step.CLASSIFY) in prints
 
 
-async def test_a_key_is_needed_where_the_server_is_not_our_own(provider):
+async def test_a_public_server_needs_a_key(provider):
     with pytest.raises(ConfigError, match="openai needs a key") as error:
         await provider(api_key=None, base_url=None)
     assert "TICKETCTL_AI_API_KEY" in error.value.hint
 
 
-async def test_a_server_of_our_own_needs_no_key(server, provider):
+async def test_a_custom_server_needs_no_key(server, provider):
     server.replies = [chat(GOOD)]
     await (await provider(api_key=None)).classify(TICKET)
-    assert "authorization" not in server.asked[0].headers
+    assert "authorization" not in server.requests[0].headers
 
 
-def test_settings_keep_the_key_to_themselves():
+def test_the_repr_of_settings_hides_the_key():
     assert "sk-secret" not in repr(LlmSettings(provider="openai", model="m", api_key="sk-secret"))

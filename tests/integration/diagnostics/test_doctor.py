@@ -33,13 +33,13 @@ def doctor(tmp_path: Path):
     return run
 
 
-def test_a_sound_folder(doctor, tmp_path):
+def test_a_safe_folder_has_no_findings(doctor, tmp_path):
     (tmp_path / "app.py").write_text("def handler(event, context): ...\n")
     done = doctor()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_breaks_is_told_with_place_cause_and_cure(doctor, tmp_path):
+def test_a_breaking_finding_has_location_cause_and_fix(doctor, tmp_path):
     (tmp_path / "app.py").write_text(BAD)
     done = doctor("--handler", "app:handler")
     assert done.returncode == 8
@@ -50,31 +50,31 @@ def test_what_breaks_is_told_with_place_cause_and_cure(doctor, tmp_path):
     assert done.stderr.startswith("error: 1 found that break")
 
 
-def test_json(doctor, tmp_path):
+def test_findings_as_json(doctor, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "app.py").write_text(BAD)
     done = doctor("--path", "elsewhere", "--json")
     assert done.returncode == 8
-    told = json.loads(done.stdout)
-    assert told["files"] == ["app.py"]
-    (found,) = told["findings"]
+    report = json.loads(done.stdout)
+    assert report["files"] == ["app.py"]
+    (found,) = report["findings"]
     assert found.keys() == {"file", "line", "rule", "cause", "cure", "breaks"}
 
 
-def test_a_risk_is_told_and_is_no_failure(doctor, tmp_path):
+def test_a_risk_is_shown_but_does_not_fail(doctor, tmp_path):
     (tmp_path / "app.py").write_text(BAD.replace("httpx.AsyncClient()", "asyncio.Lock()"))
     done = doctor()
     assert done.returncode == 0
     assert done.stdout.split("\t")[:3] == ["app.py:4", "primitive-outlives-loop", "risk"]
 
 
-def test_our_own_settings(doctor):
+def test_our_own_settings_are_checked(doctor):
     done = doctor(TICKETCTL_POOL="queue")
     assert done.returncode == 8
     assert done.stdout.startswith("TICKETCTL_POOL\tpool-outlives-loop\tbreaks\t")
 
 
-def test_the_queue_and_the_database_are_asked(doctor, database_url):
+def test_queue_and_database_are_checked_with_ask(doctor, database_url):
     done = doctor("--ask", TICKETCTL_DATABASE_URL=database_url)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     done = doctor(
@@ -90,20 +90,20 @@ def test_the_queue_and_the_database_are_asked(doctor, database_url):
     ]
 
 
-def test_our_own_worker_is_sound(doctor):
+def test_our_own_worker_has_no_findings(doctor):
     done = doctor("--handler", "ticketctl.worker:handler", "--path", str(Path(__file__).parents[3]))
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--handler", "nowhere:handler"], "no module 'nowhere'"),
         (["--handler", "handler"], "module:function"),
         (["--path", "nowhere"], "nowhere"),
     ],
 )
-def test_what_is_typed_wrongly_is_refused(doctor, arguments, said):
+def test_invalid_arguments_are_refused(doctor, arguments, message):
     done = doctor(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr

@@ -1,4 +1,4 @@
-"""What the database says of invocations that reported failure."""
+"""What invocations that reported failure changed in the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ GIVE_BACK_UNCLAIMED = "update tickets set status = 'failed', attempt = 1, update
 
 
 @pytest.mark.parametrize(
-    ("pool", "loop", "said"),
+    ("pool", "loop", "cause_start"),
     [
         ("queue", "run-per-invocation", "Invocation 2 reported failure, and changed the database: 3 tickets"),
         ("queue", "run-per-record", "Invocation 1 reported failure, and changed the database: 1 ticket"),
@@ -33,15 +33,17 @@ GIVE_BACK_UNCLAIMED = "update tickets set status = 'failed', attempt = 1, update
         ("null", "run-per-invocation", None),
     ],
 )
-async def test_a_statement_that_a_dead_loops_connection_sent_takes_effect(
-    server: str, pool: str, loop: str, said: str | None
+async def test_a_statement_sent_over_a_stale_connection_takes_effect(
+    server: str, pool: str, loop: str, cause_start: str | None
 ) -> None:
     plan = SimulationPlan(
         settings=Settings(), server=Address.parse(server), ours=True, pairs=[(pool, loop)], times=3
     )
     (cell,) = await simulate(plan, lambda: None)
     causes = [one.cause for one in cell.report.findings if one.kind == "side-effect"]
-    assert [cause.partition(" was")[0].partition(" were")[0] for cause in causes] == ([said] if said else [])
+    assert [cause.partition(" was")[0].partition(" were")[0] for cause in causes] == (
+        [cause_start] if cause_start else []
+    )
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def backend(database: ScratchDatabase) -> BackendMonitor:
     return database.monitor("environment")
 
 
-async def test_a_claim_is_told_from_giving_back(database, environment, backend) -> None:
+async def test_a_claim_differs_from_a_release(database, environment, backend) -> None:
     untouched, claimed, returned, only_returned = await database.make_tickets(4)
     for ticket in (claimed, returned):
         async with environment.transaction():
@@ -79,10 +81,10 @@ async def test_a_claim_is_told_from_giving_back(database, environment, backend) 
     assert effects.idle_in_transaction == 0
 
 
-async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
+async def test_a_backend_with_an_incomplete_statement_is_not_waited_for(
     environment, backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of a ping that a connection of a dead loop has begun: PARSE went out, and nobody will send what follows."""
+    """The start of a ping over a stale connection: PARSE was sent, and the rest never follows."""
     monkeypatch.setattr(scratch_database_module, "_BUSY_POLLS", 10_000)
     parse = b"\0;\0\0\0"
     environment._transport.write(b"P" + (4 + len(parse)).to_bytes(4) + parse + b"H" + (4).to_bytes(4))
@@ -93,7 +95,7 @@ async def test_a_backend_that_waits_for_the_rest_is_not_waited_for(
     assert effects.idle_in_transaction == 0
 
 
-async def test_a_backend_that_is_left_in_a_transaction(environment, backend) -> None:
+async def test_a_backend_idle_in_transaction_is_found(environment, backend) -> None:
     side_effects = SideEffectObserver(backend, {})
     await environment.execute("begin")
     await environment.execute("select 1")
@@ -103,7 +105,7 @@ async def test_a_backend_that_is_left_in_a_transaction(environment, backend) -> 
     assert "Invocation 4 " in finding.cause
 
 
-async def test_an_invocation_that_was_ok_is_not_asked_about(database, environment, backend) -> None:
+async def test_a_successful_invocation_is_not_checked(database, environment, backend) -> None:
     (ticket,) = await database.make_tickets(1)
     await environment.execute(CLAIM, ticket)
     await environment.execute("begin")

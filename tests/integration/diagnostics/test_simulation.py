@@ -101,7 +101,7 @@ async def test_each_record_names_its_ticket(server: str) -> None:
     assert all(isinstance(record["ticket_id"], int) for record in records)
 
 
-async def test_the_throwaway_database_is_gone_and_nothing_else_was_touched(
+async def test_the_scratch_database_is_dropped_and_nothing_else_changes(
     sql: Callable[..., str], database_url: str
 ) -> None:
     before = sql("select datname from pg_database where datname not like 'ticketctl_template%' order by 1")

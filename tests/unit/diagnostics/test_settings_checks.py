@@ -24,7 +24,7 @@ def rules(environment=None, **chosen):
         {"database_url": "postgresql://me@db.example.com:6432/tickets", "pool": "rds-proxy"},
     ],
 )
-def test_sound_settings(chosen):
+def test_safe_settings_have_no_findings(chosen):
     assert rules(**chosen) == []
 
 
@@ -48,17 +48,17 @@ def test_sound_settings(chosen):
         ),
     ],
 )
-def test_what_goes_wrong(chosen, rule):
+def test_unsafe_settings_have_one_finding(chosen, rule):
     (one,) = check_settings(Settings(**chosen), {})
     assert one.rule == rule
     assert "secret" not in one.cause + one.fix
 
 
-def test_on_lambda_there_must_be_a_database():
+def test_a_database_url_is_required_on_lambda():
     assert rules({LAMBDA: "worker"}) == ["no-database-on-lambda"]
 
 
-def test_the_place_is_the_line_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_findings_name_the_line_or_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     Path("ticketctl.toml").write_text('loop = "run-per-invocation"\npool = "queue"\n')
     assert [one.place for one in check_settings(Settings(pool="queue"), {})] == ["ticketctl.toml:2"]

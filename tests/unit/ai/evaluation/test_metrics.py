@@ -21,7 +21,7 @@ PREDICTIONS = [
 ]
 
 
-def test_the_figures():
+def test_the_metrics_of_a_small_example():
     found = evaluate_predictions(PREDICTIONS, 0.75)
     assert (found.accuracy, found.tickets) == (0.6, 5)
     assert (found.labels["a"].precision, found.labels["a"].recall) == (1.0, pytest.approx(2 / 3))
@@ -36,18 +36,18 @@ def test_the_worst_confusion_comes_first():
     assert [(c.expected, c.predicted, c.tickets) for c in found.confusions] == [("b", "a", 3), ("a", "b", 1)]
 
 
-def test_honest_confidence_has_no_calibration_error():
+def test_calibrated_confidence_has_no_calibration_error():
     honest = [prediction("a", "a", 0.75)] * 3 + [prediction("a", "b", 0.75)]
     boastful = [prediction("a", "b", 1.0)] * 4
     assert calibration_error(honest) == pytest.approx(0.0)
     assert calibration_error(boastful) == pytest.approx(1.0)
 
 
-def test_nothing_automated_is_nothing_right():
+def test_without_automated_tickets_their_accuracy_is_zero():
     assert evaluate_predictions([prediction("a", "a", 0.1)], 0.5).threshold.accuracy == 0.0
 
 
-def test_changes_between_two_runs():
+def test_changed_predictions_between_two_runs():
     before = [
         prediction("a", "a", 0.9, "one"),
         prediction("a", "b", 0.9, "two"),

@@ -13,16 +13,16 @@ SAMPLES = [LabeledText(f"I forgot password {number}", "login") for number in ran
 
 
 class Failing(OfflineProvider):
-    """Fails at the third question, and ends the first only after that; some answers are a stand-in's."""
+    """Fails at the third request and completes the first only afterwards; the second response is degraded."""
 
     def __init__(self):
         super().__init__(default_taxonomy())
-        self.asked = 0
+        self.requests = 0
         self.failed = asyncio.Event()
 
     async def classify(self, ticket):
-        self.asked += 1
-        number = self.asked
+        self.requests += 1
+        number = self.requests
         if number == 3:
             self.failed.set()
             raise ProviderError("the budget is spent")
@@ -32,15 +32,15 @@ class Failing(OfflineProvider):
         return replace(answer, output=replace(answer.output, degraded=number == 2), input_tokens=number)
 
 
-async def test_after_a_failure_what_was_asked_ends_and_nothing_more_is_asked():
+async def test_after_a_failure_running_requests_complete_and_no_new_ones_start():
     provider, done = Failing(), []
     trials = await classify_dataset(provider, SAMPLES, max_concurrency=3, on_progress=lambda: done.append(1))
     assert [p.text for p in trials.predictions] == [s.text for s in SAMPLES[:2]]
     assert str(trials.stopped) == "the budget is spent"
-    assert (provider.asked, len(done), trials.input_tokens, trials.degraded) == (3, 2, 3, 1)
+    assert (provider.requests, len(done), trials.input_tokens, trials.degraded) == (3, 2, 3, 1)
 
 
-async def test_a_bug_is_no_failure_of_the_provider():
+async def test_a_bug_is_raised_unchanged():
     class Broken(OfflineProvider):
         async def classify(self, ticket):
             raise ZeroDivisionError(ticket.id)

@@ -14,11 +14,11 @@ KEY = "sk-hunter2"
 LOCAL = {"ai_base_url": "http://127.0.0.1:9/v1", "ai_model": "small"}
 
 
-def test_without_settings_the_offline_engine_reads_by_the_built_in_taxonomy():
+def test_the_default_is_the_built_in_taxonomy():
     assert load_taxonomy(Settings()) is default_taxonomy()
 
 
-async def test_the_offline_provider_lives_with_the_process():
+async def test_the_offline_provider_is_made_once_per_process():
     providers = ProviderFactory(Settings(), default_taxonomy())
     async with providers.open_provider() as first:
         assert isinstance(first, OfflineProvider)
@@ -27,7 +27,7 @@ async def test_the_offline_provider_lives_with_the_process():
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic"])
-async def test_a_provider_behind_http_lives_with_the_loop(name):
+async def test_an_http_provider_is_made_once_per_loop(name):
     providers = ProviderFactory(
         Settings(ai_provider=name, ai_api_key=KEY, ai_model="small"), default_taxonomy()
     )
@@ -38,7 +38,7 @@ async def test_a_provider_behind_http_lives_with_the_loop(name):
         assert second.fingerprint(Step.CLASSIFY) == first.fingerprint(Step.CLASSIFY)
 
 
-async def test_each_setting_that_changes_answers_changes_the_fingerprint():
+async def test_each_setting_that_changes_responses_changes_the_fingerprint():
     changes = [
         {},
         {"ai_model": "large"},
@@ -66,13 +66,13 @@ async def test_each_setting_that_changes_answers_changes_the_fingerprint():
         ({"ai_model_file": "/no/where.model"}, "/no/where.model does not exist", "ticketctl train"),
     ],
 )
-def test_what_is_missing_is_told_before_any_ticket(wrong, complaint, hint):
+def test_missing_settings_are_errors(wrong, complaint, hint):
     with pytest.raises(ConfigError, match=complaint) as raised:
         ProviderFactory(Settings(**wrong), default_taxonomy())
     assert hint in raised.value.hint
 
 
-def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
+def test_a_model_with_unknown_categories_is_refused(tmp_path):
     path = tmp_path / "fruit.model"
     path.write_bytes(serialize(train([("red", "apples"), ("green", "pears")])))
     settings = Settings(ai_model_file=str(path))
@@ -81,7 +81,7 @@ def test_a_model_that_the_taxonomy_does_not_know(tmp_path):
     ProviderFactory(settings, taxonomy_from_labels(["apples", "pears"]))
 
 
-def test_a_taxonomy_that_is_not_there(tmp_path):
+def test_a_missing_taxonomy_file_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.toml does not exist") as raised:
         load_taxonomy(Settings(taxonomy=str(tmp_path / "none.toml")))
     assert "config init" in raised.value.hint
@@ -89,7 +89,7 @@ def test_a_taxonomy_that_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "prices"),
+    ("text", "prices"),
     [
         ("", {}),
         ("small=0.25/2", {"small": Price(0.25, 2.0)}),
@@ -99,11 +99,11 @@ def test_a_taxonomy_that_is_not_there(tmp_path):
         ),
     ],
 )
-def test_prices_are_of_models(said, prices):
-    assert parse_prices(Settings(ai_prices=said)) == prices
+def test_prices_are_parsed_by_model(text, prices):
+    assert parse_prices(Settings(ai_prices=text)) == prices
 
 
-def test_the_key_is_nowhere_to_be_seen():
+def test_the_factory_does_not_expose_the_key():
     providers = ProviderFactory(
         Settings(ai_provider="openai", ai_api_key=KEY, ai_model="small"), default_taxonomy()
     )

@@ -36,7 +36,7 @@ when = { category = ["tea"] }
 """
 
 
-def said(**changes):
+def classification(**changes):
     usual = {
         "category": "billing",
         "priority": "normal",
@@ -48,15 +48,15 @@ def said(**changes):
     return Classification(**{**usual, **changes})
 
 
-def found(*entities):
+def extraction(*entities):
     return Extraction(entities=tuple(Entity(kind=k, value=v, start=0, end=len(v)) for k, v in entities))
 
 
-def routed(*rules):
+def with_routes(*rules):
     return msgspec.structs.replace(parse_taxonomy(SMALL, "x"), routes=rules)
 
 
-def test_the_built_in_taxonomy_fits_together():
+def test_the_built_in_taxonomy_is_valid():
     assert list(find_problems(default_taxonomy())) == []
     assert all(category.examples and category.reply for category in default_taxonomy().categories)
 
@@ -71,21 +71,21 @@ def test_the_built_in_taxonomy_fits_together():
         (None, "support"),
     ],
 )
-def test_the_built_in_routes(category, team):
-    assert default_taxonomy().route(said(category=category), found()).team == team
+def test_the_built_in_routes_choose_a_team(category, team):
+    assert default_taxonomy().route(classification(category=category), extraction()).team == team
 
 
 def test_the_first_rule_that_matches_wins_and_is_named():
-    taxonomy = routed(
+    taxonomy = with_routes(
         RoutingRule(team="desk", name="never", when=Conditions(category=("tea",), confidence_from=0.95)),
         RoutingRule(team="desk", when=Conditions(category=("tea",))),
         RoutingRule(team="desk", name="late", when=Conditions()),
     )
-    assert taxonomy.route(said(category="tea"), found()).rule == "rule 2"
+    assert taxonomy.route(classification(category="tea"), extraction()).rule == "rule 2"
 
 
-def test_explain_tells_why_each_rule_did_not_match():
-    taxonomy = routed(
+def test_explain_says_why_each_rule_did_not_match():
+    taxonomy = with_routes(
         RoutingRule(team="desk", name="language", when=Conditions(language=("de", "fr"))),
         RoutingRule(team="desk", name="sure", when=Conditions(confidence_from=0.95)),
         RoutingRule(team="desk", name="unsure", when=Conditions(confidence_below=0.5)),
@@ -95,7 +95,9 @@ def test_explain_tells_why_each_rule_did_not_match():
     )
     reasons = {
         rule.name: why
-        for rule, why in taxonomy.explain(said(), found(("email", "a@example.com"), ("order_id", "US-1")))
+        for rule, why in taxonomy.explain(
+            classification(), extraction(("email", "a@example.com"), ("order_id", "US-1"))
+        )
     }
     assert reasons == {
         "language": "language is en, not de or fr",
@@ -107,9 +109,9 @@ def test_explain_tells_why_each_rule_did_not_match():
     }
 
 
-def test_an_unknown_category_matches_no_rule_about_categories():
-    route = routed(RoutingRule(team="desk", when=Conditions(category=("tea",)))).route(
-        said(category=None), found()
+def test_an_unknown_category_matches_no_category_condition():
+    route = with_routes(RoutingRule(team="desk", when=Conditions(category=("tea",)))).route(
+        classification(category=None), extraction()
     )
     assert (route.team, route.rule) == ("desk", "default")
 
@@ -169,7 +171,7 @@ def test_an_unknown_category_matches_no_rule_about_categories():
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(old, new, expected):
+def test_errors_name_line_key_and_problem(old, new, expected):
     assert SMALL.count(old) == 1
     with pytest.raises(ConfigError) as error:
         parse_taxonomy(SMALL.replace(old, new), "my.toml")
@@ -178,7 +180,7 @@ def test_what_is_wrong_is_told_with_its_place(old, new, expected):
     assert "\n" not in str(error.value)
 
 
-def test_all_problems_are_told_at_once():
+def test_one_error_lists_all_problems():
     with pytest.raises(ConfigError, match=r"default_team.*routes\[0\]\.team"):
         parse_taxonomy(
             SMALL.replace('"desk"\nwhen', '"bar"\nwhen').replace(
@@ -188,19 +190,19 @@ def test_all_problems_are_told_at_once():
         )
 
 
-def test_a_rule_without_conditions_hides_the_ones_after_it():
+def test_a_rule_without_conditions_before_others_is_an_error():
     always = RoutingRule(team="desk", when=Conditions())
     hidden = ("routes[0].when", "this rule has no condition, so the rules after it never match")
-    assert hidden in find_problems(routed(always, always))
+    assert hidden in find_problems(with_routes(always, always))
 
 
 @pytest.mark.parametrize("text", ["[[categories", "", "x = 1"])
-def test_what_is_no_taxonomy_is_refused(text):
+def test_a_file_without_a_taxonomy_is_an_error(text):
     with pytest.raises(ConfigError, match=r"^my\.toml"):
         parse_taxonomy(text, "my.toml")
 
 
-def test_thresholds_templates_and_their_defaults():
+def test_thresholds_and_templates_have_defaults():
     taxonomy = parse_taxonomy(
         SMALL + '\n[[categories]]\nname = "milk"\nthreshold = 0.9\nreplies = { de = "Milch" }\n', "x"
     )
@@ -212,14 +214,14 @@ def test_thresholds_templates_and_their_defaults():
     )
 
 
-def test_the_fingerprint_follows_the_routes_only():
+def test_the_fingerprint_depends_on_the_routes_only():
     taxonomy = parse_taxonomy(SMALL, "x")
     other_reply = parse_taxonomy(SMALL.replace("Coffee,", "Tea,"), "x")
     other_route = parse_taxonomy(SMALL.replace('["tea"]', '["coffee"]'), "x")
     assert taxonomy.fingerprint() == other_reply.fingerprint() != other_route.fingerprint()
 
 
-def test_a_file_may_hold_it_in_a_table(tmp_path):
+def test_a_file_can_contain_the_taxonomy_in_a_table(tmp_path):
     file = tmp_path / "ticketctl.toml"
     inside = SMALL.replace("[[", "[[taxonomy.").replace(
         "\ndefault_priority", "\n[taxonomy]\ndefault_priority", 1
@@ -233,12 +235,12 @@ def test_a_file_may_hold_it_in_a_table(tmp_path):
         load_taxonomy_file(tmp_path / "missing.toml")
 
 
-def test_a_taxonomy_for_labels_alone():
+def test_labels_alone_make_a_taxonomy():
     taxonomy = taxonomy_from_labels(["b", "a", "b"])
     assert [category.name for category in taxonomy.categories] == ["a", "b"]
     assert list(find_problems(taxonomy)) == []
 
 
-def test_the_built_in_file_is_what_it_says():
+def test_the_built_in_file_is_the_default_taxonomy():
     assert parse_taxonomy(DEFAULT.read_text(), "x") == default_taxonomy()
     assert isinstance(default_taxonomy(), Taxonomy)

@@ -1,4 +1,4 @@
-"""A model behind HTTP, as a process of somebody else's: it answers every question alike."""
+"""A local server that speaks the chat completions format and gives every request the same answer."""
 
 import json
 import socketserver
@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 
-class Model(socketserver.ThreadingTCPServer):
+class ChatServer(socketserver.ThreadingTCPServer):
     """Speaks the chat-completions format.
 
-    `says` is its answer to each step; `refuses` is a status to answer instead, with a body that repeats the key;
-    `counts` is whether it tells its usage, `takes` the seconds before each answer. `asked` holds the key and the body of each request.
+    `answer` is the JSON of each answer. `error_status` is a status to answer instead, with a body that repeats the
+    key. `reports_usage` says whether it reports tokens; `delay` is the seconds before each answer. `requests` holds
+    the key and the body of each request.
     """
 
     daemon_threads = True
@@ -22,12 +23,12 @@ class Model(socketserver.ThreadingTCPServer):
     request_queue_size = 128
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Reply)
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.refuses: int | None = None
-        self.counts = True
-        self.takes = 0.0
-        self.says: dict[str, Any] = {
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.error_status: int | None = None
+        self.reports_usage = True
+        self.delay = 0.0
+        self.answer: dict[str, Any] = {
             "category": "billing",
             "priority": "normal",
             "sentiment": "neutral",
@@ -43,8 +44,8 @@ class Model(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serving() -> Iterator[Model]:
-    with Model() as model:
+def serve_chat() -> Iterator[ChatServer]:
+    with ChatServer() as model:
         thread = threading.Thread(target=model.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -54,26 +55,26 @@ def serving() -> Iterator[Model]:
             thread.join()
 
 
-class _Reply(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         model = self.server
-        assert isinstance(model, Model)
+        assert isinstance(model, ChatServer)
         key = self.headers["authorization"]
-        model.asked.append((key, json.loads(self.rfile.read(int(self.headers["content-length"])))))
-        time.sleep(model.takes)
+        model.requests.append((key, json.loads(self.rfile.read(int(self.headers["content-length"])))))
+        time.sleep(model.delay)
         answer: dict[str, Any] = {"error": {"message": f"not with the key {key}"}}
-        if model.refuses is None:
-            message = {"role": "assistant", "content": json.dumps(model.says)}
+        if model.error_status is None:
+            message = {"role": "assistant", "content": json.dumps(model.answer)}
             answer = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-            if model.counts:
+            if model.reports_usage:
                 answer["usage"] = {"prompt_tokens": 1000, "completion_tokens": 500}
         sent = json.dumps(answer).encode()
-        self.send_response(model.refuses or 200)
+        self.send_response(model.error_status or 200)
         self.send_header("content-length", str(len(sent)))
         self.end_headers()
         self.wfile.write(sent)
 
     def log_message(self, *_: object) -> None:
-        """A test's output is not the place for a log."""
+        """Keep the log out of the test output."""
