@@ -1,4 +1,5 @@
-"""What runs inside the process under examination: standard library only, under the user's own interpreter.
+"""Code that runs in the process of the handler under test: standard library only, on the user's own interpreter.
 
-`boot` loads it by path under a name of its own, so that neither sys.path nor the user's modules meet it.
+`bootstrap` loads it by path, under a name of its own, so that it appears neither on sys.path nor among the user's
+modules.
 """

@@ -1,8 +1,8 @@
-"""Where things are made: the line of the user's own code that stood on the stack, or that was being awaited.
+"""Which line of the user's code created a socket, file, thread or event loop.
 
-An audit hook hears sockets being made and connected, loops being made and files opened; it changes nothing. What a C
-library opens by itself (libuv's and libpq's sockets) raises no such event, so that there is no line for it. Python
-3.11 raises none for threads either: their start is looked on.
+An audit hook is told of sockets that are created and connected, event loops that are created and files that are opened;
+it changes nothing. C libraries that open sockets by themselves (libuv, libpq) raise no audit event, so those have no
+line. Python 3.11 raises none for threads either: Thread.start is wrapped instead.
 """
 
 import contextlib
@@ -14,152 +14,153 @@ from collections import Counter
 from types import FrameType
 from typing import Any, NamedTuple
 
-from .user_code import Place, UserCode, awaited, stack, threads
+from .user_code import Place, UserCode, await_chain, walk_all_threads, walk_stack
 
 SELF_PIPE = "_make_self_pipe"
-"""What asyncio's loops call while they are made; the one sign of life that they give to an audit hook."""
-DEPTH = 6
-"""Frames from a socket's birth up to the loop's."""
-
-
+"""The method that asyncio's loops call in their constructor: the only part of it that raises an audit event."""
+SELF_PIPE_DEPTH = 6
+"""Frames between the creation of a loop's socket and the loop's constructor, at most."""
 LOOP_FILES = (f"asyncio{os.sep}events.py", f"asyncio{os.sep}runners.py")
-"""Where the stack of a task ends, and that of its loop begins."""
+"""Where the stack of a task ends and that of its loop begins."""
 
 
 class Site(NamedTuple):
-    """The line that opened a socket, the event loop that was running then, and how many were connected till then."""
+    """The line that connected a socket, the event loop that ran then, and the connection's number, from 1."""
 
     line: str | None
     loop: "weakref.ref[Any] | None"
     number: int = 0
 
 
-class Loops:
-    """Numbers event loops in the order in which they are met, without keeping them, and tells where each was made."""
+class LoopRegistry:
+    """Numbers event loops in the order in which they appear, without keeping them alive; knows who created them."""
 
     def __init__(self) -> None:
         self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._lines: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self.met = 0
+        self.count = 0
 
     def number(self, loop: Any) -> int:
         """Return the loop's number, from 1."""
         if loop not in self._numbers:
-            self.met += 1
-            self._numbers[loop] = self.met
+            self.count += 1
+            self._numbers[loop] = self.count
         return self._numbers[loop]
 
-    def made(self, loop: Any, line: str | None) -> None:
-        """Note a loop at its birth."""
+    def register(self, loop: Any, line: str | None) -> None:
+        """Record a loop that is being created."""
         self.number(loop)
         if line:
             self._lines[loop] = line
 
-    def open(self) -> list[int]:
+    def numbers_of_open(self) -> list[int]:
         """Return the numbers of the loops that are not closed."""
         return sorted(number for loop, number in self._numbers.items() if not loop.is_closed())
 
     def line(self, loop: Any) -> str | None:
-        """Return the line that made the loop, where it is known."""
+        """Return the line that created the loop, where it is known."""
         return self._lines.get(loop)
 
 
 class AllocationSites:
-    """Remembers where sockets were connected, files opened and threads started, if it listens at all."""
+    """Records where sockets are connected, files opened and threads started; nothing unless `enabled`.
 
-    def __init__(self, source: UserCode, *, listening: bool) -> None:
-        self.source = source
-        self.loops = Loops()
+    `opened` has the connections since the owner last emptied it, each with the number of the loop that ran then.
+    """
+
+    def __init__(self, user_code: UserCode, *, enabled: bool) -> None:
+        self.user_code = user_code
+        self.loops = LoopRegistry()
         self.opened: list[tuple[int, int | None]] = []
-        self._connected = 0
+        self._connections = 0
         self._sockets: dict[int, Site] = {}
-        self._born: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self._files: dict[str, str] = {}
-        self._threads: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
-        if listening:
-            sys.addaudithook(self._hook())
-            self._look_on_threads()
+        self._socket_lines: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._file_lines: dict[str, str] = {}
+        self._thread_lines: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
+        if enabled:
+            sys.addaudithook(self._make_hook())
+            self._wrap_thread_start()
 
-    def of(self, descriptor: int) -> Site:
-        """Return where the open socket was connected, as far as it was heard."""
+    def of_socket(self, descriptor: int) -> Site:
+        """Return where the connected socket with this descriptor was connected, as far as it is known."""
         return self._sockets.get(descriptor, Site(None, None))
 
-    def of_file(self, path: str) -> str | None:
+    def line_of_file(self, path: str) -> str | None:
         """Return the line that opened a file last."""
-        return self._files.get(path)
+        return self._file_lines.get(path)
 
-    def of_descriptor(self, descriptor: int) -> str | None:
-        """Return the line that made the socket with this descriptor."""
-        made = (line for one, line in list(self._born.items()) if one.fileno() == descriptor)
-        return next(made, None)
+    def line_of_descriptor(self, descriptor: int) -> str | None:
+        """Return the line that created the socket with this descriptor."""
+        lines = (line for one, line in list(self._socket_lines.items()) if one.fileno() == descriptor)
+        return next(lines, None)
 
-    def threads(self) -> Counter[str]:
-        """Count the threads that have not ended by the lines that started them."""
-        return Counter(line for thread, line in list(self._threads.items()) if thread.is_alive())
+    def count_threads(self) -> Counter[str]:
+        """Return how many running threads each line has started."""
+        return Counter(line for thread, line in list(self._thread_lines.items()) if thread.is_alive())
 
-    def _hook(self) -> Any:
+    def _make_hook(self) -> Any:
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            # the hook hears everything that Python does: what it does not want must cost next to nothing
+            # it is called for everything that Python does: an event that it ignores must cost next to nothing
             if event == "open":
-                self._opened(arguments[0])
+                self._record_file(arguments[0])
             elif event == "socket.connect":
-                self._sockets[arguments[0].fileno()] = self._site()
+                self._sockets[arguments[0].fileno()] = self._current_site()
             elif event == "socket.__new__":
-                self._made(arguments[0], sys._getframe(1))  # noqa: SLF001 the only way to the caller's frame
+                self._record_socket(arguments[0], sys._getframe(1))  # noqa: SLF001 the only way to the caller's frame
 
         return hook
 
-    def _line(self) -> str | None:
-        return self.source.line(stack(sys._getframe(2)))  # noqa: SLF001 as above
+    def _wrap_thread_start(self) -> None:
+        original = threading.Thread.start
 
-    def _look_on_threads(self) -> None:
-        start = threading.Thread.start
+        def start(thread: threading.Thread) -> None:
+            if line := self.user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 as above
+                self._thread_lines[thread] = line
+            original(thread)
 
-        def noted(thread: threading.Thread) -> None:
-            if line := self.source.line(stack(sys._getframe(1))):  # noqa: SLF001 as above
-                self._threads[thread] = line
-            start(thread)
+        threading.Thread.start = start  # type: ignore[method-assign,assignment]
 
-        threading.Thread.start = noted  # type: ignore[method-assign,assignment]
-
-    def _opened(self, path: Any) -> None:
+    def _record_file(self, path: Any) -> None:
         if isinstance(path, int):
-            path = name_of(path)
-        if isinstance(path, str) and not path.endswith((".py", ".pyc", ".so")) and (line := self._line()):
+            path = descriptor_name(path)
+        if not isinstance(path, str) or path.endswith((".py", ".pyc", ".so")):
+            return
+        if line := self.user_code.line(walk_stack(sys._getframe(2))):  # noqa: SLF001 as above
             name = path if path.endswith("]") else os.path.abspath(path)  # noqa: PTH100 pathlib is slow, and this is often
-            self._files[name] = line
+            self._file_lines[name] = line
 
-    def _made(self, one: Any, frame: FrameType | None) -> None:
-        """Note who makes the socket, and the loop that is being made, if it is one that does."""
-        if type(one).__weakrefoffset__ and (line := self.source.line(stack(frame))):
-            self._born[one] = line
-        for _ in range(DEPTH):
+    def _record_socket(self, one: Any, frame: FrameType | None) -> None:
+        """Record who creates the socket, and the loop that is being created, if its constructor creates the socket."""
+        if type(one).__weakrefoffset__ and (line := self.user_code.line(walk_stack(frame))):
+            self._socket_lines[one] = line
+        for _ in range(SELF_PIPE_DEPTH):
             if frame is None or frame.f_code.co_name == SELF_PIPE:
                 break
             frame = frame.f_back
         else:
             return
         if frame is not None:
-            self.loops.made(frame.f_locals["self"], self.source.line(stack(frame)))
+            self.loops.register(frame.f_locals["self"], self.user_code.line(walk_stack(frame)))
 
-    def _site(self) -> Site:
+    def _current_site(self) -> Site:
+        """Return the site of the connection that is being made: the task's own line, else its awaiter's."""
         loop = running_loop()
-        on_stack = list(stack(sys._getframe(2)))  # noqa: SLF001 as above
-        self._connected += 1
-        self.opened.append((self._connected, None if loop is None else self.loops.number(loop)))
+        places = list(walk_stack(sys._getframe(2)))  # noqa: SLF001 as above
+        self._connections += 1
+        self.opened.append((self._connections, None if loop is None else self.loops.number(loop)))
         if loop is None:
-            return Site(self.source.line(on_stack), None, self._connected)
-        step = _within_loop(on_stack)
+            return Site(self.user_code.line(places), None, self._connections)
+        in_task = _cut_at_loop(places)
         line = (
-            self.source.line(step)
-            or self.source.line(_awaiting(loop, {file for file, _ in step}))
-            or self.source.line(on_stack)
-            or self.source.line(threads())
+            self.user_code.line(in_task)
+            or self.user_code.line(_find_awaiter(loop, {file for file, _ in in_task}))
+            or self.user_code.line(places)
+            or self.user_code.line(walk_all_threads())
         )
-        return Site(line, weakref.ref(loop), self._connected)
+        return Site(line, weakref.ref(loop), self._connections)
 
 
-def name_of(descriptor: int) -> str:
+def descriptor_name(descriptor: int) -> str:
     """Return what an open descriptor stands for: a path, or the kernel's own name like `pipe:[123]`."""
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 pathlib costs its import
@@ -167,24 +168,25 @@ def name_of(descriptor: int) -> str:
 
 
 def running_loop() -> Any | None:
-    """Return the loop that runs in this thread; asyncio is not imported for the question's sake."""
+    """Return the loop that runs in this thread; asyncio is not imported to find out."""
     asyncio: Any = sys.modules.get("asyncio")
-    return asyncio._get_running_loop() if asyncio else None  # noqa: SLF001 the public one raises
+    return asyncio._get_running_loop() if asyncio else None  # noqa: SLF001 the public function raises
 
 
-def _within_loop(on_stack: list[Place]) -> list[Place]:
-    """Return the part of a stack that is inside the running task, without what runs the loop."""
-    for number, (file, _) in enumerate(on_stack):
+def _cut_at_loop(places: list[Place]) -> list[Place]:
+    """Return the part of a stack that is inside the running task, without the frames that run the loop."""
+    for number, (file, _) in enumerate(places):
         if file.endswith(LOOP_FILES):
-            return on_stack[:number]
-    return on_stack
+            return places[:number]
+    return places
 
 
-def _awaiting(loop: Any, files: set[str]) -> list[Place]:
-    """Return where the task stands that most likely awaits the running one.
+def _find_awaiter(loop: Any, files: set[str]) -> list[Place]:
+    """Return the await chain of the task that most likely awaits the running one.
 
-    A library's own task stands for the user's that awaits it: the one that stands in most of the same files.
+    Libraries connect in tasks of their own, whose stack has no line of the user's. The awaiting task is the one whose
+    chain shares the most files with the running task's.
     """
     asyncio: Any = sys.modules["asyncio"]
-    chains = [awaited(task.get_coro()) for task in asyncio.all_tasks(loop)]
+    chains = [await_chain(task.get_coro()) for task in asyncio.all_tasks(loop)]
     return max(chains, key=lambda chain: (len(files & {file for file, _ in chain}), len(chain)), default=[])

@@ -1,6 +1,6 @@
-"""Start of the process under examination: `python -P bootstrap.py fork_server|environment|ric_host DESCRIPTOR [MODULE...]`.
+"""Entry point of a child process: `python -P bootstrap.py fork_server|environment|ric_host DESCRIPTOR [MODULE...]`.
 
-DESCRIPTOR is the socket that the orders come from; the modules are imported before the first order.
+DESCRIPTOR is the socket on which requests arrive. A fork server imports the MODULEs before it serves the first one.
 """
 
 import importlib.util
@@ -10,8 +10,8 @@ from pathlib import Path
 PACKAGE = "_ticketctl_warmstart_child"
 
 
-def load() -> None:
-    """Put this folder into sys.modules under its own name, without a word on sys.path."""
+def load_package() -> None:
+    """Put this folder into sys.modules as a package, without an entry on sys.path."""
     here = Path(__file__).parent
     spec = importlib.util.spec_from_file_location(
         PACKAGE, here / "__init__.py", submodule_search_locations=[str(here)]
@@ -24,9 +24,9 @@ def load() -> None:
 
 
 def main() -> None:
-    """Serve as a fork server, or as one environment."""
+    """Serve as a fork server, or as one execution environment."""
     kind, descriptor, *preload = sys.argv[1:]
-    load()
+    load_package()
     entry = importlib.import_module(f"{PACKAGE}.{kind}")
     entry.main(int(descriptor), preload)
 

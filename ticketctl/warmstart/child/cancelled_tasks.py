@@ -1,14 +1,14 @@
-"""Tasks that die with their loop: asyncio.run cancels whatever still runs, and says nothing."""
+"""Tasks that asyncio.run cancels because they still run when its loop ends. asyncio itself logs nothing about them."""
 
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .user_code import awaited, coroutine_name
+from .user_code import await_chain, coroutine_name
 
 
 class CancelledTask(NamedTuple):
-    """A task that was cancelled because its loop ended: its coroutine, and where it stood, innermost first."""
+    """A task that was cancelled at the end of its loop; `places` is where it was suspended, innermost first."""
 
     coroutine: str
     loop: Any
@@ -16,34 +16,35 @@ class CancelledTask(NamedTuple):
 
 
 class CancelledTaskRecorder:
-    """Looks on while asyncio ends loops; calls what it looks on unchanged."""
+    """Wraps the function with which asyncio cancels all tasks of a loop; what it wraps is called unchanged."""
 
     def __init__(self) -> None:
-        self._lost: list[CancelledTask] = []
-        self._watching = False
+        self._cancelled: list[CancelledTask] = []
+        self._is_installed = False
 
-    def watch(self) -> None:
-        """Begin, as soon as asyncio is there; it is not imported for this."""
+    def install(self) -> None:
+        """Wrap the function, if the user's code has imported asyncio; the recorder itself never imports it."""
         runners: Any = sys.modules.get("asyncio.runners")
-        if runners is not None and not self._watching:
-            runners._cancel_all_tasks = self._beside(runners._cancel_all_tasks)  # noqa: SLF001 no public way
-            self._watching = True
+        if runners is not None and not self._is_installed:
+            runners._cancel_all_tasks = self._wrap(runners._cancel_all_tasks)  # noqa: SLF001 there is no public hook
+            self._is_installed = True
 
     def take(self) -> list[CancelledTask]:
-        """Return the tasks that were lost since the last call."""
-        lost, self._lost = self._lost, []
-        return lost
+        """Return the tasks that were cancelled since the last call."""
+        cancelled, self._cancelled = self._cancelled, []
+        return cancelled
 
-    def _beside(self, cancel_all: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _wrap(self, cancel_all: Callable[[Any], None]) -> Callable[[Any], None]:
         def cancel_all_tasks(loop: Any) -> None:
             asyncio: Any = sys.modules["asyncio"]
-            tasks = [(task, _lost(task, loop)) for task in asyncio.all_tasks(loop)]
+            # a cancelled coroutine has no frames any more: they are noted before
+            tasks = [(task, _describe(task, loop)) for task in asyncio.all_tasks(loop)]
             cancel_all(loop)
-            self._lost += [lost for task, lost in tasks if task.cancelled()]
+            self._cancelled += [described for task, described in tasks if task.cancelled()]
 
         return cancel_all_tasks
 
 
-def _lost(task: Any, loop: Any) -> CancelledTask:
+def _describe(task: Any, loop: Any) -> CancelledTask:
     coroutine = task.get_coro()
-    return CancelledTask(coroutine_name(coroutine), loop, awaited(coroutine))
+    return CancelledTask(coroutine_name(coroutine), loop, await_chain(coroutine))

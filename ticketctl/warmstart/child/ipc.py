@@ -1,15 +1,75 @@
-"""One message on a socket: four bytes of length, most significant first, then JSON in ASCII."""
+"""The protocol between the laboratory and its child processes: framing, and the forms of all messages.
+
+A message is four bytes of length, most significant first, followed by that many bytes of JSON in ASCII. The laboratory
+sends requests, which name a `command`; the child answers each with one message, in order.
+"""
 
 import json
+import os
 import socket
 from typing import Any, Literal, TypedDict
 
-HEADER = 4
-"""Bytes that tell a message's length."""
+HEADER_BYTES = 4
+"""Size of the length that precedes each message."""
 
 Message = dict[str, Any]
-Look = Literal["nowhere", "connections", "everywhere"]
-"""What an environment tells of itself after each invocation: nothing, its connections, or all that a census finds."""
+"""A request: `command` and the fields that this command takes."""
+ObservationLevel = Literal["none", "logs", "connections", "all"]
+"""What an environment observes: nothing but the handler's result; what it logs as well; connections, too; everything."""
+
+
+class ErrorInfo(TypedDict):
+    """An exception: class name, whole text, the user's line that raised it, and the (class, text) of its chain."""
+
+    error_type: str
+    error: str
+    raised_at: str | None
+    chain: list[tuple[str, str]]
+
+
+class LoggedError(TypedDict):
+    """A log record of level ERROR: the SQS message that it is about, and its exception, where it has them."""
+
+    message_id: str | None
+    exception: ErrorInfo | None
+
+
+class DefinitionInfo(TypedDict):
+    """A name in the user's source: the file, its name relative to the task root, and the names from the outermost."""
+
+    file: str
+    shown: str
+    names: list[str]
+
+
+class LeftoverInfo(TypedDict):
+    """An object that is bound to a closed event loop.
+
+    kind: "transport", "socket", "server", "task", "cancelled task", "future", "primitive", "resource" or
+        "asynchronous generator".
+    owner: the path of names from a module to the object.
+    line: where the object was created or, for a task, where it is suspended, as `file:line`.
+    loop: the number of its loop.
+    definition: the name of the variable that keeps the object, or of a task's coroutine function.
+    elsewhere: for a task, the user's files that may have started it, each with its relative name.
+    """
+
+    kind: str
+    type: str
+    owner: str | None
+    peer: str | None
+    line: str | None
+    loop: int
+    definition: DefinitionInfo | None
+    elsewhere: list[tuple[str, str]]
+
+
+class VariableInfo(TypedDict):
+    """A module's own variable: a digest of its value, and whether it is `random` state or looks like a `secret`."""
+
+    digest: str
+    random: bool
+    secret: bool
 
 
 class LifecycleEvent(TypedDict):
@@ -27,44 +87,97 @@ class LifecycleEvent(TypedDict):
     held: list[int]
 
 
-def pack(message: Message) -> bytes:
-    """Return the message as it travels."""
+class Observation(TypedDict):
+    """What an environment observed of one invocation, or of the import.
+
+    logged: records of level ERROR.
+    captured_log: errors, warnings and ignored exceptions, as text.
+    leftovers: objects bound to closed loops, each reported once.
+    counts: how many "connections", "descriptors", "loops" and "threads" are open.
+    holders: for each of these counts, what the open ones are and how many there are of each.
+    lifecycle: null where the level is not "all".
+    """
+
+    logged: list[LoggedError]
+    captured_log: list[str]
+    leftovers: list[LeftoverInfo]
+    counts: dict[str, int]
+    holders: dict[str, dict[str, int]]
+    lifecycle: LifecycleEvent | None
+
+
+class StartAnswer(Observation):
+    """The answer to `start`: why the handler cannot be imported, null where it can."""
+
+    error: ErrorInfo | None
+
+
+class InvocationAnswer(Observation):
+    """The answer to `invoke`: the handler's response, or the exception that it raised; `meter` is the meter's reading."""
+
+    duration_ms: float
+    response: Any
+    error: ErrorInfo | None
+    meter: float | None
+
+
+class SnapshotAnswer(TypedDict):
+    """The answer to `snapshot` and `restore`: a hook's exception; the open connections in words; the variables."""
+
+    error: ErrorInfo | None
+    held: list[str]
+    values: dict[str, VariableInfo]
+
+
+def no_observation() -> Observation:
+    """Return the observation of an environment that observes nothing."""
+    return Observation(logged=[], captured_log=[], leftovers=[], counts={}, holders={}, lifecycle=None)
+
+
+def open_channel(descriptor: int) -> socket.socket:
+    """Return the child's end of the channel. Processes that the handler starts must not inherit it and keep it open."""
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 the standard library's signature
+    return socket.socket(fileno=descriptor)
+
+
+def pack(message: object) -> bytes:
+    """Return a message with its length in front."""
     body = json.dumps(message).encode()
-    return len(body).to_bytes(HEADER, "big") + body
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
 
 
-def send(channel: socket.socket, message: Message) -> None:
-    """Write one message. Raises OSError where nobody reads any more."""
+def send(channel: socket.socket, message: object) -> None:
+    """Write one message. Raises OSError where the other side has closed its end."""
     channel.sendall(pack(message))
 
 
 def receive(channel: socket.socket) -> Message | None:
-    """Wait for one message; None where the other side is gone."""
-    header = _exactly(channel, HEADER)
+    """Wait for one message; return None where the other side has closed its end."""
+    header = _receive_exactly(channel, HEADER_BYTES)
     if header is None:
         return None
-    body = _exactly(channel, int.from_bytes(header, "big"))
+    body = _receive_exactly(channel, int.from_bytes(header, "big"))
     return None if body is None else json.loads(body)
 
 
 def receive_with_descriptors(channel: socket.socket, limit: int) -> tuple[Message | None, list[int]]:
-    """As `receive`, with up to `limit` open descriptors that came along with the message."""
-    header, descriptors, _, _ = socket.recv_fds(channel, HEADER, limit)
-    if len(header) < HEADER:
+    """As `receive`; also return up to `limit` open descriptors that were sent with the message."""
+    header, descriptors, _, _ = socket.recv_fds(channel, HEADER_BYTES, limit)
+    if len(header) < HEADER_BYTES:
         return None, descriptors
-    body = _exactly(channel, int.from_bytes(header, "big"))
+    body = _receive_exactly(channel, int.from_bytes(header, "big"))
     return (None if body is None else json.loads(body)), descriptors
 
 
-def written(body: bytes) -> Any:
-    """Read JSON as text that can be written: half a surrogate pair, which UTF-8 cannot say, becomes a question mark."""
-    said = json.loads(body)
+def parse(body: bytes) -> Any:
+    """Parse a message's JSON; half a surrogate pair, which UTF-8 cannot encode, becomes a question mark."""
+    message = json.loads(body)
     if b"\\ud" in body.lower():
-        said = json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"))
-    return said
+        message = json.loads(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace"))
+    return message
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes | None:
+def _receive_exactly(channel: socket.socket, size: int) -> bytes | None:
     data = bytearray()
     while len(data) < size:
         piece = channel.recv(size - len(data))

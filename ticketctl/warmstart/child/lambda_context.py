@@ -14,22 +14,23 @@ MEMORY_MB = 1024
 REGION = "us-east-1"
 VERSION = "$LATEST"
 ACCOUNT = "123456789012"
-NAME = "warm-start-laboratory"
 RESPONSE_BYTES = 6_291_556
-"""What a buffered response may have at most ("Lambda quotas")."""
-TOO_LARGE = f"the response of {{size}} bytes is larger than Lambda takes ({RESPONSE_BYTES})"
+"""The largest buffered response ("Lambda quotas")."""
+RESPONSE_TOO_LARGE = f"the response of {{size}} bytes is larger than Lambda's limit of {RESPONSE_BYTES} bytes"
 
 
-def variables(handler: str, task_root: str, environment_id: str) -> dict[str, str]:
+def environment_variables(
+    *, function_name: str, handler: str, task_root: str, environment_id: str
+) -> dict[str, str]:
     """Return Lambda's environment variables for one execution environment."""
     return {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
-        "AWS_LAMBDA_FUNCTION_NAME": NAME,
+        "AWS_LAMBDA_FUNCTION_NAME": function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": VERSION,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{NAME}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": time.strftime(f"%Y/%m/%d/[{VERSION}]{environment_id}", time.gmtime()),
         "AWS_REGION": REGION,
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
@@ -39,11 +40,11 @@ def variables(handler: str, task_root: str, environment_id: str) -> dict[str, st
     }
 
 
-class Context:
-    """The context object of one invocation, which may take `seconds`."""
+class LambdaContext:
+    """The context object of one invocation, which times out after `timeout` seconds."""
 
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+    def __init__(self, timeout: float) -> None:
+        self._deadline = time.monotonic() + timeout
         region = os.environ["AWS_REGION"]
         self.aws_request_id = str(uuid.uuid4())
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]

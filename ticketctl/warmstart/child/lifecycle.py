@@ -1,4 +1,4 @@
-"""What came and went in one invocation: event loops and connections, by number, for a drawing of it."""
+"""The event loops and connections that come and go in each invocation, by number."""
 
 from .allocation_sites import AllocationSites
 from .ipc import LifecycleEvent
@@ -6,19 +6,19 @@ from .open_fds import OpenFd
 
 
 class LifecycleRecorder:
-    """Tells moments apart: each has what came after the one before."""
+    """Divides what the allocation sites record into invocations."""
 
     def __init__(self, sites: AllocationSites) -> None:
         self._sites = sites
-        self._met = 0
+        self._loops_before = 0
 
-    def take(self, list_open_fds: list[OpenFd]) -> LifecycleEvent:
-        """Return what happened since the last call."""
-        met, self._met = self._met, self._sites.loops.met
+    def take(self, open_fds: list[OpenFd]) -> LifecycleEvent:
+        """Return what happened since the last call; `open_fds` is what is open now."""
+        before, self._loops_before = self._loops_before, self._sites.loops.count
         opened, self._sites.opened = self._sites.opened, []
         return {
-            "loops": list(range(met + 1, self._met + 1)),
-            "open": self._sites.loops.open(),
+            "loops": list(range(before + 1, self._loops_before + 1)),
+            "open": self._sites.loops.numbers_of_open(),
             "opened": opened,
-            "held": [self._sites.of(one.number).number or -one.number for one in list_open_fds if one.peer],
+            "held": [self._sites.of_socket(fd.number).number or -fd.number for fd in open_fds if fd.peer],
         }

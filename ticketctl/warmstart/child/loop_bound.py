@@ -1,9 +1,9 @@
-"""What is bound to a closed event loop, garbage included.
+"""Objects that are bound to a closed event loop, garbage included.
 
-Generic first: whatever refers to a closed loop is looked at, whoever made it. It counts where it can hurt the next
-invocation: a transport or server that nobody closed, a pending future, a primitive that has chosen its loop, an
-asynchronous generator left open, a thing that says of itself that it is open. The questions asked are the
-conventional ones (`is_closing()`, `closed`, `done()`).
+The search is generic: every object that refers to a closed loop is examined, whichever library made it. It counts if
+it can harm the next invocation: a transport or server that is not closed, a pending future, a primitive that has bound
+itself to its loop, an asynchronous generator that is not finished, an object whose own methods say that it is open
+(`is_closing()`, `closed`, `done()` and the like, by convention).
 """
 
 import gc
@@ -13,27 +13,28 @@ from types import AsyncGeneratorType, ModuleType
 from typing import Any, NamedTuple
 
 from .allocation_sites import AllocationSites
-from .open_fds import address
+from .open_fds import format_address
 from .referrers import namespace
 
-TRANSPORT = ("is_closing", "get_extra_info", "abort")
-"""What makes a transport that is no subclass of asyncio's, as uvloop's are not; streams cannot abort."""
-QUESTIONS = ("is_closing", "is_closed", "closed", "_closed")
-"""What connections, pools and clients answer when asked whether they are closed, as property or method."""
+TRANSPORT_METHODS = ("is_closing", "get_extra_info", "abort")
+"""What identifies a transport that is no subclass of asyncio's, such as uvloop's; streams have no abort()."""
+CLOSED_ATTRIBUTES = ("is_closing", "is_closed", "closed", "_closed")
+"""Properties or methods by which connections, pools and clients say whether they are closed."""
 
 
 class LoopBoundObject(NamedTuple):
-    """A candidate: what sort of thing it is, the thing, and its closed loop."""
+    """An object, its kind (as in LeftoverInfo), and the closed loop that it is bound to."""
 
     kind: str
     object: Any
     loop: Any
 
 
-class Living(NamedTuple):
-    """What lives at one moment, garbage included, of the kinds that a census asks for.
+class LiveObjects(NamedTuple):
+    """All objects of the kinds that a census examines, garbage included.
 
-    Tasks are among them because C's Task hides its own references (loop, result, callbacks) from gc.get_referrers.
+    Tasks are among them because the C implementation of Task hides its references (loop, result, callbacks) from
+    gc.get_referrers.
     """
 
     loops: list[Any]
@@ -42,38 +43,40 @@ class Living(NamedTuple):
     sockets: list[Any]
 
 
-def living(asyncio: ModuleType) -> Living:
-    """Look at all objects once."""
+def find_live_objects(asyncio: ModuleType) -> LiveObjects:
+    """Pick the objects out of all that the collector tracks, in one pass."""
     objects = gc.get_objects()
     types = set(map(type, objects))
     kinds = (asyncio.AbstractEventLoop, asyncio.Task, AsyncGeneratorType, socket.socket)
-    return Living(*(_of(objects, types, kind) for kind in kinds))
+    return LiveObjects(*(_instances(objects, types, kind) for kind in kinds))
 
 
-def _of(objects: list[Any], types: set[type], kind: type) -> list[Any]:
-    """Return the objects of one kind. Types are compared, since isinstance would ask proxies for their class."""
+def _instances(objects: list[Any], types: set[type], kind: type) -> list[Any]:
+    """Return the objects of one kind. Types are compared: isinstance would ask proxies for their __class__."""
     wanted = {one for one in types if issubclass(one, kind)}
     return [one for one in objects if type(one) in wanted] if wanted else []
 
 
-def candidates(asyncio: ModuleType, alive: Living, sites: AllocationSites) -> list[LoopBoundObject]:
-    """Return everything that is bound to a closed loop, garbage included."""
-    loops = [one for one in alive.loops if one.is_closed()]
+def find_loop_bound(asyncio: ModuleType, live: LiveObjects, sites: AllocationSites) -> list[LoopBoundObject]:
+    """Return every object that is bound to a closed loop, garbage included."""
+    loops = [one for one in live.loops if one.is_closed()]
     if not loops:
         return []
     closed = {id(loop): loop for loop in loops}
-    found = list(_referring(asyncio, closed, [alive.loops, loops, closed], alive.tasks))
-    found += _generators(alive.generators, closed)
-    transports = {_descriptor(one.object) for one in found if one.kind == "transport"}
-    found += _sockets(alive.sockets, sites, transports)
-    return found
+    bound = list(_referrers_of_loops(asyncio, closed, [live.loops, loops, closed], live.tasks))
+    bound += _open_generators(live.generators, closed)
+    of_transports = {_descriptor(one.object) for one in bound if one.kind == "transport"}
+    bound += _bare_sockets(live.sockets, sites, of_transports)
+    return bound
 
 
-def _referring(
-    asyncio: ModuleType, closed: dict[int, Any], ignored: list[Any], tasks: list[Any]
+def _referrers_of_loops(
+    asyncio: ModuleType, closed: dict[int, Any], own_containers: list[Any], tasks: list[Any]
 ) -> Iterator[LoopBoundObject]:
-    passed_over = {id(closed), *map(id, ignored)}
-    direct = [one for one in gc.get_referrers(*closed.values()) if id(one) not in passed_over]
+    """Yield what refers to a closed loop: by a slot or C field, by an attribute, or as a task."""
+    ignored = {id(closed), *map(id, own_containers)}
+    direct = [one for one in gc.get_referrers(*closed.values()) if id(one) not in ignored]
+    # an object with attributes refers to its __dict__, which refers to the loop
     namespaces = {id(one) for one in direct if type(one) is dict}
     instances = [
         one
@@ -82,15 +85,15 @@ def _referring(
     ]
     seen = set()
     for one in (*direct, *instances, *tasks):
-        loop = next((closed[id(part)] for part in _parts(one) if id(part) in closed), None)
+        loop = next((closed[id(part)] for part in _referents(one) if id(part) in closed), None)
         kind = _kind(asyncio, one)
         if kind and loop is not None and id(one) not in seen:
             seen.add(id(one))
             yield LoopBoundObject(kind, one, loop)
 
 
-def _parts(one: Any) -> Iterator[Any]:
-    """Yield what an object refers to, its attributes included."""
+def _referents(one: Any) -> Iterator[Any]:
+    """Yield what an object refers to, the values of its attributes included."""
     for part in gc.get_referents(one):
         yield part
         if type(part) is dict:
@@ -98,10 +101,10 @@ def _parts(one: Any) -> Iterator[Any]:
 
 
 def _kind(asyncio: ModuleType, one: Any) -> str | None:
-    """Say what sort of bound thing this is; None where it can hurt nobody."""
+    """Return the kind of an object that refers to a closed loop; None where it can harm no invocation."""
     kind = type(one)
-    if issubclass(kind, asyncio.BaseTransport) or all(hasattr(kind, method) for method in TRANSPORT):
-        return "transport" if _open_transport(one) else None
+    if issubclass(kind, asyncio.BaseTransport) or all(hasattr(kind, method) for method in TRANSPORT_METHODS):
+        return "transport" if _is_open_transport(one) else None
     if issubclass(kind, asyncio.Future):
         name = "task" if issubclass(kind, asyncio.Task) else "future"
         return None if one.done() else name
@@ -111,38 +114,42 @@ def _kind(asyncio: ModuleType, one: Any) -> str | None:
         return "server" if one.sockets else None
     if kind.__module__.partition(".")[0] in ("asyncio", "uvloop", "builtins"):
         return None
-    return "resource" if says_closed(one, QUESTIONS) is False else None
+    return "resource" if _ask_closed(one, CLOSED_ATTRIBUTES) is False else None
 
 
-def _open_transport(transport: Any) -> bool:
-    """A transport is open while it has a descriptor, or nobody has closed it.
+def _is_open_transport(transport: Any) -> bool:
+    """Whether a transport has a descriptor, or was not closed.
 
-    uvloop closes all descriptors with the loop; its transports do not know of it.
+    uvloop closes all descriptors with the loop, without a change to its transports.
     """
     return _descriptor(transport) != -1 or not transport.is_closing()
 
 
 def is_known_closed(one: Any) -> bool:
-    """Whether the object says of itself that it is closed; nothing is asked that its class does not know."""
+    """Whether the object says that it is closed; only attributes that its class defines are asked."""
     own = namespace(one) or {}
-    return says_closed(one, [each for each in QUESTIONS if each in own or hasattr(type(one), each)]) is True
+    defined = [name for name in CLOSED_ATTRIBUTES if name in own or hasattr(type(one), name)]
+    return _ask_closed(one, defined) is True
 
 
-def says_closed(one: Any, questions: Iterable[str]) -> bool | None:
-    """Whether the object says of itself that it is closed. Most objects do not know the questions: None."""
-    for question in questions:
+def _ask_closed(one: Any, attributes: Iterable[str]) -> bool | None:
+    """Return what the first of the attributes with a boolean answer says; None for an object that has none of them."""
+    for name in attributes:
         try:
-            answer = getattr(one, question, None)
+            answer = getattr(one, name, None)
             answer = answer() if callable(answer) else answer
-        except BaseException:  # noqa: BLE001, S112 whatever a stranger's object raises is no answer
+        except BaseException:  # noqa: BLE001, S112 a foreign object may raise anything, which is no answer
             continue
         if isinstance(answer, bool):
             return answer
     return None
 
 
-def _generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[LoopBoundObject]:
-    """Yield the asynchronous generators that were begun on a closed loop and left open."""
+def _open_generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[LoopBoundObject]:
+    """Yield the asynchronous generators that were started on a closed loop and are not finished.
+
+    A generator refers to its loop through the finalizer hook, which is a bound method of the loop.
+    """
     for one in generators:
         finalizers = (getattr(part, "__self__", None) for part in gc.get_referents(one))
         loop = next((loop for loop in finalizers if id(loop) in closed), None)
@@ -150,25 +157,25 @@ def _generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[LoopB
             yield LoopBoundObject("asynchronous generator", one, loop)
 
 
-def _sockets(
+def _bare_sockets(
     sockets: list[Any], sites: AllocationSites, of_transports: set[int]
 ) -> Iterator[LoopBoundObject]:
-    """Yield open non-blocking sockets that were connected on a loop that is closed, and have no transport."""
+    """Yield open non-blocking sockets without a transport that were connected on a loop that is closed."""
     for one in sockets:
         if one.fileno() == -1 or one.fileno() in of_transports or one.gettimeout() != 0:
             continue
-        loop = sites.of(one.fileno()).loop
+        loop = sites.of_socket(one.fileno()).loop
         if loop is not None and (running := loop()) is not None and running.is_closed():
             yield LoopBoundObject("socket", one, running)
 
 
 def socket_of(one: Any) -> Any | None:
-    """Return the socket of a socket, transport or server, as far as it has one."""
+    """Return the socket of a socket, transport or server, if it has one."""
     if isinstance(one, socket.socket):
         return one
     try:
         return one.sockets[0] if hasattr(type(one), "is_serving") else one.get_extra_info("socket")
-    except Exception:  # noqa: BLE001 none of them, or one that cannot tell any more
+    except Exception:  # noqa: BLE001 it is none of them, or closed so far that it raises
         return None
 
 
@@ -177,9 +184,9 @@ def _descriptor(transport: Any) -> int:
     return connection.fileno() if connection is not None else -1
 
 
-def peer(one: Any, connection: Any | None) -> str | None:
-    """Return the far end's address, from the socket or else from the transport; None where nobody knows it."""
+def peer_address(one: Any, connection: Any | None) -> str | None:
+    """Return the peer's address, from the socket or else from the transport; None where neither knows it."""
     try:
-        return address(connection.getpeername() if connection else one.get_extra_info("peername"))
-    except Exception:  # noqa: BLE001 not connected any more, or never connected
+        return format_address(connection.getpeername() if connection else one.get_extra_info("peername"))
+    except Exception:  # noqa: BLE001 not connected, or not any more
         return None

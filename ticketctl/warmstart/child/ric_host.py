@@ -1,9 +1,10 @@
-"""One execution environment under AWS's own runtime client: `awslambdaric` calls the handler, this looks on.
+"""One execution environment under AWS's runtime interface client (RIC): `awslambdaric` calls the handler.
 
-awslambdaric is started as Lambda starts it, as a program with the handler's name as its argument. The name that it
-gets is of a module here, whose handler imports the user's when it is asked for, and waits for an order at each call:
-`invoke` passes the call on, `observe` and `cut` are as for a plain environment. What the handler returns or raises
-goes to awslambdaric untouched; the census is a call of its own, when nothing of the one before is in use any more.
+awslambdaric is started as on Lambda, as a program with the handler's name as its argument. The name that it gets is that
+of a module made here, whose handler imports the user's when awslambdaric asks for it, and receives one request at each
+call: `invoke` passes the call on, `observe` and `cut` are as in a plain environment. awslambdaric gets what the user's
+handler returns or raises, unchanged. The observation is a call of its own, after awslambdaric has dropped everything of
+the call before.
 """
 
 import faulthandler
@@ -19,73 +20,75 @@ from typing import Any
 
 from . import hang_dump, ipc
 from .environment import ExecutionEnvironment
-from .open_fds import descriptors, peer_of
+from .open_fds import list_descriptors, peer_of
 
-MODULE = "_ticketctl_warmstart_hosted"
-"""The handler's module as awslambdaric knows it."""
+MODULE = "_ticketctl_warmstart_ric"
+"""The name under which awslambdaric imports the handler's module."""
 CLIENT = "awslambdaric"
-API = "AWS_LAMBDA_RUNTIME_API"
+API_VARIABLE = "AWS_LAMBDA_RUNTIME_API"
 
 
-def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 as an environment without a runtime
+def main(descriptor: int, preload: Sequence[str]) -> None:  # noqa: ARG001 all entry points take the same arguments
     """Serve one environment until the channel closes, or the Runtime API does."""
     faulthandler.enable(2)
-    hang_dump.listen()
-    channel = socket.socket(fileno=descriptor)
-    order = ipc.receive(channel)
-    if order is not None:
-        hosted = RicEnvironment(order, channel)
+    hang_dump.install()
+    channel = ipc.open_channel(descriptor)
+    request = ipc.receive(channel)
+    if request is not None:
+        environment = RicEnvironment(request, channel)
         if importlib.util.find_spec(CLIENT) is None:
             ipc.send(channel, {"missing": CLIENT, "python": sys.executable})
         else:
-            sys.modules[MODULE] = _Module(hosted)
+            sys.modules[MODULE] = _HandlerModule(environment)
             sys.argv = [CLIENT, f"{MODULE}.handler"]
             runpy.run_module(CLIENT, run_name="__main__", alter_sys=True)
     os._exit(0)
 
 
-class _Module(ModuleType):
-    """The module that awslambdaric takes the handler from."""
+class _HandlerModule(ModuleType):
+    """The module from which awslambdaric takes the handler."""
 
-    def __init__(self, hosted: "RicEnvironment") -> None:
+    def __init__(self, environment: "RicEnvironment") -> None:
         super().__init__(MODULE)
-        self._hosted = hosted
+        self._environment = environment
 
     @property
     def handler(self) -> Callable[[Any, Any], Any]:
-        return self._hosted.imported()
+        return self._environment.import_handler()
 
 
 class RicEnvironment(ExecutionEnvironment):
     """An environment whose handler is called by awslambdaric."""
 
-    def __init__(self, order: ipc.Message, channel: socket.socket) -> None:
-        super().__init__(order)
+    def __init__(self, request: ipc.Message, channel: socket.socket) -> None:
+        super().__init__(request)
         self._channel = channel
-        self._own = self._before
+        self._before_client = self._own_descriptors
 
-    def imported(self) -> Callable[[Any, Any], Any]:
-        """Import the user's handler; answer the parent what was seen, and awslambdaric whom to call."""
+    def import_handler(self) -> Callable[[Any, Any], Any]:
+        """Import the user's handler; tell the laboratory the result, and give awslambdaric a function to call."""
         answer = self.start()
         ipc.send(self._channel, answer)
         if answer["error"]:
             raise ImportError(answer["error"]["error"])
-        return self.called
+        return self.handle
 
-    def called(self, event: Any, context: Any) -> Any:
-        """Do what the parent orders."""
-        order = ipc.receive(self._channel)
-        if order is None:
+    def handle(self, event: Any, context: Any) -> Any:
+        """Receive a request from the laboratory, and carry it out."""
+        request = ipc.receive(self._channel)
+        if request is None:
             os._exit(0)
-        if order["do"] == "invoke":
-            return self._invoke(event, context)
+        if request["command"] == "invoke":
+            return self._call(event, context)
         # the connection to the Runtime API is awslambdaric's, not the handler's
-        self._before = self._own | _connected_to(os.environ[API])
-        seen = self._observe(look=order["look"]) if order["do"] == "observe" else self.cut(order)
-        ipc.send(self._channel, seen)
+        self._own_descriptors = self._before_client | _connected_to(os.environ[API_VARIABLE])
+        if request["command"] == "observe":
+            ipc.send(self._channel, self._observe(is_complete=request["observe"]))
+        else:
+            ipc.send(self._channel, self.cut(request))
         return None
 
-    def _invoke(self, event: Any, context: Any) -> Any:
+    def _call(self, event: Any, context: Any) -> Any:
         started = time.perf_counter()
         error = None
         try:
@@ -99,4 +102,4 @@ class RicEnvironment(ExecutionEnvironment):
 
 
 def _connected_to(address: str) -> set[int]:
-    return {number for number in descriptors() if peer_of(number) == address}
+    return {number for number in list_descriptors() if peer_of(number) == address}

@@ -1,7 +1,8 @@
-"""SnapStart inside the process: the runtime hooks, and what an initialization leaves in every copy of its snapshot.
+"""SnapStart inside the process: the runtime hooks, and the variables that every copy of a snapshot shares.
 
-The hooks are those of snapshot_restore_py, run as AWS's runtime client runs them: before the snapshot in the reverse
-order of their registration, after the restore in their order. Values are told as digests; nothing else leaves.
+The hooks are those of snapshot_restore_py. They run in the order in which AWS's runtime interface client runs them:
+before the snapshot the last registered one first, after the restore the first one first. Of the variables' values only
+digests leave the process.
 """
 
 import hashlib
@@ -11,80 +12,76 @@ import re
 import sys
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any, TypedDict
+from typing import Any
 
+from .ipc import VariableInfo
 from .user_code import UserCode
 
-HOOKS = "snapshot_restore_py"
+HOOKS_MODULE = "snapshot_restore_py"
 SECRET = re.compile(
     r"(password|passwd|passphrase|secret|token|credential|api_?key|private_?key)s?$", re.IGNORECASE
 )
-"""How secrets are named."""
-PLAIN = (str, bytes, int, float)
+"""Names that variables with secrets usually have."""
+PLAIN_TYPES = (str, bytes, int, float)
 
 
-class Value(TypedDict):
-    """A module's own variable: a digest of it, and whether it is `random` state or looks like a `secret`."""
-
-    digest: str
-    random: bool
-    secret: bool
-
-
-def before_snapshot() -> None:
-    """Run the hooks that were registered for this moment."""
+def run_before_snapshot() -> None:
+    """Run the hooks that were registered with register_before_snapshot."""
     hooks = _registered("get_before_snapshot")
     while hooks:
         function, arguments, named = hooks.pop()
         function(*arguments, **named)
 
 
-def after_restore() -> None:
-    """Run the hooks that were registered for this moment."""
+def run_after_restore() -> None:
+    """Run the hooks that were registered with register_after_restore."""
     for function, arguments, named in _registered("get_after_restore"):
         function(*arguments, **named)
 
 
-def _registered(name: str) -> list[Any]:
-    """Return the hooks; the user's own import has brought their module in, if there are any."""
-    module = sys.modules.get(HOOKS)
-    found: list[Any] = getattr(module, name)() if module else []
-    return found
+def _registered(getter: str) -> list[Any]:
+    """Return the registered hooks; there are none unless the user's code has imported the module of the hooks."""
+    module = sys.modules.get(HOOKS_MODULE)
+    hooks: list[Any] = getattr(module, getter)() if module else []
+    return hooks
 
 
-def values(source: UserCode) -> dict[str, Value]:
-    """Describe the variables of the user's own modules, by their dotted names."""
+def describe_variables(user_code: UserCode) -> dict[str, VariableInfo]:
+    """Return the plain and random variables of the user's own modules, by their dotted names."""
     return {
-        f"{module.__name__}.{name}": value
+        f"{module.__name__}.{name}": info
         for module in list(sys.modules.values())
-        if source.name(getattr(module, "__file__", None) or "")
-        for name, value in _of_module(module)
+        if user_code.name(getattr(module, "__file__", None) or "")
+        for name, info in _variables_of(module)
     }
 
 
-def _of_module(module: ModuleType) -> Iterator[tuple[str, Value]]:
-    for name, one in list(vars(module).items()):
-        generator = _generator(module, name, one)
+def _variables_of(module: ModuleType) -> Iterator[tuple[str, VariableInfo]]:
+    for name, value in list(vars(module).items()):
+        generator = _random_generator(module, name, value)
         if generator is not None:
             state = repr(generator.getstate())
             yield name, {"digest": _digest(state), "random": True, "secret": False}
-        elif not name.startswith("__") and (isinstance(one, PLAIN) or type(one).__module__ == "uuid"):
-            secret = isinstance(one, str | bytes) and bool(one) and SECRET.search(name) is not None
-            yield name, {"digest": _digest(repr(one)), "random": False, "secret": secret}
+        elif not name.startswith("__") and (
+            isinstance(value, PLAIN_TYPES) or type(value).__module__ == "uuid"
+        ):
+            secret = isinstance(value, str | bytes) and bool(value) and SECRET.search(name) is not None
+            yield name, {"digest": _digest(repr(value)), "random": False, "secret": secret}
 
 
-def _generator(module: ModuleType, name: str, one: Any) -> random.Random | None:
-    """Return the generator of pseudorandom numbers behind a name: itself, or that of the module `random`."""
-    if one is random:
-        return random._inst if _draws(module, name) else None  # noqa: SLF001 the state that its functions share
-    behind = getattr(one, "__self__", one) if callable(one) else one
+def _random_generator(module: ModuleType, name: str, value: Any) -> random.Random | None:
+    """Return the pseudorandom number generator behind a variable: itself, or the one of the module `random`."""
+    if value is random:
+        return random._inst if _draws_from(module, name) else None  # noqa: SLF001 the state that its functions share
+    behind = getattr(value, "__self__", value) if callable(value) else value
     seeded = isinstance(behind, random.Random) and not isinstance(behind, random.SystemRandom)
     return behind if seeded else None
 
 
-def _draws(module: ModuleType, name: str) -> bool:
-    """Whether the source calls a function of the module `random` that draws from its own generator."""
-    functions = [key for key, one in vars(random).items() if getattr(one, "__self__", None) is random._inst]  # noqa: SLF001 as above
+def _draws_from(module: ModuleType, name: str) -> bool:
+    """Whether the source calls a function of the module `random` that draws from the generator that they share."""
+    shared = random._inst  # noqa: SLF001 as above
+    functions = [key for key, value in vars(random).items() if getattr(value, "__self__", None) is shared]
     drawing = "|".join(set(functions) - {"seed", "getstate", "setstate"})
     with open(module.__file__ or os.devnull, encoding="utf-8", errors="replace") as source:  # noqa: PTH123 pathlib costs its import
         return re.search(rf"\b{re.escape(name)}\.({drawing})\b", source.read()) is not None

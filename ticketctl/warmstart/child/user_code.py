@@ -1,4 +1,4 @@
-"""The user's own code: which files it is, what they are called, and which line of it stands on a stack."""
+"""Which files are the user's own code, what they are called, and which line of them is on a stack."""
 
 import importlib.util
 import os
@@ -10,36 +10,38 @@ from typing import Any
 
 HERE = str(Path(__file__).parent)
 INSTALLED = ("site-packages", "dist-packages")
-
 STANDARD_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 as the interpreter spells it
 
 Place = tuple[str, int]
-"""A file's whole name, and a line in it."""
+"""A file's absolute name, and a line in it."""
 
 
 class UserCode:
-    """Tells the user's own files from everybody else's, and names them from the folder that the user knows.
+    """Tells the user's own files from all others, and names them relative to the task root.
 
-    Own is the handler's package, wherever it is installed, and whatever is neither Python's nor was installed.
+    Own are the handler's package, wherever it is installed, and every file that neither belongs to Python nor was
+    installed.
     """
 
     def __init__(self, handler_module: str, task_root: str | None) -> None:
-        self._roots = [f"{root}{os.sep}" if Path(root).is_dir() else root for root in _roots(handler_module)]
+        self._roots = [
+            f"{root}{os.sep}" if Path(root).is_dir() else root for root in _package_roots(handler_module)
+        ]
         self._base = task_root or str(Path.cwd())
-        self._vendored = tuple(_vendored(Path(self._base)))
-        self._known: dict[str, str | None] = {}
+        self._vendored = tuple(_vendored_packages(Path(self._base)))
+        self._names: dict[str, str | None] = {}
 
     def name(self, filename: str) -> str | None:
-        """Return the file's name as the user knows it; None where it is not the user's own."""
-        if filename not in self._known:
-            self._known[filename] = self._name(filename)
-        return self._known[filename]
+        """Return the file's name relative to the task root; None where it is not the user's own."""
+        if filename not in self._names:
+            self._names[filename] = self._find_name(filename)
+        return self._names[filename]
 
     def line(self, places: Iterable[Place]) -> str | None:
         """Return the first of the places that is in the user's own code, as `file:line`."""
         return next((f"{name}:{line}" for file, line in places if (name := self.name(file))), None)
 
-    def _name(self, filename: str) -> str | None:
+    def _find_name(self, filename: str) -> str | None:
         if filename.startswith((HERE, "<", *self._vendored)) or not filename:
             return None
         inside = next(
@@ -47,52 +49,52 @@ class UserCode:
         )
         if inside is None and filename.startswith(STANDARD_LIBRARY):
             return None
-        # compiled modules name sources that are not there, such as asyncpg/protocol/protocol.pyx
+        # compiled modules name sources that do not exist here, such as asyncpg/protocol/protocol.pyx
         if not filename.startswith(os.sep) and not Path(filename).is_file():
             return None
-        if any(place in (filename if inside is None else inside) for place in INSTALLED):
+        if any(folder in (filename if inside is None else inside) for folder in INSTALLED):
             return None
         return filename.removeprefix(f"{self._base}{os.sep}")
 
 
-def _vendored(folder: Path) -> Iterator[str]:
-    """Yield what was installed beside the handler, as deployment packages have it, by pip's own records."""
+def _vendored_packages(folder: Path) -> Iterator[str]:
+    """Yield what pip installed beside the handler, as deployment packages have it, according to pip's records."""
     for record in folder.glob("*.dist-info/RECORD"):
         for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
             yield str(folder / line.partition(",")[0].partition("/")[0])
 
 
-def _roots(module: str) -> list[str]:
-    """Return the handler's package, or the folder of its module; of an installed module, the file alone."""
+def _package_roots(module: str) -> list[str]:
+    """Return the handler's package, or the folder of its module; for an installed module, its file alone."""
     spec = importlib.util.find_spec(module.partition(".")[0])
     if spec is None:
         return []
     if spec.submodule_search_locations:
         return list(spec.submodule_search_locations)
     file = Path(spec.origin or "")
-    return [str(file)] if any(place in file.parts for place in INSTALLED) else [str(file.parent)]
+    return [str(file)] if any(folder in file.parts for folder in INSTALLED) else [str(file.parent)]
 
 
-def stack(frame: FrameType | None) -> Iterator[Place]:
-    """Walk a stack from its innermost frame."""
+def walk_stack(frame: FrameType | None) -> Iterator[Place]:
+    """Yield the places on a stack, innermost first."""
     while frame is not None:
         yield frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
 
 
-def threads() -> Iterator[Place]:
-    """Walk the stacks of all threads."""
-    for frame in sys._current_frames().values():  # noqa: SLF001 the threads' stacks are nowhere else
-        yield from stack(frame)
+def walk_all_threads() -> Iterator[Place]:
+    """Yield the places on the stacks of all threads."""
+    for frame in sys._current_frames().values():  # noqa: SLF001 there is no other way to other threads' stacks
+        yield from walk_stack(frame)
 
 
 def coroutine_name(coroutine: Any) -> str:
-    """Return what the coroutine's function is called; compiled coroutines may have a type only."""
+    """Return the qualified name of a coroutine's function; of a compiled coroutine perhaps only its type's."""
     return str(getattr(coroutine, "__qualname__", type(coroutine).__name__))
 
 
-def awaited(coroutine: Any) -> list[Place]:
-    """Return where a coroutine or asynchronous generator stands, and what it awaits, innermost first."""
+def await_chain(coroutine: Any) -> list[Place]:
+    """Return where a coroutine or asynchronous generator is suspended, and what it awaits, innermost first."""
     places: list[Place] = []
     while (frame := getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)) is not None:
         places.append((frame.f_code.co_filename, frame.f_lineno))

@@ -10,7 +10,7 @@ from ticketctl.warmstart.report.error_signatures import (
     ErrorSignature,
 )
 from ticketctl.warmstart.report.model import Finding, InvocationOutcome
-from ticketctl.warmstart.runner.session import InvocationResult
+from ticketctl.warmstart.runner.invocation_result import InvocationResult
 
 MAX_QUOTE = 160
 """Characters of an error's text that a finding quotes."""

@@ -7,7 +7,7 @@ from ticketctl.warmstart.report.error_signatures import LOOP_BOUND_FIX, PRIMITIV
 from ticketctl.warmstart.report.failure_findings import FALSE_FIXES, list_numbers
 from ticketctl.warmstart.report.leftovers import TASK_KINDS
 from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Leftover
-from ticketctl.warmstart.runner.session import InvocationResult
+from ticketctl.warmstart.runner.invocation_result import InvocationResult
 
 MAX_QUOTE = 500
 """Characters of a log line that a finding quotes: asyncio puts the names of tasks at its end."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ticketctl.warmstart.child.ipc import Message
+from ticketctl.warmstart.child.ipc import DefinitionInfo, LeftoverInfo
 from ticketctl.warmstart.report import source_locator
 from ticketctl.warmstart.report.model import Leftover
 
@@ -10,7 +10,7 @@ TASK_KINDS = ("task", "cancelled task")
 """Kinds of leftovers that are work which their event loop did not finish."""
 
 
-def locate_leftovers(answers: Sequence[Message], invocation: int) -> list[Leftover]:
+def locate_leftovers(answers: Sequence[LeftoverInfo], invocation: int) -> list[Leftover]:
     """Return the leftovers that the child reported, each with its line of the user's source.
 
     Tasks that were cancelled in an endless loop are left out: they are services, and end with their event loop.
@@ -18,7 +18,7 @@ def locate_leftovers(answers: Sequence[Message], invocation: int) -> list[Leftov
     return [_locate(one, invocation) for one in answers if not _is_service(one)]
 
 
-def _is_service(answer: Message) -> bool:
+def _is_service(answer: LeftoverInfo) -> bool:
     definition, line = answer["definition"], answer["line"]
     if answer["kind"] != "cancelled task" or not definition or not line:
         return False
@@ -26,7 +26,7 @@ def _is_service(answer: Message) -> bool:
     return bool(shown == definition["shown"]) and source_locator.is_endless(definition["file"], int(number))
 
 
-def _locate(answer: Message, invocation: int) -> Leftover:
+def _locate(answer: LeftoverInfo, invocation: int) -> Leftover:
     kept_at = _locate_owner(answer)
     started_at = kept_at if answer["kind"] in TASK_KINDS else None
     return Leftover(
@@ -41,7 +41,7 @@ def _locate(answer: Message, invocation: int) -> Leftover:
     )
 
 
-def _locate_owner(answer: Message) -> str | None:
+def _locate_owner(answer: LeftoverInfo) -> str | None:
     definition = answer["definition"]
     if not definition:
         return None
@@ -51,7 +51,7 @@ def _locate_owner(answer: Message) -> str | None:
     return f"{definition['shown']}:{line}" if line else None
 
 
-def _locate_task_start(answer: Message, definition: Message) -> str | None:
+def _locate_task_start(answer: LeftoverInfo, definition: DefinitionInfo) -> str | None:
     """Return the line that starts the task: in the file of its coroutine, or else in another file of the user's."""
     for file, shown in [(definition["file"], definition["shown"]), *answer["elsewhere"]]:
         if line := source_locator.find_task_start(file, definition["names"][-1]):

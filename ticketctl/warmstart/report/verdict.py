@@ -6,7 +6,8 @@ from itertools import pairwise
 from ticketctl.warmstart.report import failure_findings, leak_findings, snapstart
 from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Report, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
-from ticketctl.warmstart.runner.session import InvocationResult, Session
+from ticketctl.warmstart.runner.invocation_result import InvocationResult
+from ticketctl.warmstart.runner.session import Session
 
 
 def build_report(experiment: Experiment, without_gc: Session, with_gc: Session) -> Report:

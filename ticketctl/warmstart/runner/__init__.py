@@ -1,1 +1,1 @@
-"""Run an experiment: child processes, invocations, freeze and thaw."""
+"""Runs experiments: child processes, invocations, freeze and thaw."""

@@ -1,4 +1,4 @@
-"""The laboratory: takes experiments, gives reports."""
+"""The laboratory: runs experiments and returns reports."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,20 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from ticketctl.warmstart.child.ipc import Look
+from ticketctl.warmstart.child.ipc import ObservationLevel
 from ticketctl.warmstart.report.model import Report
 from ticketctl.warmstart.report.verdict import build_report
 from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment
-from ticketctl.warmstart.runner.process import Kind, LaboratoryError, Process, Template, check, fresh
+from ticketctl.warmstart.runner.process import (
+    ChildProcess,
+    EntryPoint,
+    ForkServer,
+    LaboratoryError,
+    check_interpreter,
+    start_captured,
+)
 from ticketctl.warmstart.runner.ric import EnvironmentProcess, RicProcess
-from ticketctl.warmstart.runner.runtime_api import RuntimeApi
+from ticketctl.warmstart.runner.runtime_api import FUNCTION_NAME, RuntimeApi
 from ticketctl.warmstart.runner.session import Session, run_session
 
 
@@ -23,88 +30,92 @@ class Laboratory:
     """Examines handlers in child processes; an async context manager.
 
     Args:
-        python: the interpreter of experiments that name none; this one by default.
-        preload: modules that one template process imports once; environments are forked from it. They must not
-            read, while they are imported, what an experiment sets in the environment variables. Without any, and for
-            experiments that name a path or an interpreter of their own, each environment is a fresh process.
+        python: the interpreter of experiments that name none; by default, this one.
+        preload: modules that a fork server imports once; environments are forked from it. While they are imported, they
+            must not read environment variables that an experiment sets. Without any, and for experiments that name a
+            path or an interpreter of their own, each environment is a new process.
 
     """
 
     def __init__(self, python: str | None = None, preload: Sequence[str] = ()) -> None:
         self._python = python or sys.executable
         self._preload = preload
-        self._template: Template | None = None
+        self._fork_server: ForkServer | None = None
 
     async def __aenter__(self) -> Self:
         if self._preload and hasattr(os, "fork"):
-            self._template = Template(self._python, self._preload)
+            self._fork_server = ForkServer(self._python, self._preload)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._template:
-            await self._template.close()
+        if self._fork_server:
+            await self._fork_server.close()
 
     async def examine(self, experiment: Experiment) -> Report:
-        """Run the experiment in two environments at once, garbage collector off and on, and judge what was seen.
+        """Run the experiment in two environments at once, garbage collector off and on, and return the report.
 
-        Raises LaboratoryError where no process can be had; whatever the handler does is in the report.
+        Raises LaboratoryError where no process can be started; whatever the handler does is in the report.
         """
-        alone, with_gc = experiment.environments
+        config, config_with_gc = experiment.environments
         try:
             async with asyncio.TaskGroup() as both:
-                off = both.create_task(self._run_session(experiment, alone, gc=False))
-                on = both.create_task(self._run_session(experiment, with_gc, gc=True))
+                without_gc = both.create_task(self._run(experiment, config, gc=False))
+                with_gc = both.create_task(self._run(experiment, config_with_gc, gc=True))
         except ExceptionGroup as problems:
             raise problems.exceptions[0] from None
-        if experiment.python and off.result().results[0].process_end:
-            await check(experiment.python)
-        return build_report(experiment, off.result(), on.result())
+        if experiment.python and without_gc.result().results[0].process_end:
+            await check_interpreter(experiment.python)
+        return build_report(experiment, without_gc.result(), with_gc.result())
 
-    async def _run_session(self, experiment: Experiment, stage: EnvironmentConfig, *, gc: bool) -> Session:
-        process, variables = await self._process(experiment, stage)
+    async def _run(self, experiment: Experiment, config: EnvironmentConfig, *, gc: bool) -> Session:
+        process, variables = await self._start(experiment, config)
         if experiment.snapstart:
             variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
         start = {
-            "do": "start",
+            "command": "start",
+            "function_name": FUNCTION_NAME,
             "handler": experiment.handler,
             "path": str(experiment.path.resolve()) if experiment.path else None,
-            "environment": {**stage.environment, **variables},
+            "environment": {**config.environment, **variables},
             "environment_id": uuid.uuid4().hex,
             "timeout": experiment.timeout,
             "gc": gc,
-            "look": _look(experiment, gc=gc),
+            "observe": _observation_level(experiment, gc=gc),
         }
         with contextlib.closing(process):
             try:
-                return await run_session(process, experiment, stage, start)
+                return await run_session(process, experiment, config, start)
             finally:
                 await process.end()
 
-    async def _process(
-        self, experiment: Experiment, stage: EnvironmentConfig
+    async def _start(
+        self, experiment: Experiment, config: EnvironmentConfig
     ) -> tuple[EnvironmentProcess, Mapping[str, str]]:
-        """A process for one environment, and the variables that it needs for being one."""
+        """Return a process for one environment, and the variables that its runtime needs."""
         if experiment.runtime == "direct":
-            return await self._start(experiment, stage, "environment"), {}
+            return await self._start_child(experiment, config, "environment"), {}
         api = RuntimeApi()
         address = await api.open()
         try:
-            process = await self._start(experiment, stage, "ric_host")
+            process = await self._start_child(experiment, config, "ric_host")
         except LaboratoryError:
             await api.close()
             raise
         return RicProcess(process, api), {"AWS_LAMBDA_RUNTIME_API": address}
 
-    async def _start(self, experiment: Experiment, stage: EnvironmentConfig, kind: Kind) -> Process:
-        if self._template and not experiment.path and not experiment.python:
-            return await self._template.fork(kind)
-        return fresh(experiment.python or self._python, stage.environment, experiment.path, kind)
+    async def _start_child(
+        self, experiment: Experiment, config: EnvironmentConfig, entry_point: EntryPoint
+    ) -> ChildProcess:
+        if self._fork_server and not experiment.path and not experiment.python:
+            return await self._fork_server.fork(entry_point)
+        python = experiment.python or self._python
+        return start_captured(python, config.environment, experiment.path, entry_point)
 
 
-def _look(experiment: Experiment, *, gc: bool) -> Look:
-    """Where to look in an environment: of the one that collects garbage only the connections are reported."""
+def _observation_level(experiment: Experiment, *, gc: bool) -> ObservationLevel:
+    """Return what to observe in an environment: of the one with garbage collection, only connections are reported."""
     if not experiment.census:
-        return "nowhere"
-    return "connections" if gc else "everywhere"
+        return "logs"
+    return "connections" if gc else "all"

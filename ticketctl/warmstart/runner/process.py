@@ -1,4 +1,4 @@
-"""Processes to examine handlers in: forked from a warm template, or started afresh."""
+"""Child processes in which handlers run: forked from a fork server, or started afresh."""
 
 import asyncio
 import contextlib
@@ -9,46 +9,51 @@ import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from ticketctl.warmstart.child.ipc import Message
 from ticketctl.warmstart.runner.ipc import Channel
 
-BOOT = Path(__file__).parents[1] / "child" / "bootstrap.py"
-TAIL = 4000
-"""Bytes of a child's output that are kept for the report of its death."""
-Kind = Literal["environment", "ric_host"]
-"""How a child calls the handler: by itself, or through AWS's runtime client."""
-PROBE = "import sys; print(sys.version_info >= (3, 11))"
-GRACE = 1.0
-"""Seconds that a child has to end after its channel closed, before it is killed."""
+BOOTSTRAP = Path(__file__).parents[1] / "child" / "bootstrap.py"
+TAIL_BYTES = 4000
+"""How much of a child's output a report of its death quotes at most."""
+EntryPoint = Literal["environment", "ric_host"]
+"""The module that calls the handler: by itself, or through AWS's runtime client."""
+VERSION_CHECK = "import sys; print(sys.version_info >= (3, 11))"
+GRACE_PERIOD = 1.0
+"""Seconds after its channel closed that a child has to end before it is killed."""
+POLL_INTERVAL = 0.001
 
 
 class LaboratoryError(Exception):
-    """The laboratory itself failed: an interpreter that cannot be started, or a template that died."""
+    """The laboratory itself failed: an interpreter cannot be started, or the fork server died."""
 
 
-class Process:
-    """One execution environment's process. `reap` waits for its end, and tells its status as os does."""
+class ChildProcess:
+    """The process of one execution environment. `reap` waits for its end, and returns its status as os does."""
 
     def __init__(
-        self, pid: int, end: socket.socket, output: BinaryIO, reap: Callable[[], Awaitable[int]]
+        self, pid: int, end: socket.socket, output: BinaryIO | None, reap: Callable[[], Awaitable[int]]
     ) -> None:
-        self._pid = pid
+        self.pid = pid
         self._channel = Channel(end)
         self._output = output
         self._reap = reap
         self._status: int | None = None
 
-    async def ask(self, order: Message, seconds: float) -> Message | None:
+    def is_alive(self) -> bool:
+        """Whether the process has not ended, as far as its end of the channel tells."""
+        return self._status is None and not self._channel.is_closed()
+
+    async def ask(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 the caller's bound for one answer
         """Return the answer, or None where the process died. Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
-            return await self._channel.ask(order)
+        async with asyncio.timeout(timeout):
+            return await self._channel.ask(request)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal. A process that is gone already is not looked for."""
+        """Send a signal, unless the process has ended."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, number)
+            os.kill(self.pid, number)
 
     async def end(self) -> int:
         """End the process and what it started; return its exit status, negative for a signal's number."""
@@ -58,69 +63,83 @@ class Process:
         return self._status
 
     def tail(self) -> str:
-        """Return the end of what the process wrote on standard output and error."""
-        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - TAIL))
+        """Return the end of what the process wrote on standard output and error, if that is captured."""
+        if self._output is None:
+            return ""
+        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - TAIL_BYTES))
         return self._output.read().decode(errors="replace").strip()
 
     def close(self) -> None:
-        """Forget the output."""
-        self._output.close()
+        """Discard the captured output."""
+        if self._output is not None:
+            self._output.close()
 
 
-class Template:
+class ForkServer:
     """A process that has imported `preload`, and forks environments. Raises LaboratoryError."""
 
     def __init__(self, python: str, preload: Sequence[str]) -> None:
-        self._process, ours = _start(python, "fork_server", preload, stdout=subprocess.DEVNULL)
-        self._channel = Channel(ours)
+        self._process, end = _start(python, "fork_server", preload, output=subprocess.DEVNULL)
+        self._channel = Channel(end)
         self._turn = asyncio.Lock()
 
-    async def fork(self, kind: Kind = "environment") -> Process:
-        """Return a new environment. Raises LaboratoryError where the template is dead."""
+    async def fork(self, entry_point: EntryPoint = "environment") -> ChildProcess:
+        """Return a new environment. Raises LaboratoryError where the fork server has died."""
         with contextlib.ExitStack() as undo:
             ours, theirs = (undo.enter_context(end) for end in socket.socketpair())
             output = undo.enter_context(tempfile.TemporaryFile())
-            pid = (await self._ask({"do": "fork", "kind": kind}, (theirs.fileno(), output.fileno())))["pid"]
+            request = {"command": "fork", "kind": entry_point}
+            pid = (await self._ask(request, (theirs.fileno(), output.fileno())))["pid"]
             undo.pop_all()
         theirs.close()
 
         async def reap() -> int:
-            status: int = (await self._ask({"do": "reap", "pid": pid}))["status"]
+            status: int = (await self._ask({"command": "reap", "pid": pid}))["status"]
             return status
 
-        return Process(pid, ours, output, reap)
+        return ChildProcess(pid, ours, output, reap)
 
-    async def _ask(self, order: Message, descriptors: tuple[int, ...] = ()) -> Message:
+    async def _ask(self, request: Message, descriptors: tuple[int, ...] = ()) -> Message:
         async with self._turn:
-            answer = await self._channel.ask(order, descriptors)
+            answer: Message | None = await self._channel.ask(request, descriptors)
         if answer is None:
             raise LaboratoryError("the process that forks the environments has died")
         return answer
 
     async def close(self) -> None:
-        """End the template and every environment that it forked."""
+        """End the fork server and every environment that it forked."""
         self._channel.close()
-        await _wait(self._process)
+        await wait_for_exit(self._process)
 
 
-def fresh(
-    python: str, environment: Mapping[str, str], folder: Path | None, kind: Kind = "environment"
-) -> Process:
-    """Start an environment in an interpreter of its own. Raises LaboratoryError where it cannot be started."""
+def start_captured(
+    python: str, environment: Mapping[str, str], folder: Path | None, entry_point: EntryPoint = "environment"
+) -> ChildProcess:
+    """Start an environment whose output is captured. Raises LaboratoryError where it cannot be started."""
     with contextlib.ExitStack() as undo:
         output = undo.enter_context(tempfile.TemporaryFile())
-        process, ours = _start(python, kind, (), stdout=output, env={**os.environ, **environment}, cwd=folder)
+        variables = {**os.environ, **environment}
+        process, end = _start(python, entry_point, (), output=output, env=variables, cwd=folder)
         undo.pop_all()
-    return Process(process.pid, ours, output, lambda: _wait(process))
+    return ChildProcess(process.pid, end, output, lambda: wait_for_exit(process))
 
 
-async def check(python: str) -> None:
-    """Raise LaboratoryError where the interpreter is too old, or none at all."""
+def start_attached(python: str, environment: Mapping[str, str], output: int) -> ChildProcess:
+    """Start an environment that writes to the descriptor `output`. Raises LaboratoryError where it cannot be started."""
+    process, end = _start(python, "environment", (), output=output, env={**os.environ, **environment})
+    return ChildProcess(process.pid, end, None, lambda: wait_for_exit(process))
+
+
+async def check_interpreter(python: str) -> None:
+    """Raise LaboratoryError where the interpreter is too old, or is not a Python at all."""
     process = await asyncio.create_subprocess_exec(
-        python, "-P", "-c", PROBE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        *(python, "-P", "-c", VERSION_CHECK),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
-    said, _ = await process.communicate()
-    if said.strip() != b"True":
+    output, _ = await process.communicate()
+    if output.strip() != b"True":
         raise LaboratoryError(f"{python} is no Python of 3.11 or newer")
 
 
@@ -129,21 +148,21 @@ def _start(
     kind: str,
     preload: Sequence[str],
     *,
-    stdout: BinaryIO | int,
+    output: BinaryIO | int,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a child; return it and our end of its channel."""
+    """Start a child process; return it and the laboratory's end of its channel."""
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            process = subprocess.Popen(  # noqa: S603 the interpreter is the caller's choice
-                # -P keeps the folder of the child's start off sys.path
-                [python, "-P", str(BOOT), kind, str(theirs.fileno()), *preload],
+            process = subprocess.Popen(  # noqa: S603 the user names the interpreter
+                # -P keeps the folder of bootstrap.py off sys.path
+                [python, "-P", str(BOOTSTRAP), kind, str(theirs.fileno()), *preload],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stdout,
+                stdout=output,
+                stderr=output,
                 env=env,
                 cwd=cwd,
                 start_new_session=True,
@@ -154,12 +173,12 @@ def _start(
     return process, ours
 
 
-async def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Give the process time to end by itself, then end it; whatever it started ends with it."""
+async def wait_for_exit(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the process to end, then kill it; kill what it started, too. Return its exit status."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRACE):
+        async with asyncio.timeout(GRACE_PERIOD):
             while process.poll() is None:  # noqa: ASYNC110 a process's end raises no event on every platform
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(POLL_INTERVAL)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()

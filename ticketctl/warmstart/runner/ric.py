@@ -1,63 +1,63 @@
-"""An environment under AWS's runtime client, as the laboratory sees any process: it is asked, and answers."""
+"""An environment under AWS's runtime interface client (RIC), with the same interface as a plain child process."""
 
 import signal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from ticketctl.warmstart.child.ipc import Message
-from ticketctl.warmstart.runner.process import LaboratoryError, Process
-from ticketctl.warmstart.runner.runtime_api import Answer, RuntimeApi
+from ticketctl.warmstart.child import ipc
+from ticketctl.warmstart.child.ipc import ErrorInfo, InvocationAnswer, Message
+from ticketctl.warmstart.runner.process import ChildProcess, LaboratoryError
+from ticketctl.warmstart.runner.runtime_api import PostedResult, RuntimeApi
 
 
 class RicProcess:
-    """A process whose handler is called by awslambdaric, with the Runtime API that feeds it."""
+    """A process whose handler is called by awslambdaric, with the Runtime API that serves it."""
 
-    def __init__(self, process: Process, api: RuntimeApi) -> None:
+    def __init__(self, process: ChildProcess, api: RuntimeApi) -> None:
         self._process = process
         self._api = api
 
-    async def ask(self, order: Message, seconds: float) -> Message | None:
-        """As a process's. What the handler returned or raised is what awslambdaric posted.
+    async def ask(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 as a plain process
+        """As ChildProcess.ask. The handler's response or exception is what awslambdaric posted.
 
         Raises LaboratoryError where the interpreter has no awslambdaric.
         """
-        if order["do"] == "start":
-            return await self._start(order, seconds)
-        answered = self._api.give(order.get("event"), seconds)
-        answer = await self._process.ask({**order, "event": None}, seconds)
-        if answer is None or order["do"] != "invoke":
+        if request["command"] == "start":
+            return await self._start(request, timeout)
+        posted = self._api.offer(request.get("event"), timeout)
+        answer = await self._process.ask({**request, "event": None}, timeout)
+        if answer is None or request["command"] != "invoke":
             return answer
         if answer["error"] and answer["error"]["fatal"]:
-            return await self._last(answer)
-        # awslambdaric asks for the next event when it has posted the answer to this one, if that does not end it
-        self._api.give(None, seconds)
-        seen = await self._process.ask({"do": "observe", "look": order["look"]}, seconds)
-        return seen and {**seen, **_told(answer, answered.result())}
+            return await self._end_after(answer)
+        # awslambdaric asks for the next event once it has posted the result of this one, unless that ends it
+        self._api.offer(None, timeout)
+        observe = {"command": "observe", "observe": request["observe"]}
+        observation = await self._process.ask(observe, timeout)
+        return observation and {**observation, **_result(answer, posted.result())}
 
-    async def _start(self, order: Message, seconds: float) -> Message | None:
-        answer = await self._process.ask(order, seconds)
+    async def _start(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 as `ask`
+        answer = await self._process.ask(request, timeout)
         if answer and "missing" in answer:
             raise LaboratoryError(f"{answer['missing']} is not installed for {answer['python']}")
         return answer
 
-    async def _last(self, answer: Message) -> Message:
-        """What leaves awslambdaric ends the process: nothing can be looked at any more."""
+    async def _end_after(self, answer: Message) -> InvocationAnswer:
+        """Return the result of an invocation that ends awslambdaric: nothing can be observed after it."""
         await self.end()
-        nothing: Message = {
-            "logged": [],
-            "heard": [],
-            "zombies": [],
-            "counts": {},
-            "holders": {},
-            "moment": None,
+        return {
+            **ipc.no_observation(),
+            "duration_ms": answer["duration_ms"],
+            "response": None,
+            "error": answer["error"],
+            "meter": None,
         }
-        return {**nothing, **answer, "response": None}
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.signal(number)
 
     async def end(self) -> int:
-        """End the process: without an API its client gives up at once."""
+        """End the process: without its API, awslambdaric gives up at once."""
         await self._api.close()
         return await self._process.end()
 
@@ -66,21 +66,30 @@ class RicProcess:
         return self._process.tail()
 
     def close(self) -> None:
-        """Forget the output."""
+        """Discard the captured output."""
         self._process.close()
 
 
-EnvironmentProcess: TypeAlias = Process | RicProcess
-"""A process under examination, however its handler is called."""
+EnvironmentProcess: TypeAlias = ChildProcess | RicProcess
+"""The process of an environment, whoever calls the handler in it."""
 
 
-def _told(answer: Message, posted: Answer) -> Message:
-    """The invocation in the words that awslambdaric posted, with what only the inside knows: where it was raised."""
-    error = None
+def _result(answer: Message, posted: PostedResult) -> Message:
+    """Return the result as awslambdaric posted it; the line and the exception chain come from inside the process."""
+    error: ErrorInfo | None = None
     if posted.error is not None:
-        inside = answer["error"] or {"where": None, "chain": []}
         text = posted.error["errorMessage"]
-        error = {**inside, "error_type": posted.error["errorType"], "error": text}
-        if inside.get("error", "").startswith(text):
-            error["error"] = inside["error"]  # of a group, with what is in it
-    return {"duration_ms": answer["duration_ms"], "response": posted.response, "error": error}
+        inside = answer["error"] or {"raised_at": None, "chain": [], "error": text}
+        error = {
+            "error_type": posted.error["errorType"],
+            # the text of an exception group from inside also lists what is in the group
+            "error": inside["error"] if inside["error"].startswith(text) else text,
+            "raised_at": inside["raised_at"],
+            "chain": inside["chain"],
+        }
+    return {
+        "duration_ms": answer["duration_ms"],
+        "response": posted.response,
+        "error": error,
+        "meter": None,
+    }

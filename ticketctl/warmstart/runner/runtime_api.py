@@ -1,4 +1,4 @@
-"""A Runtime API on loopback: gives events to AWS's runtime client, and takes what it answers.
+"""A Runtime API on loopback: it gives events to AWS's runtime client, and receives responses and errors from it.
 
 Paths, headers and status codes: "Using the Lambda runtime API for custom runtimes" in the AWS Lambda developer guide.
 """
@@ -13,20 +13,21 @@ from typing import Any
 
 from ticketctl.warmstart.child import ipc, lambda_context
 
+FUNCTION_NAME = "warm-start-laboratory"
 VERSION = "/2018-06-01/runtime/"
-ARN = "arn:aws:lambda:us-east-1:123456789012:function:warm-start-laboratory"
+ARN = f"arn:aws:lambda:{lambda_context.REGION}:{lambda_context.ACCOUNT}:function:{FUNCTION_NAME}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the client posted for one invocation: the response, or the error as Lambda has it."""
+class PostedResult:
+    """What the client posted for one invocation: the response, or the error in Lambda's form."""
 
     response: Any = None
     error: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _HttpRequest:
     method: str
     path: str
     body: bytes
@@ -37,7 +38,7 @@ class RuntimeApi:
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[tuple[str, bytes, float]] = asyncio.Queue()
-        self._answers: dict[str, asyncio.Future[Answer]] = {}
+        self._results: dict[str, asyncio.Future[PostedResult]] = {}
         self._connections: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server
 
@@ -48,40 +49,40 @@ class RuntimeApi:
         return f"{host}:{port}"
 
     async def close(self) -> None:
-        """Stop listening, and drop the client, which ends it."""
+        """Stop listening, and disconnect the client, which ends it."""
         self._server.close()
         for connection in self._connections:
             connection.transport.abort()
 
-    def give(self, event: object, seconds: float) -> asyncio.Future[Answer]:
-        """Hand an event to whoever asks for the next one; the future is its answer."""
+    def offer(self, event: object, seconds: float) -> asyncio.Future[PostedResult]:
+        """Offer an event to the next request for one; the future is its result."""
         request_id = str(uuid.uuid4())
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers[request_id] = answer
+        result: asyncio.Future[PostedResult] = asyncio.get_running_loop().create_future()
+        self._results[request_id] = result
         self._events.put_nowait((request_id, json.dumps(event).encode(), time.time() + seconds))
-        return answer
+        return result
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
         try:
-            while (request := await _read(reader, writer)) is not None:
-                status, headers, body = await self._answer(request)
-                writer.write(_response(status, headers, body))
+            while (request := await _read_request(reader, writer)) is not None:
+                status, headers, body = await self._respond(request)
+                writer.write(_format_response(status, headers, body))
                 await writer.drain()
         except ConnectionError:
-            pass  # the child is gone, which is told elsewhere
+            pass  # the child has ended, which the session reports
         finally:
             self._connections.discard(writer)
             writer.close()
 
-    async def _answer(self, request: _Request) -> tuple[HTTPStatus, dict[str, str], bytes]:
-        what = request.path.removeprefix(VERSION)
-        if what == "invocation/next":
+    async def _respond(self, request: _HttpRequest) -> tuple[HTTPStatus, dict[str, str], bytes]:
+        resource = request.path.removeprefix(VERSION)
+        if resource == "invocation/next":
             return await self._next()
-        _, request_id, kind = [*what.split("/"), "", ""][:3]
-        posted = self._answers.pop(request_id, None)
-        if posted is not None and not posted.done():
-            posted.set_result(_posted(kind, request.body))
+        _, request_id, kind = [*resource.split("/"), "", ""][:3]
+        result = self._results.pop(request_id, None)
+        if result is not None and not result.done():
+            result.set_result(_parse_posted(kind, request.body))
         return HTTPStatus.ACCEPTED, {"Content-Type": "application/json"}, b'{"status":"OK"}'
 
     async def _next(self) -> tuple[HTTPStatus, dict[str, str], bytes]:
@@ -96,31 +97,31 @@ class RuntimeApi:
         return HTTPStatus.OK, headers, event
 
 
-def _posted(kind: str, body: bytes) -> Answer:
+def _parse_posted(kind: str, body: bytes) -> PostedResult:
     if kind == "error":
-        return Answer(error=ipc.written(body))
+        return PostedResult(error=ipc.parse(body))
     if len(body) > lambda_context.RESPONSE_BYTES:
-        said = lambda_context.TOO_LARGE.format(size=len(body))
-        return Answer(error={"errorType": "Function.ResponseSizeTooLarge", "errorMessage": said})
-    return Answer(response=ipc.written(body or b"null"))
+        message = lambda_context.RESPONSE_TOO_LARGE.format(size=len(body))
+        return PostedResult(error={"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message})
+    return PostedResult(response=ipc.parse(body or b"null"))
 
 
-async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Request | None:
-    """Read one request; None where the client has left."""
+async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _HttpRequest | None:
+    """Read one request; return None where the client has disconnected."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        if "expect" in headers:  # the client would wait for a second before it sends its body all the same
+        if "expect" in headers:  # without it the client sends its body after a second of waiting
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await _body(reader, headers)
+        body = await _read_body(reader, headers)
     except asyncio.IncompleteReadError:
         return None
     method, path, _ = first.split(" ")
-    return _Request(method, path, body)
+    return _HttpRequest(method, path, body)
 
 
-async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding") != "chunked":
         return await reader.readexactly(int(headers.get("content-length", "0")))
     body = b""
@@ -131,7 +132,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     return body
 
 
-def _response(status: HTTPStatus, headers: dict[str, str], body: bytes) -> bytes:
+def _format_response(status: HTTPStatus, headers: dict[str, str], body: bytes) -> bytes:
     lines = [f"HTTP/1.1 {status} {status.phrase}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -10,14 +10,14 @@ import pytest
 from ticketctl.warmstart import child
 from ticketctl.warmstart.child import ipc
 from ticketctl.warmstart.child.exceptions import describe
-from ticketctl.warmstart.child.open_fds import address
+from ticketctl.warmstart.child.open_fds import format_address
 from ticketctl.warmstart.child.user_code import UserCode
 
 FOLDER = Path(child.__file__).parent
 
 
 def test_what_utf_8_cannot_say_is_read_as_what_it_can():
-    assert ipc.written(b'["\\ud800", "\\uD83D\\ude00", "\\u0000"]') == ["?", "\U0001f600", "\0"]
+    assert ipc.parse(b'["\\ud800", "\\uD83D\\ude00", "\\u0000"]') == ["?", "\U0001f600", "\0"]
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.name)
@@ -58,7 +58,7 @@ def test_a_channel_that_closes_in_the_middle_ends_the_message():
     ],
 )
 def test_an_address_in_words(peer, text):
-    assert address(peer) == text
+    assert format_address(peer) == text
 
 
 def test_a_group_says_what_is_in_it():

@@ -36,7 +36,7 @@ def module():
 def owners(*things):
     found = ReferrerSearch(things, [], [], lambda module: module.__name__ == "kept_by_name")
     del things
-    found.trace()
+    found.run()
     return found
 
 
@@ -90,8 +90,8 @@ def test_garbage_has_no_owner():
         (lost,) = [one for one in gc.get_objects() if id(one) == number]
         found = ReferrerSearch([lost], [], [], lambda _: False)
         del lost
-        found.trace()
-        assert found.alive == set()
+        found.run()
+        assert found.reachable == set()
     finally:
         gc.enable()
 
@@ -100,5 +100,5 @@ def test_what_only_a_frame_holds_is_alive_without_a_name():
     thing = Thing()
     thing.itself = thing
     found = owners(thing)
-    assert found.alive == {id(thing)}
+    assert found.reachable == {id(thing)}
     assert found.path(thing) == []

@@ -4,7 +4,7 @@ import pytest
 
 from ticketctl.warmstart.report import failure_findings, leak_findings
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Leftover
-from ticketctl.warmstart.runner.session import InvocationResult
+from ticketctl.warmstart.runner.invocation_result import InvocationResult
 
 
 def make_results(*errors):

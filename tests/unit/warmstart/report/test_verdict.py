@@ -2,7 +2,8 @@ import pytest
 
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Verdict
 from ticketctl.warmstart.report.verdict import is_growing, judge_session
-from ticketctl.warmstart.runner.session import InvocationResult, Session, interpret
+from ticketctl.warmstart.runner.invocation_result import InvocationResult, interpret
+from ticketctl.warmstart.runner.session import Session
 
 EVENT = {"Records": [{"messageId": name, "eventSource": "aws:sqs"} for name in ("a", "b")]}
 
@@ -32,7 +33,7 @@ def test_a_count_that_stops_growing(counts):
 
 
 def make_error(error_type="RuntimeError", error="it broke"):
-    return {"error_type": error_type, "error": error, "where": "app.py:3", "chain": [(error_type, error)]}
+    return {"error_type": error_type, "error": error, "raised_at": "app.py:3", "chain": [(error_type, error)]}
 
 
 def make_log(exception, message_id=None):
@@ -40,7 +41,13 @@ def make_log(exception, message_id=None):
 
 
 def make_answer(response=None, error=None, logs=()):
-    return {"duration_ms": 1.0, "response": response, "error": error, "logged": list(logs), "heard": []}
+    return {
+        "duration_ms": 1.0,
+        "response": response,
+        "error": error,
+        "logged": list(logs),
+        "captured_log": [],
+    }
 
 
 def make_response(*names):
