@@ -24,9 +24,13 @@ from ticketctl.errors import ConfigError, InvalidInputError
 from ticketctl.postgres.migrations import find_scripts
 
 _COMMAND_LINE = frozenset({"typer", "rich"})
+_BUILD_ONLY = (
+    *("archive.py", "extra_files.py", "package.py", "requirements.py", "target.py", "template.py"),
+    *("template.yaml", "samconfig.toml"),
+)
 _LEFT_OUT = frozenset(
-    {"__main__.py", "api/server.py", "api/served.py", "cli", "deployment", "execution_models.py"}
-    | {"pytest_plugin.py", "settings_advice.py", "side_effects.py", "simulation.py", "warmstart"}
+    {"__main__.py", "api/server.py", "api/in_process_server.py", "cli", "diagnostics", "warmstart"}
+    | {f"deployment/{name}" for name in _BUILD_ONLY}
 )
 """What no function calls, of our own, by where it is in the package: the command line, and the laboratory."""
 
@@ -149,7 +153,7 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
 def _ours(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
     """This program as it is installed or checked out, its migrations, and its version."""
     package = Path(str(files("ticketctl")))
-    migrations = package / "db" / "_migrations"
+    migrations = package / "postgres" / "_migrations"
     for path in _tree(package):
         if left_out.isdisjoint(_prefixes(path.relative_to(package))) and migrations not in path.parents:
             yield _inside("ticketctl", path, package), path.read_bytes()

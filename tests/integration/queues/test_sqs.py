@@ -23,9 +23,9 @@ from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.sqs import SqsQueue
 from ticketctl.settings import Settings
-from ticketctl.tickets import operations
 from ticketctl.tickets.messages import TicketMessage, message_body, parse_event
 from ticketctl.tickets.models import NewTicket
+from ticketctl.tickets.operations import flush, redrive
 from ticketctl.tickets.protocols import Delivery, OutboxMessage
 
 Make = Callable[[int], Awaitable[list[int]]]
@@ -112,7 +112,7 @@ async def test_dead_letters_are_listed_in_place_then_redriven(
     for _ in range(2):
         (letter,) = await sqs.list_dead_letters(10)
     assert letter.ticket_id == ticket_id
-    assert await operations.redrive(sqs, operations, [letter]) == (1, [])
+    assert await redrive(sqs, operations, [letter]) == (1, [])
     assert await sqs.list_dead_letters(10) == []
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
     assert await other.fetchval("select status from tickets") == "new"
@@ -136,7 +136,7 @@ async def test_a_body_that_is_not_ours_is_a_letter_without_ticket(
     (letter,) = await sqs.list_dead_letters(10)
     assert (letter.ticket_id, letter.body) == (None, body)
     assert letter.reason is not None
-    assert await operations.redrive(sqs, operations, [letter]) == (0, [letter])
+    assert await redrive(sqs, operations, [letter]) == (0, [letter])
     assert len(await sqs.list_dead_letters(10)) == 1
 
 
@@ -144,14 +144,14 @@ async def test_the_outbox_is_empty_after_it_was_sent(
     sqs: SqsQueue, outbox: PostgresOutbox, make: Make
 ) -> None:
     ids = await make(25)
-    assert await operations.flush(outbox, sqs) == 25
+    assert await flush(outbox, sqs) == 25
     assert await outbox.count() == 0
     assert sorted(ticket_ids(await all_of(sqs))) == ids
 
 
 async def test_one_tickets_message_is_sent_alone(sqs: SqsQueue, outbox: PostgresOutbox, make: Make) -> None:
     _, ticket_id = await make(2)
-    assert await operations.flush(outbox, sqs, ticket_id=ticket_id) == 1
+    assert await flush(outbox, sqs, ticket_id=ticket_id) == 1
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
     assert await outbox.count() == 1
 
@@ -165,7 +165,7 @@ async def test_a_requesters_tickets_are_one_group_and_sent_twice_come_once(
     again = await outbox.claim(10)
     await sqs.send(again)
     await outbox.release([message.message_id for message in again])
-    await operations.flush(outbox, sqs)
+    await flush(outbox, sqs)
     received = await all_of(sqs)
     groups = [delivery.record["attributes"]["MessageGroupId"] for delivery in received]
     assert len(received) == 3
@@ -178,7 +178,7 @@ async def test_what_the_queue_refuses_stays_in_the_outbox(
     await make(3)
     gone = SqsQueue(url + "x", SETTINGS)
     with pytest.raises(QueueError):
-        await operations.flush(outbox, gone)
+        await flush(outbox, gone)
     assert await outbox.count() == 3
     assert len(await outbox.claim(10)) == 3
 
@@ -233,7 +233,7 @@ async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Ma
         client = boto3.client("sqs", region_name="us-east-1", endpoint_url=server)
         queue = SqsQueue(client.create_queue(QueueName="closed")["QueueUrl"], SETTINGS)
         with pytest.raises(QueueError, match=r"(?s)refused: .*InvalidClientTokenId") as raised:
-            await operations.flush(outbox, queue)
+            await flush(outbox, queue)
     assert "credentials" in str(raised.value.hint)
     assert "testing" not in str(raised.value)
     assert await outbox.count() == 2
