@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands in the order of a ticket's life, and how it ends."""
+"""The command line as a whole: options of every command, exit statuses, and how the program ends."""
 
 import os
 import sys
@@ -7,47 +7,33 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.commands import (
-    config,
-    db,
-    deploy,
-    dlq,
-    doctor,
-    event,
-    process,
-    retry,
-    review,
-    route,
-    serve,
-    simulate,
-    tickets,
-    train,
-    work,
-)
-from ticketctl.errors import TicketctlError
+from ticketctl.cli.lazy_group import LazyGroup
 
-EPILOG = (
-    "Settings come from TICKETCTL_... variables and ticketctl.toml; ticketctl config show lists them.  "
-    "Exit status: 0 done, 1 a bug, 2 usage or invalid input, 3 not found, 4 configuration, 5 database, "
-    "6 queue, 7 AI provider, 8 records failed or not safe, 130 interrupted."
-)
+EPILOG = """\
+Settings come from TICKETCTL_... variables and ticketctl.toml; ticketctl config show lists them.
+
+Exit status: 0 done, 1 a bug, 2 usage or invalid input, 3 not found, 4 configuration, 5 database, 6 queue,
+7 AI provider, 8 records failed or not safe, 130 interrupted.
+"""
 
 app = typer.Typer(
     name="ticketctl",
-    help="A ticket processor whose worker survives AWS Lambda warm starts, and the instrument that shows "
-    "whether yours does.",
+    cls=LazyGroup,
+    help="Process support tickets with a worker that survives AWS Lambda warm starts, and test whether any "
+    "Lambda handler survives them.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-"""The whole program, for documentation and for completion."""
+"""The program; its commands are those of `command_index`."""
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
     if wanted:
         import ticketctl
 
@@ -62,7 +48,7 @@ def _program(
         bool, typer.Option("--debug", envvar="TICKETCTL_DEBUG", help="Show logs and tracebacks on stderr.")
     ] = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     import logging
@@ -77,53 +63,32 @@ def _program(
 
 _debug = False
 
-for group in (
-    tickets,
-    event,
-    process,
-    work,
-    serve,
-    review,
-    route,
-    retry,
-    dlq,
-    train,
-    simulate,
-    doctor,
-    db,
-    config,
-    deploy,
-):
-    group.register(app)
-
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the program and answer its exit status; every failure is told in one place."""
+    """Run the program and return its exit status; every error is reported here."""
     for stream in ("stdout", "stderr"):
-        if getattr(sys, stream) is None:  # closed by the caller: nobody listens
+        if getattr(sys, stream) is None:  # the caller closed it
             setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - it is open as long as the program runs
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream at the edge
     try:
-        result = app(list(arguments), standalone_mode=False)
+        result = get_command(app)(list(arguments), standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         result = error_reporting.INTERRUPTED
     except BrokenPipeError:
-        return _without_reader()
-    except SystemExit as end:  # so Typer ends a command whose reader has left
+        return _discard_output()
+    except SystemExit as end:  # Typer exits when the reader of the output has left
         if not isinstance(end.__context__, BrokenPipeError):
             raise
-        return _without_reader()
-    except (TicketctlError, typer.TyperException) as error:
+        return _discard_output()
+    except Exception as error:  # noqa: BLE001 - the last place that can report a bug
         return error_reporting.report(error, debug=_debug)
-    except Exception as error:  # noqa: BLE001 - the last place that can tell of a bug
-        return error_reporting.report(error, debug=_debug)
-    if result == error_reporting.INTERRUPTED:  # Typer makes this of a KeyboardInterrupt
+    if result == error_reporting.INTERRUPTED:  # Typer turns a KeyboardInterrupt into this status
         sys.stderr.write("interrupted\n")
     return result if isinstance(result, int) else 0
 
 
-def _without_reader() -> int:
-    """Leave to nobody what is still buffered: Python would complain about it at exit."""
+def _discard_output() -> int:
+    """Drop what is still buffered, since Python would report that it cannot write it; return the exit status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return error_reporting.PIPE_CLOSED

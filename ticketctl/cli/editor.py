@@ -1,4 +1,4 @@
-"""Writing a ticket, or changing a text, in the user's own editor."""
+"""Write a ticket, or change a text, in the user's editor."""
 
 import os
 import shlex
@@ -11,32 +11,32 @@ from ticketctl.errors import InvalidInputError
 
 _FORM = """
 
-# The first line is the subject, the rest is the text.
-# Lines that begin with # are left out; an empty file makes no ticket.
+# The first line is the subject, the rest is the body.
+# Lines that start with # are left out. If nothing else is there, no ticket is created.
 """
 
 
 def write_ticket() -> tuple[str, str]:
-    """Open $VISUAL or $EDITOR on an empty ticket; answer subject and body.
+    """Open $VISUAL or $EDITOR on an empty ticket and return subject and body.
 
     Raises:
-        InvalidInputError: The editor cannot be run or failed, or nothing was written.
+        InvalidInputError: The editor cannot be run, it failed, or nothing was written.
     """
-    written = edit(_FORM, hint="set EDITOR to an editor, or give SUBJECT and --body")
-    lines = [line for line in written.splitlines() if not line.startswith("#")]
+    text = edit(_FORM, hint="set EDITOR to an editor, or give SUBJECT and --body")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
     subject, _, body = "\n".join(lines).strip().partition("\n")
     if not subject:
         raise InvalidInputError(
-            "nothing was written, so no ticket was made", hint="write a subject, then save"
+            "nothing was written, so no ticket was created", hint="write a subject, then save"
         )
     return subject.strip(), body.strip()
 
 
 def edit(text: str, *, hint: str = "set EDITOR to an editor") -> str:
-    """Open $VISUAL or $EDITOR on a text; answer what was saved.
+    """Open $VISUAL or $EDITOR on a text and return what was saved.
 
     Raises:
-        InvalidInputError: The editor cannot be run or failed; `hint` says what to do instead.
+        InvalidInputError: The editor cannot be run or failed; `hint` is the error's hint.
     """
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:

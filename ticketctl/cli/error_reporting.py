@@ -1,6 +1,7 @@
-"""The one place that tells a person what went wrong: a line, a hint, an exit status."""
+"""Report errors and warnings on stderr: one line, a hint, and an exit status."""
 
 import sys
+from typing import Any
 
 import typer
 
@@ -10,21 +11,30 @@ from ticketctl.errors import TicketctlError
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 PIPE_CLOSED = 141
-"""128 + SIGPIPE: whoever read the output has left."""
+"""128 + SIGPIPE: the reader of the output has left."""
 _BUG = 1
 
 
-def report(error: BaseException, *, debug: bool) -> int:
-    """Print what went wrong on stderr and answer the exit status."""
+def report(error: Any, *, debug: bool) -> int:
+    """Print the error and its hint on stderr and return the exit status."""
     if debug:
         import traceback
 
         traceback.print_exception(error)
+    if _is_bare_call(error):
+        # a command group without a command: its help, laid out, which the exception carries as its message
+        sys.stderr.write(f"{error.format_message()}\n")
+        return int(error.exit_code)
     status, message, hint = _explain(error)
     _print("error", message)
     if hint:
         _print("hint", hint)
     return status
+
+
+def _is_bare_call(error: BaseException) -> bool:
+    # the class has no public name
+    return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def _explain(error: BaseException) -> tuple[int, str, str | None]:
@@ -48,7 +58,7 @@ def warn(message: str) -> None:
 
 
 def line(kind: str, message: str) -> str:
-    """A message on one line, safe for a terminal."""
+    """Return a message on one line, safe for a terminal."""
     return f"{kind}: {visible(' '.join(message.split()))}"
 
 

@@ -1,17 +1,24 @@
-"""The options of `ticketctl list` that come from the declared filters."""
+"""The options of a command that come from the declared filters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from inspect import Parameter, signature
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
+from ticketctl.cli import completion
+from ticketctl.cli.options import choice
 from ticketctl.tickets.filters import FILTERS, FilterSpec, parse_filter
 
 WANTED = "wanted"
 """The parameter of a command that gets the filter."""
+
+_COMPLETIONS: Mapping[str, Callable[[], list[str]]] = MappingProxyType(
+    {"category": completion.categories, "team": completion.teams}
+)
 
 
 def with_filter_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -41,5 +48,9 @@ def _parameters(command: Callable[..., None]) -> Iterator[Parameter]:
 
 
 def _option(spec: FilterSpec) -> Any:
-    meaning = f"One of: {', '.join(spec.choices)}." if spec.choices else spec.help
-    return Annotated[str | None, typer.Option(metavar=spec.metavar, help=meaning)]
+    if spec.choices:
+        return Annotated[str | None, choice(spec.choices, help=spec.help)]
+    if spec.name == "priority":
+        return Annotated[str | None, choice(completion.priorities, help=spec.help)]
+    complete = _COMPLETIONS.get(spec.name)
+    return Annotated[str | None, typer.Option(metavar=spec.metavar, help=spec.help, autocompletion=complete)]

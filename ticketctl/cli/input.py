@@ -9,16 +9,16 @@ from typing import Any
 from ticketctl.errors import InvalidInputError
 
 STDIN = "-"
-_EVENT_HINT = "an SQS event is made by: ticketctl event --status new > event.json"
+_EVENT_HINT = "ticketctl event --status new > event.json writes an SQS event"
 
 
-def is_typed() -> bool:
-    """Whether a person is at stdin."""
+def is_interactive() -> bool:
+    """Return whether stdin is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def read_text(path: str) -> str:
-    """The UTF-8 text in a file, or on stdin for "-".
+    """Return the UTF-8 text in a file, or on stdin for "-".
 
     Raises:
         InvalidInputError: It cannot be read, or is not UTF-8.
@@ -42,10 +42,10 @@ def _read_stdin() -> bytes:
 
 
 def read_event(path: str) -> dict[str, Any]:
-    """The SQS event in a file, or on stdin for "-"; it has at least one record.
+    """Return the SQS event in a file, or on stdin for "-"; it has at least one record.
 
     Raises:
-        InvalidInputError: It cannot be read, or is no SQS event.
+        InvalidInputError: It cannot be read, or is not an SQS event with records.
     """
     from ticketctl.tickets.messages import parse_event
 

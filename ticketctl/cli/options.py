@@ -1,52 +1,111 @@
-"""Options that commands share: pools, loops, a budget."""
+"""Options and arguments that several commands share, and options whose value is one of a few words."""
 
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
 
 import typer
 
+from ticketctl.cli import completion
+from ticketctl.errors import InvalidInputError
 from ticketctl.event_loops import LOOPS
-from ticketctl.postgres.pools import ALIASES, POOLS, find_pool
+from ticketctl.postgres.pools import ALIASES, POOLS
+from ticketctl.tickets.durations import parse_since
+from ticketctl.tickets.statuses import TicketStatus
+
+POOL_NAMES = (*POOLS, *ALIASES)
+STATUSES = tuple(status.value for status in TicketStatus)
 
 
-def check_pool(name: str | None) -> str | None:
-    """Refuse a pool that is not there, with the choices."""
-    if name is not None and find_pool(name) is None:
-        raise typer.BadParameter(f"there is no pool {name!r}; it can be {', '.join([*POOLS, *ALIASES])}")
-    return name
+def choice(names: Sequence[str] | Callable[[], Sequence[str]], *declarations: str, **settings: Any) -> Any:
+    """Return a Typer option that takes one of `names`: its help shows them, and the shell completes them.
 
+    `names` may be a function, for words that depend on the configuration; it is called when they are needed.
+    """
+    read = names if callable(names) else lambda: names
 
-def check_loop(name: str | None) -> str | None:
-    """Refuse a loop that is not there, with the choices."""
-    if name is not None and name not in LOOPS:
-        raise typer.BadParameter(f"there is no loop {name!r}; it can be {', '.join(LOOPS)}")
-    return name
+    def check(value: Any) -> Any:
+        chosen = value if isinstance(value, list) else [] if value is None else [value]
+        known = read() if chosen else ()
+        for one in chosen:
+            if known and one not in known:
+                raise typer.BadParameter(f"{one!r} is not one of {', '.join(known)}")
+        return value
 
-
-def _pool_option(default: str) -> Any:
     return typer.Option(
-        "--pool",
-        callback=check_pool,
-        autocompletion=lambda: [*POOLS, *ALIASES],
-        help=f"One of: {', '.join(POOLS)}. Default: {default}.",
+        *declarations,
+        metavar=_Choices(read),
+        callback=check,
+        autocompletion=lambda: list(read()),
         show_default=False,
+        **settings,
     )
 
 
-PoolOption = Annotated[str | None, _pool_option("TICKETCTL_POOL, else null")]
-ServerPoolOption = Annotated[str | None, _pool_option("TICKETCTL_SERVER_POOL, else queue-pre-ping")]
+class _Choices(str):  # noqa: SLOT000 - one object per option
+    """The choices as the help shows them. They are read when the help is formatted, not when it is declared."""
+
+    _read: Callable[[], Sequence[str]]
+
+    def __new__(cls, read: Callable[[], Sequence[str]]) -> Self:
+        made = super().__new__(cls, "TEXT")
+        made._read = read
+        return made
+
+    def __format__(self, _: str) -> str:
+        names = self._read()
+        return f"[{'|'.join(names)}]" if names else str(self)
+
+
+TicketIdArgument = Annotated[
+    int,
+    typer.Argument(
+        metavar="ID", help="The ticket's number.", show_default=False, autocompletion=completion.ticket_ids
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PoolOption = Annotated[
+    str | None, choice(POOL_NAMES, "--pool", help="The pool strategy. Default: TICKETCTL_POOL, else null.")
+]
+ServerPoolOption = Annotated[
+    str | None,
+    choice(
+        POOL_NAMES, "--pool", help="The pool strategy. Default: TICKETCTL_SERVER_POOL, else queue-pre-ping."
+    ),
+]
 LoopOption = Annotated[
     str | None,
-    typer.Option(
+    choice(
+        tuple(LOOPS),
         "--loop",
-        callback=check_loop,
-        autocompletion=lambda: list(LOOPS),
-        help=f"One of: {', '.join(LOOPS)}. Default: TICKETCTL_LOOP, else run-per-invocation.",
-        show_default=False,
+        help="The event loop policy. Default: TICKETCTL_LOOP, else run-per-invocation.",
     ),
 ]
 BudgetOption = Annotated[
     float | None,
     typer.Option(
-        min=0, metavar="AMOUNT", help="Stop when the AI provider has cost that, at TICKETCTL_AI_PRICES."
+        min=0,
+        metavar="AMOUNT",
+        help="Stop once the AI provider has cost this much, at the prices of TICKETCTL_AI_PRICES.",
     ),
 ]
+OlderThanOption = Annotated[
+    str, typer.Option(metavar="AGE", help="With --stuck: stuck for at least this long.")
+]
+STUCK_AFTER = "15m"
+"""Default of `--older-than`."""
+
+
+def parse_age(text: str) -> timedelta:
+    """Return the length of time that `--older-than` means: "90s", "15m", "2h".
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    now = datetime.now(UTC)
+    try:
+        return max(timedelta(0), now - parse_since(text, now=now))
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"--older-than cannot be {text!r}", hint="it looks like 90s, 15m, 2h"
+        ) from None

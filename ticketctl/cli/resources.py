@@ -1,4 +1,4 @@
-"""What commands share: settings with what was chosen on the command line, and a store for one command."""
+"""Settings, and the resources that one command opens: a store, operator resources or a review service."""
 
 import os
 from pathlib import Path
@@ -6,51 +6,47 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from ticketctl.runtime import Database
     from ticketctl.settings import Settings
-    from ticketctl.tickets.protocols import TicketStore
-    from ticketctl.tickets.review import ReviewService
 
+Resource = TypeVar("Resource")
 Result = TypeVar("Result")
 
 
 def load_settings(**chosen: Any) -> "Settings":
-    """The settings from environment, file and command line. Raises ConfigError."""
+    """Return the settings from environment, file and the values given on the command line. Raises ConfigError."""
     from ticketctl import settings as settings_module
 
     return settings_module.load(os.environ, folder=Path.cwd(), **chosen)
 
 
-def with_store(work: "Callable[[TicketStore], Awaitable[Result]]") -> Result:
-    """Run one piece of work on a store, in a loop of its own, the embedded server started if it is needed."""
-    from ticketctl import event_loops
-    from ticketctl.runtime import database, open_store
+def run_with(
+    opener: "Callable[[Database], AbstractAsyncContextManager[Resource]]",
+    work: "Callable[[Resource], Awaitable[Result]]",
+) -> Result:
+    """Open a resource on the configured database, run `work` with it and return the result.
 
-    with database(load_settings()) as found:
-
-        async def opened() -> Result:
-            async with open_store(found) as store:
-                return await work(store)
-
-        return event_loops.run(opened())
-
-
-def with_review_service(work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
-    """The same for a person's word on a ticket."""
+    `opener` is `open_store`, `open_operator_resources` or `open_review_service` of `ticketctl.runtime`. The embedded server runs
+    meanwhile if no database is configured. Raises what `opener` and `work` raise.
+    """
     from ticketctl.runtime import database
 
-    with database(load_settings()) as found:
-        return run_review(found, work)
+    with database(load_settings()) as opened:
+        return run_on(opened, opener, work)
 
 
-def run_review(found: "Database", work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
-    """One piece of work at the reviews, on a database that is there, in a loop of its own."""
+def run_on(
+    database: "Database",
+    opener: "Callable[[Database], AbstractAsyncContextManager[Resource]]",
+    work: "Callable[[Resource], Awaitable[Result]]",
+) -> Result:
+    """Do the same as `run_with` on a database that is open already, in a new event loop."""
     from ticketctl import event_loops
-    from ticketctl.runtime import open_review_service
 
-    async def opened() -> Result:
-        async with open_review_service(found) as reviews:
-            return await work(reviews)
+    async def open_and_run() -> Result:
+        async with opener(database) as resource:
+            return await work(resource)
 
-    return event_loops.run(opened())
+    return event_loops.run(open_and_run())

@@ -1,4 +1,4 @@
-"""How a command that runs for long is stopped: the first signal lets it finish, the next one does not."""
+"""How Ctrl-C and SIGTERM stop a long-running command: the first signal lets it finish, the second one cancels it."""
 
 import asyncio
 import signal
@@ -10,26 +10,26 @@ from ticketctl.cli.rendering import output
 
 
 class Stoppable(Protocol):
-    """What runs until it is stopped."""
+    """A server or poller that runs until it is stopped."""
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether `stop` was called."""
 
     def stop(self) -> None:
-        """Begin nothing more, and end when what is in flight is done."""
+        """Start nothing more, and end when the work in flight is done."""
 
 
 @contextmanager
-def stopped_by_signals(running: Stoppable) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM stop it; the second one cancels the task that this is entered in."""
+def stop_on_signals(running: Stoppable) -> Iterator[None]:
+    """Stop `running` on the first SIGINT or SIGTERM; cancel the current task on the second."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def interrupt() -> None:
         if running.is_stopping and task is not None:
             task.cancel()
         else:
-            output.say("finishing what is in flight; once more to stop now")
+            output.say("finishing what is in flight; press Ctrl-C again to stop now")
             running.stop()
 
     signals = (signal.SIGINT, signal.SIGTERM)

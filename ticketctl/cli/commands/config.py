@@ -1,4 +1,4 @@
-"""`config`: the settings in force, and files to begin with."""
+"""`config`: show the settings, and write files to start from."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
 from ticketctl.errors import InvalidInputError
@@ -13,7 +14,7 @@ from ticketctl.errors import InvalidInputError
 HIDDEN = "********"
 TAXONOMY_FILE = "taxonomy.toml"
 
-commands = typer.Typer(help="The settings.", no_args_is_help=True)
+commands = typer.Typer(help="Show the settings, and write a settings file.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +23,8 @@ def register(app: typer.Typer) -> None:
 
 
 @commands.command()
-def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show every setting: its value, where that comes from, and what it means.
+def show(*, as_json: JsonOption = False) -> None:
+    """Show every setting with its value, source and meaning.
 
     Piped, the columns are: variable, value, source, meaning.
     """
@@ -31,7 +32,7 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
     loaded = load_settings()
     rows = [
-        (variable, _shown(name, getattr(loaded, name)), _source(variable, name, loaded), meaning)
+        (variable, _mask(name, getattr(loaded, name)), _source(variable, name, loaded), meaning)
         for name, (variable, meaning) in zip(
             settings_module.NAMES, settings_module.describe_settings().items(), strict=True
         )
@@ -51,21 +52,21 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @commands.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write them.")] = Path(),
     *,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
-    """Write a commented ticketctl.toml and taxonomy.toml: the settings, and what tickets may be about.
+    """Write a commented ticketctl.toml and taxonomy.toml.
 
-    Prints the names of the two files.
+    They hold the settings, and the categories, teams and rules for tickets. Prints the names of the two files.
     """
     from ticketctl.ai.taxonomy.loader import DEFAULT
     from ticketctl.settings import FILE
 
     written = {folder / FILE: _template(), folder / TAXONOMY_FILE: DEFAULT.read_text("utf-8")}
-    there = [str(path) for path in written if path.exists()]
-    if there and not force:
-        raise InvalidInputError(f"{' and '.join(there)} would be replaced", hint="--force replaces them")
+    existing = [str(path) for path in written if path.exists()]
+    if existing and not force:
+        raise InvalidInputError(f"{' and '.join(existing)} would be replaced", hint="--force replaces them")
     try:
         for path, text in written.items():
             path.write_text(text, "utf-8")
@@ -75,17 +76,17 @@ def init(
         ) from None
     output.print_rows([path] for path in written)
     if output.on_terminal():
-        output.say("next: change them, then ticketctl config show")
+        output.say("next: edit them, then run ticketctl config show")
 
 
 def _template() -> str:
-    """Every setting with its meaning, left at its default; the taxonomy alone is named."""
+    """Return a settings file with every setting commented out, except the taxonomy."""
     import msgspec
 
     from ticketctl import settings as settings_module
 
     defaults, describe_settings = settings_module.Settings(), settings_module.describe_settings()
-    lines = ["# The settings of ticketctl. A variable of the environment wins over its line here.", ""]
+    lines = ["# Settings of ticketctl. An environment variable wins over its line here.", ""]
     for name, (variable, meaning) in zip(settings_module.NAMES, describe_settings.items(), strict=True):
         default = getattr(defaults, name)
         line = f"# {name} = {msgspec.json.encode('' if default is None else default).decode()}"
@@ -97,8 +98,8 @@ def _template() -> str:
     return "\n".join(lines)
 
 
-def _shown(name: str, value: object) -> str:
-    """The value as it may be shown: no secret, and a URL less its password."""
+def _mask(name: str, value: object) -> str:
+    """Return the value without secrets: a URL loses its password."""
     from ticketctl.settings import SECRETS
 
     if value is None:

@@ -1,4 +1,4 @@
-"""`db`: the database itself."""
+"""`db`: migrate the database, run the embedded server, open psql."""
 
 import os
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.runtime import Database
 
-commands = typer.Typer(help="The database: its tables, and the embedded server.", no_args_is_help=True)
+commands = typer.Typer(help="Migrate the database, and run the embedded server.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,13 +23,13 @@ def register(app: typer.Typer) -> None:
 
 @commands.command()
 def upgrade() -> None:
-    """Make the tables, or bring them up to date."""
+    """Create the tables, or migrate them to this version."""
     from ticketctl import event_loops
     from ticketctl.runtime import database, upgrade
 
-    with database(load_settings()) as found:
-        revision = event_loops.run(upgrade(found))
-    output.print_rows([[f"the tables are of revision {revision}"] if output.on_terminal() else [revision]])
+    with database(load_settings()) as opened:
+        revision = event_loops.run(upgrade(opened))
+    output.print_rows([[f"the tables have revision {revision}"] if output.on_terminal() else [revision]])
 
 
 @commands.command()
@@ -38,46 +38,52 @@ def current() -> None:
     from ticketctl import event_loops
     from ticketctl.runtime import current_revision, database
 
-    with database(load_settings()) as found:
-        revision = event_loops.run(current_revision(found))
+    with database(load_settings()) as opened:
+        revision = event_loops.run(current_revision(opened))
     output.print_rows([[revision or "none"]])
 
 
 @commands.command()
 def url() -> None:
-    """Print the database's URL, less its password; the embedded server's holds while it runs."""
+    """Print the database's URL without its password.
+
+    The embedded server's URL works while that server runs.
+    """
     from ticketctl.runtime import address_of, database
 
-    with database(load_settings()) as found:
-        output.print_rows([[address_of(found.settings).without_password]])
+    with database(load_settings()) as opened:
+        output.print_rows([[address_of(opened.settings).without_password]])
 
 
 @commands.command()
 def start() -> None:
-    """Start the embedded server and keep it running, so that the next commands need not."""
+    """Start the embedded server and keep it running.
+
+    The next commands start faster then. Prints the server's URL.
+    """
     from ticketctl import event_loops
     from ticketctl.runtime import database, prepare
 
     address = _embedded().start()
-    with database(load_settings()) as found:
-        event_loops.run(prepare(found))
+    with database(load_settings()) as opened:
+        event_loops.run(prepare(opened))
     output.print_rows([[address]])
 
 
 @commands.command()
 def stop() -> None:
-    """Stop the embedded server that `start` keeps running."""
+    """Stop the embedded server that db start keeps running."""
     stopped = _embedded().stop()
-    output.say("stopped" if stopped else "in use: it stops with the last command that uses it")
+    output.say("stopped" if stopped else "in use: it stops when the last command that uses it ends")
 
 
 @commands.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def shell(context: typer.Context) -> None:
-    """Open psql on the database; what follows is passed to it."""
+    """Open psql on the database; psql gets the arguments."""
     from ticketctl.runtime import database
 
-    with database(load_settings()) as found:
-        _psql(found, context.args)
+    with database(load_settings()) as opened:
+        _psql(opened, context.args)
 
 
 def _embedded() -> "EmbeddedServer":
@@ -92,19 +98,19 @@ def _embedded() -> "EmbeddedServer":
     return embedded_server(settings)
 
 
-def _psql(found: "Database", arguments: list[str]) -> None:
-    """Run psql as a child, so that the embedded server lives as long as it does."""
+def _psql(opened: "Database", arguments: list[str]) -> None:
+    """Run psql as a child process, so that the embedded server runs as long as psql does."""
     import shutil
     import subprocess
 
     from ticketctl import event_loops
     from ticketctl.runtime import address_of, embedded_server, login
 
-    address = address_of(found.settings)
-    program = str(embedded_server(load_settings()).psql) if found.embedded else shutil.which("psql")
+    address = address_of(opened.settings)
+    program = str(embedded_server(load_settings()).psql) if opened.embedded else shutil.which("psql")
     if program is None:
         raise ConfigError("psql is not installed", hint="install PostgreSQL's client programs")
-    now = event_loops.run(login(found))
+    now = event_loops.run(login(opened))
     given = {"PGUSER": now.user, "PGPASSWORD": now.password}
     environment = os.environ | {name: value for name, value in given.items() if value}
     command = [program, address.without_password, *arguments]

@@ -1,4 +1,4 @@
-"""`deploy`: the template of a stack on AWS, and the packages of its functions."""
+"""`deploy`: write an AWS template, and build the packages of its functions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.options import LoopOption, PoolOption
+from ticketctl.cli.options import JsonOption, LoopOption, PoolOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
 from ticketctl.deployment.target import PACKAGES, Architecture
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     from ticketctl.deployment.package import Package
 
-commands = typer.Typer(
-    help="AWS: a stack's template, and the packages of its functions.", no_args_is_help=True
-)
+commands = typer.Typer(help="Write an AWS template and build its packages.", no_args_is_help=True)
 
 ArchitectureOption = Annotated[
     Architecture,
-    typer.Option("--architecture", help="The functions' processor; the same for init and package."),
+    typer.Option("--architecture", help="The functions' processor; use the same for init and package."),
 ]
 MEGABYTE = 1_000_000
 
@@ -35,32 +33,32 @@ def register(app: typer.Typer) -> None:
 
 @commands.command()
 def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to write it; made where it is not there.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it is created.")],
     *,
     architecture: ArchitectureOption = Architecture.X86_64,
     function_timeout: Annotated[
-        int | None, typer.Option(metavar="SECONDS", min=1, max=900, help="What one invocation may take.")
+        int | None, typer.Option(metavar="SECONDS", min=1, max=900, help="The timeout of one invocation.")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Messages of one invocation at most.")
+        int | None, typer.Option(min=1, max=10_000, help="Messages per invocation at most.")
     ] = None,
     window: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", min=0, max=300, help="Wait that long for a batch to fill."),
+        typer.Option(metavar="SECONDS", min=0, max=300, help="How long to wait for a batch to fill."),
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option(min=2, max=1000, help="Execution environments of the worker at most. AWS's least is 2."),
+        typer.Option(
+            min=2, max=1000, help="Execution environments of the worker at most; AWS needs 2 or more."
+        ),
     ] = None,
     pool: PoolOption = None,
     loop: LoopOption = None,
 ) -> None:
-    """Write a SAM template: API, queue and worker, with outbox, migration and alarms.
+    """Write a SAM template: API, queue, worker, outbox, migration, alarms.
 
-    What is not given comes from your settings. The queue's visibility timeout follows from them: six times the
-    worker's timeout, and the window. No secret is written.
+    Options that you leave out come from your settings. The queue's visibility timeout is six times the worker's
+    timeout, plus the window. Secrets are not written.
 
     Prints the names of the files.
     """
@@ -83,10 +81,10 @@ def init(
 
 
 def _write(written: "Mapping[Path, str]") -> None:
-    there = [str(path) for path in written if path.exists()]
-    if there:
+    existing = [str(path) for path in written if path.exists()]
+    if existing:
         raise InvalidInputError(
-            f"{' and '.join(there)} would be replaced", hint="name a new folder, or move it away"
+            f"{' and '.join(existing)} would be replaced", hint="name a new folder, or move it away"
         )
     try:
         for path, text in written.items():
@@ -112,15 +110,15 @@ def package(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="A file of yours for /var/task, such as a taxonomy and the ticketctl.toml that names it. "
-            "May be given more than once.",
+            help="A file to add to /var/task, such as a taxonomy and the ticketctl.toml that names it; may be "
+            "repeated.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Build the functions' packages, the same to the byte each time.
+    """Build the functions' packages; each build gives the same bytes.
 
-    They are for the version of Python that runs this, and hold the versions of what is installed here.
+    They are for the Python version that runs this command, with the library versions that are installed here.
 
     Piped, the columns are: package, file, bytes, bytes unzipped, SHA-256 in base64 as Lambda shows it.
     """
@@ -134,22 +132,24 @@ def package(
         for part in PARTS:
             built.append(build(part, target, folder, include or ()))
             advance()
-    _show(built, as_json=as_json)
+    _print(built, as_json=as_json)
     if output.on_terminal():
         output.say("next: sam deploy, in the folder of the template")
 
 
 def _warn_of_files_left_out(include: "Sequence[Path]") -> None:
-    """A function has no file of this machine, and would go by the built-in taxonomy without a word."""
+    """Warn of files that the settings name but a function will not find: it would use the built-in taxonomy."""
     settings = load_settings()
     included = {path.absolute() for path in include}
     for name in ("taxonomy", "ai_model_file"):
         named = getattr(settings, name)
         if named is not None and Path(named).absolute() not in included:
-            error_reporting.warn(f"{named}, the setting {name}, is not in the packages: --include adds it")
+            error_reporting.warn(
+                f"{named}, which the setting {name} names, is not in the packages: --include adds it"
+            )
 
 
-def _show(built: "Sequence[Package]", *, as_json: bool) -> None:
+def _print(built: "Sequence[Package]", *, as_json: bool) -> None:
     if as_json:
         output.print_json({"packages": built})
     elif output.on_terminal():

@@ -1,29 +1,32 @@
-"""`dlq` and `outbox`: messages that stay behind."""
+"""`dlq` and `outbox`: messages that were delivered too often, and messages that were not sent yet."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.operator_resources import with_operator_resources
+from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.timestamps import iso
+from ticketctl.cli.resources import run_with
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.protocols import DeadLetter
 
-dlq = typer.Typer(help="The dead letters: messages that were delivered too often.", no_args_is_help=True)
-outbox = typer.Typer(help="Messages that no queue has yet.", no_args_is_help=True)
+Result = TypeVar("Result")
+
+dlq = typer.Typer(help="List, redrive and purge dead letters.", no_args_is_help=True)
+outbox = typer.Typer(help="Count and send messages that the queue lacks.", no_args_is_help=True)
 
 MessageIds = Annotated[
-    list[str] | None, typer.Argument(metavar="[MESSAGE_ID]...", help="These letters.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="[MESSAGE_ID]...", help="Dead letters.", show_default=False),
 ]
-All = Annotated[bool, typer.Option("--all", help="All of them.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +38,10 @@ def register(app: typer.Typer) -> None:
 @dlq.command("list")
 def list_letters(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Letters at most.")] = 100,
-    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Dead letters to show at most.")] = 100,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the dead letters, the oldest first.
+    """List the dead letters, oldest first.
 
     Piped, the columns are: message id, ticket id, deliveries, enqueued, reason, body.
     """
@@ -46,7 +49,7 @@ def list_letters(
     async def work(resources: "OperatorResources") -> "Sequence[DeadLetter]":
         return await resources.queue.list_dead_letters(limit)
 
-    letters = with_operator_resources(work)
+    letters = _run(work)
     if as_json:
         output.print_json({"dead_letters": letters})
     elif output.on_terminal() and letters:
@@ -62,10 +65,10 @@ def list_letters(
 
 @dlq.command()
 def show(
-    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID")], *, as_json: AsJson = False
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID")], *, as_json: JsonOption = False
 ) -> None:
     """Show one dead letter."""
-    (letter,) = with_operator_resources(lambda resources: _chosen(resources, [message_id], everything=False))
+    (letter,) = _run(lambda resources: _select(resources, [message_id], everything=False))
     if as_json:
         output.print_json(letter)
         return
@@ -74,54 +77,63 @@ def show(
 
 
 @dlq.command()
-def redrive(message_ids: MessageIds = None, *, everything: All = False, as_json: AsJson = False) -> None:
-    """Bring dead letters back, as if sent anew; their failed tickets are new again."""
+def redrive(
+    message_ids: MessageIds = None, *, everything: AllOption = False, as_json: JsonOption = False
+) -> None:
+    """Put dead letters back into the queue, and make their failed tickets new again."""
     from ticketctl.tickets import operations
 
     async def work(resources: "OperatorResources") -> "tuple[int, Sequence[DeadLetter]]":
-        letters = await _chosen(resources, message_ids, everything=everything)
+        letters = await _select(resources, message_ids, everything=everything)
         done = await operations.redrive(resources.queue, resources.operations, letters)
         await resources.flush()
         return done
 
-    number, left = with_operator_resources(work)
+    number, left = _run(work)
     for letter in left:
         error_reporting.warn(
-            f"{letter.message_id} names no ticket, and stays: ticketctl dlq purge {letter.message_id}"
+            f"{letter.message_id} stays a dead letter, since it names no ticket: "
+            f"ticketctl dlq purge {letter.message_id}"
         )
-    _print_count("redriven", number, "brought back", as_json=as_json)
+    _print_count("redriven", number, "redriven", as_json=as_json)
 
 
 @dlq.command()
-def purge(message_ids: MessageIds = None, *, everything: All = False, as_json: AsJson = False) -> None:
+def purge(
+    message_ids: MessageIds = None, *, everything: AllOption = False, as_json: JsonOption = False
+) -> None:
     """Delete dead letters; their tickets stay as they are."""
 
     async def work(resources: "OperatorResources") -> int:
-        letters = await _chosen(resources, message_ids, everything=everything)
+        letters = await _select(resources, message_ids, everything=everything)
         return await resources.queue.purge(letters)
 
-    _print_count("purged", with_operator_resources(work), "deleted", as_json=as_json)
+    _print_count("purged", _run(work), "deleted", as_json=as_json)
 
 
 @outbox.command()
-def flush(*, as_json: AsJson = False) -> None:
-    """Send what could not be sent when its ticket was made."""
-    _print_count(
-        "sent", with_operator_resources(lambda resources: resources.flush()), "sent", as_json=as_json
-    )
+def flush(*, as_json: JsonOption = False) -> None:
+    """Send the messages that could not be sent when their tickets were created."""
+    _print_count("sent", _run(lambda resources: resources.flush()), "sent", as_json=as_json)
 
 
 @outbox.command()
-def status(*, as_json: AsJson = False) -> None:
-    """Tell how many messages are not sent yet."""
+def status(*, as_json: JsonOption = False) -> None:
+    """Count the messages that are not sent yet."""
 
     async def work(resources: "OperatorResources") -> int:
         return await resources.outbox.count() if resources.sender is not None else 0
 
-    _print_count("waiting", with_operator_resources(work), "waiting", as_json=as_json)
+    _print_count("waiting", _run(work), "waiting", as_json=as_json)
 
 
-async def _chosen(
+def _run(work: "Callable[[OperatorResources], Awaitable[Result]]") -> Result:
+    from ticketctl.runtime import open_operator_resources
+
+    return run_with(open_operator_resources, work)
+
+
+async def _select(
     resources: "OperatorResources", message_ids: "Sequence[str] | None", *, everything: bool
 ) -> "Sequence[DeadLetter]":
     from ticketctl.tickets import operations

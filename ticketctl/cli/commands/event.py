@@ -1,4 +1,4 @@
-"""`event`: an SQS event, as Lambda would get it."""
+"""`event`: print an SQS event as Lambda receives it."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import typer
 
+from ticketctl.cli import completion
+from ticketctl.cli.options import STATUSES, choice
 from ticketctl.cli.rendering import output
-from ticketctl.cli.resources import with_store
+from ticketctl.cli.resources import run_with
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -21,21 +23,28 @@ def register(app: typer.Typer) -> None:
 
 def event(
     ticket_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="The tickets.", show_default=False)
+        list[int] | None,
+        typer.Argument(
+            metavar="[ID]...", help="Tickets.", show_default=False, autocompletion=completion.ticket_ids
+        ),
     ] = None,
     *,
-    status: Annotated[str | None, typer.Option(help="Tickets of this status, the oldest first.")] = None,
+    status: Annotated[
+        str | None, choice(STATUSES, help="Tickets with this status, oldest first, instead of IDs.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Records at most, with --status.")] = 10,
 ) -> None:
-    """Print an SQS event for tickets, to be replayed by `ticketctl process`."""
+    """Print an SQS event for tickets.
+
+    `ticketctl process` runs the worker on it.
+    """
+    from ticketctl.runtime import open_store
     from ticketctl.tickets import messages, service
     from ticketctl.tickets.filters import TicketFilter
     from ticketctl.tickets.statuses import TicketStatus
 
     if bool(ticket_ids) == (status is not None):
         raise InvalidInputError("name tickets, or a status", hint="ticketctl event --status new")
-    if status is not None and status not in set(TicketStatus):
-        raise InvalidInputError(f"there is no status {status}", hint=f"it can be {', '.join(TicketStatus)}")
 
     async def work(store: "TicketStore") -> list[int]:
         if status is None:
@@ -44,8 +53,8 @@ def event(
         page = await service.list_tickets(store, wanted, sort="created", limit=limit)
         return [ticket.id for ticket in page.tickets]
 
-    found = with_store(work)
-    if not found:
+    selected = run_with(open_store, work)
+    if not selected:
         raise InvalidInputError(f"no ticket is {status}", hint="ticketctl create SUBJECT makes one")
-    wire = [messages.TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id) for ticket_id in found]
+    wire = [messages.TicketMessage(message_id=str(uuid4()), ticket_id=ticket_id) for ticket_id in selected]
     output.print_json(messages.build_event(wire, sent_at=datetime.now(UTC)))

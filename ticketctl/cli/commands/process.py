@@ -1,4 +1,4 @@
-"""`process`: replay an SQS event through the worker, in this process, as one warm execution environment."""
+"""`process`: run the worker on an SQS event, in this process, as one warm execution environment."""
 
 import time
 import warnings
@@ -8,7 +8,7 @@ import typer
 
 from ticketctl.cli import error_reporting
 from ticketctl.cli.input import read_event
-from ticketctl.cli.options import BudgetOption, LoopOption, PoolOption
+from ticketctl.cli.options import BudgetOption, JsonOption, LoopOption, PoolOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
 from ticketctl.errors import UnsafeError
@@ -27,31 +27,36 @@ def register(app: typer.Typer) -> None:
 
 
 def process(
-    event_file: Annotated[str, typer.Argument(metavar="EVENT.json|-", show_default=False)],
+    event_file: Annotated[
+        str, typer.Argument(metavar="EVENT.json|-", help="An SQS event; - is stdin.", show_default=False)
+    ],
     *,
-    times: Annotated[int, typer.Option(min=1, max=10_000, help="Invocations, one after the other.")] = 1,
+    times: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many invocations, one after the other.")
+    ] = 1,
     pool: PoolOption = None,
     loop: LoopOption = None,
     budget: BudgetOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Replay an SQS event through the worker handler, as one warm execution environment.
+    """Run the worker on an SQS event, as Lambda does.
 
-    Once a budget is spent the AI provider is asked nothing more: records that need it fail, and no further
-    invocation is made. What was paid for is saved, and the next try goes on from there.
+    All invocations run in one warm execution environment: this process. Once the budget is spent, the AI provider
+    gets no more requests: records that need it fail, and no further invocation starts. Saved steps are used again
+    by the next attempt.
 
     Piped, the columns are: invocation, message id, ticket id, outcome, error type, error.
     """
     from ticketctl import event_loops
     from ticketctl.runtime import database, prepare
 
-    # what a pool leaves behind on a dead loop is reported per record; Python would print it once more at exit
+    # connections that a pool leaves on a closed loop are reported per record; Python would print them again at exit
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
     event = read_event(event_file)
     settings = load_settings(pool=pool, loop=loop)
-    with database(settings) as found:
-        event_loops.run(prepare(found))
-        invocations, spent = _replay(found.settings, event, times, budget)
+    with database(settings) as opened:
+        event_loops.run(prepare(opened))
+        invocations, spent = _replay(opened.settings, event, times, budget)
     failed = sum(record["outcome"] == "failed" for i in invocations for record in i["records"])
     if as_json:
         form = {"pool": settings.pool, "loop": settings.loop, "invocations": invocations, "cost": spent}
@@ -65,14 +70,14 @@ def process(
     if failed:
         raise UnsafeError(
             f"{failed} of {sum(len(i['records']) for i in invocations)} records failed",
-            hint="ticketctl show ID tells every try; ticketctl simulate-warm-starts compares pools",
+            hint="ticketctl show ID lists every attempt; ticketctl simulate-warm-starts compares pools",
         )
 
 
 def _replay(
     settings: "Settings", event: object, times: int, budget: float | None
 ) -> tuple[list[dict[str, Any]], float | None]:
-    """The invocations that the budget allowed, and what they cost; None where nobody can know."""
+    """Return the invocations that the budget allowed, and their cost, or None if a price is unknown."""
     from ticketctl.event_loops import get_loop_policy
     from ticketctl.postgres.pools import get_pool
     from ticketctl.runtime import explain_unsafe_pair
@@ -96,12 +101,12 @@ def _invoke(worker: "Worker", event: object, number: int) -> dict[str, Any]:
 
     started = time.perf_counter()
     results = worker.invoke(event, None)
-    took = time.perf_counter() - started
+    duration = time.perf_counter() - started
     failed = sum(result.error is not None for result in results)
     return {
         "number": number,
         "outcome": "ok" if not failed else "partial" if failed < len(results) else "error",
-        "duration_ms": round(took * 1000, 3),
+        "duration_ms": round(duration * 1000, 3),
         "response": response(results),
         "records": [_record(result) for result in results],
     }

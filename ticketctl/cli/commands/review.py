@@ -1,122 +1,56 @@
-"""`review`, `approve`, `reject`, `set`: a person's word on what the pipeline made of a ticket."""
+"""`review`: go through the tickets that need a review, one after the other on a terminal."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from ticketctl.cli.commands.tickets import AsJson, TicketId
-from ticketctl.cli.input import read_text
-from ticketctl.cli.rendering import output
-from ticketctl.cli.resources import load_settings, with_review_service
+from ticketctl.cli import editor, error_reporting
+from ticketctl.cli.input import is_interactive
+from ticketctl.cli.options import JsonOption
+from ticketctl.cli.rendering import output, ticket_tables
+from ticketctl.cli.resources import load_settings, run_on, run_with
+from ticketctl.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ticketctl.runtime import Database
     from ticketctl.tickets.models import Ticket, TicketDetails
     from ticketctl.tickets.review import ReviewService
 
+Result = TypeVar("Result")
+
+_QUESTION = "\n[a]pprove  [e]dit draft  [r]eject draft  [c]ategory  [t]eam  [s]kip  [q]uit"
+
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add the command of this module."""
     app.command("review")(review)
-    app.command("approve")(approve)
-    app.command("reject")(reject)
-    app.command("set")(set_fields)
 
 
 def review(
     *,
     limit: Annotated[int, typer.Option(help="Tickets at most, 1 to 1000.")] = 20,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Go through the tickets that need a person, the oldest first.
+    """Go through the tickets that need a review.
 
-    On a terminal you see what the pipeline thought, how sure it was and why it asks; then you approve, edit,
-    reject, reroute. Without a terminal the tickets are listed; the columns are: id, category, confidence,
-    team, created, subject, reasons.
+    On a terminal each ticket is shown, oldest first, with the pipeline's result, its confidence and the reasons
+    for the review; you approve it, edit or reject its draft, or correct it. Piped, the tickets are listed; the
+    columns are: id, category, confidence, team, created, subject, list_review_reasons.
     """
-    if not as_json and output.on_terminal() and sys.stdin.isatty():
-        from ticketctl.cli.commands.review_session import go_through
-        from ticketctl.runtime import database
+    from ticketctl.runtime import database, open_review_service
 
-        with database(load_settings()) as found:
-            go_through(found, limit)
+    if not as_json and output.on_terminal() and is_interactive():
+        with database(load_settings()) as opened:
+            _review_all(opened, limit)
         return
 
     async def work(reviews: "ReviewService") -> "list[TicketDetails]":
         return await reviews.list_waiting(limit)
 
-    _print_waiting(with_review_service(work), as_json=as_json)
-
-
-def approve(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
-    """Take what the pipeline made of a ticket as your own word: it is processed, and no run changes it."""
-
-    async def work(reviews: "ReviewService") -> "Ticket":
-        return await reviews.approve(ticket_id)
-
-    _print(with_review_service(work), "approved", as_json=as_json)
-
-
-def reject(
-    ticket_id: TicketId,
-    *,
-    reason: Annotated[str | None, typer.Option(help="Kept with the try.", show_default=False)] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Drop a ticket's draft, to answer it yourself: it is processed, and no run drafts another reply.
-
-    The rest of what the pipeline said stays; `ticketctl set` corrects it.
-    """
-
-    async def work(reviews: "ReviewService") -> "Ticket":
-        return await reviews.reject(ticket_id, reason)
-
-    _print(with_review_service(work), "draft rejected", as_json=as_json)
-
-
-def set_fields(
-    ticket_id: TicketId,
-    *,
-    category: Annotated[str | None, typer.Option(help="One of the taxonomy's.")] = None,
-    priority: Annotated[str | None, typer.Option(help="One of the taxonomy's.")] = None,
-    team: Annotated[str | None, typer.Option(help="One of the taxonomy's.")] = None,
-    language: Annotated[str | None, typer.Option(metavar="CODE", help="en, de, und, ...")] = None,
-    sentiment: Annotated[str | None, typer.Option(help="negative, neutral or positive.")] = None,
-    draft_file: Annotated[
-        str | None, typer.Option(metavar="PATH|-", help="Read the reply from a file, or stdin.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Correct a ticket: what you set is marked as a human's word, and no run ever overwrites it.
-
-    The team follows the routing rules, unless you set it too. The status stays; `ticketctl approve` ends a
-    review.
-    """
-    chosen = {
-        "category": category,
-        "priority": priority,
-        "team": team,
-        "language": language,
-        "sentiment": sentiment,
-        "draft": None if draft_file is None else read_text(draft_file),
-    }
-    values = {name: value for name, value in chosen.items() if value is not None}
-
-    async def work(reviews: "ReviewService") -> "Ticket":
-        return await reviews.set(ticket_id, values)
-
-    _print(with_review_service(work), f"{', '.join(values)} set", as_json=as_json)
-
-
-def _print(ticket: "Ticket", done: str, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(ticket)
-    elif output.on_terminal():
-        output.print_rows([[f"ticket {ticket.id}: {done}; {ticket.status}, team {ticket.team or 'none'}"]])
-    else:
-        output.print_rows([[ticket.id]])
+    _print_waiting(run_with(open_review_service, work), as_json=as_json)
 
 
 def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None:
@@ -137,8 +71,145 @@ def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None
         return
     for details in waiting:
         ticket = details.ticket
-        sure = None if ticket.confidence is None else f"{ticket.confidence:.2f}"
+        confidence = None if ticket.confidence is None else f"{ticket.confidence:.2f}"
         why = "; ".join(list_review_reasons(details))
         output.print_rows(
-            [[ticket.id, ticket.category, sure, ticket.team, iso(ticket.created_at), ticket.subject, why]]
+            [
+                [
+                    ticket.id,
+                    ticket.category,
+                    confidence,
+                    ticket.team,
+                    iso(ticket.created_at),
+                    ticket.subject,
+                    why,
+                ]
+            ]
         )
+
+
+def _review_all(database: "Database", limit: int) -> None:
+    """Show each ticket and ask what to do, until none is left, `limit` were shown, or the reviewer quits.
+
+    No connection is held while the reviewer reads. Raises DatabaseError.
+    """
+    from ticketctl.runtime import open_review_service
+
+    async def waiting(reviews: "ReviewService") -> list[int]:
+        return [details.ticket.id for details in await reviews.list_waiting(limit)]
+
+    ticket_ids = run_on(database, open_review_service, waiting)
+    if not ticket_ids:
+        output.say("no ticket needs a review")
+    for number, ticket_id in enumerate(ticket_ids, start=1):
+        session = _TicketReview(database, ticket_id)
+        if not session.run(f"{number} of {len(ticket_ids)}"):
+            return
+
+
+class _TicketReview:
+    """The review of one ticket on a terminal."""
+
+    def __init__(self, database: "Database", ticket_id: int) -> None:
+        self._database = database
+        self._ticket_id = ticket_id
+
+    def run(self, title: str) -> bool:
+        """Ask until the ticket is decided or skipped; return False if the reviewer quits."""
+        actions: dict[str, Callable[[TicketDetails], bool]] = {
+            "approve": self._approve,
+            "edit": self._edit,
+            "reject": self._reject,
+            "category": self._set_category,
+            "team": self._set_team,
+            "skip": lambda _: True,
+        }
+        by_letter = {name[0]: action for name, action in actions.items()}
+        while (details := self._read()) is not None:
+            output.console().rule(title)
+            ticket_tables.print_ticket(details)
+            answer = _prompt(_QUESTION, {*actions, *by_letter, "quit", "q"})
+            if answer in {"q", "quit"}:
+                return False
+            try:
+                if (actions | by_letter)[answer](details):
+                    return True
+            except (InvalidInputError, NotFoundError) as error:
+                error_reporting.report(error, debug=False)
+        return True
+
+    def _read(self) -> "TicketDetails | None":
+        """Return the ticket as it is now, or None if another reviewer decided it meanwhile."""
+        from ticketctl.tickets import service
+
+        details = self._call(lambda reviews: service.show(reviews.tickets, self._ticket_id))
+        return details if details.ticket.status == "needs_review" else None
+
+    def _approve(self, _: "TicketDetails") -> bool:
+        self._call(lambda reviews: reviews.approve(self._ticket_id))
+        output.say(f"ticket {self._ticket_id} approved")
+        return True
+
+    def _reject(self, _: "TicketDetails") -> bool:
+        reason = _prompt("reason (may be empty)") or None
+        self._call(lambda reviews: reviews.reject(self._ticket_id, reason))
+        output.say(f"ticket {self._ticket_id}: draft rejected")
+        return True
+
+    def _edit(self, details: "TicketDetails") -> bool:
+        before = details.ticket.draft or ""
+        after = editor.edit(before)
+        if after.strip() == before.strip():
+            output.say("the draft did not change")
+        else:
+            self._set({"draft": after})
+        return False
+
+    def _set_category(self, details: "TicketDetails") -> bool:
+        if self._choose("category") and details.ticket.draft:
+            output.say(
+                "the draft was written for the old category: edit it, or quit and run "
+                f"ticketctl retry {self._ticket_id}"
+            )
+        return False
+
+    def _set_team(self, _: "TicketDetails") -> bool:
+        self._choose("team")
+        return False
+
+    def _choose(self, name: str) -> bool:
+        """Ask for a word of the taxonomy and set it; return False if the reviewer keeps the old one."""
+
+        async def read_words(reviews: "ReviewService") -> "Sequence[str]":
+            return reviews.allowed[name]
+
+        words = self._call(read_words)
+        for number, word in enumerate(words, start=1):
+            output.say(f"{number:>4}  {word}")
+        answer = _prompt(f"{name}, by name or number (empty: no change)")
+        numbered = {str(number): word for number, word in enumerate(words, start=1)}
+        if answer:
+            self._set({name: numbered.get(answer, answer)})
+        return bool(answer)
+
+    def _set(self, values: Mapping[str, str]) -> None:
+        def work(reviews: "ReviewService") -> "Awaitable[Ticket]":
+            return reviews.set(self._ticket_id, values)
+
+        self._call(work)
+        output.say(f"{', '.join(values)} set")
+
+    def _call(self, work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
+        from ticketctl.runtime import open_review_service
+
+        return run_on(self._database, open_review_service, work)
+
+
+def _prompt(question: str, answers: Collection[str] = ()) -> str:
+    """Return what the reviewer types; with `answers`, ask until it is one of them, in lower case."""
+    while True:
+        typed: str = typer.prompt(question, default="", show_default=False, err=True).strip()
+        if not answers:
+            return typed
+        if typed.lower() in answers:
+            return typed.lower()

@@ -1,4 +1,4 @@
-"""`serve`: the API on this machine."""
+"""`serve`: run the HTTP API on this machine."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from ticketctl.cli import error_reporting
 from ticketctl.cli.options import ServerPoolOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
-from ticketctl.cli.signals import stopped_by_signals
+from ticketctl.cli.signals import stop_on_signals
 from ticketctl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,14 +27,19 @@ def register(app: typer.Typer) -> None:
 def serve(
     *,
     host: Annotated[
-        str, typer.Option(help="Where to listen; beyond this machine TICKETCTL_API_TOKENS is needed.")
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where to listen; other than on this machine, TICKETCTL_API_TOKENS is needed.",
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 8000,
     pool: ServerPoolOption = None,
 ) -> None:
-    """Serve the API over HTTP; /docs describes it.
+    """Serve the HTTP API on this machine.
 
-    The first Ctrl-C answers what is in flight, a second one stops. Piped, the one line is the server's URL.
+    /docs describes the API. The first Ctrl-C lets requests in flight finish, a second one stops at once. Piped,
+    the only line is the server's URL.
     """
     from ticketctl import event_loops
     from ticketctl.runtime import database
@@ -62,14 +67,14 @@ async def _serve(server: "Server", found: "Database") -> None:
         output.print_rows([[server.url]])
         sys.stdout.flush()
         if output.on_terminal():
-            output.say("/docs describes it; Ctrl-C ends it")
+            output.say("/docs describes the API; Ctrl-C stops the server")
 
-    with stopped_by_signals(server):
+    with stop_on_signals(server):
         await server.run(found, started)
 
 
 def _log() -> None:
-    """Tell of what fails: a person a line each, a program in JSON with its traceback; --debug tells all anyway."""
+    """Log errors: one line each on a terminal, else JSON with the traceback; --debug logs everything anyway."""
     from ticketctl.logs import JsonFormatter
 
     if logging.getLogger().isEnabledFor(logging.DEBUG):
@@ -81,7 +86,7 @@ def _log() -> None:
 
 
 class _Line(logging.Formatter):
-    """A record as the command line tells of failures."""
+    """Formats a record as the command line reports errors."""
 
     def format(self, record: logging.LogRecord) -> str:
         text, error = record.getMessage(), record.exc_info and record.exc_info[1]

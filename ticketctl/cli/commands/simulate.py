@@ -1,6 +1,6 @@
-"""`simulate-warm-starts`: every pool and loop, each in processes of its own, on a scratch database.
+"""`simulate-warm-starts`: test every pool with every loop, or with `--handler` a Lambda handler of the user.
 
-With `--handler` it is a handler of the user's own that is tried instead.
+Each pair runs in processes of its own. The worker's tickets are in a scratch database.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ticketctl.cli.commands.simulate_options import (
     EventsOption,
     FreezeOption,
     HandlerOption,
-    JsonOption,
+    ListOption,
     LoopsOption,
     PathOption,
     PoolsOption,
@@ -28,16 +28,17 @@ from ticketctl.cli.commands.simulate_options import (
     TimeoutOption,
     TimesOption,
 )
+from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering.export import HtmlOption, Pictures, SvgOption
 from ticketctl.errors import ConfigError
+from ticketctl.postgres.pools import ALIASES
 
-_OURS = ("pool", "loop", "database_url")
-_THEIRS = ("path", "env", "python", "timeout", "freeze", "snapstart")
-"""Options for what is ours alone, and for a handler of the user's own alone."""
+_BUILTIN_ONLY = ("pool", "loop", "database_url")
+_HANDLER_ONLY = ("path", "env", "python", "timeout", "freeze", "snapstart")
 
 
 class _Command(TyperCommand):
-    """Takes `--freeze` with or without a value, which Typer's options cannot."""
+    """Accepts `--freeze` with or without a value, which Typer's options do not."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, ["--freeze=closed" if one == "--freeze" else one for one in args])
@@ -66,35 +67,42 @@ def simulate_warm_starts(
     runtime: RuntimeOption = RuntimeKind.DIRECT,
     svg: SvgOption = None,
     html: HtmlOption = None,
+    show_list: ListOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what warm starts do to the worker, with every pool under every execution model.
+    """Test what warm starts do to a worker or handler.
 
-    With --handler: what they do to a Lambda handler of your own.
+    Without --handler, ticketctl's own worker runs with every pool under every loop. With --handler, your own
+    Lambda handler runs.
 
-    Your own tickets are not touched: new ones are made in a database that is dropped at the end. The exit
-    status is 8 where what you chose, or else what is configured, is not safe.
+    Your tickets are not touched: the worker gets new tickets in a scratch database. The exit status is 8 if a pair
+    that you chose, or else the configured one, or your handler is not safe.
 
     Piped, the columns are: pool, loop (with --handler: handler), verdict, outcomes, connections left, first
     error.
     """
+    if show_list:
+        simulate_builtin.list_strategies(as_json=as_json)
+        return
     pictures = Pictures(svg, html)
     if runtime is RuntimeKind.AWSLAMBDARIC and python is None:
         _require_awslambdaric()
     if handler is None:
-        _refuse(ctx, _THEIRS, "is for a handler of your own: name one with --handler")
-        worker = simulate_builtin.Request(
-            pools=pool,
+        _refuse(ctx, _HANDLER_ONLY, "needs a handler of your own: name it with --handler")
+        builtin = simulate_builtin.BuiltinRequest(
+            pools=None if pool is None else [ALIASES.get(name, name) for name in pool],
             loops=loop,
             times=times,
             event_files=event or (),
             database_url=database_url,
             runtime=runtime.value,
         )
-        simulate_builtin.simulate(worker, pictures, as_json=as_json)
+        simulate_builtin.simulate(builtin, pictures, as_json=as_json)
         return
-    _refuse(ctx, _OURS, "is for ticketctl's own worker and API: a handler of your own chooses for itself")
-    theirs = simulate_handler.Request(
+    _refuse(
+        ctx, _BUILTIN_ONLY, "is for ticketctl's own worker and API; your handler makes its own connections"
+    )
+    request = simulate_handler.HandlerRequest(
         handler=handler,
         event_files=event or (),
         times=times,
@@ -106,7 +114,7 @@ def simulate_warm_starts(
         runtime=runtime.value,
         snapstart=snapstart,
     )
-    simulate_handler.simulate(theirs, pictures, as_json=as_json)
+    simulate_handler.simulate(request, pictures, as_json=as_json)
 
 
 def _refuse(ctx: typer.Context, names: Sequence[str], reason: str) -> None:

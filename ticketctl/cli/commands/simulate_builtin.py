@@ -1,4 +1,4 @@
-"""`simulate-warm-starts` without `--handler`: our own worker and API, on a scratch database."""
+"""`simulate-warm-starts` without `--handler`: ticketctl's own worker and API, on a scratch database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from ticketctl.cli.input import read_event
 from ticketctl.cli.rendering import matrix, output
 from ticketctl.cli.rendering.export import Pictures
 from ticketctl.cli.resources import load_settings
-from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS, require_extra
 from ticketctl.errors import UnsafeError
 from ticketctl.event_loops import LOOPS, get_loop_policy
 from ticketctl.postgres.pools import POOLS, get_pool
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What of our own is to be tried; where none are named, all pools, and all loops of the worker."""
+class BuiltinRequest:
+    """What to test. `pools` None means all pools, `loops` None all loops of the worker."""
 
     pools: Sequence[str] | None
     loops: Sequence[str] | None
@@ -36,17 +36,19 @@ class Request:
     runtime: "Runtime"
 
 
-def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
-    """Try the worker with every pair of pool and loop that was asked for, and print what came of it.
+def simulate(request: BuiltinRequest, pictures: Pictures, *, as_json: bool) -> None:
+    """Test the worker with every pair of the requested pools and loops, and print the results.
 
     Raises:
         InvalidInputError: A file cannot be read or written.
-        DatabaseError: The scratch database cannot be made.
-        UnsafeError: A pair that was chosen, or else the configured one, is not safe.
+        DatabaseError: The scratch database cannot be created.
+        UnsafeError: A requested pair, or else the configured one, is not safe.
     """
     from ticketctl import event_loops
     from ticketctl.diagnostics import simulation
 
+    for loop in request.loops or ():
+        require_extra(loop)
     _refuse_events(request)
     settings = load_settings()
     configured = (get_pool(settings.pool).name, get_loop_policy(settings.loop).name)
@@ -68,20 +70,38 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
         output.print_json(_as_json(cells, configured))
     else:
         matrix.show(cells, configured)
-    _judge(cells, configured, chosen=bool(request.pools or request.loops))
+    _raise_if_unsafe(cells, configured, chosen=bool(request.pools or request.loops))
 
 
-def _refuse_events(request: Request) -> None:
-    asked = [loop for loop in request.loops or () if not EXECUTION_MODELS[loop].takes_records]
-    if asked and request.event_files:
+def list_strategies(*, as_json: bool) -> None:
+    """Print every pool and loop with its purpose and when it is right.
+
+    Piped, the columns are: kind, name, purpose, right when.
+    """
+    strategies = [("pool", one.name, one.purpose, one.right_when) for one in POOLS.values()]
+    strategies += [("loop", one.name, one.purpose, one.right_when) for one in LOOPS.values()]
+    if as_json:
+        names = ("kind", "name", "purpose", "right_when")
+        output.print_json([dict(zip(names, row, strict=True)) for row in strategies])
+    elif output.on_terminal():
+        output.print_definitions(
+            (f"{kind} {name}", (purpose, f"Right when: {right}")) for kind, name, purpose, right in strategies
+        )
+    else:
+        output.print_rows(strategies)
+
+
+def _refuse_events(request: BuiltinRequest) -> None:
+    api_models = [loop for loop in request.loops or () if not EXECUTION_MODELS[loop].takes_records]
+    if api_models and request.event_files:
         raise typer.BadParameter(
-            f"is for the worker: {asked[0]} gets a request of its own", param_hint="--event"
+            f"is for the worker; {api_models[0]} gets an HTTP request", param_hint="--event"
         )
 
 
 @contextmanager
 def _server(settings: "Settings", database_url: str | None) -> Iterator[tuple["Address", bool]]:
-    """The server to make the scratch database on, and whether it is the embedded one."""
+    """Yield the server for the scratch database, and whether it is the embedded one."""
     from ticketctl.postgres.address import Address
 
     if database_url is not None:
@@ -105,20 +125,20 @@ def _verdict(cells: "list[MatrixCell]", pair: tuple[str, str]) -> str | None:
     return next((cell.report.verdict.value for cell in cells if (cell.pool, cell.loop) == pair), None)
 
 
-def _judge(cells: "list[MatrixCell]", configured: tuple[str, str], *, chosen: bool) -> None:
-    asked = [cell for cell in cells if chosen or (cell.pool, cell.loop) == configured]
-    unsafe = [cell for cell in asked if cell.report.verdict != "safe"]
+def _raise_if_unsafe(cells: "list[MatrixCell]", configured: tuple[str, str], *, chosen: bool) -> None:
+    requested = [cell for cell in cells if chosen or (cell.pool, cell.loop) == configured]
+    unsafe = [cell for cell in requested if cell.report.verdict != "safe"]
     if unsafe:
         named = ", ".join(f"{cell.pool} with {cell.loop} is {cell.report.verdict}" for cell in unsafe)
         raise UnsafeError(named, hint=_hint(cells, configured))
 
 
 def _hint(cells: "list[MatrixCell]", configured: tuple[str, str]) -> str:
-    """Name a pair that was safe: with the loop that is configured, if there is one."""
-    found = [cell for cell in cells if cell.report.verdict == "safe"]
-    if not found:
-        return "ticketctl simulate-warm-starts, without options, tries every pair"
-    safe = next((cell for cell in found if cell.loop == configured[1]), found[0])
+    """Return a hint that names a safe pair, with the configured loop if possible."""
+    safe_cells = [cell for cell in cells if cell.report.verdict == "safe"]
+    if not safe_cells:
+        return "ticketctl simulate-warm-starts, without options, tests every pair"
+    safe = next((cell for cell in safe_cells if cell.loop == configured[1]), safe_cells[0])
     model = EXECUTION_MODELS[safe.loop]
     settings = [f"{model.pool}={safe.pool}", *([f"{model.loop}={safe.loop}"] if model.loop else [])]
-    return f"this pair was safe: {' '.join(settings)}"
+    return f"this pair is safe: {' '.join(settings)}"

@@ -1,4 +1,4 @@
-"""`simulate-warm-starts --handler`: a handler of the user's own, in the laboratory. No database is needed."""
+"""`simulate-warm-starts --handler`: test a Lambda handler of the user. No database is needed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What was asked on the command line; `event_files` may hold "-" for stdin, `timeout` is in seconds."""
+class HandlerRequest:
+    """What to test. `event_files` may hold "-" for stdin; `timeout` is in seconds."""
 
     handler: str
     event_files: Sequence[str]
@@ -39,12 +39,12 @@ class Request:
     snapstart: bool
 
 
-def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
-    """Examine the handler and print what came of it.
+def simulate(request: HandlerRequest, pictures: Pictures, *, as_json: bool) -> None:
+    """Test the handler and print the report.
 
     Raises:
         InvalidInputError: There is no such module or function, or a file cannot be read or written.
-        UnsafeError: The verdict is anything but safe.
+        UnsafeError: The verdict is not safe.
     """
     from ticketctl import event_loops
 
@@ -52,7 +52,7 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
     events = [_read(file) for file in request.event_files]
     with output.progress(1):
         report = event_loops.run(_examine(request, events))
-    _refuse_mistyped(request, report)
+    _refuse_misspelt(request, report)
     pictures.draw_handler(report)
     if as_json:
         output.print_json({"cells": [_as_json(report)], "configured": None})
@@ -67,23 +67,23 @@ def simulate(request: Request, pictures: Pictures, *, as_json: bool) -> None:
             error_reporting.warn(f"{finding.kind}: {finding.cause}")
 
 
-def _check(request: Request) -> None:
+def _check(request: HandlerRequest) -> None:
     if request.snapstart and request.runtime != "direct":
-        raise typer.BadParameter("takes the direct runtime", param_hint="--snapstart")
+        raise typer.BadParameter("needs --runtime direct", param_hint="--snapstart")
     if not request.event_files:
         raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
 
 
 def _unsafe(report: "Report", *, shown: bool) -> UnsafeError:
-    """The error that says so; where its findings are not `shown`, with the first of them."""
+    """Return the error with the verdict; if the findings are not `shown`, with the first of them."""
     verdict = f"{report.handler} is {report.verdict}"
     if shown:
-        return UnsafeError(verdict, hint="the findings above say why, and what cures it")
+        return UnsafeError(verdict, hint="the findings above say why, and how to fix it")
     first = report.findings[0]
     return UnsafeError(f"{verdict}: {first.cause}", hint=first.fix)
 
 
-async def _examine(request: Request, events: Sequence[object]) -> "Report":
+async def _examine(request: HandlerRequest, events: Sequence[object]) -> "Report":
     from ticketctl.warmstart.runner.experiment import Experiment
     from ticketctl.warmstart.runner.lab import Laboratory
     from ticketctl.warmstart.runner.process import LaboratoryError
@@ -105,7 +105,7 @@ async def _examine(request: Request, events: Sequence[object]) -> "Report":
             return await laboratory.examine(experiment)
     except LaboratoryError as error:
         raise InvalidInputError(
-            str(error), hint="--python names a Python of 3.11 or newer, with what --runtime asks for"
+            str(error), hint="--python must name Python 3.11 or newer, with the packages that --runtime needs"
         ) from None
 
 
@@ -114,39 +114,39 @@ def _read(path: str) -> Any:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(
-            f"{path} is not JSON: {error}", hint="an event is what Lambda passes to the handler, as JSON"
+            f"{path} is not JSON: {error}", hint="an event is the JSON that Lambda passes to the handler"
         ) from None
 
 
-def _refuse_mistyped(request: Request, report: "Report") -> None:
-    """Tell apart what was typed wrongly from a module that is there and fails."""
+def _refuse_misspelt(request: HandlerRequest, report: "Report") -> None:
+    """Raise InvalidInputError if the handler's name is wrong, not if its module exists and fails."""
     if not any(finding.kind == "import" for finding in report.findings):
         return
     error = report.invocations[0].error or ""
     module, function = _split(request.handler)
     names = module.split(".")
     missing = [f"No module named {'.'.join(names[:end])!r}" for end in range(1, len(names) + 1)]
-    mistyped = [
+    misspelt = [
         *missing,
         f"module {module!r} has no attribute {function!r}",
         f"{request.handler} is not callable",
     ]
-    if any(error.startswith(text) for text in mistyped):
+    if any(error.startswith(text) for text in misspelt):
         raise InvalidInputError(
             f"there is no handler {request.handler}: {error}",
-            hint=f"--handler is module:function, its module found from --path ({request.path})",
+            hint=f"--handler is module:function; the module is looked up in --path ({request.path})",
         )
 
 
 def check_handler(name: str | None) -> str | None:
-    """Refuse what cannot name a handler."""
+    """Return the name. Raise BadParameter if it cannot name a handler."""
     if name is not None and not all(_split(name)):
         raise typer.BadParameter(f"{name!r} is neither module:function nor module.function")
     return name
 
 
 def _split(handler: str) -> tuple[str, str]:
-    """Module and function of `module:function` or `folder/module.function`; one is empty where it is missing."""
+    """Split `module:function` or `folder/module.function`; a missing part is empty."""
     module, colon, function = handler.partition(":")
     if not colon:
         module, _, function = handler.rpartition(".")
@@ -168,10 +168,10 @@ def _show(report: "Report") -> None:
     style = STYLES[report.verdict]
     verdict = Text.assemble("\n", (report.verdict, style), f": {MEANINGS[report.verdict]}")
     output.console().print(verdict)
-    told: dict[str, str] = {}
+    fixes: dict[str, str] = {}
     for finding in report.findings:
-        fix = f"as for {told[finding.fix]}" if finding.fix in told else finding.fix
-        told.setdefault(finding.fix, finding.kind)
+        fix = f"the same as for {fixes[finding.fix]}" if finding.fix in fixes else finding.fix
+        fixes.setdefault(finding.fix, finding.kind)
         print_finding(finding.kind, {"cause": finding.cause, "fix": fix})
 
 

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from ticketctl.cli.commands import simulate_handler
-from ticketctl.cli.options import check_pool
-from ticketctl.diagnostics.execution_models import EXECUTION_MODELS, require_extra
+from ticketctl.cli.options import POOL_NAMES, choice
+from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
 from ticketctl.event_loops import LOOPS
-from ticketctl.postgres.pools import ALIASES, POOLS
 
 
 class RuntimeKind(StrEnum):
-    """Who calls the handler."""
+    """The program that calls the handler."""
 
     DIRECT = "direct"
     AWSLAMBDARIC = "awslambdaric"
@@ -28,21 +27,9 @@ class FreezeKind(StrEnum):
     SILENT = "silent"
 
 
-def _check_pools(names: list[str] | None) -> list[str] | None:
-    return None if names is None else [ALIASES.get(name, name) for name in names if check_pool(name)]
-
-
-def _check_models(names: list[str] | None) -> list[str] | None:
-    for name in names or ():
-        if name not in EXECUTION_MODELS:
-            raise typer.BadParameter(f"there is no loop {name!r}; it can be {', '.join(EXECUTION_MODELS)}")
-        require_extra(name)
-    return names
-
-
 def _check_python(name: str | None) -> str | None:
     if name is not None and shutil.which(name) is None:
-        raise typer.BadParameter(f"{name!r} is no program that can be run")
+        raise typer.BadParameter(f"{name!r} is not a program that can be run")
     return name
 
 
@@ -53,48 +40,44 @@ def _check_variables(variables: list[str] | None) -> list[str] | None:
     return variables
 
 
+_API_MODELS = ", ".join(name for name in EXECUTION_MODELS if name not in LOOPS)
+
 PoolsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        callback=_check_pools,
-        autocompletion=lambda: [*POOLS, *ALIASES],
-        help=f"Only this pool; may be repeated. One of: {', '.join(POOLS)}.",
-    ),
+    list[str] | None, choice(POOL_NAMES, "--pool", help="Test this pool; may be repeated. Default: all.")
 ]
 LoopsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        callback=_check_models,
-        autocompletion=lambda: list(EXECUTION_MODELS),
-        help=f"Only this execution model; may be repeated. The worker's: {', '.join(LOOPS)}. The API's: "
-        f"{', '.join(name for name in EXECUTION_MODELS if name not in LOOPS)}. Default: the worker's.",
-        show_default=False,
+    choice(
+        tuple(EXECUTION_MODELS),
+        "--loop",
+        help=f"Test this execution model; may be repeated. {_API_MODELS} run the API, the others the worker. "
+        "Default: all of the worker's.",
     ),
 ]
-TimesOption = Annotated[int, typer.Option(min=1, max=100, help="Invocations of each environment.")]
+TimesOption = Annotated[int, typer.Option(min=1, max=100, help="Invocations of each execution environment.")]
 EventsOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="An event; several take turns. The worker's is an SQS event, whose records get new tickets "
-        "each time.",
+        help="A file with an event; may be repeated, then the events take turns. The worker needs SQS events, and "
+        "gets new tickets for their records each time.",
     ),
 ]
 DatabaseUrlOption = Annotated[
-    str | None, typer.Option(metavar="URL", help="Make the scratch database on this server.")
+    str | None, typer.Option(metavar="URL", help="Create the scratch database on this server.")
 ]
 HandlerOption = Annotated[
     str | None,
     typer.Option(
         metavar="MODULE:FUNCTION",
         callback=simulate_handler.check_handler,
-        help="Try this Lambda handler instead of the worker; it needs --event, and no database.",
+        help="Test this Lambda handler instead of the worker. Needs --event, but no database.",
     ),
 ]
 PathOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", exists=True, file_okay=False, help="The handler's folder. Default: this one."
+        metavar="FOLDER", exists=True, file_okay=False, help="The handler's folder. Default: this folder."
     ),
 ]
 EnvOption = Annotated[
@@ -102,19 +85,22 @@ EnvOption = Annotated[
     typer.Option(
         metavar="NAME=VALUE",
         callback=_check_variables,
-        help="A variable for the handler; may be repeated.",
+        help="An environment variable for the handler; may be repeated.",
     ),
 ]
 PythonOption = Annotated[
     str | None,
-    typer.Option(metavar="PATH", callback=_check_python, help="The handler's interpreter, 3.11 or newer."),
+    typer.Option(
+        metavar="PROGRAM", callback=_check_python, help="The handler's Python interpreter, 3.11 or newer."
+    ),
 ]
 TimeoutOption = Annotated[
     float | None,
     typer.Option(
+        metavar="SECONDS",
         min=0.1,
         max=900,
-        help="Seconds after which an invocation of the handler hangs. Default: 60.",
+        help="Seconds before an invocation counts as hung. Default: 60.",
         show_default=False,
     ),
 ]
@@ -122,18 +108,24 @@ FreezeOption = Annotated[
     FreezeKind | None,
     typer.Option(
         metavar="[=closed|silent]",
-        help="Freeze the handler at the end, cut its connections, and invoke it once more. --freeze=silent: "
-        "they are cut without a word.",
+        help="After the last invocation, freeze the handler, cut its connections and invoke it once more. "
+        "closed: the server closes them; silent: they stop answering.",
     ),
 ]
 SnapstartOption = Annotated[
     bool,
     typer.Option(
         "--snapstart",
-        help="Take a snapshot of the handler after its import, with its hooks, and restore it.",
+        help="Snapshot the handler after its import, as SnapStart does, run its hooks and restore it.",
     ),
 ]
 RuntimeOption = Annotated[
-    RuntimeKind, typer.Option(help="Who calls the handler: this program, or AWS's own runtime client.")
+    RuntimeKind,
+    typer.Option(help="What calls the handler: this program, or AWS's runtime client awslambdaric."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ListOption = Annotated[
+    bool,
+    typer.Option(
+        "--list", help="List the pools and execution models: their purpose, and when each is right."
+    ),
+]

@@ -1,137 +1,79 @@
-"""`create`, `list`, `show`, `close`: what a person does with tickets."""
+"""`create`, `show`, `close`: one ticket at a time."""
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ticketctl.cli import editor, error_reporting
-from ticketctl.cli.commands.retry import STUCK_AFTER, OlderThan, show_stuck
-from ticketctl.cli.filter_options import with_filter_options
-from ticketctl.cli.input import is_typed, read_text
-from ticketctl.cli.operator_resources import with_operator_resources
+from ticketctl.cli.input import is_interactive, read_text
+from ticketctl.cli.options import JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output, ticket_tables
-from ticketctl.cli.resources import load_settings, with_store
+from ticketctl.cli.resources import load_settings, run_with
 from ticketctl.errors import InvalidInputError
-from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.models import NewTicket, Ticket, TicketDetails
-    from ticketctl.tickets.protocols import TicketPage, TicketStore
-
-TicketId = Annotated[int, typer.Argument(metavar="ID", help="The ticket's number.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+    from ticketctl.tickets.protocols import TicketStore
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("create")(create)
-    app.command("list")(list_tickets)
     app.command("show")(show)
     app.command("close")(close)
 
 
 def create(
-    subject: Annotated[str | None, typer.Argument(help="1 to 500 characters.", show_default=False)] = None,
+    subject: Annotated[
+        str | None, typer.Argument(metavar="[SUBJECT]", help="1 to 500 characters.", show_default=False)
+    ] = None,
     *,
-    body: Annotated[str | None, typer.Option(help="The text.", show_default=False)] = None,
+    body: Annotated[str | None, typer.Option(help="The ticket's text.", show_default=False)] = None,
     body_file: Annotated[
-        str | None, typer.Option(metavar="PATH|-", help="Read the text from a file, or stdin.")
+        str | None, typer.Option(metavar="FILE|-", help="Read the text from a file, or from stdin.")
     ] = None,
-    requester: Annotated[str | None, typer.Option(metavar="EMAIL", help="Who asks.")] = None,
+    requester: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="The address of the person who asks.")
+    ] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The same key again makes no second ticket.")
+        str | None,
+        typer.Option(metavar="KEY", help="A second call with this key creates no second ticket."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Create a ticket, and the message that brings it to a worker.
+    """Create a ticket and queue it for processing.
 
-    Without SUBJECT and text, on a terminal, your editor opens.
+    On a terminal, without SUBJECT and text, your editor opens.
     """
+    from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import service
 
-    ticket = _written(subject, body, body_file, requester, idempotency_key)
+    ticket = _read_ticket(subject, body, body_file, requester, idempotency_key)
 
     async def work(resources: "OperatorResources") -> "tuple[Ticket, bool]":
-        made, new = await service.create(resources.store, ticket)
-        unsent = await resources.try_flush(made.id)
+        created, is_new = await service.create(resources.store, ticket)
+        unsent = await resources.try_flush(created.id)
         if unsent is not None:
             error_reporting.warn(
-                f"ticket {made.id} is accepted, but its message waits in the outbox: {unsent}"
+                f"ticket {created.id} is accepted, but its message waits in the outbox: {unsent}"
             )
-        return made, new
+        return created, is_new
 
-    made, new = with_operator_resources(work)
+    created, is_new = run_with(open_operator_resources, work)
     if as_json:
-        output.print_json(made)
+        output.print_json(created)
     elif not output.on_terminal():
-        output.print_rows([[made.id]])
+        output.print_rows([[created.id]])
     else:
-        output.print_rows([[f"ticket {made.id} {'created' if new else 'was there already'}"]])
-        if new:
-            output.say(f"next: ticketctl event {made.id} | ticketctl process -")
+        output.print_rows([[f"ticket {created.id} {'created' if is_new else 'existed already'}"]])
+        if is_new:
+            output.say(f"next: ticketctl event {created.id} | ticketctl process -")
 
 
-@with_filter_options
-def list_tickets(
-    context: typer.Context,
-    wanted: TicketFilter,
-    *,
-    sort: Annotated[str, typer.Option(help="-created, created, -updated or updated.")] = "-created",
-    limit: Annotated[int, typer.Option(help="Tickets on the page, 1 to 1000.")] = 20,
-    after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="The page after this one's end.")
-    ] = None,
-    stuck: Annotated[
-        bool, typer.Option("--stuck", help="Only tickets that wait for too long, and why; no other filter.")
-    ] = False,
-    older_than: OlderThan = STUCK_AFTER,
-    as_json: AsJson = False,
-) -> None:
-    """List tickets, the newest first.
-
-    Piped, the columns are: id, status, priority, category, team, confidence, requester, created, subject;
-    with --stuck: id, status, since, reason, subject.
-    """
-    from ticketctl.tickets import service
-
-    if stuck:
-        _refuse_other_options(context, allowed={"stuck", "older_than", "limit", "as_json"})
-        show_stuck(older_than, limit, as_json=as_json)
-        return
-
-    async def work(store: "TicketStore") -> "TicketPage":
-        return await service.list_tickets(store, wanted, sort=sort, limit=limit, after=after, count=as_json)
-
-    page = with_store(work)
-    if as_json:
-        output.print_json(page)
-        return
-    ticket_tables.print_list(page.tickets)
-    if page.next_cursor is not None and output.on_terminal():
-        output.say(f"more: --after {page.next_cursor}")
-    elif not page.tickets and output.on_terminal():
-        output.say("no tickets" if wanted != TicketFilter() else "no tickets yet: ticketctl create SUBJECT")
-
-
-def _refuse_other_options(context: typer.Context, *, allowed: Collection[str]) -> None:
-    """Raise for options that `--stuck` would ignore."""
-    given = [name for name in context.params if name not in allowed and _is_given(context, name)]
-    if given:
-        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InvalidInputError(
-            f"--stuck cannot be combined with {options}", hint="ticketctl list --stuck --older-than 1h"
-        )
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
-    """Show a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
+def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
+    """Show a ticket with its steps, costs and attempts."""
+    from ticketctl.runtime import open_store
     from ticketctl.tickets import service
     from ticketctl.tickets.pricing import parse_prices
     from ticketctl.tickets.views import TicketView
@@ -139,7 +81,7 @@ def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
     async def work(store: "TicketStore") -> "TicketDetails":
         return await service.show(store, ticket_id)
 
-    details = with_store(work)
+    details = run_with(open_store, work)
     prices = parse_prices(load_settings())
     if as_json:
         output.print_json(TicketView.of(details, prices))
@@ -147,21 +89,25 @@ def show(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
         ticket_tables.print_details(details, prices)
 
 
-def close(ticket_id: TicketId, *, as_json: AsJson = False) -> None:
-    """Close a ticket; a worker that is at it writes nothing more."""
+def close(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
+    """Close a ticket, so that no worker changes it.
+
+    A worker that is processing it loses its lease.
+    """
+    from ticketctl.runtime import open_store
     from ticketctl.tickets import service
 
     async def work(store: "TicketStore") -> "Ticket":
         return await service.close(store, ticket_id)
 
-    ticket = with_store(work)
+    ticket = run_with(open_store, work)
     if as_json:
         output.print_json(ticket)
     else:
         output.print_rows([[f"ticket {ticket.id} closed"] if output.on_terminal() else [ticket.id]])
 
 
-def _written(
+def _read_ticket(
     subject: str | None,
     body: str | None,
     body_file: str | None,
@@ -174,7 +120,7 @@ def _written(
         raise InvalidInputError("--body and --body-file were both given", hint="give one of them")
     if body_file is not None:
         body = read_text(body_file)
-    if subject is None and body is None and output.on_terminal() and is_typed():
+    if subject is None and body is None and output.on_terminal() and is_interactive():
         subject, body = editor.write_ticket()
     if subject is None:
         raise InvalidInputError("the subject is missing", hint="ticketctl create 'My printer is on fire'")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.options import BudgetOption, LoopOption, PoolOption
+from ticketctl.cli.options import BudgetOption, JsonOption, LoopOption, PoolOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
-from ticketctl.cli.signals import stopped_by_signals
+from ticketctl.cli.signals import stop_on_signals
 from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HANDLER = "ticketctl.worker:handler"
 METER = "ticketctl.worker:spent"
 FLUSH_EVERY = 5.0
-"""Seconds between two looks into the outbox, where the queue is elsewhere."""
+"""Seconds between two flushes of the outbox, if the queue is not in the database."""
 
 
 def register(app: typer.Typer) -> None:
@@ -37,32 +37,35 @@ def register(app: typer.Typer) -> None:
 def work(
     *,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Messages of one invocation at most.")
+        int | None, typer.Option(min=1, max=10_000, help="Messages per invocation at most.")
     ] = None,
     window: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Wait that long for a batch to fill.")
+        float | None, typer.Option(metavar="SECONDS", help="How long to wait for a batch to fill.")
     ] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Execution environments.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Execution environments at the same time.")
+    ] = None,
     pool: PoolOption = None,
     loop: LoopOption = None,
-    drain: Annotated[bool, typer.Option("--drain", help="End when the queue is empty.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="Stop when the queue is empty.")] = False,
     max_receive_count: Annotated[
-        int | None, typer.Option(min=1, help="Deliveries of a message before it is a dead letter.")
+        int | None, typer.Option(min=1, help="Deliveries of a message before it becomes a dead letter.")
     ] = None,
     visibility_timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long a delivered message is hidden.")
+        float | None, typer.Option(metavar="SECONDS", help="How long a delivered message stays hidden.")
     ] = None,
     budget: BudgetOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per message.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Process tickets as they come, in execution environments that stay warm.
+    """Receive messages and process their tickets.
 
-    The first Ctrl-C finishes what is in flight, a second one stops. The exit status is 8 where tickets failed
-    for good while the queue was drained.
+    The worker runs in execution environments that stay warm, as on Lambda. The first Ctrl-C lets messages in flight
+    finish, a second one stops at once. With --drain, the exit status is 8 if messages became dead letters.
 
-    With a budget, nothing more is received once it is spent; what is in flight is finished, and may pass it.
+    Once the budget is spent, no more messages are received. Messages in flight are finished, which may cost more
+    than the budget.
 
-    Piped, the columns are: outcome, message id, ticket id, delivery, error.
+    Piped, the columns are: outcome, message id, ticket id, delivery, error. With --json, each message is a line.
     """
     from ticketctl import event_loops
     from ticketctl.runtime import database
@@ -119,7 +122,7 @@ async def _work(
         if _is_over(0.0, budget):
             event_source_mapping.stop()
         await _flush(opened, reporter)
-        with stopped_by_signals(event_source_mapping):
+        with stop_on_signals(event_source_mapping):
             sending = asyncio.create_task(_keep_flushing(opened, reporter))
             try:
                 await event_source_mapping.run()

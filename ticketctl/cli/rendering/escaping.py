@@ -1,9 +1,9 @@
-"""Untrusted text on its way to a person: control characters are shown, never sent."""
+"""Escape control characters in untrusted text, so that a terminal shows them and does not obey them."""
 
 import re
 
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-# C0 and C1 controls, surrogates, line separators, and what reorders or hides the text around it
+# C0 and C1 controls, surrogates, line separators, and characters that reorder or hide the text around them
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
@@ -11,9 +11,9 @@ _HIDDEN = re.compile(
 
 
 def visible(text: str, *, multiline: bool = False) -> str:
-    r"""The text with every control character written out: `\n`, `\x1b`, `\u202e`.
+    r"""Return the text with every control character escaped: `\n`, `\x1b`, `\u202e`.
 
-    With `multiline` line ends stay line ends.
+    With `multiline`, line ends stay line ends.
     """
     if multiline:
         return "\n".join(visible(line.removesuffix("\r")) for line in text.split("\n"))
@@ -21,7 +21,7 @@ def visible(text: str, *, multiline: bool = False) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""The same for JSON, which means the same afterwards: by itself it escapes C0 controls alone."""
+    r"""Escape control characters in JSON text without changing its meaning: an encoder escapes only C0 controls."""
     return _HIDDEN.sub(lambda match: match[0] if match[0] == "\n" else _escape_json(match[0]), text)
 
 

@@ -1,4 +1,4 @@
-"""How an evaluation looks, and how an earlier one is read again."""
+"""Print an evaluation, and read an earlier one."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ticketctl.ai.taxonomy.schema import Taxonomy
     from ticketctl.settings import Settings
 
-_WORST = 10  # labels and confusions that a person is shown
+_WORST = 10  # labels and confusions that a terminal shows
 _FIGURES = ("tickets", "provider", "model", "accuracy", "macro_f1", "ece")
 
 
@@ -28,7 +28,7 @@ def report(
     cost: float | None,
     before: "Sequence[Prediction] | None",
 ) -> dict[str, Any]:
-    """The JSON form: shares are 0 to 1, latencies milliseconds; `cost` is None where no price is known."""
+    """Return the JSON form: shares are 0 to 1, latencies milliseconds, `cost` None if a price is unknown."""
     from ticketctl.ai.evaluation.metrics import changed_predictions, evaluate_predictions
 
     form: dict[str, Any] = msgspec.to_builtins(
@@ -61,15 +61,15 @@ def report(
 
 
 def read_predictions(path: Path) -> "list[Prediction]":
-    """What was predicted according to a saved JSON form. Raises InvalidInputError where the file is none."""
+    """Return the predictions of a saved JSON form. Raises InvalidInputError if the file is not one."""
     from ticketctl.ai.evaluation.metrics import Prediction
 
     try:
-        found = msgspec.json.decode(read_text(str(path)))["predictions"]
-        return msgspec.convert(found, list[Prediction])
+        predictions = msgspec.json.decode(read_text(str(path)))["predictions"]
+        return msgspec.convert(predictions, list[Prediction])
     except (msgspec.MsgspecError, KeyError, TypeError, RecursionError):
         raise InvalidInputError(
-            f"{path} holds no evaluation", hint="ticketctl eval FILE --json > before.json writes one"
+            f"{path} is not a saved evaluation", hint="ticketctl eval FILE --json > before.json writes one"
         ) from None
 
 
@@ -78,7 +78,7 @@ def print_report(form: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         output.print_json(form)
     elif output.on_terminal():
-        _print_for_a_person(form)
+        _print_tables(form)
     else:
         output.print_rows(_lines(form))
 
@@ -97,7 +97,7 @@ def _lines(form: dict[str, Any]) -> Iterator[Sequence[object]]:
         yield "change", change["expected"], change["before"], change["after"], change["text"]
 
 
-def _print_for_a_person(form: dict[str, Any]) -> None:
+def _print_tables(form: dict[str, Any]) -> None:
     threshold, latency = form["threshold"], form["latency_ms"]
     tokens, cost = form["input_tokens"] + form["output_tokens"], form["cost"]
     rows = [
@@ -106,11 +106,11 @@ def _print_for_a_person(form: dict[str, Any]) -> None:
         ("calibration error", f"{form['ece']:.3f}"),
         (
             f"at confidence {threshold['value']:g}",
-            f"{threshold['automated']:.1%} need no person; {threshold['accuracy']:.1%} of these are right",
+            f"{threshold['automated']:.1%} need no review; {threshold['accuracy']:.1%} of these are right",
         ),
         (
             "latency",
-            f"{latency['p50']:.1f} ms in the middle, {latency['p95']:.1f} ms for the slowest of twenty",
+            f"median {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms",
         ),
         ("provider", f"{form['provider']}, model {form['model']}"),
     ]
@@ -138,9 +138,9 @@ def _print_labels(labels: dict[str, Any]) -> None:
 def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
     if not confusions:
         return
-    output.console().print("\ntaken for another", style="bold")
+    output.console().print("\nconfusions", style="bold")
     output.print_table(
-        ("TICKETS", "LABEL", "TAKEN FOR"),
+        ("TICKETS", "LABEL", "PREDICTED"),
         [(str(p["tickets"]), p["expected"], p["predicted"] or "(nothing fits)") for p in confusions[:_WORST]],
     )
 
@@ -148,7 +148,9 @@ def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
 def _print_changes(changes: Sequence[dict[str, Any]]) -> None:
     better = sum(change["after"] == change["expected"] for change in changes)
     worse = sum(change["before"] == change["expected"] for change in changes)
-    output.console().print(f"\n{len(changes)} changed: {better} right now, {worse} no more", style="bold")
+    output.console().print(
+        f"\n{len(changes)} changed: {better} are right now, {worse} were right before", style="bold"
+    )
     if not changes:
         return
     output.print_table(

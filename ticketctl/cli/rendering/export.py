@@ -1,4 +1,4 @@
-"""`--svg` and `--html`: simulations as pictures in files."""
+"""`--svg` and `--html`: write a simulation as a picture or a page."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,31 +17,33 @@ if TYPE_CHECKING:
 
 
 def _check_file(path: Path | None) -> Path | None:
-    """Refuse what cannot be written before the work is done, not after."""
+    """Refuse a file that cannot be written before the simulation runs, not after."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise typer.BadParameter(f"{path} is no file in a folder that exists")
+        raise typer.BadParameter(f"{path} is not a file in an existing folder")
     return path
 
 
 SvgOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", callback=_check_file, help="Draw what was seen into an SVG file."),
+    typer.Option(metavar="FILE", callback=_check_file, help="Write the results as an SVG picture."),
 ]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", callback=_check_file, help="The same as a page, with all findings."),
+    typer.Option(
+        metavar="FILE", callback=_check_file, help="Write the results as a page, with all findings."
+    ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The files that were asked for."""
+    """The files to write."""
 
     svg: Path | None = None
     html: Path | None = None
 
     def draw_matrix(self, cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
-        """Draw our worker's cells. Raises InvalidInputError where a file cannot be written."""
+        """Write the matrix of our worker. Raises InvalidInputError if a file cannot be written."""
         from ticketctl.warmstart.report import svg
 
         self._draw(
@@ -52,7 +54,7 @@ class Pictures:
         )
 
     def draw_handler(self, report: "Report") -> None:
-        """Draw the one report of a handler; raises as `draw_matrix`."""
+        """Write the report of a handler; raises as `draw_matrix`."""
         from ticketctl.warmstart.report import svg
 
         self._draw([svg.ReportCell(report.handler, "", report)])

@@ -1,4 +1,4 @@
-"""How a simulation looks: pools down, execution models across, a glyph per invocation, and why."""
+"""Print a simulation: a row per pool, a column per execution model, a glyph per invocation, then the findings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ticketctl.warmstart.report.model import Finding, Report
 
 _GAP = 3
-"""Columns of the terminal between two of the matrix."""
+"""Spaces between two columns."""
 
 
 def show(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
-    """Print the matrix for a person, or a line a cell when piped."""
+    """Print the matrix on a terminal, or one line per cell in a pipe."""
     if not output.on_terminal():
         output.print_rows(_row(cell) for cell in cells)
         return
@@ -32,7 +32,7 @@ def _row(cell: "MatrixCell") -> list[object]:
 
 
 def summary(report: "Report") -> list[object]:
-    """A report on one line: verdict, outcomes, connections left, first error."""
+    """Return the cells of a report's line: verdict, outcomes, connections left, first error."""
     first = next((one for one in report.invocations if one.error_type is not None), None)
     return [
         report.verdict,
@@ -44,35 +44,35 @@ def summary(report: "Report") -> list[object]:
 
 def _print_matrix(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
     by_pair = {(cell.pool, cell.loop): cell for cell in cells}
-    shown = {pair: _cell(cell.report, marked=pair == configured) for pair, cell in by_pair.items()}
+    rendered = {pair: _cell(cell.report, marked=pair == configured) for pair, cell in by_pair.items()}
     console = output.console()
-    for number, table in enumerate(_tables(shown, console.width)):
+    for number, table in enumerate(_tables(rendered, console.width)):
         console.print(*([""] if number else []), table, sep="\n")
     glyph = glyphs()
     legend = (
         f"\n{glyph['ok']} ok   {glyph['partial']} some records returned   {glyph['error']} all failed   "
-        "after | : thawed, its connections closed by the server"
+        "after | : thawed, after the server closed its connections"
     )
     console.print(legend, style="dim")
     if configured in by_pair:
         console.print(f"{mark()} configured: {configured[0]} with {configured[1]}", style="dim")
 
 
-def _tables(shown: "Mapping[tuple[str, str], Text]", width: int) -> "Iterator[Table]":
-    """The matrix, cut between execution models where one table would be wider than `width`."""
+def _tables(rendered: "Mapping[tuple[str, str], Text]", width: int) -> "Iterator[Table]":
+    """Yield the matrix, split between execution models if one table would be wider than `width`."""
     from rich.table import Table
     from rich.text import Text
 
-    pools, loops = (list(dict.fromkeys(pair[i] for pair in shown)) for i in (0, 1))
-    column = _GAP + max(*map(len, loops), *(text.cell_len for text in shown.values()))
-    at_once = max(1, (width - _GAP - max(map(len, pools))) // column)
-    for start in range(0, len(loops), at_once):
-        part = loops[start : start + at_once]
+    pools, loops = (list(dict.fromkeys(pair[i] for pair in rendered)) for i in (0, 1))
+    column = _GAP + max(*map(len, loops), *(text.cell_len for text in rendered.values()))
+    max_concurrency = max(1, (width - _GAP - max(map(len, pools))) // column)
+    for start in range(0, len(loops), max_concurrency):
+        part = loops[start : start + max_concurrency]
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         for heading in ("", *part):
             table.add_column(heading, no_wrap=True)
         for pool in pools:
-            table.add_row(Text(pool, "bold"), *(shown[pool, loop] for loop in part))
+            table.add_row(Text(pool, "bold"), *(rendered[pool, loop] for loop in part))
         yield table
 
 
@@ -80,23 +80,25 @@ def _cell(report: "Report", *, marked: bool) -> "Text":
     from rich.text import Text
 
     glyph = glyphs()
-    tried = "".join(glyph[invocation.outcome] for invocation in report.invocations)
+    invocations = "".join(glyph[invocation.outcome] for invocation in report.invocations)
     thaw = "" if report.thaw is None else f"|{glyph[report.thaw.outcome]}"
     style = STYLES[report.verdict]
-    return Text.assemble((f"{tried}{thaw} ", style), (report.verdict, style), f" {mark()}" if marked else "")
+    return Text.assemble(
+        (f"{invocations}{thaw} ", style), (report.verdict, style), f" {mark()}" if marked else ""
+    )
 
 
 def _print_findings(cells: "Sequence[MatrixCell]") -> None:
-    """One paragraph a kind of finding: where it was seen, the plainest case in full, what cures it."""
+    """Print a paragraph per kind of finding: where it occurs, the cause in the simplest cell, and the fix."""
     groups: dict[str, list[tuple[MatrixCell, Finding]]] = {}
     for cell in cells:
         for finding in cell.report.findings:
             groups.setdefault(finding.kind, []).append((cell, finding))
-    told: dict[str, str] = {}
+    fixes: dict[str, str] = {}
     for kind, members in groups.items():
         cell, finding = min(members, key=lambda member: len(member[0].report.findings))
-        fix = f"as for {told[finding.fix]}" if finding.fix in told else finding.fix
-        told.setdefault(finding.fix, kind)
+        fix = f"the same as for {fixes[finding.fix]}" if finding.fix in fixes else finding.fix
+        fixes.setdefault(finding.fix, kind)
         print_finding(
             kind,
             {

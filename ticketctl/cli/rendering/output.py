@@ -1,4 +1,4 @@
-"""Data on stdout: a table on a terminal, tab-separated lines when piped, JSON where it is asked for."""
+"""Print data on stdout: a table on a terminal, tab-separated lines in a pipe, JSON with --json."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,32 +18,32 @@ _GAP = 2
 
 
 def on_terminal() -> bool:
-    """Whether a person reads stdout."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """A Rich console; it honours NO_COLOR, and treats nothing as markup."""
+    """Return a Rich console that honours NO_COLOR and treats no text as markup."""
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON: indented for a person, on one line for a program."""
+    """Print a value as JSON: indented on a terminal, on one line in a pipe."""
     encoded = msgspec.json.encode(value)
     text = msgspec.json.format(encoded, indent=2 if on_terminal() else 0)
     sys.stdout.write(visible_json(text.decode()) + "\n")
 
 
 def print_rows(rows: Iterable[Sequence[object]]) -> None:
-    """Print tab-separated lines: no header, nothing cut; tabs and line ends in a cell are written out."""
+    """Print tab-separated lines without a header. Nothing is cut; tabs and line ends in a cell are escaped."""
     for row in rows:
         sys.stdout.write("\t".join(visible(_plain(cell)) for cell in row) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) -> None:
-    """Print a table for a person; where it is too wide, the last column is cut."""
+    """Print a table; if it is wider than the terminal, the last column is cut."""
     from rich.table import Table
     from rich.text import Text
 
@@ -51,39 +51,51 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
     widths = [
         max([len(name), *(row[number].cell_len for row in cells)]) for number, name in enumerate(columns)
     ]
-    shown = console()
-    left = shown.width - sum(widths[:-1]) - _GAP * (len(columns) - 1)
+    terminal = console()
+    left = terminal.width - sum(widths[:-1]) - _GAP * (len(columns) - 1)
     widths[-1] = max(len(columns[-1]), min(widths[-1], left))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for name, width in zip(columns, widths, strict=True):
         table.add_column(name, no_wrap=True, overflow="ellipsis", width=width)
     for row in cells:
         table.add_row(*row)
-    shown.print(table, width=sum(widths) + _GAP * len(columns), crop=False)
+    terminal.print(table, width=sum(widths) + _GAP * len(columns), crop=False)
+
+
+def print_definitions(entries: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Print terms, each with its paragraphs indented below it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    terminal = console()
+    for term, paragraphs in entries:
+        terminal.print(Text(visible(term), "bold"))
+        for paragraph in paragraphs:
+            terminal.print(Padding(Text(visible(paragraph)), (0, 0, 0, 4)))
 
 
 def amount(cost: float | None) -> str:
-    """A sum of money in the currency of the prices."""
+    """Return an amount of money as text, in the currency of the prices."""
     return "unknown" if cost is None else f"{cost:.6f}" if cost else "0"
 
 
 def say(message: str) -> None:
-    """Tell a person something that is no data: on stderr."""
+    """Print a message on stderr: it is not data."""
     sys.stderr.write(visible(message, multiline=True) + "\n")
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show how far a long command is, to a person, on stderr; call what this yields as each part is done."""
+    """Show a progress bar on stderr, if that is a terminal; yields a function to call after each of `total` parts."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=total)
-        yield lambda: shown.advance(task)
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
 
 
 def _plain(cell: object) -> str:

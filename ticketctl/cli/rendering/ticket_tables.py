@@ -1,4 +1,4 @@
-"""How tickets look."""
+"""Print tickets: a list, or one with its steps and attempts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ STYLES = {
 
 
 def print_list(tickets: "Sequence[Ticket]") -> None:
-    """Print tickets, one a line."""
+    """Print tickets, one per line."""
     if not output.on_terminal():
         output.print_rows(_row(ticket) for ticket in tickets)
         return
@@ -62,7 +62,7 @@ def print_details(details: "TicketDetails", prices: "Prices") -> None:
 
 
 def print_ticket(details: "TicketDetails") -> None:
-    """Print a ticket for a person, and why it needs one; not what each step and each try did."""
+    """Print a ticket on a terminal, with the reasons for its review; without its steps and attempts."""
     from rich.table import Table
     from rich.text import Text
 
@@ -85,7 +85,7 @@ def print_ticket(details: "TicketDetails") -> None:
 
 
 def _costs(details: "TicketDetails", prices: "Prices") -> list[float | None]:
-    """What each of the steps cost."""
+    """Return the cost of each step."""
     from ticketctl.tickets.views import StepView
 
     return [StepView.of(step, prices).cost for step in details.steps]
@@ -159,7 +159,7 @@ def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
     )
     for step in details.steps:
         if step.sent is not None:
-            output.console().print(f"\nwhat {step.step} sent to {step.provider}", style="bold")
+            output.console().print(f"\ntext that {step.step} sent to {step.provider}", style="bold")
             output.console().print(visible(step.sent, multiline=True), overflow="fold")
 
 
@@ -169,7 +169,7 @@ def _print_attempts(details: "TicketDetails") -> None:
     output.console().print("\nattempts", style="bold")
     now = datetime.now(UTC)
     output.print_table(
-        ("TRY", "STARTED", "OUTCOME", "DELIVERY", "ERROR"),
+        ("ATTEMPT", "STARTED", "OUTCOME", "DELIVERY", "ERROR"),
         (
             (
                 str(attempt.attempt),
@@ -184,7 +184,7 @@ def _print_attempts(details: "TicketDetails") -> None:
 
 
 def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[object]]:
-    """One `name<TAB>value` line per column, then one per step and per try, and what the steps cost in all."""
+    """Yield a `name<TAB>value` line per column, then a line per step and per attempt, then the total cost."""
     from ticketctl.tickets.pricing import sum_costs
 
     for name, value in msgspec.to_builtins(details.ticket).items():

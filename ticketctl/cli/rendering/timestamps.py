@@ -1,4 +1,4 @@
-"""Times as people read them."""
+"""Format times for people and programs."""
 
 from datetime import UTC, datetime
 
@@ -6,12 +6,12 @@ from ticketctl.tickets.durations import UNITS
 
 
 def iso(moment: datetime | None) -> str:
-    """ISO 8601 in UTC, or nothing."""
+    """Return a time in ISO 8601, UTC, or an empty text for None."""
     return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def relative(moment: datetime | None, *, now: datetime) -> str:
-    """How long ago, in the largest unit that fits: "3 h ago"."""
+    """Return how long ago a time was, in the largest unit that fits: "3 h ago"."""
     if moment is None:
         return ""
     seconds = max(0.0, (now - moment).total_seconds())

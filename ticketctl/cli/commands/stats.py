@@ -1,0 +1,76 @@
+"""`stats`: count tickets, and show what each step took and cost."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+
+from ticketctl.cli.options import JsonOption
+from ticketctl.cli.rendering import output, timestamps
+from ticketctl.cli.resources import load_settings, run_with
+
+if TYPE_CHECKING:
+    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.protocols import Statistics
+
+_LETTERS = 1000
+"""Dead letters that are counted at most."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("stats")(stats)
+
+
+def stats(*, as_json: JsonOption = False) -> None:
+    """Count tickets, and show what each step took and cost.
+
+    Costs are those of the saved outputs, at the prices of TICKETCTL_AI_PRICES.
+
+    Piped, the lines are: tickets, status, number; oldest_new, time; queue, messages, dead letters; step, name,
+    provider, runs, mean ms, 95th percentile ms, input tokens, output tokens, cost; cost, total.
+    """
+    from ticketctl.runtime import open_operator_resources
+
+    async def work(resources: "OperatorResources") -> "tuple[Statistics, int, int]":
+        queue = resources.queue
+        return (
+            await resources.operations.get_statistics(),
+            await queue.count_backlog(),
+            len(await queue.list_dead_letters(_LETTERS)),
+        )
+
+    statistics, backlog, dead = run_with(open_operator_resources, work)
+    form = _with_costs(msgspec.to_builtins(statistics))
+    if as_json:
+        output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}})
+        return
+    output.print_rows(("tickets", status.value, number) for status, number in statistics.tickets.items())
+    output.print_rows([("oldest_new", timestamps.iso(statistics.oldest_new)), ("queue", backlog, dead)])
+    output.print_rows(
+        (
+            "step",
+            step["step"],
+            step["provider"],
+            step["runs"],
+            f"{step['mean_ms']:.1f}",
+            f"{step['p95_ms']:.1f}",
+            step["input_tokens"],
+            step["output_tokens"],
+            output.amount(step["cost"]),
+        )
+        for step in form["steps"]
+    )
+    output.print_rows([("cost", output.amount(form["cost"]))])
+
+
+def _with_costs(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON form with the cost of each model, each step and all steps; None if a price is unknown."""
+    from ticketctl.tickets.pricing import compute_cost, parse_prices, sum_costs
+
+    prices = parse_prices(load_settings())
+    for step in form["steps"]:
+        for used in step["models"]:
+            used["cost"] = compute_cost(prices, used["model"], used["input_tokens"], used["output_tokens"])
+        step["cost"] = sum_costs(used["cost"] for used in step["models"])
+    return form | {"cost": sum_costs(step["cost"] for step in form["steps"])}
