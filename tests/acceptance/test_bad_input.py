@@ -145,8 +145,8 @@ def test_the_same_key_again(ticketctl: Program, rows: Callable[[], str]) -> None
         ("0", NOT_FOUND, "there is no ticket 0"),
         ("-1", NOT_FOUND, "there is no ticket -1"),
         (str(2**63), NOT_FOUND, f"there is no ticket {2**63}"),
-        ("true", USAGE, "a valid integer"),
-        ("1.5", USAGE, "a valid integer"),
+        ("true", USAGE, "'true' is not a whole number"),
+        ("1.5", USAGE, "'1.5' is not a whole number"),
     ],
 )
 def test_a_ticket_that_there_is_not(
@@ -163,11 +163,12 @@ def test_no_ticket_is_tried_again(ticketctl: Program, number: str) -> None:
 CALLS: list[tuple[tuple[str, ...], str]] = [
     (("event",), "name tickets, or a status"),
     (("event", "1", "--status", "new"), "name tickets, or a status"),
-    (("event", "--status", "bogus"), "there is no status bogus"),
+    (("event", "--status", "bogus"), "'bogus' is not one of new, processing,"),
     (("event", "--status", "new"), "no ticket is new"),
     (("event", "--status", "new", "--limit", "0"), "cannot have 0 tickets"),
-    (("list", "--status", "bogus"), "there is no status bogus"),
-    (("list", "--sort", "subject"), "no order subject"),
+    (("list", "--status", "bogus"), "'bogus' is not one of new, processing,"),
+    (("list", "--priority", "bogus"), "'bogus' is not one of low, normal, high, urgent"),
+    (("list", "--sort", "subject"), "'subject' is not one of -created, created"),
     (("list", "--limit", "0"), "cannot have 0 tickets"),
     (("list", "--limit", "1001"), "cannot have 1001 tickets"),
     (("list", "--since", "yesterday"), "since cannot be 'yesterday'"),
@@ -175,14 +176,15 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
     (("list", "--after", "nonsense"), "the cursor"),
     (("list", "--search", "!!!"), "no words"),
     (("list", "--search", "x" * 1001), "the search has 1,001 characters"),
-    (("process", "-", "--times", "0"), "greater than or equal to 1"),
-    (("process", "-", "--times", "many"), "a valid integer"),
+    (("process", "-", "--times", "0"), "0 is less than 1"),
+    (("process", "-", "--times", "many"), "'many' is not a whole number"),
     (("process", "-", "--pool", "puddle"), ", ".join(POOLS)),
     (("process", "-", "--loop", "knot"), ", ".join(LOOPS)),
     (("process",), "missing argument"),
     (("process", "-", "--bogus"), "no such option"),
     (("show",), "missing argument"),
-    (("bogus",), "no such command"),
+    (("bogus",), "there is no command 'bogus'"),
+    (("lst",), "did you mean list or set?"),
 ]
 
 

@@ -163,7 +163,7 @@ def test_a_port_that_is_taken_is_told(ticketctl: Program) -> None:
         (["--host", "\x1b[31m"], USAGE, "there is no host \\x1b[31m"),
         (["--host", "a" * 300], USAGE, "there is no host"),
         (["--port", "65536"], USAGE, "--port"),
-        (["--pool", "bigger"], USAGE, "there is no pool"),
+        (["--pool", "bigger"], USAGE, "'bigger' is not one of null, queue,"),
         (["--host", "0.0.0.0"], CONFIG, "without tokens"),  # noqa: S104 - refused
         (["--host", "::"], CONFIG, "without tokens"),
         (["--host", ""], CONFIG, "without tokens"),

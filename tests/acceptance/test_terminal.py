@@ -160,7 +160,7 @@ class TestLooks:
     def test_the_same_key_again_says_so(self, ticketctl: Program) -> None:
         ticketctl("create", "Fire", "--idempotency-key", "k")
         shown = ticketctl.on_terminal("create", "Fire", "--idempotency-key", "k").out
-        assert "was there already" in shown
+        assert "existed already" in shown
 
     def test_an_empty_list_says_how_to_fill_it(self, ticketctl: Program) -> None:
         assert "ticketctl create" in ticketctl.on_terminal("list").out

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from ticketctl.cli import error_reporting
+from ticketctl.cli import error_reporting, parameters
 from ticketctl.cli.lazy_group import LazyGroup
 
 EPILOG = """\
@@ -71,7 +71,9 @@ def run(arguments: Sequence[str]) -> int:
             setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - it is open as long as the program runs
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream at the edge
     try:
-        result = get_command(app)(list(arguments), standalone_mode=False)
+        program = get_command(app)
+        parameters.adapt(program)
+        result = program(list(arguments), standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         result = error_reporting.INTERRUPTED

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 class LazyGroup(TyperGroup):
     """The commands of `command_index`, each loaded by its name."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        parameters.adapt(self)
-
     def list_commands(self, ctx: "Context") -> list[str]:  # noqa: ARG002 - as Typer calls it
         """Return the names of the commands, in the order of the help."""
         return list(COMMANDS)

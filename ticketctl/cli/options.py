@@ -15,6 +15,8 @@ from ticketctl.tickets.statuses import TicketStatus
 
 POOL_NAMES = (*POOLS, *ALIASES)
 STATUSES = tuple(status.value for status in TicketStatus)
+_SHOWN_IN_LINE = 64
+"""Characters of all choices together that fit beside the option in a terminal of 80 columns."""
 
 
 def choice(names: Sequence[str] | Callable[[], Sequence[str]], *declarations: str, **settings: Any) -> Any:
@@ -32,9 +34,13 @@ def choice(names: Sequence[str] | Callable[[], Sequence[str]], *declarations: st
                 raise typer.BadParameter(f"{one!r} is not one of {', '.join(known)}")
         return value
 
+    metavar: str = _Choices(read)
+    if not callable(names) and len("|".join(names)) > _SHOWN_IN_LINE:
+        metavar = "NAME"
+        settings["help"] += f" One of: {', '.join(names)}."
     return typer.Option(
         *declarations,
-        metavar=_Choices(read),
+        metavar=metavar,
         callback=check,
         autocompletion=lambda: list(read()),
         show_default=False,
@@ -65,12 +71,12 @@ TicketIdArgument = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PoolOption = Annotated[
-    str | None, choice(POOL_NAMES, "--pool", help="The pool strategy. Default: TICKETCTL_POOL, else null.")
+    str | None, choice(POOL_NAMES, "--pool", help="The pool strategy; default TICKETCTL_POOL, else null.")
 ]
 ServerPoolOption = Annotated[
     str | None,
     choice(
-        POOL_NAMES, "--pool", help="The pool strategy. Default: TICKETCTL_SERVER_POOL, else queue-pre-ping."
+        POOL_NAMES, "--pool", help="The pool strategy; default TICKETCTL_SERVER_POOL, else queue-pre-ping."
     ),
 ]
 LoopOption = Annotated[

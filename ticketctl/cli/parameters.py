@@ -24,16 +24,28 @@ _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "fals
 def adapt(command: Any) -> None:
     """Convert values, and name types in the help, by this module in a command and all its subcommands."""
     for parameter in command.params:
-        converter = _Converter(parameter.type_descriptor)
-        # Typer asks the parameter itself for its converter each time it parses a value
-        parameter.get_runtime_param = lambda converter=converter: converter
-        if parameter.metavar is None:
-            parameter.metavar = converter.type_name
-        if parameter.param_type_name == "argument":
-            # an argument's metavar is its name; Typer would show Python's type behind it
-            parameter.display_type_rich = lambda ctx: None  # noqa: ARG005 - as Typer calls it
+        _adapt_parameter(parameter)
+    make_help_option = command.get_help_option
+
+    def get_help_option(context: Any) -> Any:
+        # Typer makes --help when it first parses; it is not among the command's parameters
+        return _adapt_parameter(make_help_option(context))
+
+    command.get_help_option = get_help_option
     for subcommand in getattr(command, "commands", {}).values():
         adapt(subcommand)
+
+
+def _adapt_parameter(parameter: Any) -> Any:
+    converter = _Converter(parameter.type_descriptor)
+    # Typer asks the parameter itself for its converter each time it parses a value
+    parameter.get_runtime_param = lambda: converter
+    if parameter.metavar is None:
+        parameter.metavar = converter.type_name
+    if parameter.param_type_name == "argument":
+        # an argument's metavar is its name; Typer would show Python's type behind it
+        parameter.display_type_rich = lambda ctx: None  # noqa: ARG005 - as Typer calls it
+    return parameter
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is known to go wrong with warm starts, from the source alone; nothing of yours is run.
+    """Check code and settings for warm-start problems.
 
     Looks at Python files, at the versions of installed libraries, and at ticketctl's own settings. The exit status
     is 8 where something is found that breaks.
