@@ -7,17 +7,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ticketctl.errors import ConfigError, InvalidInputError, TicketctlError
-from ticketctl.queues.environment import Environment, EnvironmentFailedError, Function
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import read_batch_response
 from ticketctl.tickets.protocols import Delivery, TicketQueue
+from ticketctl.warmstart.runner.local_function import InvocationFailedError
 
 Result = TypeVar("Result")
 
@@ -63,23 +63,44 @@ class QueueRetry:
     error: TicketctlError
 
 
+class WarmFunction(Protocol):
+    """A Lambda function in one execution environment, whose process is replaced after it ended."""
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process; None while there is none."""
+
+    @property
+    def metered(self) -> float | None:
+        """What all its processes have consumed so far; None: unknown."""
+
+    async def start(self) -> bool:
+        """Start a process unless one is alive; return whether a new one was started."""
+
+    async def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:  # noqa: ASYNC109 Lambda's term
+        """Return the handler's response. Raises InvocationFailedError; the process is killed after `timeout` seconds."""
+
+    async def stop(self) -> None:
+        """End the process."""
+
+
 MappingEvent: TypeAlias = EnvironmentStarted | BatchReceived | BatchSettled | QueueRetry
 
 
 @dataclass(slots=True)
 class EventSourceMapping:
-    """Polls `queue` and invokes `function` until `stop` is called or, with `drain`, the queue is empty.
+    """Polls `queue` and invokes functions until `stop` is called or, with `drain`, the queue is empty.
 
-    `on_event` is called for every event.
+    `make_function` is called once per concurrent execution environment; `on_event` for every event.
     """
 
     queue: TicketQueue
-    function: Function
+    make_function: Callable[[], WarmFunction]
     settings: Settings
     on_event: Callable[[MappingEvent], None]
     drain: bool = False
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _environments: list[Environment] = field(default_factory=list)
+    _functions: list[WarmFunction] = field(default_factory=list)
 
     @property
     def is_stopping(self) -> bool:
@@ -88,8 +109,8 @@ class EventSourceMapping:
 
     @property
     def spent(self) -> float | None:
-        """The cost of all environments so far, as the function's meter reports it; None: unknown."""
-        spent = [environment.spent for environment in self._environments]
+        """The cost of all environments so far, as the functions' meters report it; None: unknown."""
+        spent = [function.metered for function in self._functions]
         return None if None in spent else sum(filter(None, spent))
 
     def stop(self) -> None:
@@ -102,34 +123,34 @@ class EventSourceMapping:
         Raises:
             ConfigError: An environment cannot be started.
         """
-        self._environments = [Environment(self.function) for _ in range(self.settings.concurrency)]
+        self._functions = [self.make_function() for _ in range(self.settings.concurrency)]
         try:
             async with asyncio.TaskGroup() as group:
-                for environment in self._environments:
-                    group.create_task(self._serve(environment))
+                for function in self._functions:
+                    group.create_task(self._serve(function))
         except ExceptionGroup as group_error:
             first = group_error.exceptions[0]  # the task group cancelled the others because of it
-            if not isinstance(first, EnvironmentFailedError):
+            if not isinstance(first, InvocationFailedError):
                 raise first from None
             raise ConfigError(
                 f"the worker cannot be started: {first}", hint="read what it wrote on stderr"
             ) from first
 
-    async def _serve(self, environment: Environment) -> None:
+    async def _serve(self, function: WarmFunction) -> None:
         started = 0
         try:
             while not self.is_stopping:
-                if await _start_environment(environment) and environment.pid is not None:
-                    self.on_event(EnvironmentStarted(environment.pid, again=started > 0))
+                if await _start_environment(function) and function.pid is not None:
+                    self.on_event(EnvironmentStarted(function.pid, again=started > 0))
                     started += 1
                 received_at = time.monotonic()
                 deliveries = await self._receive_batch()
                 if deliveries:
-                    await self._invoke(environment, deliveries, received_at)
+                    await self._invoke(function, deliveries, received_at)
                 elif self.drain and await self._retry(self.queue.count_backlog) == 0:
                     return
         finally:
-            await environment.stop()
+            await function.stop()
 
     async def _receive_batch(self) -> list[Delivery]:
         """Receive a batch; with a batching window, wait for it to fill."""
@@ -150,7 +171,7 @@ class EventSourceMapping:
         return await self._retry(receive) or ()
 
     async def _invoke(
-        self, environment: Environment, deliveries: Sequence[Delivery], received_at: float
+        self, function: WarmFunction, deliveries: Sequence[Delivery], received_at: float
     ) -> None:
         self.on_event(BatchReceived(deliveries))
         visible_at = received_at + self.settings.visibility_timeout * (1 - _SETTLE_SHARE)
@@ -158,9 +179,9 @@ class EventSourceMapping:
         event = {"Records": [delivery.record for delivery in deliveries]}
         started, error = time.monotonic(), None
         try:
-            response = await environment.invoke(event, seconds)
+            response = await function.invoke(event, seconds)
             failed = read_batch_response(response, {delivery.message_id for delivery in deliveries})
-        except (EnvironmentFailedError, InvalidInputError) as problem:
+        except (InvocationFailedError, InvalidInputError) as problem:
             failed, error = frozenset(delivery.message_id for delivery in deliveries), str(problem)
         done = [delivery for delivery in deliveries if delivery.message_id not in failed]
         returned = [delivery for delivery in deliveries if delivery.message_id in failed]
@@ -188,11 +209,11 @@ class EventSourceMapping:
                     await self._stopping.wait()
 
 
-async def _start_environment(environment: Environment) -> bool:
+async def _start_environment(function: WarmFunction) -> bool:
     """Start the environment unless it is running, with a few attempts; return True where it is a new process."""
     for pause in _START_PAUSES:
         try:
-            return await environment.start()
-        except EnvironmentFailedError:
+            return await function.start()
+        except InvocationFailedError:
             await asyncio.sleep(pause)
-    return await environment.start()
+    return await function.start()

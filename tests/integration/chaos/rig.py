@@ -3,15 +3,16 @@
 import os
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tests.integration.chaos.sabotage import Sabotage
 from ticketctl import event_loops, settings
 from ticketctl.errors import QueueError
-from ticketctl.queues.environment import Function
-from ticketctl.queues.event_source_mapping import EventSourceMapping, Happening, Started
+from ticketctl.queues.event_source_mapping import EnvironmentStarted, EventSourceMapping, MappingEvent
 from ticketctl.runtime import Database, open_operator_resources
 from ticketctl.tickets.protocols import Delivery, TicketQueue
+from ticketctl.warmstart.runner.local_function import LocalFunction
 
 HANDLER = "tests.integration.chaos.handler:handler"
 
@@ -56,14 +57,16 @@ async def main() -> None:
     """Drain the queue that the settings name."""
     loaded, sabotage = settings.load(os.environ), Sabotage()
 
-    def tell(happening: Happening) -> None:
-        if isinstance(happening, Started):
-            sabotage.note("started", environment=happening.pid)
+    def record(event: MappingEvent) -> None:
+        if isinstance(event, EnvironmentStarted):
+            sabotage.note("started", environment=event.pid)
 
     async with open_operator_resources(Database(loaded, embedded=False)) as resources:
         queue: Any = SabotagedQueue(resources.queue, sabotage)
-        function = Function(handler=HANDLER, variables=settings.to_environment(loaded), quiet=True)
-        await EventSourceMapping(queue, function, loaded, tell, drain=True).run()
+        make_function = partial(
+            LocalFunction, HANDLER, name="worker", environment=settings.to_environment(loaded), is_quiet=True
+        )
+        await EventSourceMapping(queue, make_function, loaded, record, drain=True).run()
 
 
 if __name__ == "__main__":

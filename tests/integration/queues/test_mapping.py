@@ -3,15 +3,15 @@
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import NOON
 from ticketctl.errors import ConfigError, QueueError
-from ticketctl.queues.environment import Function
 from ticketctl.queues.event_source_mapping import (
     BatchSettled,
     EnvironmentStarted,
@@ -22,7 +22,9 @@ from ticketctl.queues.event_source_mapping import (
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import build_record
 from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
+from ticketctl.warmstart.runner.local_function import LocalFunction
 
+HANDLERS = "tests.integration.queues.handlers"
 SETTINGS = Settings(batch_size=3, function_timeout=20, visibility_timeout=60)
 
 
@@ -71,6 +73,17 @@ class QueueInMemory:
         return Delivery(message_id=message_id, receipt=message_id, receive_count=count, record=record)
 
 
+def local_function(handler: str, seen: Path, meter: str | None = None) -> Callable[[], LocalFunction]:
+    return partial(
+        LocalFunction,
+        f"{HANDLERS}:{handler}",
+        name="tickets",
+        environment={"SEEN": str(seen)},
+        is_quiet=True,
+        meter=meter,
+    )
+
+
 @pytest.fixture
 def seen(tmp_path: Path) -> Path:
     return tmp_path / "seen"
@@ -80,9 +93,7 @@ async def drain(
     queue: QueueInMemory, handler: str, seen: Path, settings: Settings = SETTINGS
 ) -> list[MappingEvent]:
     happenings: list[MappingEvent] = []
-    function = Function(
-        handler=f"tests.integration.queues.handlers:{handler}", variables={"SEEN": str(seen)}, quiet=True
-    )
+    function = local_function(handler, seen)
     await EventSourceMapping(queue, function, settings, happenings.append, drain=True).run()
     return happenings
 
@@ -159,9 +170,7 @@ async def test_a_handler_that_cannot_be_imported_is_an_error(seen: Path) -> None
 
 async def test_being_told_to_stop_finishes_the_batch_and_takes_no_more(seen: Path) -> None:
     queue = QueueInMemory(30)
-    function = Function(
-        handler="tests.integration.queues.handlers:works", variables={"SEEN": str(seen)}, quiet=True
-    )
+    function = local_function("works", seen)
 
     def tell(happening: MappingEvent) -> None:
         if isinstance(happening, BatchSettled):
@@ -175,9 +184,7 @@ async def test_being_told_to_stop_finishes_the_batch_and_takes_no_more(seen: Pat
 
 async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_batch(seen: Path) -> None:
     queue, killed = QueueInMemory(6), list[int]()
-    function = Function(
-        handler="tests.integration.queues.handlers:works", variables={"SEEN": str(seen)}, quiet=True
-    )
+    function = local_function("works", seen)
 
     def tell(happening: MappingEvent) -> None:
         if isinstance(happening, BatchSettled) and not killed:
@@ -188,13 +195,6 @@ async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_ba
     assert sorted(queue.deleted) == [str(n) for n in range(6)]
 
 
-def metered(seen: Path) -> Function:
-    module = "tests.integration.queues.handlers"
-    return Function(
-        handler=f"{module}:works", variables={"SEEN": str(seen)}, quiet=True, meter=f"{module}:spent"
-    )
-
-
 @pytest.mark.parametrize(("messages", "spent"), [(7, 0.75), (12, None)])
 async def test_what_is_spent_is_counted_while_it_can_be_known(
     seen: Path, messages: int, spent: float | None
@@ -202,7 +202,11 @@ async def test_what_is_spent_is_counted_while_it_can_be_known(
     told: list[float | None] = []
     queue = QueueInMemory(messages)
     mapping = EventSourceMapping(
-        queue, metered(seen), SETTINGS, lambda _: told.append(mapping.spent), drain=True
+        queue,
+        local_function("works", seen, meter=f"{HANDLERS}:spent"),
+        SETTINGS,
+        lambda _: told.append(mapping.spent),
+        drain=True,
     )
     await mapping.run()
     assert (told[0], mapping.spent) == (0, spent)
@@ -213,7 +217,9 @@ async def test_what_is_spent_is_not_forgotten_with_a_process(seen: Path) -> None
         if isinstance(happening, BatchSettled) and happening.error is None:
             os.kill(int(calls_in(seen)[-1][0]), signal.SIGKILL)
 
-    mapping = EventSourceMapping(QueueInMemory(7), metered(seen), SETTINGS, tell, drain=True)
+    mapping = EventSourceMapping(
+        QueueInMemory(7), local_function("works", seen, meter=f"{HANDLERS}:spent"), SETTINGS, tell, drain=True
+    )
     await mapping.run()
     calls = calls_in(seen)
     assert len({pid for pid, *_ in calls}) > 1

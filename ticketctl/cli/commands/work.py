@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ticketctl.runtime import Database, OperatorResources
     from ticketctl.tickets.protocols import Delivery
 
+FUNCTION_NAME = "ticketctl-worker"
 HANDLER = "ticketctl.worker:handler"
 METER = "ticketctl.worker:spent"
 FLUSH_EVERY = 5.0
@@ -97,17 +99,22 @@ async def _work(
 ) -> float | None:
     """Work until told to stop, and answer what was spent; None where nobody can know."""
     from ticketctl.ai.budget import Budget
-    from ticketctl.queues.environment import Function
     from ticketctl.queues.event_source_mapping import EventSourceMapping
     from ticketctl.runtime import open_operator_resources, resources
     from ticketctl.settings import to_environment
     from ticketctl.tickets.pricing import parse_prices
+    from ticketctl.warmstart.runner.local_function import LocalFunction
 
     settings = found.settings
     # what is wrong in the worker's settings is told before it starts
     resources(settings, Budget(parse_prices(settings), budget))
-    function = Function(
-        handler=HANDLER, variables=to_environment(settings), quiet=output.on_terminal(), meter=METER
+    make_function = partial(
+        LocalFunction,
+        HANDLER,
+        name=FUNCTION_NAME,
+        environment=to_environment(settings),
+        is_quiet=output.on_terminal(),
+        meter=METER,
     )
 
     def on_event(event: "MappingEvent") -> None:
@@ -118,7 +125,7 @@ async def _work(
 
     async with open_operator_resources(found) as opened:
         await opened.queue.count_backlog()  # a queue that is not there is an error now, and trouble later
-        event_source_mapping = EventSourceMapping(opened.queue, function, settings, on_event, drain)
+        event_source_mapping = EventSourceMapping(opened.queue, make_function, settings, on_event, drain)
         if _is_over(0.0, budget):
             event_source_mapping.stop()
         await _flush(opened, reporter)
