@@ -88,18 +88,22 @@ def program(folder: Path, url: str, arn: str, *arguments: str) -> "subprocess.Co
 
 
 class TestSecrets:
-    async def test_the_form_of_rds_says_who_logs_in(self, secured: Secured, store: Store, role: str) -> None:
+    async def test_an_rds_secret_contains_user_and_password(
+        self, secured: Secured, store: Store, role: str
+    ) -> None:
         async with environment(settings(secured, store(rds_form(role, FIRST)))) as connections:
             assert await who(connections) == role
             assert await who(connections, unpooled=True) == role
 
-    async def test_a_plain_text_is_the_password_of_the_urls_user(
+    async def test_a_plain_text_secret_is_the_password_of_the_urls_user(
         self, secured: Secured, store: Store, role: str
     ) -> None:
         async with environment(settings(secured, store(FIRST), user=role)) as connections:
             assert await who(connections) == role
 
-    async def test_it_is_asked_for_once(self, secured: Secured, secrets, store: Store, role: str) -> None:
+    async def test_the_secret_is_fetched_once(
+        self, secured: Secured, secrets, store: Store, role: str
+    ) -> None:
         arn = store(rds_form(role, FIRST))
         async with environment(settings(secured, arn)) as connections:
             await who(connections)
@@ -118,7 +122,7 @@ class TestSecrets:
             secrets.put_secret_value(SecretId=arn, SecretString=rds_form(role, SECOND))
             assert await who(connections) == role
 
-    def test_a_wrong_one_is_never_shown(
+    def test_a_refused_password_is_never_shown(
         self, secured: Secured, store: Store, role: str, tmp_path: Path
     ) -> None:
         chosen = settings(secured, store(rds_form(role, SECOND)))
@@ -129,25 +133,27 @@ class TestSecrets:
         assert "Traceback" in told.stderr
         assert SECOND not in told.stderr + told.stdout
 
-    def test_psql_gets_it_too(self, secured: Secured, store: Store, role: str, tmp_path: Path) -> None:
+    def test_psql_uses_the_secret(self, secured: Secured, store: Store, role: str, tmp_path: Path) -> None:
         url = f"postgresql://localhost:{secured.port}/postgres?{secured.verified}"
         arn = store(rds_form(role, FIRST))
         told = program(tmp_path, url, arn, "db", "shell", "-Atc", "select current_user")
         assert (told.stdout, told.stderr) == (f"{role}\n", "")
 
-    def test_one_that_is_not_there(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
+    def test_an_unknown_secret_is_a_database_error(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
         arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none-AbCdEf"
         with pytest.raises(DatabaseError, match=r"Secrets Manager gave no password .*ResourceNotFound"):
             event_loops.run(current_revision(Database(settings(secured, arn), embedded=False)))
 
     @pytest.mark.parametrize("secret", ['{"username": "ada"}', '{"password": 5}', '{"password": ""}'])
-    def test_one_without_a_password(self, secured: Secured, store: Store, secret: str) -> None:
+    def test_a_secret_without_password_is_a_config_error(
+        self, secured: Secured, store: Store, secret: str
+    ) -> None:
         with pytest.raises(ConfigError, match="the secret holds no password"):
             event_loops.run(current_revision(Database(settings(secured, store(secret)), embedded=False)))
 
 
 class TestIam:
-    def test_the_token_is_the_password(self, secured: Secured, role: str, monkeypatch) -> None:
+    def test_the_iam_token_is_the_password(self, secured: Secured, role: str, monkeypatch) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         chosen = Settings(database_url=secured.url(secured.verified, user=role), database_iam=True)
         logins = make_credential_cache(Address.parse(chosen.database_url), chosen)
@@ -157,7 +163,7 @@ class TestIam:
         secured.sql(f"alter role {role} password '{token}'")
         assert event_loops.run(current_revision(Database(chosen, embedded=False))) == REVISION
 
-    def test_without_credentials_to_sign_with(self, secured: Secured, monkeypatch) -> None:
+    def test_missing_aws_credentials_are_reported(self, secured: Secured, monkeypatch) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         chosen = Settings(database_url=secured.url(secured.verified, user="unsigned"), database_iam=True)

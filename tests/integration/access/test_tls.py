@@ -63,13 +63,15 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestRefused:
     @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-    def test_a_certificate_of_another_authority(self, secured: Secured, stranger: Path, mode: str) -> None:
+    def test_a_certificate_of_an_untrusted_authority_is_refused(
+        self, secured: Secured, stranger: Path, mode: str
+    ) -> None:
         url = secured.url(f"sslmode={mode}&sslrootcert={stranger}", password=PASSWORD)
         with pytest.raises(DatabaseError, match=r"cannot be trusted: .*certificate verify failed") as raised:
             use(url)
         assert "sslrootcert must name the authority" in str(raised.value.hint)
 
-    def test_a_certificate_for_another_host(self, secured: Secured) -> None:
+    def test_a_certificate_for_another_host_is_refused(self, secured: Secured) -> None:
         url = secured.url(secured.verified, host="127.0.0.1", password=PASSWORD)
         with pytest.raises(
             DatabaseError, match=r"cannot be trusted: .*not valid for '127\.0\.0\.1'"
@@ -78,7 +80,7 @@ class TestRefused:
         assert "the host by the name in it" in str(raised.value.hint)
 
     @pytest.mark.parametrize("mode", ["require", "verify-full&sslrootcert=system"])
-    def test_a_server_without_tls(self, server: str, mode: str) -> None:
+    def test_a_server_without_tls_is_refused(self, server: str, mode: str) -> None:
         sockets = Path(parse_qs(urlsplit(server).query)["host"][0])
         with tcp_proxy(sockets / ".s.PGSQL.5432") as port:
             url = f"postgresql://postgres@127.0.0.1:{port}/ticketctl"

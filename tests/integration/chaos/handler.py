@@ -59,9 +59,9 @@ class SabotagedStore:
         return finished
 
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
-        self._sabotage.at("before-give-back")
+        self._sabotage.at("before-release")
         await self._store.release(failures, token=token, environment_id=environment_id)
-        self._sabotage.at("after-give-back")
+        self._sabotage.at("after-release")
 
 
 class SlowProvider(FakeProvider):

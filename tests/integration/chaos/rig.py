@@ -40,9 +40,9 @@ class SabotagedQueue:
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         self._refuse()
-        self._sabotage.at("before-return")
+        self._sabotage.at("before-queue-release")
         await self._queue.release(deliveries)
-        self._sabotage.at("after-return")
+        self._sabotage.at("after-queue-release")
 
     async def count_backlog(self) -> int:
         return await self._queue.count_backlog()

@@ -25,12 +25,18 @@ CHILD_POINTS = (
     "after-respond",
     "before-finish",
     "after-finish",
-    "before-give-back",
-    "after-give-back",
+    "before-release",
+    "after-release",
     "before-answer",
 )
 """Every await of the worker, before and after."""
-PARENT_POINTS = ("after-receive", "before-delete", "after-delete", "before-return", "after-return")
+PARENT_POINTS = (
+    "after-receive",
+    "before-delete",
+    "after-delete",
+    "before-queue-release",
+    "after-queue-release",
+)
 """Every await of the event source mapping on its queue."""
 
 

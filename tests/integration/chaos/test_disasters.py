@@ -33,7 +33,7 @@ def test_an_environment_is_killed_while_it_holds_a_lease(run: Any, chance: rando
 
 
 @pytest.mark.parametrize("copies", [2, 3])
-def test_each_message_comes_several_times_at_once_and_out_of_order(
+def test_duplicate_and_reordered_messages_are_processed_once(
     run: Any, chance: random.Random, copies: int
 ) -> None:
     run.plan(seed=chance.randrange(1000))
@@ -44,7 +44,7 @@ def test_each_message_comes_several_times_at_once_and_out_of_order(
     run.check(tickets=TICKETS)
 
 
-def test_the_queue_refuses(run: Any, chance: random.Random) -> None:
+def test_failing_queue_calls_lose_nothing(run: Any, chance: random.Random) -> None:
     run.plan(seed=chance.randrange(1000), refusals=0.3)
     run.make(TICKETS)
     run.drain()
@@ -52,7 +52,9 @@ def test_the_queue_refuses(run: Any, chance: random.Random) -> None:
     assert any(line["what"] == "refused" for line in run.journal)
 
 
-def test_a_worker_freezes_past_lease_and_visibility_and_wakes(run: Any, chance: random.Random) -> None:
+def test_a_worker_that_freezes_past_its_lease_changes_nothing_afterwards(
+    run: Any, chance: random.Random
+) -> None:
     run.plan(seed=chance.randrange(1000), latency=0.5)
     run.make(TICKETS)
     frozen = run.start(CONCURRENCY="1")
@@ -74,9 +76,7 @@ def test_a_worker_freezes_past_lease_and_visibility_and_wakes(run: Any, chance: 
     run.check(tickets=TICKETS, zombies=3 * held)
 
 
-async def test_a_transaction_frozen_in_the_middle_of_a_claim_hangs_nothing_else(
-    run: Any, chance: random.Random
-) -> None:
+async def test_a_frozen_transaction_blocks_only_its_own_tickets(run: Any, chance: random.Random) -> None:
     run.plan(seed=chance.randrange(1000))
     run.make(TICKETS)
     stranger = await asyncpg.connect(run.url)
@@ -91,7 +91,9 @@ async def test_a_transaction_frozen_in_the_middle_of_a_claim_hangs_nothing_else(
     run.check(tickets=TICKETS)
 
 
-def test_the_database_restarts_in_mid_batch(run: Any, chance: random.Random, server_home: Path) -> None:
+def test_a_database_restart_during_a_batch_loses_nothing(
+    run: Any, chance: random.Random, server_home: Path
+) -> None:
     run.plan(seed=chance.randrange(1000), latency=0.2)
     run.make(TICKETS)
     process = run.start()

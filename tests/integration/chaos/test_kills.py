@@ -10,7 +10,7 @@ from tests.integration.chaos.sabotage import CHILD_POINTS, PARENT_POINTS
 pytestmark = pytest.mark.chaos
 TICKETS = 30
 KILLS = 2
-RARE = ("before-give-back", "after-give-back", "before-return", "after-return")
+RARE = ("before-release", "after-release", "before-queue-release", "after-queue-release")
 """Points that only a batch with a failure comes to."""
 
 UNSAVED = {"after-classify": 2, "after-extract": 2, "after-respond": 1}

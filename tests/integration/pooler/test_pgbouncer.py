@@ -81,7 +81,7 @@ def calls() -> Iterator[Calls]:
 
 
 @pytest.mark.parametrize("autocommit", [True, False], ids=["autocommit", "transactions"])
-def test_several_processes_at_once_are_answered_rightly(
+def test_concurrent_processes_get_correct_results_through_pgbouncer(
     calls: Calls, pooled_url: str, *, autocommit: bool
 ) -> None:
     assert calls(url=pooled_url, pool="pgbouncer", autocommit=autocommit) == {"ok": CALLS}
@@ -97,7 +97,7 @@ def test_several_processes_at_once_are_answered_rightly(
         ("unique-names", True, "does not exist"),
     ],
 )
-def test_other_pools_meet_statements_of_other_backends(
+def test_other_pools_fail_on_statements_of_other_backends(
     calls: Calls, pooled_url: str, pool: str, *, autocommit: bool, text: str
 ) -> None:
     """Which backend a call gets is chance, and so is the text: it is waited for."""

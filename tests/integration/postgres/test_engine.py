@@ -36,7 +36,7 @@ async def backend(connections: Connections, *, unpooled: bool = False) -> int:
     return pid
 
 
-async def test_a_pool_keeps_as_many_connections_as_are_used_at_once(
+async def test_a_pool_keeps_as_many_connections_as_were_used_concurrently(
     open_connections: Open, settled: Callable[[str, int], int]
 ) -> None:
     all_at_once = asyncio.Barrier(8)
@@ -51,9 +51,7 @@ async def test_a_pool_keeps_as_many_connections_as_are_used_at_once(
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-async def test_no_more_connections_at_a_time_than_the_settings_allow(
-    open_connections: Open, limit: int
-) -> None:
+async def test_max_connections_limits_concurrent_connections(open_connections: Open, limit: int) -> None:
     held = most = 0
     full = asyncio.Event()
 
@@ -73,7 +71,7 @@ async def test_no_more_connections_at_a_time_than_the_settings_allow(
     assert most == limit
 
 
-async def test_a_connection_apart_is_one_that_no_pool_has_touched(open_connections: Open) -> None:
+async def test_an_unpooled_connection_does_not_come_from_the_pool(open_connections: Open) -> None:
     async with open_connections() as connections:
         pooled = await backend(connections)
         assert await backend(connections) == pooled
@@ -86,19 +84,21 @@ async def test_the_null_pool_keeps_no_connection(open_connections: Open) -> None
         assert await backend(connections) != await backend(connections)
 
 
-async def test_every_statement_stands_for_itself(open_connections: Open, ask: Callable[[str], str]) -> None:
+async def test_each_statement_is_committed_by_itself(
+    open_connections: Open, ask: Callable[[str], str]
+) -> None:
     async with open_connections() as connections, connections.acquire() as connection:
         await connection.execute(text("insert into tickets (subject) values ('x')"))
         assert ask("select count(*) from tickets") == "1"
 
 
-async def test_the_server_knows_the_connection_by_its_name(open_connections: Open) -> None:
+async def test_connections_carry_the_application_name(open_connections: Open) -> None:
     async with open_connections(application_name="mine") as connections, connections.acquire() as connection:
         assert await connection.scalar(text("show application_name")) == "mine"
 
 
 @pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
-async def test_a_statement_that_takes_too_long_is_given_up(open_connections: Open, pool: str) -> None:
+async def test_a_slow_statement_times_out(open_connections: Open, pool: str) -> None:
     async with open_connections(pool, store_timeout=0.2) as connections:
         with pytest.raises(TimeoutError, match=r"the database did not answer within 0\.2 s"):
             async with connections.acquire() as connection:
@@ -107,7 +107,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(open_connections: Ope
 
 
 @pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
-async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, pool: str) -> None:
+async def test_a_statement_on_a_stopped_backend_times_out(open_connections: Open, pool: str) -> None:
     """It answers nothing and closes nothing: only a bound from outside ends the wait."""
     stopped: list[int] = []
 
@@ -126,21 +126,21 @@ async def test_a_backend_that_is_stopped_is_given_up(open_connections: Open, poo
             os.kill(stopped[0], signal.SIGCONT)
 
 
-async def test_an_engines_first_connection_asks_the_server_nothing_of_its_own(open_connections: Open) -> None:
+async def test_the_first_connection_runs_no_queries_of_its_own(open_connections: Open) -> None:
     asked = "select statement from pg_prepared_statements"
     async with open_connections("queue") as connections, connections.acquire() as connection:
         assert (await connection.execute(text(asked))).scalars().all() == [asked]
         assert connection.dialect.server_version_info >= (14,)
 
 
-async def test_an_error_of_ones_own_is_not_taken_for_the_databases(open_connections: Open) -> None:
+async def test_an_error_of_the_caller_is_raised_unchanged(open_connections: Open) -> None:
     async with open_connections() as connections:
         with pytest.raises(TimeoutError, match="of my own"):
             async with connections.acquire():
                 raise TimeoutError("of my own")
 
 
-async def test_a_connection_is_handed_to_who_waits_and_then_closed(
+async def test_a_connection_is_handed_to_the_next_waiting_caller_and_then_closed(
     open_connections: Open, sql: Callable[..., str]
 ) -> None:
     async with open_connections("null", application_name="handing-on") as connections:
@@ -150,7 +150,7 @@ async def test_a_connection_is_handed_to_who_waits_and_then_closed(
     assert sql("select count(*) from pg_stat_activity where application_name = 'handing-on'") == "0"
 
 
-async def test_share_connection_one_connection_serves_until_the_end(
+async def test_share_connection_keeps_one_connection_until_the_end(
     open_connections: Open, sql: Callable[..., str]
 ) -> None:
     open_now = "select count(*) from pg_stat_activity where application_name = 'back-to-back'"
@@ -163,7 +163,7 @@ async def test_share_connection_one_connection_serves_until_the_end(
         assert sql(open_now) == "0"
 
 
-async def test_share_connection_no_pool_is_asked_in_between(open_connections: Open) -> None:
+async def test_share_connection_checks_out_once(open_connections: Open) -> None:
     async with open_connections("queue-recycle") as connections:
         first = await backend(connections)
         assert await backend(connections) != first
@@ -172,7 +172,7 @@ async def test_share_connection_no_pool_is_asked_in_between(open_connections: Op
             assert await backend(connections) == second
 
 
-async def test_share_connection_what_failed_serves_nobody(open_connections: Open) -> None:
+async def test_share_connection_drops_a_connection_that_failed(open_connections: Open) -> None:
     async with open_connections("null") as connections, connections.share_connection():
         first = await backend(connections)
         with pytest.raises(Exception, match="division by zero"):
@@ -181,7 +181,7 @@ async def test_share_connection_what_failed_serves_nobody(open_connections: Open
         assert await backend(connections) != first
 
 
-async def test_a_server_that_falls_silent_before_the_end_hangs_nobody(open_connections: Open) -> None:
+async def test_closing_a_kept_connection_times_out_when_the_server_is_silent(open_connections: Open) -> None:
     stopped: list[int] = []
     try:
         async with asyncio.timeout(10), open_connections("null", store_timeout=0.3) as connections:
@@ -194,7 +194,7 @@ async def test_a_server_that_falls_silent_before_the_end_hangs_nobody(open_conne
             os.kill(process, signal.SIGCONT)
 
 
-async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:
+async def test_a_failed_connection_is_not_handed_to_a_waiting_caller(open_connections: Open) -> None:
     seen: list[int] = []
 
     async def fail(connections: Connections) -> None:
@@ -209,7 +209,7 @@ async def test_what_failed_is_handed_to_nobody(open_connections: Open) -> None:
     assert after not in seen
 
 
-async def test_nothing_is_left_for_a_waiter_who_gave_up(
+async def test_a_connection_kept_for_a_cancelled_caller_is_closed(
     open_connections: Open, sql: Callable[..., str]
 ) -> None:
     async with open_connections("null", application_name="given-up") as connections:

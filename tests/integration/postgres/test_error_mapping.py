@@ -71,7 +71,7 @@ def closed_port() -> int:
 
 
 class TestUnreachable:
-    def test_nobody_listens(self) -> None:
+    def test_nothing_listens_on_the_port(self) -> None:
         port = closed_port()
         url = f"postgresql://ada:{SECRET}@127.0.0.1:{port}/db"
         with pytest.raises(DatabaseError, match=rf"127\.0\.0\.1:{port}/db cannot be reached") as raised:
@@ -90,11 +90,11 @@ class TestUnreachable:
         ],
         ids=["no socket", "no host", "a label too long", "an empty label", "a path too long"],
     )
-    def test_there_is_no_such_place(self, url: str) -> None:
+    def test_an_unknown_host(self, url: str) -> None:
         with pytest.raises(DatabaseError, match="cannot be reached"):
             use(database(url))
 
-    def test_a_server_that_never_answers_is_given_up_in_time(self) -> None:
+    def test_a_server_that_never_answers_times_out(self) -> None:
         with listener(None) as port, pytest.raises(DatabaseError, match="cannot be reached"):
             use(database(f"postgresql://127.0.0.1:{port}/db", connect_timeout=0.2))
 
@@ -102,22 +102,22 @@ class TestUnreachable:
     @pytest.mark.parametrize(
         "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"N", b"E\0\0\0\x05x"], ids=repr
     )
-    def test_what_answers_is_no_postgres(self, answer: bytes, mode: str) -> None:
+    def test_a_server_that_is_not_postgres(self, answer: bytes, mode: str) -> None:
         with listener(answer) as port, pytest.raises(DatabaseError, match=f"{port}/db") as raised:
             use(database(f"postgresql://127.0.0.1:{port}/db?sslmode={mode}"))
         assert "\n" not in str(raised.value)
 
 
 class TestRefusing:
-    def test_there_is_no_such_database(self, server: str) -> None:
+    def test_an_unknown_database(self, server: str) -> None:
         with pytest.raises(DatabaseError, match='refused: database "nowhere" does not exist'):
             use(database(server.replace("/ticketctl?", "/nowhere?")))
 
-    def test_there_is_no_such_user(self, server: str) -> None:
+    def test_an_unknown_user(self, server: str) -> None:
         with pytest.raises(DatabaseError, match='refused: role "ada" does not exist'):
             use(database(server.replace("postgres@", f"ada:{SECRET}@")))
 
-    def test_a_user_who_may_not_read(self, emptied_url: str, ask: Ask) -> None:
+    def test_a_user_without_permission(self, emptied_url: str, ask: Ask) -> None:
         ask("create role reader login")
         try:
             with pytest.raises(DatabaseError, match="refused: permission denied"):
@@ -129,7 +129,7 @@ class TestRefusing:
         with pytest.raises(DatabaseError, match="refused: unrecognized configuration parameter"):
             use(database(f"{emptied_url}&nonsense=1"))
 
-    def test_a_write_to_a_database_that_is_only_read(self, emptied_url: str, ask: Ask) -> None:
+    def test_a_write_to_a_read_only_database(self, emptied_url: str, ask: Ask) -> None:
         async def create() -> None:
             url = f"{emptied_url}&default_transaction_read_only=on"
             async with open_store(database(url)) as store:
@@ -146,20 +146,20 @@ class TestStale:
             use(database(empty_database_url))
         assert raised.value.hint == "create them: ticketctl db upgrade"
 
-    def test_tables_that_are_older(self, database_url: str, sql: Callable[..., str]) -> None:
+    def test_tables_of_an_older_revision(self, database_url: str, sql: Callable[..., str]) -> None:
         sql("update alembic_version set version_num = '0000'", database_url)
         with pytest.raises(StaleSchemaError, match="has tables of revision 0000") as raised:
             use(database(database_url))
         assert "ticketctl db upgrade" in str(raised.value.hint)
 
-    def test_tables_that_are_newer(self, database_url: str, sql: Callable[..., str]) -> None:
+    def test_tables_of_a_newer_revision(self, database_url: str, sql: Callable[..., str]) -> None:
         sql("update alembic_version set version_num = '9999'", database_url)
         for look in (use, lambda found: event_loops.run(prepare(found))):
             with pytest.raises(StaleSchemaError, match="revision 9999, which is newer") as raised:
                 look(database(database_url))
             assert "newer ticketctl" in str(raised.value.hint)
 
-    def test_newer_tables_of_the_embedded_server_are_left_alone(
+    def test_newer_tables_of_the_embedded_server_are_not_changed(
         self, database_url: str, sql: Callable[..., str]
     ) -> None:
         sql("update alembic_version set version_num = '9999'", database_url)
@@ -172,15 +172,15 @@ class TestStale:
         with pytest.raises(StaleSchemaError, match="which is newer"):
             event_loops.run(upgrade(database(database_url)))
 
-    def test_a_column_that_somebody_dropped(self, database_url: str, sql: Callable[..., str]) -> None:
+    def test_a_dropped_column(self, database_url: str, sql: Callable[..., str]) -> None:
         sql("alter table tickets drop column team", database_url)
         with pytest.raises(StaleSchemaError, match="lacks what this version needs"):
             use(database(database_url))
 
-    def test_the_embedded_server_migrates_itself(self, empty_database_url: str) -> None:
+    def test_the_embedded_server_is_migrated_on_use(self, empty_database_url: str) -> None:
         assert use(Database(Settings(database_url=empty_database_url), embedded=True)).tickets == []
 
-    def test_upgrading(self, empty_database_url: str) -> None:
+    def test_upgrade_creates_the_tables_and_is_idempotent(self, empty_database_url: str) -> None:
         found = database(empty_database_url)
         assert event_loops.run(current_revision(found)) is None
         revision = event_loops.run(upgrade(found))
@@ -188,9 +188,7 @@ class TestStale:
         assert use(found).tickets == []
 
 
-def test_a_lock_that_somebody_keeps_is_waited_for_in_vain_but_not_for_ever(
-    database_url: str, sql: Callable[..., str]
-) -> None:
+def test_waiting_for_a_lock_ends_with_the_store_timeout(database_url: str, sql: Callable[..., str]) -> None:
     holder = Thread(target=sql, args=("begin; lock table tickets; select pg_sleep(2)", database_url))
     holder.start()
     while (

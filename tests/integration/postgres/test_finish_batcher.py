@@ -42,7 +42,7 @@ async def statuses(store: PostgresStore, ids: Sequence[int]) -> list[TicketStatu
 DONE, OPEN = TicketStatus.PROCESSED, TicketStatus.PROCESSING
 
 
-async def test_they_are_written_at_once(
+async def test_concurrent_results_share_one_statement(
     store: PostgresStore, token: UUID, claimed: Sequence[int], ask: Callable[[str], str]
 ) -> None:
     assert (
@@ -52,7 +52,7 @@ async def test_they_are_written_at_once(
     assert ask("select count(distinct cast(xmin as text)) from tickets") == "1"
 
 
-async def test_who_lost_the_lease_is_told_so_alone(
+async def test_only_the_run_that_lost_its_lease_is_told_so(
     store: PostgresStore, token: UUID, claimed: Sequence[int]
 ) -> None:
     tokens = [token, uuid4(), token]
@@ -61,7 +61,7 @@ async def test_who_lost_the_lease_is_told_so_alone(
     assert await statuses(store, claimed) == [DONE, OPEN, DONE]
 
 
-async def test_what_cannot_be_written_keeps_no_other_from_it(
+async def test_a_result_that_cannot_be_written_fails_only_its_caller(
     store: PostgresStore, token: UUID, claimed: Sequence[int]
 ) -> None:
     outcomes = [UNKNOWN, OUTCOME, UNKNOWN]
@@ -76,7 +76,7 @@ async def test_what_cannot_be_written_keeps_no_other_from_it(
 
 
 @pytest.mark.parametrize("gives_up", [0, 1, 2])
-async def test_who_gives_up_takes_nobody_along(
+async def test_a_cancelled_caller_does_not_cancel_the_others(
     store: PostgresStore, token: UUID, claimed: Sequence[int], other: asyncpg.Connection, gives_up: int
 ) -> None:
     async with other.transaction():

@@ -114,15 +114,17 @@ def sequences(house: Environments, ask: Ask, **chosen: Any) -> dict[tuple[str, s
     return seen
 
 
-def test_on_a_unix_socket(house: Environments, emptied_url: str, ask: Ask) -> None:
+def test_measured_outcomes_over_a_unix_socket(house: Environments, emptied_url: str, ask: Ask) -> None:
     assert sequences(house, ask, database_url=emptied_url) == CELLS
 
 
-def test_over_tcp(house: Environments, tcp_url: str, ask: Ask) -> None:
+def test_measured_outcomes_over_tcp(house: Environments, tcp_url: str, ask: Ask) -> None:
     assert sequences(house, ask, database_url=tcp_url) == CELLS
 
 
-def test_every_pool_under_the_name_of_another(house: Environments, emptied_url: str, ask: Ask) -> None:
+def test_the_outcome_follows_the_strategy_not_its_name(
+    house: Environments, emptied_url: str, ask: Ask
+) -> None:
     """No outcome comes from a name."""
     hidden = dict(zip(POOLS, [*list(POOLS)[1:], next(iter(POOLS))], strict=True))
     names = {strategy: name for name, strategy in hidden.items()}
@@ -176,19 +178,19 @@ class TestWhatAPersonSees:
             assert sequence(answer) == [".AB", B]
             yield answer
 
-    def test_every_failed_record_is_one_error_in_the_log(self, answer: dict[str, Any]) -> None:
+    def test_each_failed_record_is_logged_once_as_an_error(self, answer: dict[str, Any]) -> None:
         failed = [r["message_id"] for invocation in answer["invocations"] for r in invocation if r["error"]]
         errors = [line for line in answer["logs"] if line["level"] == "ERROR"]
         assert [line["message_id"] for line in errors] == failed
         assert [line["error_type"] for line in errors] == ["RuntimeError", *["InterfaceError"] * 4]
 
-    def test_the_environment_warned_when_it_started(self, answer: dict[str, Any]) -> None:
+    def test_the_environment_warns_of_the_unsafe_pair_at_start(self, answer: dict[str, Any]) -> None:
         [warning] = [line for line in answer["logs"] if line["level"] == "WARNING"]
         assert "queue" in warning["text"]
         assert "run-per-record" in warning["text"]
 
     @pytest.mark.usefixtures("answer")
-    def test_every_failure_is_on_its_ticket_with_cause_and_cure(self, ask: Ask) -> None:
+    def test_each_failure_is_written_on_its_ticket(self, ask: Ask) -> None:
         told = ask("select status, coalesce(error, '-') from tickets order by id").splitlines()
         statuses, errors = zip(*(line.split("|") for line in told), strict=True)
         assert statuses == ("processed", *["new"] * 5)
@@ -200,7 +202,7 @@ class TestWhatAPersonSees:
         assert "another operation is in progress" in errors[2]
 
     @pytest.mark.usefixtures("answer")
-    def test_every_try_is_in_the_history(self, ask: Ask) -> None:
+    def test_each_attempt_is_recorded(self, ask: Ask) -> None:
         tries = ask(
             "select attempt, outcome, ended_at is not null from attempts order by ticket_id"
         ).splitlines()

@@ -85,7 +85,7 @@ def word(ticket: Ticket) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("when", ["before the first run", "after it", "while it runs"])
-async def test_no_run_overwrites_what_a_human_set(
+async def test_no_run_overwrites_fields_set_by_a_person(
     service: ReviewService, store: PostgresStore, again: Callable[[int], str], when: str
 ) -> None:
     ticket_id = await made(store)
@@ -109,7 +109,7 @@ async def test_no_run_overwrites_what_a_human_set(
 
 
 @pytest.mark.parametrize("name", EDITABLE_FIELDS)
-async def test_what_is_not_set_stays_the_engines(
+async def test_fields_that_are_not_set_stay_unmarked(
     service: ReviewService, store: PostgresStore, name: str, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
@@ -124,7 +124,7 @@ async def test_what_is_not_set_stays_the_engines(
     assert getattr(await run(store, ticket_id), name) == THEIRS[name]
 
 
-async def test_the_team_follows_a_category_until_a_human_sets_it(
+async def test_the_team_follows_the_category_until_a_person_sets_it(
     service: ReviewService, store: PostgresStore
 ) -> None:
     ticket_id = await made(store)
@@ -135,7 +135,7 @@ async def test_the_team_follows_a_category_until_a_human_sets_it(
     assert (ticket.team, ticket.set_by_human) == ("operations", ["category", "team"])
 
 
-async def test_a_run_with_the_humans_category_drafts_anew(
+async def test_a_run_with_a_persons_category_drafts_again(
     service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
@@ -148,7 +148,7 @@ async def test_a_run_with_the_humans_category_drafts_anew(
     assert after.draft != before.draft
 
 
-async def test_approving_makes_all_that_there_is_a_humans_word(
+async def test_approval_marks_every_field_as_set_by_a_person(
     service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
@@ -172,7 +172,7 @@ async def test_a_ticket_without_a_category_can_be_approved(
     assert "category" not in approved.set_by_human
 
 
-async def test_a_rejected_draft_never_comes_back(
+async def test_no_run_drafts_again_after_a_rejection(
     service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
@@ -187,7 +187,7 @@ async def test_a_rejected_draft_never_comes_back(
     assert (await run(store, ticket_id)).draft is None
 
 
-async def test_a_verdict_is_noted_with_the_last_try_only(
+async def test_a_decision_is_written_on_the_last_attempt_only(
     service: ReviewService, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
@@ -201,7 +201,7 @@ async def test_a_verdict_is_noted_with_the_last_try_only(
 
 
 @pytest.mark.parametrize("status", ["new", "processing", "failed", "closed"])
-async def test_nothing_is_judged_before_it_was_processed(
+async def test_a_ticket_cannot_be_decided_on_before_it_is_processed(
     service: ReviewService, store: PostgresStore, ask: Callable[[str], str], status: str
 ) -> None:
     ticket_id = await made(store)
@@ -213,13 +213,15 @@ async def test_nothing_is_judged_before_it_was_processed(
     assert await read(store, ticket_id) == before
 
 
-async def test_a_ticket_that_is_not_there(service: ReviewService) -> None:
+async def test_decisions_on_an_unknown_ticket_return_nothing(service: ReviewService) -> None:
     for call in (service.set(7, {"team": "support"}), service.approve(7), service.reject(7)):
         with pytest.raises(NotFoundError, match="no ticket 7"):
             await call
 
 
-async def test_two_people_at_once_lose_nothing(service: ReviewService, store: PostgresStore) -> None:
+async def test_concurrent_decisions_of_two_people_are_both_kept(
+    service: ReviewService, store: PostgresStore
+) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
     await asyncio.gather(*(service.set(ticket_id, {name: value}) for name, value in THEIRS.items()))
@@ -228,7 +230,7 @@ async def test_two_people_at_once_lose_nothing(service: ReviewService, store: Po
     assert after.set_by_human == sorted(THEIRS)
 
 
-async def test_what_waits_comes_oldest_first(service: ReviewService, store: PostgresStore) -> None:
+async def test_waiting_tickets_are_listed_oldest_first(service: ReviewService, store: PostgresStore) -> None:
     ids = [await made(store) for _ in range(3)]
     for ticket_id in reversed(ids):
         await run(store, ticket_id)

@@ -57,7 +57,9 @@ def rows_read(reading: Reading, table: str, before: tuple[int, int]) -> int:
     return now[0] - before[0]
 
 
-async def test_claiming_and_giving_back(store: PostgresStore, many: Sequence[int], reading: Reading) -> None:
+async def test_claim_and_release_read_few_rows(
+    store: PostgresStore, many: Sequence[int], reading: Reading
+) -> None:
     messages = [TicketMessage(message_id=str(uuid4()), ticket_id=number) for number in many]
     before = reading("tickets")
     token = uuid4()
@@ -70,7 +72,7 @@ async def test_claiming_and_giving_back(store: PostgresStore, many: Sequence[int
     assert rows_read(reading, "tickets", before) == 0
 
 
-async def test_settling_deliveries(
+async def test_settling_deliveries_reads_few_rows(
     connections: Connections, emptied_url: str, many: Sequence[int], reading: Reading
 ) -> None:
     queue = PostgresQueue(connections, Settings(database_url=emptied_url))
@@ -82,7 +84,7 @@ async def test_settling_deliveries(
         assert rows_read(reading, "messages", before) == 0
 
 
-async def test_forgetting_what_was_sent(
+async def test_deleting_sent_messages_reads_few_rows(
     connections: Connections, emptied_url: str, many: Sequence[int], reading: Reading
 ) -> None:
     outbox = PostgresOutbox(ErrorMappingConnections(connections, Address.parse(emptied_url)))

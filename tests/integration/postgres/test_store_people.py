@@ -41,7 +41,7 @@ def ids(page: TicketPage) -> list[int]:
 
 
 class TestCreate:
-    async def test_a_new_ticket_and_its_message(
+    async def test_create_writes_a_ticket_and_its_message(
         self, store: PostgresStore, ask: Callable[[str], str]
     ) -> None:
         ticket, new = await store.create(NewTicket(subject="Fire", body="Help", requester="ada@example.com"))
@@ -63,7 +63,7 @@ class TestCreate:
         ],
         ids=["longest", "longest in bytes", "many words", "hostile"],
     )
-    async def test_whatever_may_be_written_is_kept_as_it_is(
+    async def test_any_allowed_text_is_stored_unchanged(
         self, store: PostgresStore, ticket: NewTicket
     ) -> None:
         made, _ = await store.create(ticket)
@@ -71,7 +71,7 @@ class TestCreate:
         assert details is not None
         assert (details.ticket.subject, details.ticket.body) == (ticket.subject, ticket.body)
 
-    async def test_the_same_key_again_answers_the_first_ticket_and_makes_nothing(
+    async def test_the_same_idempotency_key_returns_the_first_ticket_and_creates_nothing(
         self, store: PostgresStore, ask: Callable[[str], str]
     ) -> None:
         first, _ = await store.create(NewTicket(subject="Fire", idempotency_key="k"))
@@ -79,7 +79,7 @@ class TestCreate:
         assert (again, new) == (first, False)
         assert ask("select (select count(*) from tickets), (select count(*) from messages)") == "1|1"
 
-    async def test_twenty_at_once_with_one_key_make_one_ticket_and_one_message(
+    async def test_concurrent_creates_with_one_key_make_one_ticket_and_one_message(
         self, store: PostgresStore, ask: Callable[[str], str]
     ) -> None:
         ticket = NewTicket(subject="Fire", idempotency_key="k")
@@ -111,7 +111,7 @@ class TestList:
             ),
         ],
     )
-    async def test_filters(
+    async def test_each_filter_selects_its_tickets(
         self, store: PostgresStore, ask: Callable[[str], str], wanted: TicketFilter, condition: str
     ) -> None:
         expected = ask(f"select id from tickets where {condition} order by created_at, id").split()  # noqa: S608 - conditions of the test's own
@@ -121,7 +121,7 @@ class TestList:
         assert page.next_cursor is None
 
     @pytest.mark.parametrize("sort", SORTS)
-    async def test_pages_of_every_order_hold_every_ticket_once(
+    async def test_pages_in_every_order_contain_each_ticket_once(
         self, store: PostgresStore, ask: Callable[[str], str], sort: str
     ) -> None:
         column, direction = f"{sort.lstrip('-')}_at", "desc" if sort.startswith("-") else "asc"
@@ -134,7 +134,9 @@ class TestList:
             after = page.next_cursor
         assert seen == [int(number) for number in expected]
 
-    async def test_a_filter_holds_on_every_page_and_the_total_is_of_all(self, store: PostgresStore) -> None:
+    async def test_a_filter_applies_to_every_page_and_the_total_counts_all_matches(
+        self, store: PostgresStore
+    ) -> None:
         wanted = TicketFilter(category="billing")
         first = await listed(store, wanted, limit=15)
         second = await listed(store, wanted, limit=15, after=first.next_cursor)
@@ -143,27 +145,29 @@ class TestList:
         assert second.next_cursor is None
         assert not set(ids(first)) & set(ids(second))
 
-    async def test_the_last_page_has_no_cursor_even_where_it_is_full(self, store: PostgresStore) -> None:
+    async def test_a_full_last_page_has_no_cursor(self, store: PostgresStore) -> None:
         assert (await listed(store, limit=40)).next_cursor is None
         assert (await listed(store, limit=39)).next_cursor is not None
 
-    async def test_the_total_is_counted_only_when_it_is_asked_for(self, store: PostgresStore) -> None:
+    async def test_the_total_is_counted_only_on_request(self, store: PostgresStore) -> None:
         assert (await listed(store, count=False)).total is None
 
-    async def test_a_ticket_that_comes_meanwhile_disturbs_no_page(self, store: PostgresStore) -> None:
+    async def test_a_ticket_created_between_two_pages_neither_repeats_nor_hides_others(
+        self, store: PostgresStore
+    ) -> None:
         first = await listed(store, sort="-created", limit=20)
         newest, _ = await store.create(NewTicket(subject="new"))
         second = await listed(store, sort="-created", limit=20, after=first.next_cursor)
         assert newest.id not in ids(second)
         assert len(set(ids(first)) | set(ids(second))) == 40
 
-    async def test_a_cursor_of_another_order_or_of_nobody_is_refused(self, store: PostgresStore) -> None:
+    async def test_a_cursor_of_another_order_or_a_forged_one_is_refused(self, store: PostgresStore) -> None:
         cursor = (await listed(store, sort="created", limit=1)).next_cursor
         for after in (cursor, "nonsense", f"{cursor}x"):
             with pytest.raises(InvalidInputError, match="cursor"):
                 await listed(store, sort="-created", after=after)
 
-    async def test_an_unknown_order_is_refused_with_the_choices(self, store: PostgresStore) -> None:
+    async def test_an_unknown_sort_order_is_refused_with_the_choices(self, store: PostgresStore) -> None:
         with pytest.raises(InvalidInputError, match="no order subject") as raised:
             await listed(store, sort="subject")
         assert all(sort in str(raised.value.hint) for sort in SORTS)
@@ -192,9 +196,7 @@ class TestSearch:
             ("foo", "foo \u202e"),
         ],
     )
-    async def test_what_stands_in_a_ticket_finds_it(
-        self, store: PostgresStore, subject: str, search: str
-    ) -> None:
+    async def test_words_of_a_ticket_find_it(self, store: PostgresStore, subject: str, search: str) -> None:
         made, _ = await store.create(NewTicket(subject="unrelated", body=subject))
         words = TicketFilter(search=search.replace(" | !baz", ""))
         assert ids(await listed(store, words)) == [made.id]
@@ -202,7 +204,7 @@ class TestSearch:
     @pytest.mark.parametrize(
         "search", ["fire water", "ire", "x' | 'fire", "fire & water", "fire | water", "!water"]
     )
-    async def test_every_word_must_be_there_and_nothing_is_an_operator(
+    async def test_a_search_requires_every_word_and_has_no_operators(
         self, store: PostgresStore, search: str
     ) -> None:
         await store.create(NewTicket(subject="fire"))
@@ -217,25 +219,23 @@ class TestSearch:
         "search",
         ["x" * 3000, "w " * 500, "½", "²", "a\u0301", HOSTILE.replace("\0", ""), "'' \\' \\\\ a"],
     )
-    async def test_whatever_is_searched_for_the_database_can_read_it(
-        self, store: PostgresStore, search: str
-    ) -> None:
+    async def test_any_search_text_is_a_valid_query(self, store: PostgresStore, search: str) -> None:
         assert (await listed(store, TicketFilter(search=search))).total == 0
 
 
 class TestOne:
-    async def test_the_history_of_a_ticket_that_nobody_tried(self, store: PostgresStore) -> None:
+    async def test_details_of_a_ticket_without_attempts(self, store: PostgresStore) -> None:
         made, _ = await store.create(NewTicket(subject="Fire"))
         details = await store.get_details(made.id)
         assert details is not None
         assert (details.ticket, details.steps, details.attempts) == (made, [], [])
 
-    async def test_there_is_no_such_ticket(self, store: PostgresStore) -> None:
+    async def test_details_of_an_unknown_ticket_are_none(self, store: PostgresStore) -> None:
         for ticket_id in (7, 2**63 - 1):
             assert await store.get_details(ticket_id) is None
             assert await store.close(ticket_id) is None
 
-    async def test_closing(self, store: PostgresStore) -> None:
+    async def test_close_releases_the_lease_whatever_the_status(self, store: PostgresStore) -> None:
         made, _ = await store.create(NewTicket(subject="Fire"))
         closed = await store.close(made.id)
         assert closed is not None

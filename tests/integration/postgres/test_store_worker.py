@@ -86,7 +86,7 @@ async def details(store: PostgresStore, ticket_id: int) -> TicketDetails:
 
 
 class TestClaim:
-    async def test_a_new_ticket_is_leased_and_a_try_is_noted(self, store: PostgresStore) -> None:
+    async def test_claim_leases_a_new_ticket_and_starts_an_attempt(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         claimed = (await claim(store, token, ticket_id))[ticket_id]
@@ -100,7 +100,7 @@ class TestClaim:
         assert (attempt.attempt, attempt.message_id, attempt.receive_count) == (1, f"m-{ticket_id}", 1)
         assert (attempt.environment_id, attempt.outcome, attempt.ended_at) == ("e-1", None, None)
 
-    async def test_what_another_worker_has_is_not_free_and_says_until_when(
+    async def test_claim_of_a_leased_ticket_is_refused_with_the_end_of_the_lease(
         self, store: PostgresStore
     ) -> None:
         [ticket_id] = await make(store)
@@ -111,7 +111,7 @@ class TestClaim:
         assert second.lease_until == first.lease_until
         assert (await details(store, ticket_id)).ticket == first
 
-    async def test_a_lease_that_has_run_out_is_free(self, store: PostgresStore) -> None:
+    async def test_a_ticket_with_an_expired_lease_can_be_claimed(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         await claim(store, uuid4(), ticket_id, lease=timedelta(0))
         second = (await claim(store, uuid4(), ticket_id))[ticket_id].ticket
@@ -119,7 +119,7 @@ class TestClaim:
         assert second.attempt == 2
         assert len((await details(store, ticket_id)).attempts) == 2
 
-    async def test_tries_that_nobody_ended_are_lost_with_the_next(
+    async def test_the_next_claim_marks_unended_attempts_as_lost(
         self, store: PostgresStore, ask: Callable[[str], str]
     ) -> None:
         [ticket_id] = await make(store)
@@ -135,7 +135,7 @@ class TestClaim:
         assert all(attempt.ended_at for attempt in attempts[:3])
 
     @pytest.mark.parametrize("status", ["processed", "needs_review", "failed", "closed"])
-    async def test_what_is_settled_is_not_claimed(
+    async def test_settled_tickets_cannot_be_claimed(
         self, store: PostgresStore, ask: Callable[[str], str], status: str
     ) -> None:
         [ticket_id] = await make(store)
@@ -144,14 +144,14 @@ class TestClaim:
         assert (claimed.ticket, claimed.status) == (None, TicketStatus(status))
         assert (await details(store, ticket_id)).attempts == []
 
-    async def test_a_ticket_that_is_not_there_says_so(self, store: PostgresStore) -> None:
+    async def test_claim_of_an_unknown_ticket_is_refused_without_a_status(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         claims = await claim(store, uuid4(), ticket_id, 2**63 - 1)
         assert claims[ticket_id].ticket is not None
         missing = claims[2**63 - 1]
         assert (missing.ticket, missing.status, missing.steps) == (None, None, {})
 
-    async def test_two_messages_of_one_ticket_are_one_try(self, store: PostgresStore) -> None:
+    async def test_two_messages_of_one_ticket_in_a_batch_are_one_attempt(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         wanted = [message(ticket_id, "first"), message(ticket_id, "second")]
         claims = await store.claim(wanted, token=uuid4(), lease=LEASE, environment_id="e-1")
@@ -159,7 +159,7 @@ class TestClaim:
         [attempt] = (await details(store, ticket_id)).attempts
         assert attempt.message_id == "first"
 
-    async def test_one_frozen_transaction_hangs_nobody(
+    async def test_a_frozen_transaction_does_not_block_claims_of_other_tickets(
         self, store: PostgresStore, other: asyncpg.Connection
     ) -> None:
         first, frozen, last = await make(store, 3)
@@ -171,7 +171,7 @@ class TestClaim:
         assert (claims[frozen].ticket, claims[frozen].status) == (None, TicketStatus.NEW)
         assert (await claim(store, uuid4(), frozen))[frozen].ticket is not None
 
-    async def test_of_many_at_once_each_ticket_goes_to_one(self, store: PostgresStore) -> None:
+    async def test_concurrent_claims_share_no_ticket(self, store: PostgresStore) -> None:
         tickets = await make(store, 5)
         orders = [tickets, tickets[::-1]] * 8
         claims = await asyncio.gather(*(claim(store, uuid4(), *order) for order in orders))
@@ -180,7 +180,7 @@ class TestClaim:
 
 
 class TestSteps:
-    async def test_what_is_saved_comes_with_the_next_claim(self, store: PostgresStore) -> None:
+    async def test_the_next_claim_returns_saved_steps(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
@@ -190,7 +190,7 @@ class TestSteps:
         steps = (await claim(store, uuid4(), ticket_id))[ticket_id].steps
         assert dict(steps) == {Step.CLASSIFY: saved}
 
-    async def test_the_same_step_again_replaces_the_first(self, store: PostgresStore) -> None:
+    async def test_saving_a_step_again_replaces_it(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
@@ -200,7 +200,7 @@ class TestSteps:
         assert (saved.prompt_hash, saved.output) == ("2", {"x": 2})
         assert saved.created_at is not None
 
-    async def test_nul_characters_are_left_out_and_nothing_else(self, store: PostgresStore) -> None:
+    async def test_nul_characters_are_removed_and_nothing_else(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
@@ -216,7 +216,7 @@ class TestSteps:
 
 
 class TestFinish:
-    async def test_everything_is_written_and_the_try_is_ended(self, store: PostgresStore) -> None:
+    async def test_finish_writes_the_result_and_ends_the_attempt(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
@@ -239,7 +239,7 @@ class TestFinish:
         assert attempt.ended_at is not None
         assert attempt.ended_at >= attempt.started_at
 
-    async def test_the_word_of_a_human_is_never_overwritten(
+    async def test_finish_keeps_fields_set_by_a_person(
         self, store: PostgresStore, ask: Callable[[str], str]
     ) -> None:
         [ticket_id] = await make(store)
@@ -253,7 +253,7 @@ class TestFinish:
         assert (ticket.category, ticket.draft, ticket.team) == ("sales", "Mine", "finance")
         assert ticket.set_by_human == ["category", "draft"]
 
-    async def test_what_went_wrong_before_is_over(self, store: PostgresStore) -> None:
+    async def test_finish_clears_the_error_of_an_earlier_attempt(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         first, second = uuid4(), uuid4()
         await claim(store, first, ticket_id)
@@ -287,14 +287,14 @@ class TestLostLease:
         await release(store, token, ticket_id)
         assert await details(store, ticket_id) == before
 
-    async def test_another_worker_has_it(self, store: PostgresStore) -> None:
+    async def test_a_write_is_refused_when_another_worker_holds_the_lease(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id, lease=timedelta(0))
         await claim(store, uuid4(), ticket_id)
         await self._nothing_can_be_written(store, ticket_id, token)
 
-    async def test_another_worker_is_done_with_it(self, store: PostgresStore) -> None:
+    async def test_a_write_is_refused_when_another_worker_has_finished(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token, other = uuid4(), uuid4()
         await claim(store, token, ticket_id, lease=timedelta(0))
@@ -302,7 +302,7 @@ class TestLostLease:
         await store.finish(ticket_id, other, OUTCOME, [])
         await self._nothing_can_be_written(store, ticket_id, token)
 
-    async def test_a_person_closed_it(self, store: PostgresStore) -> None:
+    async def test_a_write_is_refused_when_a_person_closed_the_ticket(self, store: PostgresStore) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
@@ -310,7 +310,7 @@ class TestLostLease:
         await self._nothing_can_be_written(store, ticket_id, token)
         assert (await details(store, ticket_id)).ticket.status is TicketStatus.CLOSED
 
-    async def test_it_is_not_there(self, store: PostgresStore) -> None:
+    async def test_a_write_is_refused_when_the_ticket_is_unknown(self, store: PostgresStore) -> None:
         assert not await store.save_step(7, uuid4(), step(Step.CLASSIFY))
         assert not await store.finish(7, uuid4(), OUTCOME, [step(Step.RESPOND)])
         await release(store, uuid4(), 7)
@@ -323,7 +323,7 @@ class TestGiveBack:
         return (ticket.lease_token, ticket.lease_until) == (None, None)
 
     @pytest.mark.parametrize(("final", "status"), [(False, TicketStatus.NEW), (True, TicketStatus.FAILED)])
-    async def test_the_ticket_is_free_and_tells_what_happened(
+    async def test_release_frees_the_ticket_and_writes_the_error(
         self, store: PostgresStore, *, final: bool, status: TicketStatus
     ) -> None:
         [ticket_id] = await make(store)
@@ -337,7 +337,9 @@ class TestGiveBack:
         assert (attempt.attempt, attempt.outcome, attempt.error) == (1, "failed", "it broke")
         assert attempt.ended_at is not None
 
-    async def test_a_try_that_never_got_to_its_claim_is_noted_too(self, store: PostgresStore) -> None:
+    async def test_release_writes_an_attempt_when_the_claim_never_happened(
+        self, store: PostgresStore
+    ) -> None:
         [ticket_id] = await make(store)
         await release(store, uuid4(), ticket_id, error="no connection")
         told = await details(store, ticket_id)
@@ -350,7 +352,7 @@ class TestGiveBack:
         assert (attempt.message_id, attempt.receive_count, attempt.environment_id) == ("m-back", 4, "e-1")
         assert attempt.outcome == "failed"
 
-    async def test_each_of_several_tickets_gets_its_own(self, store: PostgresStore) -> None:
+    async def test_release_writes_each_tickets_own_error(self, store: PostgresStore) -> None:
         first, second = await make(store, 2)
         token = uuid4()
         await claim(store, token, first)

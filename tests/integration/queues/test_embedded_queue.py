@@ -47,7 +47,7 @@ async def test_a_message_names_its_ticket_and_its_delivery(queue: PostgresQueue,
     assert message.message_id == delivery.message_id
 
 
-async def test_the_oldest_come_first_and_are_hidden_then(queue: PostgresQueue, make: Make) -> None:
+async def test_the_oldest_messages_come_first_and_are_hidden(queue: PostgresQueue, make: Make) -> None:
     ids = await make(3)
     first = await queue.receive(2, wait=0)
     second = await queue.receive(2, wait=0)
@@ -55,13 +55,15 @@ async def test_the_oldest_come_first_and_are_hidden_then(queue: PostgresQueue, m
     assert await queue.receive(2, wait=0) == []
 
 
-async def test_waiting_for_a_message_ends_when_one_comes(queue: PostgresQueue, make: Make) -> None:
+async def test_receive_waits_for_a_message(queue: PostgresQueue, make: Make) -> None:
     assert await queue.receive(1, wait=0.01) == []
     await make(1)
     assert len(await queue.receive(1, wait=60)) == 1
 
 
-async def test_what_is_deleted_never_comes_again(queue: PostgresQueue, make: Make, show_again: Act) -> None:
+async def test_a_deleted_message_is_not_delivered_again(
+    queue: PostgresQueue, make: Make, show_again: Act
+) -> None:
     await make(1)
     await queue.delete([await receive_one(queue)])
     await show_again()
@@ -69,9 +71,7 @@ async def test_what_is_deleted_never_comes_again(queue: PostgresQueue, make: Mak
     assert await queue.count_backlog() == 0
 
 
-async def test_what_was_delivered_again_cannot_be_settled_by_a_late_waker(
-    queue: PostgresQueue, make: Make, show_again: Act
-) -> None:
+async def test_an_older_receipt_settles_nothing(queue: PostgresQueue, make: Make, show_again: Act) -> None:
     await make(1)
     late = await receive_one(queue)
     await show_again()
@@ -85,7 +85,7 @@ async def test_what_was_delivered_again_cannot_be_settled_by_a_late_waker(
     assert await queue.count_backlog() == 0
 
 
-async def test_what_is_given_back_comes_again_after_a_while(
+async def test_a_released_message_is_visible_again_after_a_pause(
     queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(1)
@@ -107,7 +107,7 @@ async def test_the_pause_grows_with_each_delivery_up_to_the_visibility_timeout(
         assert seconds / 2 < hidden <= seconds
 
 
-async def test_what_is_leased_elsewhere_comes_again_when_the_lease_ends(
+async def test_a_message_of_a_leased_ticket_is_visible_when_the_lease_ends(
     queue: PostgresQueue, make: Make, store: PostgresStore, other: asyncpg.Connection
 ) -> None:
     await make(1)
@@ -117,7 +117,7 @@ async def test_what_is_leased_elsewhere_comes_again_when_the_lease_ends(
     assert await other.fetchval("select m.visible_at = t.lease_until from messages m, tickets t")
 
 
-async def test_a_message_delivered_too_often_dies_and_its_ticket_fails(
+async def test_a_spent_message_becomes_a_dead_letter_and_its_ticket_fails(
     queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act
 ) -> None:
     (ticket_id,) = await make(1)
@@ -133,7 +133,7 @@ async def test_a_message_delivered_too_often_dies_and_its_ticket_fails(
     assert await queue.count_backlog() == 0
 
 
-async def test_the_dead_take_no_place_in_a_batch_of_the_living(
+async def test_spent_messages_take_no_place_in_a_batch(
     queue: PostgresQueue, make: Make, show_again: Act
 ) -> None:
     await make(1)
@@ -143,7 +143,7 @@ async def test_the_dead_take_no_place_in_a_batch_of_the_living(
     assert message_of(delivery).ticket_id == living
 
 
-async def test_an_error_that_was_written_is_the_reason_of_death(
+async def test_the_tickets_error_is_the_dead_letters_reason(
     queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act
 ) -> None:
     await make(1)
@@ -155,7 +155,7 @@ async def test_an_error_that_was_written_is_the_reason_of_death(
     assert letter.reason == "the provider is down"
 
 
-async def test_a_spent_message_waits_while_somebody_holds_its_ticket(
+async def test_a_spent_message_waits_while_a_worker_holds_its_ticket(
     queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act, other: asyncpg.Connection
 ) -> None:
     (ticket_id,) = await make(1)
@@ -173,7 +173,7 @@ async def test_a_spent_message_waits_while_somebody_holds_its_ticket(
     assert [attempt.outcome for attempt in details.attempts] == ["lost"]
 
 
-async def test_a_spent_message_of_a_settled_ticket_is_no_dead_letter(
+async def test_a_spent_message_of_a_settled_ticket_is_deleted(
     queue: PostgresQueue, make: Make, store: PostgresStore, show_again: Act
 ) -> None:
     (ticket_id,) = await make(1)
@@ -185,7 +185,7 @@ async def test_a_spent_message_of_a_settled_ticket_is_no_dead_letter(
 
 
 @pytest.mark.parametrize("body", ["nonsense", '{"ticket_id": 999999999}', ""])
-async def test_a_message_that_is_not_ours_becomes_a_dead_letter(
+async def test_a_message_without_ticket_becomes_a_dead_letter(
     queue: PostgresQueue, show_again: Act, other: asyncpg.Connection, body: str
 ) -> None:
     await other.execute("insert into messages (ticket_id, body) values (999999999, $1)", body)
@@ -195,9 +195,7 @@ async def test_a_message_that_is_not_ours_becomes_a_dead_letter(
     assert (letter.ticket_id, letter.body, letter.reason) == (None, body, "there is no such ticket")
 
 
-async def test_a_dead_letter_comes_back_as_a_new_message(
-    queue: PostgresQueue, make: Make, show_again: Act
-) -> None:
+async def test_redrive_enqueues_a_new_message(queue: PostgresQueue, make: Make, show_again: Act) -> None:
     (ticket_id,) = await make(1)
     before = await exhaust(queue, show_again)
     await queue.receive(1, wait=0)
@@ -220,9 +218,7 @@ async def test_dead_letters_can_be_purged(queue: PostgresQueue, make: Make, show
     assert await queue.list_dead_letters(10) == []
 
 
-async def test_purging_never_deletes_a_living_message(
-    queue: PostgresQueue, make: Make, show_again: Act
-) -> None:
+async def test_purge_deletes_only_dead_letters(queue: PostgresQueue, make: Make, show_again: Act) -> None:
     await make(1)
     await exhaust(queue, show_again)
     await queue.receive(1, wait=0)

@@ -122,7 +122,7 @@ async def test_the_remaining_time_ends_before_the_visibility_timeout(seen: Path)
     assert int(calls_in(seen)[0][2]) < 10_000
 
 
-async def test_what_the_handler_names_comes_again_and_the_rest_is_deleted(seen: Path) -> None:
+async def test_returned_messages_are_released_and_the_others_deleted(seen: Path) -> None:
     queue = QueueInMemory(3)
     await drain(queue, "fails_the_first", seen)
     assert queue.deleted == ["1", "2"]
@@ -139,9 +139,7 @@ async def test_what_the_handler_names_comes_again_and_the_rest_is_deleted(seen: 
         ("hangs", "did not end within"),
     ],
 )
-async def test_what_goes_wrong_as_a_whole_fails_the_whole_batch(
-    seen: Path, handler: str, reason: str
-) -> None:
+async def test_a_failed_invocation_releases_the_whole_batch(seen: Path, handler: str, reason: str) -> None:
     queue = QueueInMemory(3)
     happenings = await drain(queue, handler, seen, replace(SETTINGS, function_timeout=0.5))
     assert queue.deleted == []
@@ -149,26 +147,26 @@ async def test_what_goes_wrong_as_a_whole_fails_the_whole_batch(
     assert all(reason in (invoked.error or "") for invoked in invocations(happenings))
 
 
-async def test_an_environment_that_died_is_replaced(seen: Path) -> None:
+async def test_a_dead_environment_is_replaced(seen: Path) -> None:
     happenings = await drain(QueueInMemory(3), "dies", seen)
     started = [happening for happening in happenings if isinstance(happening, EnvironmentStarted)]
     assert [start.again for start in started][:2] == [False, True]
     assert len({start.pid for start in started}) == len(started)
 
 
-async def test_a_queue_that_refuses_is_asked_again(seen: Path) -> None:
+async def test_a_failing_queue_call_is_retried(seen: Path) -> None:
     queue = QueueInMemory(3, refusals=3)
     happenings = await drain(queue, "works", seen)
     assert len(queue.deleted) == 3
     assert sum(isinstance(happening, QueueRetry) for happening in happenings) == 3
 
 
-async def test_a_handler_that_cannot_be_imported_is_an_error(seen: Path) -> None:
+async def test_a_handler_that_cannot_be_imported_is_a_config_error(seen: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         await drain(QueueInMemory(3), "nowhere", seen)
 
 
-async def test_being_told_to_stop_finishes_the_batch_and_takes_no_more(seen: Path) -> None:
+async def test_stop_finishes_the_batch_and_receives_no_more(seen: Path) -> None:
     queue = QueueInMemory(30)
     function = local_function("works", seen)
 
@@ -182,7 +180,7 @@ async def test_being_told_to_stop_finishes_the_batch_and_takes_no_more(seen: Pat
     assert len(queue.messages) == 27
 
 
-async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_batch(seen: Path) -> None:
+async def test_a_killed_idle_environment_is_replaced_before_the_next_batch(seen: Path) -> None:
     queue, killed = QueueInMemory(6), list[int]()
     function = local_function("works", seen)
 
@@ -196,7 +194,7 @@ async def test_an_idle_environment_that_is_killed_is_replaced_before_the_next_ba
 
 
 @pytest.mark.parametrize(("messages", "spent"), [(7, 0.75), (12, None)])
-async def test_what_is_spent_is_counted_while_it_can_be_known(
+async def test_the_cost_is_summed_up_while_it_is_known(
     seen: Path, messages: int, spent: float | None
 ) -> None:
     told: list[float | None] = []
@@ -212,7 +210,7 @@ async def test_what_is_spent_is_counted_while_it_can_be_known(
     assert (told[0], mapping.spent) == (0, spent)
 
 
-async def test_what_is_spent_is_not_forgotten_with_a_process(seen: Path) -> None:
+async def test_the_cost_survives_the_end_of_a_process(seen: Path) -> None:
     def tell(happening: MappingEvent) -> None:
         if isinstance(happening, BatchSettled) and happening.error is None:
             os.kill(int(calls_in(seen)[-1][0]), signal.SIGKILL)
@@ -226,7 +224,7 @@ async def test_what_is_spent_is_not_forgotten_with_a_process(seen: Path) -> None
     assert mapping.spent == 0.25 * len(calls)
 
 
-async def test_a_window_waits_for_the_batch_to_fill(seen: Path) -> None:
+async def test_a_batching_window_waits_for_the_batch_to_fill(seen: Path) -> None:
     queue = QueueInMemory(0)
     trickle = iter([["0"], [], ["1"], [], ["2"]])
 

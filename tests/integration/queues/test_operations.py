@@ -26,7 +26,7 @@ async def stuck_ids(operations: PostgresOperations, older_than: timedelta = time
     return [stuck.ticket.id for stuck in await operations.list_stuck(older_than, limit=100)]
 
 
-async def test_only_what_waits_for_longer_is_stuck(
+async def test_only_tickets_that_wait_longer_are_stuck(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection
 ) -> None:
     fresh, old = await make(2)
@@ -37,7 +37,7 @@ async def test_only_what_waits_for_longer_is_stuck(
     assert await stuck_ids(operations) == [old, fresh]
 
 
-async def test_a_lease_that_ended_is_stuck_and_one_that_holds_is_not(
+async def test_an_expired_lease_is_stuck_and_a_valid_one_is_not(
     operations: PostgresOperations, store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     held, ended = await make(2)
@@ -58,7 +58,7 @@ async def test_settled_tickets_are_never_stuck(
     assert await stuck_ids(operations) == []
 
 
-async def test_who_was_overtaken_knows(
+async def test_a_passed_over_message_counts_as_overtaken(
     operations: PostgresOperations, store: PostgresStore, make: Make
 ) -> None:
     waiting, worked_on = await make(2)
@@ -67,7 +67,7 @@ async def test_who_was_overtaken_knows(
     assert (stuck.ticket.id, stuck.overtaken, stuck.dead) == (waiting, True, False)
 
 
-async def test_a_dead_letter_is_the_reason(
+async def test_a_stuck_ticket_names_its_dead_letter(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(1)
@@ -76,7 +76,7 @@ async def test_a_dead_letter_is_the_reason(
     assert stuck.dead
 
 
-async def test_a_retry_replaces_every_message_by_one(
+async def test_retry_replaces_all_messages_of_a_ticket_by_one(
     operations: PostgresOperations, queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     (ticket_id,) = await make(1)
@@ -93,7 +93,7 @@ async def test_a_retry_replaces_every_message_by_one(
     assert await other.fetchval("select status from tickets") == "new"
 
 
-async def test_what_is_worked_on_or_settled_is_not_tried_again(
+async def test_leased_and_settled_tickets_are_not_retried(
     operations: PostgresOperations, store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     held, settled = await make(2)
@@ -102,7 +102,7 @@ async def test_what_is_worked_on_or_settled_is_not_tried_again(
     assert await operations.retry([held, settled, 2**62]) == []
 
 
-async def test_failed_and_stuck_tickets_are_found_for_a_retry(
+async def test_retry_selects_failed_and_stuck_tickets(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection
 ) -> None:
     failed, new = await make(2)
@@ -112,7 +112,7 @@ async def test_failed_and_stuck_tickets_are_found_for_a_retry(
     assert await select_retries(operations, failed=True, stuck=timedelta(0)) == [failed, new]
 
 
-async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
+async def test_redrive_keeps_a_dead_letter_without_ticket(
     operations: PostgresOperations, queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     gone, there = await make(2)
@@ -125,7 +125,7 @@ async def test_a_letter_whose_ticket_is_gone_stays_when_the_others_are_redriven(
     assert await other.fetchval("select status from tickets where id = $1", there) == "new"
 
 
-async def test_statistics_name_every_status(
+async def test_statistics_contain_every_status(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(2)

@@ -37,7 +37,7 @@ async def expire(other: asyncpg.Connection) -> None:
     await other.execute("update tickets set lease_until = now() - interval '1 second'")
 
 
-async def test_a_thousand_overlapping_claims_neither_deadlock_nor_share_a_ticket(
+async def test_overlapping_claims_neither_deadlock_nor_share_a_ticket(
     store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     ids, chance = await make(40), random.Random(4)  # noqa: S311 - a seed makes the run repeatable
@@ -57,14 +57,14 @@ async def test_a_thousand_overlapping_claims_neither_deadlock_nor_share_a_ticket
     assert await other.fetchval("select count(*) from attempts") == sum(map(len, claimed))
 
 
-async def test_of_two_claims_one_gets_each_ticket(store: PostgresStore, make: Make) -> None:
+async def test_two_concurrent_claims_share_no_ticket(store: PostgresStore, make: Make) -> None:
     ids = await make(20)
     one, other = await asyncio.gather(claim(store, ids, uuid4()), claim(store, ids[::-1], uuid4()))
     assert one | other == set(ids)
     assert not one & other
 
 
-async def test_a_frozen_transaction_holds_up_its_own_ticket_alone(
+async def test_a_frozen_transaction_blocks_only_its_own_ticket(
     store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     ids = await make(10)
@@ -73,7 +73,7 @@ async def test_a_frozen_transaction_holds_up_its_own_ticket_alone(
         assert await claim(store, ids, uuid4()) == set(ids) - {ids[4]}
 
 
-async def test_of_two_finishes_the_holder_writes(
+async def test_only_the_lease_holders_result_is_written(
     store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     (ticket_id,) = await make(1)
@@ -90,7 +90,7 @@ async def test_of_two_finishes_the_holder_writes(
     assert [attempt.outcome for attempt in details.attempts] == ["lost", "processed"]
 
 
-async def test_giving_back_and_finishing_at_once_leave_one_of_both(store: PostgresStore, make: Make) -> None:
+async def test_concurrent_release_and_finish_leave_one_result(store: PostgresStore, make: Make) -> None:
     for ticket_id in await make(20):
         token = uuid4()
         await claim(store, [ticket_id], token)
@@ -105,7 +105,7 @@ async def test_giving_back_and_finishing_at_once_leave_one_of_both(store: Postgr
         assert [attempt.outcome for attempt in details.attempts] == ["processed" if finished else "failed"]
 
 
-async def test_giving_back_with_a_stale_token_frees_nothing(
+async def test_release_with_a_stale_token_changes_nothing(
     store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     (ticket_id,) = await make(1)
@@ -118,7 +118,9 @@ async def test_giving_back_with_a_stale_token_frees_nothing(
     assert await store.finish(ticket_id, current, OUTCOME, [])
 
 
-async def test_batches_given_back_crosswise_do_not_deadlock(store: PostgresStore, make: Make) -> None:
+async def test_concurrent_releases_in_opposite_order_do_not_deadlock(
+    store: PostgresStore, make: Make
+) -> None:
     ids = await make(20)
 
     async def release(order: list[int]) -> None:
@@ -128,14 +130,14 @@ async def test_batches_given_back_crosswise_do_not_deadlock(store: PostgresStore
     await asyncio.gather(*(release(ids if n % 2 else ids[::-1]) for n in range(40)))
 
 
-async def test_of_many_receivers_each_message_goes_to_one(queue: PostgresQueue, make: Make) -> None:
+async def test_concurrent_receivers_share_no_message(queue: PostgresQueue, make: Make) -> None:
     await make(60)
     batches = await asyncio.gather(*(queue.receive(10, wait=0) for _ in range(12)))
     received = [delivery.message_id for batch in batches for delivery in batch]
     assert len(received) == len(set(received)) == 60
 
 
-async def test_receiving_skips_what_is_locked(
+async def test_receive_skips_locked_messages(
     queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     ids = await make(3)
@@ -144,7 +146,7 @@ async def test_receiving_skips_what_is_locked(
         assert len(await queue.receive(10, wait=0)) == 2
 
 
-async def test_deleting_while_it_is_delivered_again_settles_one_delivery(
+async def test_a_delete_that_races_a_redelivery_settles_one_delivery(
     queue: PostgresQueue, eager: PostgresQueue, make: Make
 ) -> None:
     for _ in range(20):
@@ -156,7 +158,7 @@ async def test_deleting_while_it_is_delivered_again_settles_one_delivery(
         assert await queue.count_backlog() == 0
 
 
-async def test_of_two_redrives_one_moves_each_letter(
+async def test_concurrent_redrives_move_each_dead_letter_once(
     queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(20)
@@ -168,7 +170,7 @@ async def test_of_two_redrives_one_moves_each_letter(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_everything_at_once_deadlocks_nowhere_and_loses_nothing(
+async def test_all_statements_at_once_neither_deadlock_nor_lose_a_message(
     store: PostgresStore,
     queue: PostgresQueue,
     eager: PostgresQueue,

@@ -82,7 +82,7 @@ async def kill(queue: SqsQueue) -> None:
         await queue.receive(10, wait=1)
 
 
-async def test_what_is_sent_is_received_and_deleted(sqs: SqsQueue) -> None:
+async def test_a_sent_message_is_received_and_deleted(sqs: SqsQueue) -> None:
     messages = [unsent(n) for n in range(1, 26)]
     assert await sqs.send(messages) == [message.message_id for message in messages]
     assert await sqs.count_backlog() == 25
@@ -92,7 +92,7 @@ async def test_what_is_sent_is_received_and_deleted(sqs: SqsQueue) -> None:
     assert await sqs.count_backlog() == 0
 
 
-async def test_an_undeleted_message_comes_again_and_counts(sqs: SqsQueue) -> None:
+async def test_a_message_that_is_not_deleted_is_delivered_again_and_counted(sqs: SqsQueue) -> None:
     await sqs.send([unsent(1)])
     (first,) = await all_of(sqs)
     await sqs.release([first])
@@ -128,7 +128,7 @@ async def test_dead_letters_can_be_purged_one_by_one(sqs: SqsQueue) -> None:
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
 @pytest.mark.parametrize("body", ["x" * 1024 * 1024, "nonsense", '{"ticket_id": "7"}'])
-async def test_a_body_that_is_not_ours_is_a_letter_without_ticket(
+async def test_a_foreign_body_is_a_dead_letter_without_ticket(
     sqs: SqsQueue, operations: PostgresOperations, body: str
 ) -> None:
     await sqs.send([OutboxMessage(message_id="1", body=body, group=None)])
@@ -140,16 +140,16 @@ async def test_a_body_that_is_not_ours_is_a_letter_without_ticket(
     assert len(await sqs.list_dead_letters(10)) == 1
 
 
-async def test_the_outbox_is_empty_after_it_was_sent(
-    sqs: SqsQueue, outbox: PostgresOutbox, make: Make
-) -> None:
+async def test_flush_empties_the_outbox(sqs: SqsQueue, outbox: PostgresOutbox, make: Make) -> None:
     ids = await make(25)
     assert await flush(outbox, sqs) == 25
     assert await outbox.count() == 0
     assert sorted(ticket_ids(await all_of(sqs))) == ids
 
 
-async def test_one_tickets_message_is_sent_alone(sqs: SqsQueue, outbox: PostgresOutbox, make: Make) -> None:
+async def test_flush_of_one_ticket_sends_only_its_message(
+    sqs: SqsQueue, outbox: PostgresOutbox, make: Make
+) -> None:
     _, ticket_id = await make(2)
     assert await flush(outbox, sqs, ticket_id=ticket_id) == 1
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
@@ -157,7 +157,7 @@ async def test_one_tickets_message_is_sent_alone(sqs: SqsQueue, outbox: Postgres
 
 
 @pytest.mark.parametrize("url", ["fifo"], indirect=True)
-async def test_a_requesters_tickets_are_one_group_and_sent_twice_come_once(
+async def test_a_requester_is_one_fifo_group_and_duplicates_are_removed(
     sqs: SqsQueue, outbox: PostgresOutbox, store: PostgresStore
 ) -> None:
     for requester in ("ada@example.com", "ada@example.com", "bob@example.com"):
@@ -172,7 +172,7 @@ async def test_a_requesters_tickets_are_one_group_and_sent_twice_come_once(
     assert len(set(groups)) == 2
 
 
-async def test_what_the_queue_refuses_stays_in_the_outbox(
+async def test_messages_that_sqs_rejects_stay_in_the_outbox(
     url: str, outbox: PostgresOutbox, make: Make
 ) -> None:
     await make(3)
@@ -184,7 +184,7 @@ async def test_what_the_queue_refuses_stays_in_the_outbox(
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
-async def test_the_api_sends_what_it_made_and_fails_with_no_queue(
+async def test_the_api_flushes_its_message_and_succeeds_without_a_queue(
     url: str, sqs: SqsQueue, outbox: PostgresOutbox, emptied_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = []
@@ -201,25 +201,25 @@ async def test_the_api_sends_what_it_made_and_fails_with_no_queue(
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
-async def test_a_queue_that_is_not_there_says_so(url: str) -> None:
+async def test_an_unknown_queue_is_a_queue_error(url: str) -> None:
     with pytest.raises(QueueError, match="NonExistentQueue") as caught:
         await SqsQueue(url + "-not", SETTINGS).count_backlog()
     assert caught.value.hint
 
 
-async def test_nobody_listening_is_a_queue_error() -> None:
+async def test_an_unreachable_queue_is_a_queue_error() -> None:
     with pytest.raises(QueueError, match="cannot be reached"):
         await SqsQueue("http://127.0.0.1:9/123456789012/tickets", SETTINGS).count_backlog()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://[", "", "https://host/name", "ftp://host/1/name"])
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_an_invalid_queue_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="TICKETCTL_QUEUE_URL"):
         SqsQueue(url, SETTINGS)
 
 
 @pytest.mark.parametrize("url", ["standard"], indirect=True)
-async def test_missing_credentials_are_named(sqs: SqsQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_reported(sqs: SqsQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(QueueError, match="no credentials"):
@@ -239,7 +239,7 @@ async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Ma
     assert await outbox.count() == 2
 
 
-async def test_a_queue_without_dead_letters_says_so(aws: str) -> None:
+async def test_a_queue_without_a_dead_letter_queue_is_reported(aws: str) -> None:
     client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws)
     url = client.create_queue(QueueName=uuid4().hex)["QueueUrl"]
     with pytest.raises(QueueError, match="no dead-letter queue"):
@@ -257,7 +257,7 @@ async def test_the_scheduled_handler_empties_the_outbox(
     assert await outbox.count() == 0
 
 
-async def test_work_sends_the_outbox_and_drains_the_queue_elsewhere(
+async def test_work_flushes_the_outbox_and_drains_sqs(
     url: str, sqs: SqsQueue, emptied_url: str, make: Make, other: asyncpg.Connection
 ) -> None:
     await make(12)
@@ -284,6 +284,6 @@ async def test_work_sends_the_outbox_and_drains_the_queue_elsewhere(
     assert [letter.body for letter in await sqs.list_dead_letters(10)] == ["nonsense"]
 
 
-async def test_the_queue_tells_its_own_policy(sqs: SqsQueue) -> None:
+async def test_get_policy_returns_the_queues_attributes(sqs: SqsQueue) -> None:
     policy = await sqs.get_policy()
     assert (policy.visibility_timeout, policy.max_receive_count) == (30, 2)

@@ -42,7 +42,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("url", FORMS)
-def test_the_forms_that_libpq_takes(url: str) -> None:
+def test_every_form_of_libpq_is_accepted(url: str) -> None:
     assert Address.parse(url).dsn.startswith("postgresql://")
 
 
@@ -56,7 +56,7 @@ def test_another_scheme_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", [*UNREADABLE, f"mysql://ada:{SECRET}@host/db", f"ada:{SECRET}@host/db"])
-def test_no_refusal_shows_a_password(url: str) -> None:
+def test_no_error_shows_a_password(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Address.parse(url)
     told = f"{raised.value} {raised.value.hint} {raised.value.__cause__}"
@@ -77,7 +77,7 @@ def test_no_refusal_shows_a_password(url: str) -> None:
         (f"postgresql://ada:{SECRET}@one:1,two/d%20b", "one:1,two/d b", "postgresql://ada@one:1,two/d%20b"),
     ],
 )
-def test_what_people_see_has_no_password(url: str, shown: str, without: str) -> None:
+def test_the_display_name_has_no_password(url: str, shown: str, without: str) -> None:
     address = Address.parse(url)
     assert address.display_name == shown
     assert address.without_password == without
@@ -91,7 +91,7 @@ def test_what_people_see_has_no_password(url: str, shown: str, without: str) -> 
         ("postgresql://ada@host/db", None),
     ],
 )
-def test_the_password_for_who_needs_it(url: str, password: str | None) -> None:
+def test_the_password_is_decoded(url: str, password: str | None) -> None:
     assert Address.parse(url).password == password
 
 
@@ -107,9 +107,7 @@ def test_the_password_for_who_needs_it(url: str, password: str | None) -> None:
         ("postgresql:///db", [], None),
     ],
 )
-def test_what_is_reached_across_the_network_and_as_whom(
-    url: str, endpoints: list[tuple[str, int]], user: str | None
-) -> None:
+def test_endpoints_and_user(url: str, endpoints: list[tuple[str, int]], user: str | None) -> None:
     address = Address.parse(url)
     assert address.endpoints == endpoints
     assert address.user == user
@@ -127,7 +125,7 @@ def test_an_unknown_sslmode_is_refused_with_the_choices() -> None:
 
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
-def test_where_tls_may_be_left_out_the_driver_decides(mode: str) -> None:
+def test_optional_tls_is_left_to_the_driver(mode: str) -> None:
     url = f"postgresql://host/db?sslmode={mode}"
     assert Address.parse(url).connect_args == {"dsn": url}
 
@@ -140,16 +138,14 @@ def test_where_tls_may_be_left_out_the_driver_decides(mode: str) -> None:
         ("sslmode=verify-full&sslrootcert=system", True, ssl.CERT_REQUIRED),
     ],
 )
-def test_where_tls_is_demanded_one_context_is_shared(
-    query: str, *, checks_host: bool, verifies: ssl.VerifyMode
-) -> None:
+def test_required_tls_shares_one_context(query: str, *, checks_host: bool, verifies: ssl.VerifyMode) -> None:
     url = f"postgresql://host/db?{query}"
     context = Address.parse(url).connect_args["ssl"]
     assert (context.check_hostname, context.verify_mode) == (checks_host, verifies)
     assert Address.parse(url).connect_args["ssl"] is context
 
 
-def test_an_authority_at_hand_is_asked_for_by_require_too(
+def test_require_uses_a_root_certificate_in_the_home_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -161,7 +157,7 @@ def test_an_authority_at_hand_is_asked_for_by_require_too(
     assert context.cert_store_stats()["x509_ca"] == 1
 
 
-def test_a_range_of_versions_is_kept() -> None:
+def test_tls_versions_are_limited() -> None:
     query = "sslmode=require&ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.3"
     context = Address.parse(f"postgresql://host/db?{query}").connect_args["ssl"]
     assert (context.minimum_version, context.maximum_version) == (ssl.TLSVersion.TLSv1_3,) * 2
@@ -170,13 +166,13 @@ def test_a_range_of_versions_is_kept() -> None:
 @pytest.mark.parametrize(
     "parameter", ["sslcrl=/nowhere", "sslcert=/nowhere", "ssl_min_protocol_version=TLSv9"]
 )
-def test_what_cannot_be_used_is_never_left_out_in_silence(parameter: str) -> None:
+def test_an_unusable_tls_parameter_is_an_error(parameter: str) -> None:
     address = Address.parse(f"postgresql://host/db?sslmode=require&{parameter}")
     with pytest.raises(ConfigError, match="TLS"):
         _ = address.connect_args
 
 
-def test_a_missing_certificate_is_a_setting_that_is_wrong(tmp_path: Path) -> None:
+def test_a_missing_certificate_is_a_config_error(tmp_path: Path) -> None:
     address = Address.parse(f"postgresql://host/db?sslmode=verify-full&sslrootcert={tmp_path}/none.pem")
     with pytest.raises(ConfigError, match="certificates") as raised:
         _ = address.connect_args

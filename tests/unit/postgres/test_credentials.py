@@ -22,11 +22,11 @@ def numbered() -> Iterator[Credentials]:
     return (Credentials("ada", f"password {n}") for n in count(1))
 
 
-def test_what_a_login_looks_like_tells_no_password() -> None:
+def test_repr_shows_no_password() -> None:
     assert SECRET not in repr(Credentials("ada", SECRET))
 
 
-def test_it_is_kept_for_its_lifetime_on_whatever_loop() -> None:
+def test_credentials_are_kept_for_their_lifetime_across_loops() -> None:
     now = 1000.0
     made = numbered()
     logins = CredentialCache(lambda: next(made), lifetime=600, clock=lambda: now)
@@ -37,7 +37,7 @@ def test_it_is_kept_for_its_lifetime_on_whatever_loop() -> None:
     assert event_loops.run(logins.current()) == Credentials("ada", "password 2")
 
 
-def test_who_asks_at_once_gets_the_same_and_the_loop_goes_on_meanwhile() -> None:
+def test_concurrent_callers_share_one_fetch_that_does_not_block_the_loop() -> None:
     fetched_in: list[int] = []
     made = numbered()
 
@@ -54,7 +54,7 @@ def test_who_asks_at_once_gets_the_same_and_the_loop_goes_on_meanwhile() -> None
     assert get_ident() not in fetched_in
 
 
-def test_one_that_was_refused_is_replaced_once_for_all_who_had_it() -> None:
+def test_refused_credentials_are_replaced_once() -> None:
     made = numbered()
 
     async def ask() -> list[Credentials]:
@@ -73,12 +73,12 @@ def test_one_that_was_refused_is_replaced_once_for_all_who_had_it() -> None:
         ("postgresql://postgres@/tickets?host=/run/postgresql", {"database_secret_arn": ARN}),
     ],
 )
-def test_the_url_says_all(url: str, chosen: dict[str, object]) -> None:
+def test_the_url_alone_needs_no_cache(url: str, chosen: dict[str, object]) -> None:
     assert make_credential_cache(Address.parse(url), Settings(**chosen)) is None
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-def test_the_same_for_the_life_of_the_process(mode: str) -> None:
+def test_there_is_one_cache_per_process_and_source(mode: str) -> None:
     address = Address.parse(f"postgresql://ada@db.example.com/tickets?sslmode={mode}")
     assert make_credential_cache(address, Settings(database_iam=True)) is make_credential_cache(
         address, Settings(database_iam=True)
@@ -97,7 +97,7 @@ def test_the_same_for_the_life_of_the_process(mode: str) -> None:
         ("postgresql://ada@one,two/db?sslmode=require", {"database_iam": True}, "one host and a user"),
     ],
 )
-def test_what_contradicts_itself_is_refused(url: str, chosen: dict[str, object], told: str) -> None:
+def test_contradicting_settings_are_refused(url: str, chosen: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told) as raised:
         make_credential_cache(Address.parse(url), Settings(**chosen))
     assert raised.value.hint
@@ -113,7 +113,7 @@ def test_what_contradicts_itself_is_refused(url: str, chosen: dict[str, object],
         ("db.example.com", "ap-southeast-2"),
     ],
 )
-def test_the_region_is_the_hosts_or_the_environments(
+def test_the_region_comes_from_the_host_or_the_environment(
     monkeypatch: pytest.MonkeyPatch, host: str, region: str
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -127,7 +127,7 @@ def test_the_region_is_the_hosts_or_the_environments(
     assert f"%2F{region}%2Frds-db%2F" in token
 
 
-def test_no_such_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_aws_profile_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     address = Address.parse("postgresql://ada@profile.example.com/db?sslmode=require")
@@ -138,7 +138,7 @@ def test_no_such_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AWS_PROFILE" in str(raised.value.hint)
 
 
-def test_no_region_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     logins = make_credential_cache(
         Address.parse("postgresql://ada@nowhere/db?sslmode=require"), Settings(database_iam=True)

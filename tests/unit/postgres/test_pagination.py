@@ -18,17 +18,17 @@ times = st.datetimes(timezones=st.just(UTC))
 
 
 @given(times, st.integers(1, 2**63 - 1))
-def test_a_cursor_brings_its_place_back(time: datetime, ticket_id: int) -> None:
+def test_a_cursor_decodes_to_its_position(time: datetime, ticket_id: int) -> None:
     position = Position("created", time, ticket_id)
     assert pagination.decode(pagination.encode(position), "created") == position
 
 
-def test_an_offset_of_the_server_is_kept() -> None:
+def test_equal_times_with_other_offsets_have_the_same_cursor() -> None:
     position = Position("created", NOON.astimezone(timezone(timedelta(hours=5, minutes=30))), 7)
     assert pagination.decode(pagination.encode(position), "created").time == NOON
 
 
-def test_a_cursor_can_stand_in_a_shell_and_in_a_url() -> None:
+def test_a_cursor_needs_no_quoting_in_shells_and_urls() -> None:
     assert CURSOR.replace("-", "").replace("_", "").isalnum()
 
 
@@ -40,7 +40,7 @@ def test_a_cursor_can_stand_in_a_shell_and_in_a_url() -> None:
 @example(" " + CURSOR)
 @example(CURSOR[:-1])
 @example(CURSOR.swapcase())
-def test_whatever_else_is_refused(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="cursor") as raised:
         pagination.decode(text, "-created")
     assert "next_cursor" in str(raised.value.hint)
@@ -73,11 +73,11 @@ def forged(content: str) -> str:
         "null",
     ],
 )
-def test_a_forged_cursor_brings_nothing_that_the_database_cannot_take(content: str) -> None:
+def test_a_forged_cursor_with_values_out_of_range_is_refused(content: str) -> None:
     with pytest.raises(InvalidInputError):
         pagination.decode(forged(content), "-created")
 
 
-def test_a_cursor_of_another_order_is_refused_by_name() -> None:
+def test_a_cursor_of_another_order_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="made for the order -created"):
         pagination.decode(CURSOR, "created")

@@ -18,7 +18,7 @@ from ticketctl.settings import Settings
 PACKAGE = Path(ticketctl.event_loops.__file__).parent
 
 
-def test_the_pools_and_loops_there_are() -> None:
+def test_the_strategies_and_loop_policies_are_the_documented_ones() -> None:
     assert set(POOLS) == {
         "null",
         "queue",
@@ -33,7 +33,7 @@ def test_the_pools_and_loops_there_are() -> None:
     assert set(LOOPS) == {"run-per-record", "run-per-invocation", "runner"}
 
 
-def test_each_is_listed_under_its_name_and_says_what_it_is_for() -> None:
+def test_each_strategy_has_its_name_and_a_purpose() -> None:
     for strategies in (POOLS, LOOPS):
         for name, strategy in strategies.items():
             assert strategy.name == name
@@ -41,7 +41,7 @@ def test_each_is_listed_under_its_name_and_says_what_it_is_for() -> None:
             assert strategy.right_when
 
 
-def test_every_pool_class_is_one_of_sqlalchemys() -> None:
+def test_every_pool_class_exists_in_sqlalchemy() -> None:
     for pool in POOLS.values():
         assert pool.pool_class is None or issubclass(getattr(pools, pool.pool_class), pools.Pool)
 
@@ -52,18 +52,18 @@ def test_an_alias_is_another_name_of_a_pool() -> None:
         assert find_pool(alias) is POOLS[name]
 
 
-def test_the_defaults_are_a_pair_that_survives() -> None:
+def test_the_default_pair_is_safe() -> None:
     settings = Settings()
     assert explain_unsafe_pair(get_pool(settings.pool), get_loop_policy(settings.loop)) is None
 
 
 @pytest.mark.parametrize("policy", LOOPS.values(), ids=LOOPS)
-def test_which_pairs_are_warned_of(policy: ticketctl.event_loops.LoopPolicy) -> None:
+def test_pools_that_outlive_a_loop_are_warned_of(policy: ticketctl.event_loops.LoopPolicy) -> None:
     warned = {name for name, pool in POOLS.items() if explain_unsafe_pair(pool, policy) is not None}
     assert warned == (set() if policy.persistent else set(POOLS) - {"null", "dispose", "pgbouncer"})
 
 
-def test_a_warning_names_both_and_where_to_look() -> None:
+def test_the_warning_names_the_pair_and_the_simulator() -> None:
     warning = explain_unsafe_pair(replace(POOLS["queue"], name="mine"), LOOPS["run-per-record"])
     assert warning is not None
     assert "the pool mine" in warning
