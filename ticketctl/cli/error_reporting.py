@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from ticketctl.cli.rendering.escaping import visible
+from ticketctl.cli.rendering.escaping import escape_controls
 from ticketctl.errors import TicketctlError
 
 INTERRUPTED = 130
@@ -59,7 +59,7 @@ def warn(message: str) -> None:
 
 def line(kind: str, message: str) -> str:
     """Return a message on one line, safe for a terminal."""
-    return f"{kind}: {visible(' '.join(message.split()))}"
+    return f"{kind}: {escape_controls(' '.join(message.split()))}"
 
 
 def _print(kind: str, message: str) -> None:

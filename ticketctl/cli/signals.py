@@ -29,7 +29,7 @@ def stop_on_signals(running: Stoppable) -> Iterator[None]:
         if running.is_stopping and task is not None:
             task.cancel()
         else:
-            output.say("finishing what is in flight; press Ctrl-C again to stop now")
+            output.print_message("finishing what is in flight; press Ctrl-C again to stop now")
             running.stop()
 
     signals = (signal.SIGINT, signal.SIGTERM)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketctl.cli.rendering.escaping import visible
+from ticketctl.cli.rendering.escaping import escape_controls
 
 C0 = [*range(0x20), 0x7F]
 C1 = range(0x80, 0xA0)
@@ -18,7 +18,7 @@ SURROGATES = [0xD800, 0xDC80, 0xDFFF]
 
 @pytest.mark.parametrize("number", [*C0, *C1, *BIDI, *INVISIBLE, *SURROGATES], ids=hex)
 def test_every_control_character_is_written_out(number: int) -> None:
-    written = visible(f"a{chr(number)}b")
+    written = escape_controls(f"a{chr(number)}b")
     assert written.isascii()
     assert written.isprintable()
     assert written.startswith("a\\")
@@ -38,7 +38,7 @@ def test_every_control_character_is_written_out(number: int) -> None:
     ],
 )
 def test_how_they_are_written(text: str, written: str) -> None:
-    assert visible(text) == written
+    assert escape_controls(text) == written
 
 
 @pytest.mark.parametrize(
@@ -46,21 +46,21 @@ def test_how_they_are_written(text: str, written: str) -> None:
     ["", "plain", "[bold]no markup[/bold]", "naïve café", "日本語", "😀 👩\u200d🚀", "שלום", "क्\u200cष"],
 )
 def test_what_people_write_stays(text: str) -> None:
-    assert visible(text) == text
+    assert escape_controls(text) == text
 
 
 @given(st.text(st.characters()))
 def test_no_text_brings_a_control_character_through(text: str) -> None:
-    assert {unicodedata.category(c) for c in visible(text)}.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
+    assert {unicodedata.category(c) for c in escape_controls(text)}.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
 
 
 @given(st.text(st.characters()))
 def test_of_several_lines_only_the_line_ends_are_sent(text: str) -> None:
-    lines = visible(text, multiline=True).split("\n")
-    assert [visible(line) for line in lines] == lines
+    lines = escape_controls(text, multiline=True).split("\n")
+    assert [escape_controls(line) for line in lines] == lines
     assert "\\n" in text or "\\n" not in "".join(lines)
 
 
 def test_a_line_ends_as_it_does_on_any_system() -> None:
-    assert visible("a\nb\r\nc\n\nd\n", multiline=True) == "a\nb\nc\n\nd\n"
-    assert visible("a\rb\x0bc\x1cd\u2028e\x85f", multiline=True) == r"a\rb\x0bc\x1cd\u2028e\x85f"
+    assert escape_controls("a\nb\r\nc\n\nd\n", multiline=True) == "a\nb\nc\n\nd\n"
+    assert escape_controls("a\rb\x0bc\x1cd\u2028e\x85f", multiline=True) == r"a\rb\x0bc\x1cd\u2028e\x85f"

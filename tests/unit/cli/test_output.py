@@ -61,5 +61,5 @@ def test_a_table_shows_markup_and_controls_as_text(printed: Callable[[], str]) -
 
 
 def test_what_is_said_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
-    output.say("two\nlines \x1b")
+    output.print_message("two\nlines \x1b")
     assert capsys.readouterr() == ("", "two\nlines \\x1b\n")

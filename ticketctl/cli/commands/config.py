@@ -76,7 +76,7 @@ def init(
         ) from None
     output.print_rows([path] for path in written)
     if output.on_terminal():
-        output.say("next: edit them, then run ticketctl config show")
+        output.print_message("next: edit them, then run ticketctl config show")
 
 
 def _template() -> str:

@@ -74,7 +74,7 @@ def start() -> None:
 def stop() -> None:
     """Stop the embedded server that db start keeps running."""
     stopped = _embedded().stop()
-    output.say("stopped" if stopped else "in use: it stops when the last command that uses it ends")
+    output.print_message("stopped" if stopped else "in use: it stops when the last command that uses it ends")
 
 
 @commands.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

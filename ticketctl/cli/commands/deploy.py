@@ -77,7 +77,7 @@ def init(
     _write(written)
     output.print_rows([path] for path in written)
     if output.on_terminal():
-        output.say(f"next: cd {folder} && ticketctl deploy package --architecture {architecture}")
+        output.print_message(f"next: cd {folder} && ticketctl deploy package --architecture {architecture}")
 
 
 def _write(written: "Mapping[Path, str]") -> None:
@@ -134,7 +134,7 @@ def package(
             advance()
     _print(built, as_json=as_json)
     if output.on_terminal():
-        output.say("next: sam deploy, in the folder of the template")
+        output.print_message("next: sam deploy, in the folder of the template")
 
 
 def _warn_of_files_left_out(include: "Sequence[Path]") -> None:

@@ -60,7 +60,7 @@ def list_letters(
     else:
         output.print_rows(_row(letter) for letter in letters)
         if output.on_terminal():
-            output.say("no dead letters")
+            output.print_message("no dead letters")
 
 
 @dlq.command()

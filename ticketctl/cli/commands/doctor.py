@@ -103,7 +103,7 @@ def _show(advice: "Sequence[SourceFinding]", files: int) -> None:
     for one in advice:
         print_finding(f"{one.place}  {one.rule} ({_gravity(one)})", {"cause": one.cause, "fix": one.fix})
     if not advice:
-        output.say(f"nothing found in {files} file{'' if files == 1 else 's'}, nor in the settings")
+        output.print_message(f"nothing found in {files} file{'' if files == 1 else 's'}, nor in the settings")
 
 
 def _gravity(one: "SourceFinding") -> str:

@@ -66,9 +66,11 @@ def list_tickets(
         return
     ticket_tables.print_list(page.tickets)
     if page.next_cursor is not None and output.on_terminal():
-        output.say(f"more: --after {page.next_cursor}")
+        output.print_message(f"more: --after {page.next_cursor}")
     elif not page.tickets and output.on_terminal():
-        output.say("no tickets" if wanted != TicketFilter() else "no tickets yet: ticketctl create SUBJECT")
+        output.print_message(
+            "no tickets" if wanted != TicketFilter() else "no tickets yet: ticketctl create SUBJECT"
+        )
 
 
 def _refuse_other_options(context: typer.Context, *, allowed: Collection[str]) -> None:
@@ -108,7 +110,7 @@ def _list_stuck(older_than: str, limit: int, *, as_json: bool) -> None:
             for one, reason in stuck
         )
     elif not stuck:
-        output.say("no ticket is stuck")
+        output.print_message("no ticket is stuck")
     else:
         now = datetime.now(UTC)
         output.print_table(

@@ -133,7 +133,7 @@ def _print(invocations: list[dict[str, Any]]) -> None:
 
     for invocation in invocations:
         returned = len(invocation["response"]["batchItemFailures"])
-        output.say(
+        output.print_message(
             f"invocation {invocation['number']}: {invocation['outcome']} "
             f"in {invocation['duration_ms']:.0f} ms, {returned} returned"
         )

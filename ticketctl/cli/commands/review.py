@@ -100,7 +100,7 @@ def _review_all(database: "Database", limit: int) -> None:
 
     ticket_ids = run_on(database, open_review_service, waiting)
     if not ticket_ids:
-        output.say("no ticket needs a review")
+        output.print_message("no ticket needs a review")
     for number, ticket_id in enumerate(ticket_ids, start=1):
         session = _TicketReview(database, ticket_id)
         if not session.run(f"{number} of {len(ticket_ids)}"):
@@ -147,27 +147,27 @@ class _TicketReview:
 
     def _approve(self, _: "TicketDetails") -> bool:
         self._call(lambda reviews: reviews.approve(self._ticket_id))
-        output.say(f"ticket {self._ticket_id} approved")
+        output.print_message(f"ticket {self._ticket_id} approved")
         return True
 
     def _reject(self, _: "TicketDetails") -> bool:
         reason = _prompt("reason (may be empty)") or None
         self._call(lambda reviews: reviews.reject(self._ticket_id, reason))
-        output.say(f"ticket {self._ticket_id}: draft rejected")
+        output.print_message(f"ticket {self._ticket_id}: draft rejected")
         return True
 
     def _edit(self, details: "TicketDetails") -> bool:
         before = details.ticket.draft or ""
         after = editor.edit(before)
         if after.strip() == before.strip():
-            output.say("the draft did not change")
+            output.print_message("the draft did not change")
         else:
             self._set({"draft": after})
         return False
 
     def _set_category(self, details: "TicketDetails") -> bool:
         if self._choose("category") and details.ticket.draft:
-            output.say(
+            output.print_message(
                 "the draft was written for the old category: edit it, or quit and run "
                 f"ticketctl retry {self._ticket_id}"
             )
@@ -185,7 +185,7 @@ class _TicketReview:
 
         words = self._call(read_words)
         for number, word in enumerate(words, start=1):
-            output.say(f"{number:>4}  {word}")
+            output.print_message(f"{number:>4}  {word}")
         answer = _prompt(f"{name}, by name or number (empty: no change)")
         numbered = {str(number): word for number, word in enumerate(words, start=1)}
         if answer:
@@ -197,7 +197,7 @@ class _TicketReview:
             return reviews.set(self._ticket_id, values)
 
         self._call(work)
-        output.say(f"{', '.join(values)} set")
+        output.print_message(f"{', '.join(values)} set")
 
     def _call(self, work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
         from ticketctl.runtime import open_review_service

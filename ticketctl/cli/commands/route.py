@@ -108,9 +108,9 @@ def _print(details: "TicketDetails", matches: list[_RuleMatch], *, as_json: bool
     else:
         _print_table(matches)
         if "team" in ticket.set_by_human:
-            output.say(f"a human set the team: {ticket.team}")
+            output.print_message(f"a human set the team: {ticket.team}")
         elif ticket.team != chosen.team:
-            output.say(f"the ticket is with team {ticket.team}: other rules routed it")
+            output.print_message(f"the ticket is with team {ticket.team}: other rules routed it")
 
 
 def _print_table(matches: list[_RuleMatch]) -> None:

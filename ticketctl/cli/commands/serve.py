@@ -67,7 +67,7 @@ async def _serve(server: "Server", found: "Database") -> None:
         output.print_rows([[server.url]])
         sys.stdout.flush()
         if output.on_terminal():
-            output.say("/docs describes the API; Ctrl-C stops the server")
+            output.print_message("/docs describes the API; Ctrl-C stops the server")
 
     with stop_on_signals(server):
         await server.run(found, started)

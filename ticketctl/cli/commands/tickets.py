@@ -68,7 +68,7 @@ def create(
     else:
         output.print_rows([[f"ticket {created.id} {'created' if is_new else 'existed already'}"]])
         if is_new:
-            output.say(f"next: ticketctl event {created.id} | ticketctl process -")
+            output.print_message(f"next: ticketctl event {created.id} | ticketctl process -")
 
 
 def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:

@@ -63,5 +63,5 @@ def train(
         output.print_rows(
             [[f"{to}: {len(model.labels)} labels from {len(samples):,} texts, {len(data):,} bytes"]]
         )
-        output.say(f"next: TICKETCTL_AI_MODEL_FILE={to} ticketctl work")
+        output.print_message(f"next: TICKETCTL_AI_MODEL_FILE={to} ticketctl work")
     warn_of_unknown(set(model.labels), taxonomy)

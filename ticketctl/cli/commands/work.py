@@ -150,7 +150,9 @@ def _tell_what_is_spent(spent: float | None, budget: float | None) -> None:
         return
     if spent is None:
         raise missing_usage_error()
-    output.say(f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue")
+    output.print_message(
+        f"the budget of {budget:g} is spent ({spent:.4f}): what was not begun waits in the queue"
+    )
 
 
 async def _keep_flushing(resources: "OperatorResources", reporter: "_Reporter") -> None:

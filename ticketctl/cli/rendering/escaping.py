@@ -10,17 +10,17 @@ _HIDDEN = re.compile(
 )
 
 
-def visible(text: str, *, multiline: bool = False) -> str:
+def escape_controls(text: str, *, multiline: bool = False) -> str:
     r"""Return the text with every control character escaped: `\n`, `\x1b`, `\u202e`.
 
     With `multiline`, line ends stay line ends.
     """
     if multiline:
-        return "\n".join(visible(line.removesuffix("\r")) for line in text.split("\n"))
+        return "\n".join(escape_controls(line.removesuffix("\r")) for line in text.split("\n"))
     return _HIDDEN.sub(lambda match: _NAMED.get(match[0]) or _escape(match[0]), text)
 
 
-def visible_json(text: str) -> str:
+def escape_json_controls(text: str) -> str:
     r"""Escape control characters in JSON text without changing its meaning: an encoder escapes only C0 controls."""
     return _HIDDEN.sub(lambda match: match[0] if match[0] == "\n" else _escape_json(match[0]), text)
 

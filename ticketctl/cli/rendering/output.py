@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ticketctl.cli.rendering.escaping import visible, visible_json
+from ticketctl.cli.rendering.escaping import escape_controls, escape_json_controls
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,13 +33,13 @@ def print_json(value: Any) -> None:
     """Print a value as JSON: indented on a terminal, on one line in a pipe."""
     encoded = msgspec.json.encode(value)
     text = msgspec.json.format(encoded, indent=2 if on_terminal() else 0)
-    sys.stdout.write(visible_json(text.decode()) + "\n")
+    sys.stdout.write(escape_json_controls(text.decode()) + "\n")
 
 
 def print_rows(rows: Iterable[Sequence[object]]) -> None:
     """Print tab-separated lines without a header. Nothing is cut; tabs and line ends in a cell are escaped."""
     for row in rows:
-        sys.stdout.write("\t".join(visible(_plain(cell)) for cell in row) + "\n")
+        sys.stdout.write("\t".join(escape_controls(_plain(cell)) for cell in row) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) -> None:
@@ -47,7 +47,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[Text(visible(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[Text(escape_controls(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
     widths = [
         max([len(name), *(row[number].cell_len for row in cells)]) for number, name in enumerate(columns)
     ]
@@ -69,9 +69,9 @@ def print_definitions(entries: Iterable[tuple[str, Sequence[str]]]) -> None:
 
     terminal = console()
     for term, paragraphs in entries:
-        terminal.print(Text(visible(term), "bold"))
+        terminal.print(Text(escape_controls(term), "bold"))
         for paragraph in paragraphs:
-            terminal.print(Padding(Text(visible(paragraph)), (0, 0, 0, 4)))
+            terminal.print(Padding(Text(escape_controls(paragraph)), (0, 0, 0, 4)))
 
 
 def amount(cost: float | None) -> str:
@@ -79,9 +79,9 @@ def amount(cost: float | None) -> str:
     return "unknown" if cost is None else f"{cost:.6f}" if cost else "0"
 
 
-def say(message: str) -> None:
+def print_message(message: str) -> None:
     """Print a message on stderr: it is not data."""
-    sys.stderr.write(visible(message, multiline=True) + "\n")
+    sys.stderr.write(escape_controls(message, multiline=True) + "\n")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ticketctl.cli.rendering import output
-from ticketctl.cli.rendering.escaping import visible
+from ticketctl.cli.rendering.escaping import escape_controls
 from ticketctl.cli.rendering.timestamps import iso, relative
 
 if TYPE_CHECKING:
@@ -70,18 +70,20 @@ def print_ticket(details: "TicketDetails") -> None:
 
     console = output.console()
     ticket = details.ticket
-    console.print(Text.assemble((f"#{ticket.id}  {visible(ticket.subject)}", "bold"), "  ", _status(ticket)))
+    console.print(
+        Text.assemble((f"#{ticket.id}  {escape_controls(ticket.subject)}", "bold"), "  ", _status(ticket))
+    )
     facts = Table.grid(padding=(0, 2, 0, 2))
     for name, value in _facts(ticket):
-        facts.add_row(Text(name, "dim", justify="right"), Text(visible(value), overflow="fold"))
+        facts.add_row(Text(name, "dim", justify="right"), Text(escape_controls(value), overflow="fold"))
     console.print(facts)
     for title, text in (("body", ticket.body), ("draft reply, not sent", ticket.draft or "")):
         if text:
             console.print(Text(f"\n{title}", "bold"))
-            console.print(Text(visible(text, multiline=True), overflow="fold"))
+            console.print(Text(escape_controls(text, multiline=True), overflow="fold"))
     why = list_review_reasons(details) if ticket.status == "needs_review" else ()
     for number, reason in enumerate(why):
-        console.print(Text("\n" * (not number) + "why: ", "bold").append(visible(reason), "magenta"))
+        console.print(Text("\n" * (not number) + "why: ", "bold").append(escape_controls(reason), "magenta"))
 
 
 def _costs(details: "TicketDetails", prices: "Prices") -> list[float | None]:
@@ -160,7 +162,7 @@ def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
     for step in details.steps:
         if step.sent is not None:
             output.console().print(f"\ntext that {step.step} sent to {step.provider}", style="bold")
-            output.console().print(visible(step.sent, multiline=True), overflow="fold")
+            output.console().print(escape_controls(step.sent, multiline=True), overflow="fold")
 
 
 def _print_attempts(details: "TicketDetails") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ticketctl.cli.rendering import output
-from ticketctl.cli.rendering.escaping import visible
+from ticketctl.cli.rendering.escaping import escape_controls
 
 STYLES = {
     "safe": "green",
@@ -38,7 +38,7 @@ def print_finding(kind: str, parts: Mapping[str, str]) -> None:
     for name, text in parts.items():
         short = text.replace(f"{Path.cwd()}/", "")
         paragraph = Text.assemble(
-            (f"{name}: ", "green" if name in {"fix", "cure"} else "dim"), visible(short)
+            (f"{name}: ", "green" if name in {"fix", "cure"} else "dim"), escape_controls(short)
         )
         console.print(Padding(paragraph, (0, 0, 0, 2)), width=min(_WIDTH, console.width))
 
