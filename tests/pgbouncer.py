@@ -1,4 +1,4 @@
-"""A PgBouncer of the tests' own, on loopback, in front of a server that listens on a unix socket."""
+"""A PgBouncer for tests: it listens on loopback in front of a server's Unix socket."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ POOL_SIZE = 20
 
 
 def installed() -> str | None:
-    """The program, if it is there; Debian keeps it where only root looks."""
+    """Return the program's path if it is installed; Debian puts it into /usr/sbin."""
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
@@ -27,9 +27,9 @@ def installed() -> str | None:
 def pgbouncer(
     server: str, *, files: Mapping[str, str] = MappingProxyType({}), **options: object
 ) -> Iterator[int]:
-    """Answers the port of a PgBouncer in transaction mode, under the account that owns the server's socket.
+    """Run a PgBouncer in transaction mode under the account that owns the server's socket; yield its port.
 
-    `options` are PgBouncer's own; `files` are put in its folder, `{folder}` in an option.
+    `options` are PgBouncer's settings; `files` are written to its folder, which an option names as `{folder}`.
     """
     query = parse_qs(urlsplit(server).query)
     sockets, server_port = Path(query["host"][0]), query.get("port", ["5432"])[0]
@@ -76,5 +76,5 @@ def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def through(port: int, url: str) -> str:
-    """The same database, through the pooler."""
+    """Return the URL of the same database through the pooler."""
     return f"postgresql://postgres@127.0.0.1:{port}{urlsplit(url).path}"

@@ -1,4 +1,4 @@
-"""A Postgres of the tests' own, with options that the embedded server does not take."""
+"""A Postgres for tests, with options that the embedded server does not offer."""
 
 import os
 import signal
@@ -12,10 +12,10 @@ from typing import Any
 
 @contextmanager
 def postgres(programs: Path, data: Path, **options: object) -> Iterator[str]:
-    """Start a server on a data folder, under the account that owns it.
+    """Run a server on a data folder, under the account that owns the folder.
 
-    Answers the URL of its superuser over its unix socket. `options` are the server's, among them `port` and
-    `unix_socket_directories`, which is one.
+    Yields the superuser's URL over the Unix socket. `options` are the server's settings; they include `port` and
+    `unix_socket_directories`, a single folder.
     """
     folder = options["unix_socket_directories"]
     chosen = {"fsync": "off"} | options
@@ -37,7 +37,7 @@ def postgres(programs: Path, data: Path, **options: object) -> Iterator[str]:
 
 
 def account_of(path: Path) -> dict[str, Any]:
-    """What makes a process run under the account that owns a file, in its folder and with nothing of ours."""
+    """Return Popen arguments for the account that owns a file: its folder, an empty environment."""
     owner = path.stat()
     account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
     return {"cwd": path.parent, "env": {}} | account

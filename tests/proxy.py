@@ -1,4 +1,4 @@
-"""A TCP door to a server that listens on a unix socket alone. Plain threads: no event loop to be confused with."""
+"""A TCP proxy for a server that listens only on a Unix socket. It uses threads, so no event loop interferes with tests."""
 
 import select
 import socket
@@ -10,7 +10,7 @@ from threading import Thread
 
 @contextmanager
 def tcp_proxy(target: Path) -> Iterator[int]:
-    """Forward each connection to a port of 127.0.0.1 to the unix socket `target`; answers the port."""
+    """Forward each connection to a port on 127.0.0.1 to the Unix socket `target`; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         Thread(target=_accept, args=(door, target), daemon=True).start()
         yield door.getsockname()[1]
@@ -18,7 +18,7 @@ def tcp_proxy(target: Path) -> Iterator[int]:
 
 
 def _accept(door: socket.socket, target: Path) -> None:
-    with suppress(OSError):  # the door was shut
+    with suppress(OSError):  # the listener was closed
         while True:
             client, _ = door.accept()
             Thread(target=_serve, args=(client, target), daemon=True).start()

@@ -1,4 +1,4 @@
-"""A Postgres that asks for passwords and offers TLS. The embedded server's build has none: this is the system's."""
+"""A Postgres with passwords and TLS. It is the operating system's: the embedded build has no TLS."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ PASSWORD = "correct horse/battery@staple"  # noqa: S105 - of a role of the tests
 
 @dataclass(frozen=True)
 class Secured:
-    """A server; `sql` speaks to it over a unix socket, which asks for nothing."""
+    """A server; `sql` connects over its Unix socket, which needs no password."""
 
     port: int
     certificates: Certificates
@@ -37,7 +37,7 @@ class Secured:
 
     @property
     def verified(self) -> str:
-        """The query of a URL that trusts this server and no other."""
+        """The URL parameters that trust only this server's authority."""
         return f"sslmode=verify-full&sslrootcert={self.certificates.authority}"
 
 

@@ -1,4 +1,4 @@
-"""Passwords that AWS hands out: tokens of IAM's and secrets, against a real Postgres with SCRAM and TLS."""
+"""IAM tokens and Secrets Manager passwords, against a real Postgres with SCRAM and TLS."""
 
 import json
 import os
@@ -33,20 +33,20 @@ Store = Callable[[str], str]
 
 @pytest.fixture
 def secrets(aws: str, monkeypatch: pytest.MonkeyPatch):
-    """A client of Secrets Manager, which the program finds at the same place."""
+    """A client of the Secrets Manager that the program uses too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", aws)
     return boto3.client("secretsmanager", region_name=REGION, endpoint_url=aws)
 
 
 @pytest.fixture
 def store(secrets) -> Store:
-    """Keep a secret; answers its ARN."""
+    """Store a secret and return its ARN."""
     return lambda secret: secrets.create_secret(Name=uuid4().hex, SecretString=secret)["ARN"]
 
 
 @pytest.fixture
 def role(secured: Secured):
-    """A role that may log in with the first word."""
+    """A role whose password is the first one."""
     name = f"role_{uuid4().hex[:8]}"
     secured.sql(f"create role {name} superuser login password '{FIRST}'")
     yield name
@@ -54,7 +54,7 @@ def role(secured: Secured):
 
 
 def rds_form(role: str, password: str) -> str:
-    """What RDS writes, as far as it says who logs in."""
+    """The part of RDS's secret that the login uses."""
     return json.dumps({"username": role, "password": password, "engine": "postgres", "port": 5432})
 
 
@@ -75,7 +75,7 @@ async def who(connections: Connections, *, unpooled: bool = False) -> str:
 
 
 def program(folder: Path, url: str, arn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the program in a folder without settings."""
+    """Run the program in a folder without a settings file."""
     chosen = {"TICKETCTL_DATABASE_URL": url, "TICKETCTL_DATABASE_SECRET_ARN": arn}
     return subprocess.run(
         [sys.executable, "-m", "ticketctl", *arguments],

@@ -1,4 +1,4 @@
-"""TLS and SCRAM in front of Postgres and PgBouncer, as the URL asks for them."""
+"""TLS and SCRAM to Postgres and PgBouncer, as the URL configures them."""
 
 import gc
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ needs_pgbouncer = pytest.mark.skipif(installed() is None, reason="pgbouncer is n
 
 
 def use(url: str, **chosen: object) -> str | None:
-    """Ask for the revision, as a command does."""
+    """Read the revision, as a command does."""
     settings = Settings(database_url=url, **chosen)
     return event_loops.run(current_revision(Database(settings, embedded=False)))
 
@@ -57,7 +57,7 @@ async def test_every_mode(secured: Secured, mode: str, root: str, host: str, *, 
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority that signed nothing here."""
+    """The certificate of an authority that signed no server here."""
     return certificates_module.make(tmp_path_factory.mktemp("stranger")).authority
 
 
@@ -92,7 +92,7 @@ class TestRefused:
 
 @pytest.fixture(scope="module")
 def pooler_url(server: str, certificates: Certificates, template: str) -> Iterator[str]:
-    """PgBouncer asks for TLS and a password, whose file its account has to read."""
+    """A PgBouncer that requires TLS and passwords."""
     with pgbouncer(
         server,
         files={
@@ -111,7 +111,7 @@ def pooler_url(server: str, certificates: Certificates, template: str) -> Iterat
 
 @pytest.fixture
 def collected() -> Iterator[None]:
-    """A TLS connection that the server refused ends a moment after the loop, which leaves its socket to Python."""
+    """A refused TLS connection ends shortly after the loop, so Python warns of its socket."""
     yield
     gc.collect()
 

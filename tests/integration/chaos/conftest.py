@@ -1,4 +1,4 @@
-"""A run under chaos: a database with tickets, processes that drain it, and what must be true at the end."""
+"""A chaos run: a database with tickets, processes that drain it, and the checks at the end."""
 
 import json
 import os
@@ -19,8 +19,8 @@ import pytest
 from tests.integration.chaos.sabotage import FOLDER, read_journal
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 120
-"""Seconds that a run may take before it counts as hung."""
+RUN_TIMEOUT = 120
+"""Seconds after which a run counts as hung."""
 SETTINGS = {
     "FUNCTION_TIMEOUT": "2",
     "VISIBILITY_TIMEOUT": "3",
@@ -40,7 +40,7 @@ select id, format('{{"ticket_id": %s}}', id) from made cross join generate_serie
 
 
 class Figures(NamedTuple):
-    """How often a point killed, and how many answers were paid for twice."""
+    """The number of kills, and of answers that were paid for twice."""
 
     kills: int
     paid_twice: int
@@ -48,7 +48,7 @@ class Figures(NamedTuple):
 
 @dataclass
 class Run:
-    """One database, one folder of faults, and the processes that were started."""
+    """A database, a folder with the fault plan, and the processes that were started."""
 
     url: str
     folder: Path
@@ -57,20 +57,20 @@ class Run:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def plan(self, *, seed: int, latency: float = 0.02, **plan: Any) -> None:
-        """Say what goes wrong."""
+        """Write the fault plan."""
         text = json.dumps({"seed": seed, "latency": latency, **plan})
         (self.folder / "plan.json").write_text(text, "utf-8")
 
     def make(self, tickets: int, copies: int = 1) -> None:
-        """Make tickets with that many messages each."""
+        """Insert tickets with this number of messages each."""
         self.ask(MAKE.format(tickets=tickets, copies=copies))
 
     def ask(self, statement: str) -> str:
-        """Ask the database from outside."""
+        """Query the database over a connection of its own."""
         return self.sql(statement, self.url)
 
     def start(self, **settings: str) -> subprocess.Popen[bytes]:
-        """Start a process that drains."""
+        """Start a process that drains the queue."""
         chosen = {f"TICKETCTL_{name}": value for name, value in (SETTINGS | settings).items()}
         with (self.folder / "stderr").open("ab") as errors:
             process = subprocess.Popen(
@@ -84,7 +84,7 @@ class Run:
         return process
 
     def operate(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a command of an operator's."""
+        """Start an operator command."""
         process = subprocess.Popen(
             [sys.executable, "-m", "ticketctl", *command],
             env={**os.environ, "TICKETCTL_DATABASE_URL": self.url},
@@ -95,14 +95,14 @@ class Run:
         return process
 
     def drain(self, **settings: str) -> None:
-        """Drain the queue; a process that is killed is followed by another."""
-        while (status := self.start(**settings).wait(PATIENCE)) == -signal.SIGKILL:
+        """Drain the queue; replace each process that is killed."""
+        while (status := self.start(**settings).wait(RUN_TIMEOUT)) == -signal.SIGKILL:
             pass
         assert status == 0, (self.folder / "stderr").read_text("utf-8")
 
     def wait_until(self, condition: str) -> None:
         """Wait until a condition on the database holds."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + RUN_TIMEOUT
         while self.ask(f"select {condition}") != "t":
             assert time.monotonic() < deadline, f"it never came to be that {condition}"
             time.sleep(0.05)
@@ -112,13 +112,13 @@ class Run:
         return read_journal(self.folder)
 
     def environments(self) -> list[int]:
-        """The environments that were started, the oldest first."""
+        """Return the pids of the started environments, the oldest first."""
         return [line["environment"] for line in self.journal if line["what"] == "started"]
 
-    def check(self, *, tickets: int, zombies: int = 0) -> Figures:
-        """What must be true whatever died.
+    def check(self, *, tickets: int, wasted: int = 0) -> Figures:
+        """Check what must hold whatever was killed.
 
-        `zombies` are calls that frozen workers may have made in vain.
+        `wasted` calls may have been made by frozen workers although the answer was saved.
         """
         assert self.ask("select status, count(*) from tickets group by 1") == f"processed|{tickets}"
         assert self.ask("select count(*) from messages") == "0"
@@ -127,7 +127,7 @@ class Run:
         assert self.ask("select count(*) from attempts where ended_at is null") == "0"
         assert self.ask("select count(*) from steps") == str(4 * tickets)
         repeated, twice = self._repeats()
-        assert repeated <= zombies
+        assert repeated <= wasted
         kills = self._count("killed")
         self.record(
             "chaos", {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": twice, "in vain": repeated}
@@ -135,9 +135,9 @@ class Run:
         return Figures(kills=kills, paid_twice=twice)
 
     def _repeats(self) -> tuple[int, int]:
-        """Questions asked although the answer was saved, and those asked again because it was not.
+        """Count the questions asked although the answer was saved, and those asked again because it was not saved.
 
-        Of the latter each try that was lost or failed may have made one a step.
+        Each lost or failed attempt may have asked once per step.
         """
         saved: set[tuple[int, str]] = set()
         answered: set[tuple[int, str]] = set()
@@ -162,7 +162,7 @@ class Run:
         return sum(line["what"] == what for line in self.journal)
 
     def close(self) -> None:
-        """End whatever still runs, the environments with the processes that started them."""
+        """Kill the processes that still run, and the environments that they started."""
         for process in self.processes:
             with suppress(ProcessLookupError):
                 process.kill()
@@ -186,5 +186,5 @@ def run(
 
 @pytest.fixture
 def chance() -> random.Random:
-    """Numbers that are the same in every run with the same CHAOS_SEED."""
+    """Random numbers that are the same in every run with the same CHAOS_SEED."""
     return random.Random(int(os.environ.get("CHAOS_SEED", "4")))  # noqa: S311 - repeatable on purpose

@@ -1,4 +1,4 @@
-"""The worker Lambda with its ports sabotaged: the real handler, store and pipeline, a provider slow on purpose."""
+"""The worker Lambda with faults: the real handler, store and pipeline, and a slow provider."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ Output = TypeVar("Output")
 
 
 class SabotagedStore:
-    """The real store, with a point before and after each of the worker's calls."""
+    """The real store with a fault point before and after each call of the worker."""
 
     def __init__(self, store: TicketStore, sabotage: Sabotage) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class SabotagedStore:
 
 
 class SlowProvider(FakeProvider):
-    """Takes its time, is paid for each answer, and sometimes fails once."""
+    """A slow, paid provider that fails once for some tickets."""
 
     def __init__(self, sabotage: Sabotage) -> None:
         super().__init__(local=False)
@@ -100,7 +100,7 @@ class SlowProvider(FakeProvider):
 
 
 class SabotagedWorker(worker.Worker):
-    """The worker, its pipeline's ports sabotaged."""
+    """The worker with faults around its store and provider."""
 
     def __init__(self, loaded: settings.Settings, sabotage: Sabotage) -> None:
         super().__init__(loaded)

@@ -1,4 +1,4 @@
-"""`ticketctl work --drain` with a sabotaged handler, and its queue sabotaged too: `python -m ...rig`."""
+"""`ticketctl work --drain` with faults in the handler and the queue; run it as `python -m ...rig`."""
 
 import os
 import random
@@ -18,7 +18,7 @@ HANDLER = "tests.integration.chaos.handler:handler"
 
 
 class SabotagedQueue:
-    """The real queue, which refuses at times, with a point around each call."""
+    """The real queue with a fault point around each call; some calls raise."""
 
     def __init__(self, queue: TicketQueue, sabotage: Sabotage) -> None:
         self._queue = queue
@@ -54,7 +54,7 @@ class SabotagedQueue:
 
 
 async def main() -> None:
-    """Drain the queue that the settings name."""
+    """Drain the configured queue."""
     loaded, sabotage = settings.load(os.environ), Sabotage()
 
     def record(event: MappingEvent) -> None:

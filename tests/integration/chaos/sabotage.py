@@ -41,24 +41,24 @@ PARENT_POINTS = (
 
 
 class Sabotage:
-    """What one process does and notes."""
+    """The faults and the journal of one process."""
 
     def __init__(self) -> None:
         self._folder = Path(os.environ[FOLDER])
         self.plan: dict[str, Any] = json.loads((self._folder / "plan.json").read_text("utf-8"))
 
     def at(self, point: str, ticket_id: int | None = None) -> None:
-        """End this process, if the plan says so for this hit."""
+        """Kill this process if the plan lists this hit of the point."""
         if self._hit(point) in self.plan.get("kill", {}).get(point, ()):
             self.note("killed", point=point, ticket=ticket_id)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def once(self, name: str) -> bool:
-        """Whether this is the first time that any process asks by that name."""
+        """Return whether this is the first call with this name in any process."""
         return self._hit(name) == 1
 
     def note(self, what: str, **details: Any) -> None:
-        """Write one line of the journal; a line is one write, so that processes do not mix theirs."""
+        """Append one line to the journal, in one write so that the lines of several processes do not mix."""
         self._append("journal", json.dumps({"what": what, "pid": os.getpid(), **details}) + "\n")
 
     def _hit(self, name: str) -> int:
@@ -68,13 +68,13 @@ class Sabotage:
         descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             os.write(descriptor, text.encode())
-            # the place after this write: with O_APPEND the kernel finds the end and writes in one step
+            # the position after this write counts the hits: with O_APPEND the kernel seeks and writes atomically
             return os.lseek(descriptor, 0, os.SEEK_CUR)
         finally:
             os.close(descriptor)
 
 
 def read_journal(folder: Path) -> list[dict[str, Any]]:
-    """What every process noted, in order."""
+    """Return the journal of all processes, in order."""
     path = folder / "journal"
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

@@ -1,4 +1,4 @@
-"""The database restarts, the queue refuses, messages come twice, workers freeze and wake, claims hang."""
+"""Database restarts, failing queues, duplicate messages, frozen workers, blocked claims."""
 
 import os
 import random
@@ -72,8 +72,8 @@ def test_a_worker_that_freezes_past_its_lease_changes_nothing_afterwards(
             os.kill(pid, signal.SIGCONT)
     assert frozen.wait(120) == 0
     assert run.ask(CONTENT) == written
-    # what was asked before the freeze, or in the moment of waking, was asked in vain
-    run.check(tickets=TICKETS, zombies=3 * held)
+    # questions asked before the freeze, or right after it, are wasted
+    run.check(tickets=TICKETS, wasted=3 * held)
 
 
 async def test_a_frozen_transaction_blocks_only_its_own_tickets(run: Any, chance: random.Random) -> None:
@@ -99,7 +99,7 @@ def test_a_database_restart_during_a_batch_loses_nothing(
     process = run.start()
     run.wait_until(LEASED)
     postmaster = int((server_home / "postgres" / "postmaster.pid").read_text("utf-8").split()[0])
-    # what `pg_ctl restart -m immediate` sends; the data are recovered at the start
+    # the signal of `pg_ctl restart -m immediate`: Postgres recovers its data at the next start
     os.kill(postmaster, signal.SIGQUIT)
     server = EmbeddedServer(server_home)
     while server.is_running:

@@ -1,4 +1,4 @@
-"""`kill -9` at every await of the worker and of the event source mapping."""
+"""SIGKILL at every await of the worker and of the event source mapping."""
 
 import random
 from typing import Any
@@ -11,10 +11,10 @@ pytestmark = pytest.mark.chaos
 TICKETS = 30
 KILLS = 2
 RARE = ("before-release", "after-release", "before-queue-release", "after-queue-release")
-"""Points that only a batch with a failure comes to."""
+"""Points that only a batch with a failure reaches."""
 
 UNSAVED = {"after-classify": 2, "after-extract": 2, "after-respond": 1}
-"""Points between an answer and its save, and how many steps of one ticket may be there at once."""
+"""Points between an answer and its save, with the number of steps of one ticket that may be there at once."""
 
 
 @pytest.mark.parametrize("point", [*CHILD_POINTS, *PARENT_POINTS])

@@ -28,7 +28,7 @@ QUESTIONS = 3
 def engine_of(url: str, pool: str, *, autocommit: bool) -> AsyncEngine:
     if pool != "unique-names":
         return make_engine(Address.parse(url), Settings(), POOLS[pool], autocommit=autocommit)
-    # SQLAlchemy's documented way with PgBouncer
+    # SQLAlchemy's documented configuration for PgBouncer
     return create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://"),
         poolclass=NullPool,
@@ -38,7 +38,7 @@ def engine_of(url: str, pool: str, *, autocommit: bool) -> AsyncEngine:
 
 
 async def ask(engine: AsyncEngine, question: int, number: int) -> str:
-    """Answers "ok", "wrong", or what the database said."""
+    """Return "ok", "wrong", or the database's error."""
     statement = text(f"select cast(:number as bigint) * {question}, to_jsonb(array[gen_random_uuid()])")
     try:
         async with engine.begin() as connection:

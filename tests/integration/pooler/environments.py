@@ -22,7 +22,7 @@ def invoked(worker: Worker, events: list[Any], start: Barrier) -> list[str]:
 def main() -> None:
     asked = json.load(sys.stdin)
     settings = Settings(**asked["settings"])
-    # what a process imports and reads once is no business of many threads
+    # import and load once per process, before the threads start
     Worker(settings).invoke(asked["first"], None)
     workers = [Worker(settings) for _ in asked["events"]]
     start = Barrier(len(workers))

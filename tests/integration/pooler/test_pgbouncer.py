@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer in transaction mode: the pool that is for it, and what the others do there."""
+"""Pool strategies behind a real PgBouncer in transaction mode."""
 
 import json
 import subprocess
@@ -20,10 +20,10 @@ from ticketctl.tickets.messages import TicketMessage, build_event
 PROCESSES = 2
 CALLS = PROCESSES * 16 * 3
 ROUNDS = 20
-"""Rounds of calls within which a pool that is wrong must fail as it does: nearly always in the first."""
+"""Rounds of calls within which an unsuitable pool must fail. It nearly always fails in the first."""
 ENVIRONMENTS = 200
 BATCHES = (1, 2)
-"""Records of each environment's invocations; of two at once one hands its connection on to the other."""
+"""Records per invocation: of two concurrent ones, the first hands its connection over to the second."""
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 
@@ -62,7 +62,7 @@ def child(program: str) -> "Iterator[subprocess.Popen[str]]":
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[Calls]:
-    """Let several processes call at once; answers what became of their calls."""
+    """Let several processes call concurrently and count the outcomes."""
     seeds = count(step=100)
     with ExitStack() as children:
         started = [children.enter_context(child("calls.py")) for _ in range(PROCESSES)]
@@ -100,20 +100,20 @@ def test_concurrent_processes_get_correct_results_through_pgbouncer(
 def test_other_pools_fail_on_statements_of_other_backends(
     calls: Calls, pooled_url: str, pool: str, *, autocommit: bool, text: str
 ) -> None:
-    """Which backend a call gets is chance, and so is the text: it is waited for."""
+    """Which backend a call gets is random, and so is its error: repeat until the expected text occurs."""
     outcomes: Counter[str] = Counter()
     for _ in range(ROUNDS):
         outcomes += calls(url=pooled_url, pool=pool, autocommit=autocommit)
         told = [outcome for outcome in outcomes if outcome.startswith('prepared statement "__asyncpg_')]
         if any(text in outcome.partition("\n")[0] for outcome in told):
             return
-    pytest.fail(f"nobody was told that a statement {text}: {outcomes}")
+    pytest.fail(f"no call failed because a statement {text}: {outcomes}")
 
 
 def test_two_hundred_environments_share_twenty_connections(
     pooled_url: str, ask: Ask, sql: Callable[[str], str]
 ) -> None:
-    """Two processes with a hundred of the real worker each; a worker has a thread, loops and an engine of its own."""
+    """Two processes with a hundred workers each; every worker has its own thread, event loops and engine."""
     tickets = PROCESSES + ENVIRONMENTS * sum(BATCHES)
     made = ask(
         f"insert into tickets (subject) select 'I was charged twice' from generate_series(1, {tickets}) returning id"  # noqa: S608 - the test's own

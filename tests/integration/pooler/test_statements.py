@@ -1,4 +1,4 @@
-"""Every statement of ours leaves nothing behind in the session, as the server's own log tells, and passes a pooler."""
+"""No statement uses session state, according to the server's log, and each one works through a pooler."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -42,24 +42,24 @@ SESSION = re.compile(
     r"|\bpg_(?:try_)?advisory_lock|\bset_config\b|\bwith\s+hold\b|\bpg_temp\b",
     re.IGNORECASE,
 )
-"""What a pooler in transaction mode forgets, or gives to somebody else: https://www.pgbouncer.org/features.html."""
+"""Session features that break under a pooler in transaction mode: https://www.pgbouncer.org/features.html."""
 
 
 async def every_statement(database: Database) -> None:
-    """Make the tables, and let everything that speaks SQL say all that it knows."""
+    """Create the tables and execute every statement of the program."""
     settings = database.settings
     await upgrade(database)
     address = Address.parse(settings.database_url or "")
     async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
-        telling = ErrorMappingConnections(connections, address)
-        store, queue = PostgresStore(telling), PostgresQueue(telling, replace(settings, max_receive_count=1))
+        mapped = ErrorMappingConnections(connections, address)
+        store, queue = PostgresStore(mapped), PostgresQueue(mapped, replace(settings, max_receive_count=1))
         first, second, third = [
             (await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(3)
         ]
         await people(store, reviews.PostgresReviews(connections), third)
         await worker(store, first, second)
-        await watching(operations.PostgresOperations(telling), first)
-        await messages(queue, outbox.PostgresOutbox(telling))
+        await watching(operations.PostgresOperations(mapped), first)
+        await messages(queue, outbox.PostgresOutbox(mapped))
 
 
 async def people(store: PostgresStore, reviews: reviews.PostgresReviews, ticket_id: int) -> None:
@@ -84,7 +84,7 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
     for final in (False, True):
         failure = RecordFailure(message=delivered[1], error="x", final=final)
         await store.release([failure], token=token, environment_id=environment)
-        # again, and what is settled
+        # once more, for the attempts before and for settled tickets
         claims = await store.claim(
             delivered, token=token, lease=timedelta(minutes=1), environment_id=environment
         )
@@ -122,7 +122,7 @@ def database(url: str) -> Database:
 def logged(
     empty_database_url: str, server_home: Path, sql: Callable[..., str]
 ) -> Callable[[], list[tuple[str, str]]]:
-    """What the server was told since: (name of the prepared statement, SQL)."""
+    """Return what the server executed since: (name of the prepared statement, SQL)."""
     name = Address.parse(empty_database_url).display_name.rpartition("/")[2]
     sql(f"alter database {name} set log_statement = 'all'")
     log = server_home / "postgres.log"
@@ -144,7 +144,7 @@ def ours() -> Iterator[tuple[ModuleType, str, str]]:
 
 
 def shape(sql: str) -> str:
-    """The same for a statement and for what the driver makes of it."""
+    """Normalise a statement so that ours equals what the driver sends."""
     return " ".join(re.sub(r"(?<![:\w]):\w+|\$\d+(?:::[\w ]+(?:\[\])?)?", "?", sql).split())
 
 

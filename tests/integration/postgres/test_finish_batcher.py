@@ -1,4 +1,4 @@
-"""Runs that end together: written in one statement, and none for the worse because of another."""
+"""Results of concurrent runs: written in one statement, each with its own outcome."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from ticketctl.tickets.models import NewTicket
 from ticketctl.tickets.statuses import TicketStatus
 
 UNKNOWN = replace(OUTCOME, classification=replace(OUTCOME.classification, confidence=7.0))
-"""What the table does not take: a confidence is between 0 and 1."""
+"""A result that violates a check constraint: a confidence is between 0 and 1."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def token() -> UUID:
 
 @pytest.fixture
 async def claimed(store: PostgresStore, token: UUID) -> Sequence[int]:
-    """Three tickets that are being worked on under the token."""
+    """Three tickets that are leased under the token."""
     ids = [(await store.create(NewTicket(subject=f"ticket {n}")))[0].id for n in range(3)]
     messages = [TicketMessage(message_id=f"m-{number}", ticket_id=number) for number in ids]
     await store.claim(messages, token=token, lease=timedelta(minutes=1), environment_id="e")
@@ -75,6 +75,16 @@ async def test_a_result_that_cannot_be_written_fails_only_its_caller(
     assert await statuses(store, claimed) == [OPEN, DONE, OPEN]
 
 
+async def wait_until_blocked(observer: asyncpg.Connection) -> None:
+    """Wait until another connection waits for a row that the observer has locked."""
+    blocked = (
+        "select exists(select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))"
+    )
+    async with asyncio.timeout(30):
+        while not await observer.fetchval(blocked):  # noqa: ASYNC110 - the server sends no event to wait for
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("gives_up", [0, 1, 2])
 async def test_a_cancelled_caller_does_not_cancel_the_others(
     store: PostgresStore, token: UUID, claimed: Sequence[int], other: asyncpg.Connection, gives_up: int
@@ -82,9 +92,9 @@ async def test_a_cancelled_caller_does_not_cancel_the_others(
     async with other.transaction():
         await other.execute("select from tickets where id = $1 for update", claimed[0])
         first = asyncio.create_task(store.finish(claimed[0], token, OUTCOME, []))
-        await asyncio.sleep(0.1)  # it waits for the row, and the others for it
+        await wait_until_blocked(other)
         rest = [asyncio.create_task(store.finish(number, token, OUTCOME, [])) for number in claimed[1:]]
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0)  # the others now wait for the batcher's lock
         tasks = [first, *rest]
         tasks[gives_up].cancel()
         await asyncio.wait([tasks[gives_up]])

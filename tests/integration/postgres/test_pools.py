@@ -1,4 +1,4 @@
-"""What every pool does under every loop policy: the founding story, told by the real worker and a real server."""
+"""The outcome of every pool strategy under every loop policy, with the real worker and a real server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +35,7 @@ CELLS = {
     ("run-per-record", "queue-pre-ping"): [".A.", "A.A", ".A.", "A.A", ".A."],
     ("run-per-record", "null"): ALWAYS_OK,
 }
-"""Five invocations of three records each, a letter a record: `.` done, `A` and `B` the two faces of a dead loop."""
+"""Five invocations of three records, one letter per record: `.` done, `A` and `B` the two errors of a closed loop."""
 LEFT = {
     ("run-per-invocation", "null"): 0,
     ("run-per-invocation", "queue"): 1,
@@ -50,9 +50,9 @@ LEFT = {
     ("runner", "queue-pre-ping"): 1,
     ("runner", "null"): 0,
 }
-"""Connections that the server still holds after twenty invocations, the garbage collector off."""
+"""Connections that the server still holds after twenty invocations with the garbage collector off."""
 WITH_COLLECTOR = {"null": 0, "queue": 1, "queue-recycle": 1, "static": 1, "dispose": 0, "pgbouncer": 0}
-"""The same with it on, where its timing changes nothing."""
+"""The same with the garbage collector on, for the pairs where its timing makes no difference."""
 
 Ask = Callable[[str], str]
 Settled = Callable[[str, int], int]
@@ -66,20 +66,20 @@ def house() -> Iterator[Environments]:
 
 @pytest.fixture(scope="module")
 def tcp_url(shared_database_url: str) -> Iterator[str]:
-    """The shared database, over TCP."""
+    """The URL of the shared database over TCP."""
     url = urlsplit(shared_database_url)
     with tcp_proxy(Path(parse_qs(url.query)["host"][0], ".s.PGSQL.5432")) as port:
         yield f"postgresql://postgres@127.0.0.1:{port}{url.path}"
 
 
 def events(ask: Ask, invocations: int, records: int) -> list[dict[str, Any]]:
-    """An event with new tickets for each invocation."""
+    """Make an event with new tickets for each invocation."""
     numbers = f"generate_series(1, {invocations * records})"
     made = ask(f"insert into tickets (subject) select 'I was charged twice' from {numbers} returning id")  # noqa: S608 - the test's own
     messages = [
         TicketMessage(message_id=f"m-{line}", ticket_id=int(line))
         for line in made.splitlines()
-        if line.isdigit()  # psql says how many there were too
+        if line.isdigit()  # psql also prints the number of rows
     ]
     batches = [messages[start : start + records] for start in range(0, len(messages), records)]
     return [build_event(batch, sent_at=NOON) for batch in batches]
@@ -103,7 +103,7 @@ def sequence(answer: dict[str, Any]) -> list[str]:
 
 
 def sequences(house: Environments, ask: Ask, **chosen: Any) -> dict[tuple[str, str], list[str]]:
-    """What each cell does; `names` are those that the pools go by."""
+    """Return the outcome of each pair; `names` are the names under which the pools are configured."""
     names = chosen.pop("names", {pool: pool for pool in POOLS})
     batches = events(ask, 5 * len(CELLS), 3)
     seen = {}
@@ -125,7 +125,7 @@ def test_measured_outcomes_over_tcp(house: Environments, tcp_url: str, ask: Ask)
 def test_the_outcome_follows_the_strategy_not_its_name(
     house: Environments, emptied_url: str, ask: Ask
 ) -> None:
-    """No outcome comes from a name."""
+    """An outcome depends on the strategy's data, not on its name."""
     hidden = dict(zip(POOLS, [*list(POOLS)[1:], next(iter(POOLS))], strict=True))
     names = {strategy: name for name, strategy in hidden.items()}
     assert all(name != strategy for name, strategy in names.items())
@@ -168,7 +168,7 @@ def test_connections_left_with_the_garbage_collector(
 
 
 class TestWhatAPersonSees:
-    """A poisoned pool cannot hide what it did."""
+    """Failures caused by stale connections are visible everywhere."""
 
     @pytest.fixture
     def answer(self, house: Environments, emptied_url: str, ask: Ask) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A person's word on a real database: what is marked, what is kept, and what no later run overwrites."""
+"""A person's decisions on a real database: what is marked, what is kept, what no later run overwrites."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -53,7 +53,7 @@ def again(ask: Callable[[str], str]) -> Callable[[int], str]:
 
 
 async def claim(store: PostgresStore, ticket_id: int) -> tuple[Claim, Callable[[], Awaitable[TicketStatus]]]:
-    """Claim a ticket; the second answer runs it to its end."""
+    """Claim a ticket and return it with a function that runs it to its end."""
     token = uuid4()
     message = TicketMessage(message_id="m", ticket_id=ticket_id)
     claims = await store.claim([message], token=token, lease=timedelta(minutes=1), environment_id="e")

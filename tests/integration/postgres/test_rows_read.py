@@ -1,4 +1,4 @@
-"""What the worker's statements read: their own rows, however many others there are."""
+"""The worker's statements read few rows, however large the tables are."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ Reading = Callable[[str], tuple[int, int]]
 
 @pytest.fixture
 def reading(ask: Callable[[str], str]) -> Reading:
-    """How many rows of a table were read from end to end, and how often it was looked into by an index."""
+    """Rows of a table read by sequential scans, and its number of index scans."""
 
     def read(table: str) -> tuple[int, int]:
         columns = "seq_tup_read || ' ' || idx_scan"
@@ -43,14 +43,14 @@ def reading(ask: Callable[[str], str]) -> Reading:
 
 @pytest.fixture
 def many(ask: Callable[[str], str]) -> Sequence[int]:
-    """The ids of three among thousands of tickets, each with its message."""
+    """The ids of three among thousands of tickets with messages."""
     ask(FILL)
     ask("analyze tickets; analyze messages")
     return [int(number) for number in ask("select id from tickets order by id desc limit 3").split()]
 
 
 def rows_read(reading: Reading, table: str, before: tuple[int, int]) -> int:
-    """Rows read from end to end since then; the server tells of a connection's reading after its end."""
+    """Return the rows read by sequential scans since then; the server publishes a connection's numbers when it ends."""
     deadline = time.monotonic() + 5
     while (now := reading(table))[1] == before[1] and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What people do with tickets, on a real database."""
+"""People's commands on tickets, on a real database."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ select 'ticket ' || n, (array['new', 'processed', 'failed'])[n % 3 + 1], (array[
   timestamptz '2026-01-31 12:00Z' - n % 4 * interval '1 hour'
 from generate_series(1, 40) n
 """
-"""Forty tickets, ten created in each same moment."""
+"""Forty tickets, ten of them with each of four creation times."""
 
 
 EVERY = TicketFilter()
@@ -245,5 +245,5 @@ class TestOne:
 
 
 def _less(ticket: Ticket) -> Ticket:
-    """The ticket, but for what closing changes."""
+    """The ticket without the fields that closing changes."""
     return replace(ticket, status=TicketStatus.NEW, updated_at=ticket.created_at)

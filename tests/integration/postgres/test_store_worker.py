@@ -1,4 +1,4 @@
-"""What workers do to tickets, on a real database: claim, save, finish, give back, each under its token."""
+"""The worker's statements on a real database: claim, save, finish and release, each under its lease token."""
 
 import asyncio
 from collections.abc import Callable
@@ -127,7 +127,7 @@ class TestClaim:
             await claim(store, uuid4(), ticket_id, lease=timedelta(0))
         outcomes = [attempt.outcome for attempt in (await details(store, ticket_id)).attempts]
         assert outcomes == ["lost", "lost", None]
-        # whoever claimed last ended before it could say that the first was lost
+        # the second worker also ended, before it marked the first attempt as lost
         ask("update attempts set ended_at = null, outcome = null, error = null where attempt = 1")
         await claim(store, uuid4(), ticket_id)
         attempts = (await details(store, ticket_id)).attempts
@@ -277,7 +277,7 @@ class TestFinish:
 
 
 class TestLostLease:
-    """Whoever lost the lease writes nothing: no step, no outcome, no failure."""
+    """A worker that lost its lease writes nothing: no step, no result, no failure."""
 
     @staticmethod
     async def _nothing_can_be_written(store: PostgresStore, ticket_id: int, token: UUID) -> None:

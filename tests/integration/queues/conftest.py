@@ -1,4 +1,4 @@
-"""Queues over the database of `store`, and quick ways to fill and age them."""
+"""Queues over the database of `store`, with ways to fill them and to let time pass."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,30 +21,30 @@ Make = Callable[[int], Awaitable[list[int]]]
 
 
 @pytest.fixture
-def telling(connections: Connections, emptied_url: str) -> ErrorMappingConnections:
+def mapped(connections: Connections, emptied_url: str) -> ErrorMappingConnections:
     return ErrorMappingConnections(connections, Address.parse(emptied_url))
 
 
 @pytest.fixture
-def queue(telling: ErrorMappingConnections) -> PostgresQueue:
-    """A queue that gives up after three deliveries, and hides what it delivers for a minute."""
-    return PostgresQueue(telling, SETTINGS)
+def queue(mapped: ErrorMappingConnections) -> PostgresQueue:
+    """A queue with a maximum receive count of 3 and a visibility timeout of one minute."""
+    return PostgresQueue(mapped, SETTINGS)
 
 
 @pytest.fixture
-def eager(telling: ErrorMappingConnections) -> PostgresQueue:
-    """The same queue, as somebody sees it who hides nothing: what was delivered is visible again at once."""
-    return PostgresQueue(telling, replace(SETTINGS, visibility_timeout=0.000_001))
+def eager(mapped: ErrorMappingConnections) -> PostgresQueue:
+    """The same queue with a visibility timeout of almost 0: delivered messages are visible again at once."""
+    return PostgresQueue(mapped, replace(SETTINGS, visibility_timeout=0.000_001))
 
 
 @pytest.fixture
-def operations(telling: ErrorMappingConnections) -> PostgresOperations:
-    return PostgresOperations(telling)
+def operations(mapped: ErrorMappingConnections) -> PostgresOperations:
+    return PostgresOperations(mapped)
 
 
 @pytest.fixture
 def make(store: PostgresStore) -> Make:
-    """Make tickets, each with its message; answers their ids."""
+    """Create tickets with their messages and return the ids."""
 
     async def made(number: int) -> list[int]:
         return [(await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(number)]
@@ -54,7 +54,7 @@ def make(store: PostgresStore) -> Make:
 
 @pytest.fixture
 def show_again(other: asyncpg.Connection) -> Callable[[], Awaitable[None]]:
-    """Let every hidden message be visible, as if time had passed."""
+    """Make every hidden message visible, as if time had passed."""
 
     async def shown() -> None:
         await other.execute("update messages set visible_at = now() - interval '1 second'")

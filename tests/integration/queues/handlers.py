@@ -1,4 +1,4 @@
-"""Handlers for execution environments, each with one habit."""
+"""Handlers for execution environments, each with one behaviour."""
 # ruff: noqa: ARG001 - a handler takes what Lambda passes
 
 import os
@@ -13,16 +13,16 @@ def _ids(event: dict[str, Any]) -> list[str]:
 
 
 def works(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    global _calls  # noqa: PLW0603 - it tells warm from cold
+    global _calls  # noqa: PLW0603 - counts the invocations of one process
     _calls += 1
-    print("a handler may print", flush=True)  # noqa: T201 - it must not disturb the answers
+    print("a handler may print", flush=True)  # noqa: T201 - output of the handler must not disturb the protocol
     with open(os.environ["SEEN"], "a", encoding="utf-8") as seen:  # noqa: PTH123
         seen.write(f"{os.getpid()} {_calls} {context.get_remaining_time_in_millis()} {len(_ids(event))}\n")
     return {"batchItemFailures": []}
 
 
 def spent() -> float | None:
-    """A meter: each call of `works` costs a quarter, and nobody knows what a fourth one costs."""
+    """A meter: each call of `works` costs 0.25; the cost is unknown from the fourth call on."""
     return 0.25 * _calls if _calls < 4 else None
 
 

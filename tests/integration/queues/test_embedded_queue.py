@@ -1,4 +1,4 @@
-"""The queue in Postgres: deliveries, receipts, dead letters."""
+"""The embedded queue: deliveries, receipts, dead letters."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -32,7 +32,7 @@ async def receive_one(queue: PostgresQueue) -> Delivery:
 
 
 async def exhaust(queue: PostgresQueue, show_again: Act) -> Delivery:
-    """Deliver the only message as often as it may be, and let it be visible once more."""
+    """Deliver the only message up to its maximum receive count, then make it visible again."""
     for _ in range(3):
         delivery = await receive_one(queue)
         await show_again()
@@ -96,9 +96,9 @@ async def test_a_released_message_is_visible_again_after_a_pause(
 
 
 async def test_the_pause_grows_with_each_delivery_up_to_the_visibility_timeout(
-    telling: ErrorMappingConnections, make: Make, other: asyncpg.Connection
+    mapped: ErrorMappingConnections, make: Make, other: asyncpg.Connection
 ) -> None:
-    patient = PostgresQueue(telling, Settings(max_receive_count=100_000, visibility_timeout=60))
+    patient = PostgresQueue(mapped, Settings(max_receive_count=100_000, visibility_timeout=60))
     await make(1)
     for count, seconds in ((6, 32), (7, 60), (50_000, 60)):
         await other.execute("update messages set receive_count = $1, visible_at = now()", count - 1)

@@ -1,5 +1,5 @@
-"""The event source mapping with real environments, on a queue in memory."""
-# ruff: noqa: ARG001, ARG002 - a stand-in takes all that its port passes
+"""The event source mapping with real execution environments and an in-memory queue."""
+# ruff: noqa: ARG001, ARG002 - a fake has the signatures of its protocol
 
 import os
 import signal
@@ -29,7 +29,7 @@ SETTINGS = Settings(batch_size=3, function_timeout=20, visibility_timeout=60)
 
 
 class QueueInMemory:
-    """Delivers each message once more after it was given back, then lets it die; refuses a few times first."""
+    """Delivers each released message once more, then drops it; the first `refusals` receives raise."""
 
     def __init__(self, number: int, refusals: int = 0) -> None:
         self.messages = [str(n) for n in range(number)]
@@ -99,7 +99,7 @@ async def drain(
 
 
 def calls_in(seen: Path) -> list[list[str]]:
-    """What `works` wrote: process, number of the call, milliseconds left, records."""
+    """Read what `works` wrote: process id, number of the call, milliseconds left, records."""
     return [line.split() for line in seen.read_text("utf-8").splitlines()]
 
 

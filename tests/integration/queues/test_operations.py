@@ -1,4 +1,4 @@
-"""What is stuck, what is tried again, what is counted."""
+"""Stuck tickets, retries, redrives, statistics."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

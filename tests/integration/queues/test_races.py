@@ -1,4 +1,4 @@
-"""Two at once, on every statement: claim, finish, give back, receive, delete, redrive, retry."""
+"""Races between all statements: claim, finish, release, receive, delete, redrive, retry."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ def message(ticket_id: int) -> TicketMessage:
 
 
 async def claim(store: PostgresStore, ticket_ids: list[int], token: UUID) -> set[int]:
-    """Claim tickets; answers those that were free."""
+    """Claim tickets and return the ids that were free."""
     claims = await store.claim(
         [message(ticket_id) for ticket_id in ticket_ids], token=token, lease=LEASE, environment_id="e"
     )

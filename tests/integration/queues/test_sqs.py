@@ -1,4 +1,4 @@
-"""SQS over HTTP: the queue's peer is moto's server, started here."""
+"""The SQS adapter over HTTP against moto's server."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("aws_credentials")
 
 @pytest.fixture(params=["standard", "fifo"])
 def url(aws: str, request: pytest.FixtureRequest) -> str:
-    """A queue that gives up after two deliveries, of each kind."""
+    """A standard and a FIFO queue with a maximum receive count of 2."""
     client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws)
     suffix, fifo = (".fifo", {"FifoQueue": "true"}) if request.param == "fifo" else ("", {})
     name = uuid4().hex
@@ -53,8 +53,8 @@ def sqs(url: str) -> SqsQueue:
 
 
 @pytest.fixture
-def outbox(telling: ErrorMappingConnections) -> PostgresOutbox:
-    return PostgresOutbox(telling)
+def outbox(mapped: ErrorMappingConnections) -> PostgresOutbox:
+    return PostgresOutbox(mapped)
 
 
 def unsent(ticket_id: int) -> OutboxMessage:
@@ -76,7 +76,7 @@ async def all_of(queue: SqsQueue) -> list[Delivery]:
 
 
 async def kill(queue: SqsQueue) -> None:
-    """Deliver everything until the redrive policy moves it."""
+    """Receive everything until the redrive policy moves it to the dead letters."""
     deadline = time.monotonic() + 30
     while await queue.count_backlog() and time.monotonic() < deadline:
         await queue.receive(10, wait=1)
@@ -228,7 +228,7 @@ async def test_missing_credentials_are_reported(sqs: SqsQueue, monkeypatch: pyte
 
 async def test_refused_credentials_lose_nothing(outbox: PostgresOutbox, make: Make) -> None:
     await make(2)
-    # from the second call on, this server asks who calls, and it knows nobody
+    # from the second call on, this server checks credentials and accepts none
     with moto(INITIAL_NO_AUTH_ACTION_COUNT="1") as server:
         client = boto3.client("sqs", region_name="us-east-1", endpoint_url=server)
         queue = SqsQueue(client.create_queue(QueueName="closed")["QueueUrl"], SETTINGS)

@@ -24,7 +24,7 @@ FORMS = [
     "postgresql://one:5432,two:5433/db?target_session_attrs=read-write",
     "postgresql://host/db?sslrootcert=",
 ]
-"""What libpq takes: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS."""
+"""Forms that libpq accepts: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS."""
 UNREADABLE = [
     f"postgresql://ada:{SECRET}/x@host/db",
     f"postgresql://ada:1/{SECRET}@host/db",
@@ -38,7 +38,7 @@ UNREADABLE = [
     f"postgresql://ada:a@{SECRET}@host/db",
     f"postgresql://ada:{SECRET}@host/db?port=x",
 ]
-"""Passwords with characters that had to be escaped, and addresses that no server has."""
+"""Passwords with characters that must be escaped, and impossible addresses."""
 
 
 @pytest.mark.parametrize("url", FORMS)

@@ -1,4 +1,4 @@
-"""Whose password is used, for how long, and what contradicts it."""
+"""Which credentials are used, for how long, and which settings contradict each other."""
 
 import asyncio
 from collections.abc import Iterator

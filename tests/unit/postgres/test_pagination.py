@@ -55,7 +55,7 @@ def test_a_cursor_with_any_character_changed_is_refused(position: int, character
 
 
 def forged(content: str) -> str:
-    """A cursor with the right checksum, as whoever reads this code can make one."""
+    """Make a cursor with a correct checksum, as an attacker who knows the code can."""
     checksum = hashlib.sha256(content.encode()).digest()[:6]
     return urlsafe_b64encode(checksum + content.encode()).decode().rstrip("=")
 
