@@ -1,8 +1,8 @@
 """The corpus: handlers as people write them, half of them sound, each with the verdict that was measured by other means.
 
 The measure was a plain loop around the handler in one process: what it returned or raised six times over, and how
-many descriptors and threads the process then had. Each handler's docstring tells it; the line to blame carries a
-mark.
+many descriptors and threads the process then had. Each handler's docstring tells it; a comment `# cause` marks the
+lines that cause the verdict.
 """
 
 import json
@@ -132,18 +132,18 @@ def case_id(case: Case) -> str:
     return f"{case.name}-{case.verdict}"
 
 
-def blamed(corpus: Path, name: str) -> list[str]:
-    """The lines of a handler that carry the mark."""
+def marked_lines(corpus: Path, name: str) -> list[str]:
+    """Return the lines of a handler that are marked as the cause."""
     lines = (corpus / f"{name}.py").read_text().splitlines()
-    return [f"{name}.py:{number}" for number, line in enumerate(lines, 1) if line.endswith("# blame")]
+    return [f"{name}.py:{number}" for number, line in enumerate(lines, 1) if line.endswith("# cause")]
 
 
 def check_report(report: Report, case: Case, corpus: Path) -> None:
-    """Hold a report to what was measured: its verdict, what failed, and every line to blame."""
+    """Check a report against what was measured: the verdict, the error, and every marked line."""
     assert report.verdict == case.verdict
     if report.verdict == Verdict.SAFE:
         assert report.findings == []
         return
     assert any(case.failure in (invocation.error or "") for invocation in report.invocations)
     told = json.dumps(report.to_json())
-    assert all(line in told for line in blamed(corpus, case.name))
+    assert all(line in told for line in marked_lines(corpus, case.name))

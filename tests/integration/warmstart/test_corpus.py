@@ -1,4 +1,4 @@
-"""Every handler of the corpus gets the verdict that was measured, and the line to blame."""
+"""Every handler of the corpus gets the verdict that was measured; the report names the lines that cause it."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from ticketctl.warmstart.runner.experiment import Experiment
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
-async def test_verdict_and_line(laboratory, corpus, environment, case):
+async def test_the_verdict_and_the_marked_lines_are_reported(laboratory, corpus, environment, case):
     report = await laboratory.examine(
         Experiment(
             handler=f"{case.name}.handler",
@@ -21,14 +21,14 @@ async def test_verdict_and_line(laboratory, corpus, environment, case):
     check_report(report, case, corpus)
 
 
-async def test_what_is_cached_under_its_loop_is_met_by_no_other(laboratory, corpus, http):
+async def test_an_object_cached_under_its_loop_is_no_leftover(laboratory, corpus, http):
     report = await laboratory.examine(
         Experiment(handler="streams_cached_by_loop.handler", events=[{}], environment=http, path=corpus)
     )
     assert report.leftovers == []
 
 
-async def test_a_subprocess_is_found_with_its_pipes(laboratory, corpus):
+async def test_a_kept_subprocess_is_reported_with_its_pipes(laboratory, corpus):
     report = await laboratory.examine(
         Experiment(handler="subprocess_left.handler", events=[{}], times=1, path=corpus)
     )

@@ -1,4 +1,4 @@
-"""What a handler does not raise is heard, invocation by invocation."""
+"""Errors that a handler does not raise are captured, invocation by invocation."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def hear(laboratory, handlers, http):
         port = int(http["HTTP"].rstrip("/").rpartition(":")[2])
         events = [{"port": port}, event | {"port": port}, {"port": port}]
         return await laboratory.examine(
-            Experiment(handler="noise.handler", events=events, times=3, path=handlers)
+            Experiment(handler="logging_only.handler", events=events, times=3, path=handlers)
         )
 
     return run
@@ -21,31 +21,31 @@ def hear(laboratory, handlers, http):
     ("event", "said"),
     [
         ("unawaited", "RuntimeWarning: coroutine 'waits' was never awaited"),
-        ("unretrieved", "ValueError: nobody looks at this task"),
+        ("unretrieved", "ValueError: this task is not awaited"),
         ("pending", "Task was destroyed but it is pending!"),
         ("unclosed", "ResourceWarning: unclosed <"),
-        ("thread", "Exception in thread: OSError: nobody joins this thread"),
+        ("thread", "Exception in thread: OSError: this thread is not joined"),
         ("log", "own: could not answer: KeyError: 'id'"),
         ("warning", "UserWarning: ours is deprecated"),
     ],
 )
-async def test_each_is_captured_once_in_its_invocation(hear, event, said):
+async def test_each_error_is_captured_once_in_its_invocation(hear, event, said):
     report = await hear(**{event: True})
     assert [sum(said in text for text in one.captured_log) for one in report.invocations] == [0, 1, 0]
 
 
-async def test_what_asyncio_complains_of_is_a_finding(hear):
+async def test_errors_that_asyncio_logs_are_a_finding(hear):
     report = await hear(unretrieved=True)
     (finding,) = report.findings
     assert finding.kind == "heard"
-    assert "nobody looks at this task" in finding.cause
+    assert "this task is not awaited" in finding.cause
 
 
-async def test_silence_is_no_finding(hear):
+async def test_a_handler_that_logs_nothing_has_no_finding(hear):
     report = await hear()
     assert report.findings == []
     assert all(one.captured_log == [] for one in report.invocations)
 
 
-async def test_a_task_that_was_destroyed_unfinished_is_lost_work(hear):
+async def test_a_task_destroyed_while_pending_is_lost_work(hear):
     assert (await hear(pending=True)).verdict == "masked"

@@ -1,4 +1,4 @@
-"""The story on the real thing: every pool on a loop per invocation, and on one that persists.
+"""Every pool strategy on one event loop per invocation, and on a persistent one.
 
 The sequences were measured with a script of its own: A is "attached to a different loop", B "another operation is in
 progress", on a server of another process, one connection at a time.
@@ -69,7 +69,7 @@ def examine(laboratory, handlers, backends, empty_database_url):
 
 
 @pytest.mark.parametrize(("pool", "sequence", "verdict"), PER_INVOCATION)
-async def test_a_loop_per_invocation(examine, pool, sequence, verdict):
+async def test_each_pool_on_a_loop_per_invocation(examine, pool, sequence, verdict):
     report = await examine(pool, "run")
     assert " ".join(map(letter, report.invocations)) == sequence
     assert report.verdict == verdict
@@ -77,7 +77,7 @@ async def test_a_loop_per_invocation(examine, pool, sequence, verdict):
 
 
 @pytest.mark.parametrize(("pool", "verdict"), PERSISTENT)
-async def test_a_loop_that_persists(examine, pool, verdict):
+async def test_each_pool_on_a_persistent_loop(examine, pool, verdict):
     report = await examine(pool, "runner")
     assert [invocation.outcome for invocation in report.invocations] == [InvocationOutcome.OK] * 5
     assert report.verdict == verdict
@@ -90,7 +90,7 @@ async def test_connections_are_counted_after_each_invocation(examine):
     assert (await examine("null", "run", 3)).connections == [0, 0, 0]
 
 
-async def test_what_a_closed_loop_leaves_behind_is_named_before_it_fails(examine):
+async def test_leftovers_are_reported_before_they_fail(examine):
     report = await examine("queue", "run", 1)
     (zombie,) = report.leftovers
     assert report.verdict == Verdict.MASKED
@@ -100,7 +100,7 @@ async def test_what_a_closed_loop_leaves_behind_is_named_before_it_fails(examine
     assert zombie.created_at.startswith("pools.py:")
 
 
-async def test_the_report_is_told_as_json_with_its_labels(examine):
+async def test_the_json_report_starts_with_the_labels(examine):
     cell = (await examine("null", "run", 1)).to_json()
     assert cell["pool"] == "another name"
     assert cell["verdict"] == "safe"

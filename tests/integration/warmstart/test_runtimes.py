@@ -1,4 +1,4 @@
-"""Through AWS's own runtime client everything is as without it: verdicts, outcomes, error texts, connections."""
+"""Under awslambdaric, AWS's runtime client, reports are the same: verdicts, outcomes, error texts, connections."""
 
 import re
 import socket
@@ -58,7 +58,7 @@ def plan(server: str):
     )
 
 
-async def test_every_pool_is_as_without_it(plan) -> None:
+async def test_every_pool_has_the_same_report_under_awslambdaric(plan) -> None:
     direct = await simulate(plan("direct"), lambda: None)
     hosted = await simulate(plan("awslambdaric"), lambda: None)
     for one, other in zip(direct, hosted, strict=True):
@@ -132,7 +132,7 @@ def examine(tmp_path: Path):
     return examine
 
 
-async def test_the_handler_is_called_by_aws_code(examine) -> None:
+async def test_awslambdaric_calls_the_handler(examine) -> None:
     report = await examine("who", {"n": 1})
     event, program, context, remaining = report.invocations[1].response
     assert event == {"n": 1}
@@ -144,7 +144,7 @@ async def test_the_handler_is_called_by_aws_code(examine) -> None:
 
 
 @pytest.mark.parametrize("handler", ["raises", "group", "exits", "batch", "missing"])
-async def test_every_end_is_told_as_without_it(examine, handler) -> None:
+async def test_every_end_is_reported_as_without_awslambdaric(examine, handler) -> None:
     event = {"Records": [{"messageId": "m1", "eventSource": "aws:sqs", "body": "{}"}]}
     direct, hosted = [await examine(handler, event, runtime=one) for one in ("direct", "awslambdaric")]
     assert hosted.verdict == direct.verdict == "broken"
@@ -154,30 +154,30 @@ async def test_every_end_is_told_as_without_it(examine, handler) -> None:
     ]
 
 
-async def test_a_process_that_dies(examine) -> None:
+async def test_the_death_of_the_process_is_reported(examine) -> None:
     report = await examine("dies")
     assert [finding.kind for finding in report.findings] == ["crash"]
 
 
-async def test_an_exception_that_ends_aws_code(examine) -> None:
+async def test_an_exception_that_ends_awslambdaric_is_reported(examine) -> None:
     """Its text raises, which awslambdaric does not expect of an exception."""
     report = await examine("unspeakable_error")
     assert [finding.kind for finding in report.findings] == ["exit"]
 
 
-async def test_a_handler_that_hangs(examine) -> None:
+async def test_a_hung_handler_is_reported(examine) -> None:
     report = await examine("hangs", timeout=1)
     assert [finding.kind for finding in report.findings] == ["hang"]
     assert "app.py:26" in report.findings[0].cause
 
 
-async def test_what_cannot_be_sent_is_told_in_the_words_of_aws(examine) -> None:
+async def test_a_response_that_is_not_json_has_the_error_of_awslambdaric(examine) -> None:
     report = await examine("unspeakable")
     assert report.invocations[0].error_type == "Runtime.MarshalError"
     assert "Unable to marshal response" in report.invocations[0].error
 
 
-async def test_a_leak_is_counted_without_the_clients_own_connection(examine, unused_server) -> None:
+async def test_a_leak_is_counted_without_the_connection_of_awslambdaric(examine, unused_server) -> None:
     report = await examine("leaks", unused_server)
     assert report.connections == [1, 2]
     assert report.verdict == "leaking"

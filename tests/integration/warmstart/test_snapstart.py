@@ -1,4 +1,4 @@
-"""Snapshots of handlers that were not made for them, and of handlers that were."""
+"""SnapStart: handlers that share state through the snapshot, and handlers that renew it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ connection = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
 def handler(event, context):
     connection.sendall(b"x")
     if connection.recv(1) != b"x":
-        raise ConnectionError("nobody answers")
+        raise ConnectionError("no answer")
     return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
 """
 
@@ -74,7 +74,7 @@ restore.__kwdefaults__ = {"key": "KEY"}
 def handler(event, context):
     connection.sendall(b"x")
     if connection.recv(1) != b"x":
-        raise ConnectionError("nobody answers")
+        raise ConnectionError("no answer")
     return calls
 """
 
@@ -122,7 +122,7 @@ def examine(tmp_path: Path, echo_port: str):
     return examine
 
 
-async def test_what_lies_in_a_snapshot(examine, echo_port) -> None:
+async def test_shared_state_in_a_snapshot_is_reported(examine, echo_port) -> None:
     report = await examine(UNPREPARED)
     found = {finding.kind: finding.cause for finding in report.findings}
     assert report.verdict == "broken"
@@ -134,14 +134,14 @@ async def test_what_lies_in_a_snapshot(examine, echo_port) -> None:
     assert "hush" not in str(found)
 
 
-async def test_without_snapstart_the_same_is_safe(examine) -> None:
+async def test_the_same_handler_is_safe_without_snapstart(examine) -> None:
     report = await examine(UNPREPARED, snapstart=False)
     assert report.verdict == "safe"
     assert report.invocations[0].response == "on-demand"
     assert report.findings == []
 
 
-async def test_hooks_run_in_their_order_and_mend_it(examine) -> None:
+async def test_hooks_run_in_order_and_make_it_safe(examine) -> None:
     report = await examine(PREPARED)
     assert report.findings == []
     assert report.verdict == "safe"
@@ -154,7 +154,7 @@ async def test_hooks_run_in_their_order_and_mend_it(examine) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before_snapshot", "after_restore"])
-async def test_a_hook_that_fails_ends_it(examine, moment) -> None:
+async def test_a_failing_hook_ends_the_session(examine, moment) -> None:
     report = await examine(f"""
 from snapshot_restore_py import register_{moment}
 
@@ -182,7 +182,7 @@ def handler(event, context):
     assert report.verdict == "safe"
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command_reports_shared_state(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import uuid\nID = uuid.uuid4()\ndef handler(event, context): ...\n")
     (tmp_path / "event.json").write_text("{}")
     command = [sys.executable, "-m", "ticketctl", "simulate-warm-starts", "--handler", "app:handler"]

@@ -71,7 +71,7 @@ class RicProcess:
 
 
 EnvironmentProcess: TypeAlias = ChildProcess | RicProcess
-"""The process of an environment, whoever calls the handler in it."""
+"""The process of an environment, under either runtime."""
 
 
 def _result(answer: Message, posted: PostedResult) -> Message:

@@ -21,7 +21,7 @@ async def work():
                 "s3", endpoint_url=os.environ["HTTP"], aws_access_key_id="a", aws_secret_access_key="b"
             )
         )
-    answer = await client.head_bucket(Bucket="things")  # blame
+    answer = await client.head_bucket(Bucket="things")  # cause
     return answer["ResponseMetadata"]["HTTPStatusCode"]
 
 

@@ -15,7 +15,7 @@ async def work():
     global session
     if session is None:
         session = aiohttp.ClientSession()
-    async with session.get(os.environ["HTTP"]) as response:  # blame
+    async with session.get(os.environ["HTTP"]) as response:  # cause
         return response.status
 
 

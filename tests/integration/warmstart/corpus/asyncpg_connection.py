@@ -14,7 +14,7 @@ connection = None
 async def work():
     global connection
     if connection is None:
-        connection = await asyncpg.connect(os.environ["POSTGRES"])  # blame
+        connection = await asyncpg.connect(os.environ["POSTGRES"])  # cause
     return await connection.fetchval("select 1")
 
 

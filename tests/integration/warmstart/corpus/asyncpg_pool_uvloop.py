@@ -12,7 +12,7 @@ pool = None
 async def work():
     global pool
     if pool is None:
-        pool = await asyncpg.create_pool(os.environ["POSTGRES"], min_size=1, max_size=2)  # blame
+        pool = await asyncpg.create_pool(os.environ["POSTGRES"], min_size=1, max_size=2)  # cause
     return await pool.fetchval("select 1")
 
 

@@ -8,4 +8,4 @@ kept = []
 
 def handler(_event, _context):
     command = [sys.executable, "-c", "input()"]
-    kept.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))  # blame
+    kept.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))  # cause

@@ -15,7 +15,7 @@ engine = create_async_engine(os.environ["SQLALCHEMY"])
 
 async def work(event):
     async with engine.connect() as connection:
-        await connection.execute(text("select 1"))  # blame
+        await connection.execute(text("select 1"))  # cause
     if event.get("fail"):
         raise ValueError("no such customer")
     await engine.dispose()

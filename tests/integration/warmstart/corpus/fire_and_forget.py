@@ -1,4 +1,4 @@
-"""A task that nobody awaits. Measured: ok five times, and not one audit line is written."""
+"""A task that is not awaited. Measured: ok five times, and not one audit line is written."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ async def audit():
 
 
 async def work():
-    task = asyncio.create_task(audit())  # blame
+    task = asyncio.create_task(audit())  # cause
     tasks.add(task)
     task.add_done_callback(tasks.discard)
 

@@ -13,7 +13,7 @@ async def numbers():
     try:
         for number in range(1_000_000):
             await asyncio.sleep(0)
-            yield number  # blame
+            yield number  # cause
     finally:
         cleaned.append("feed")
 

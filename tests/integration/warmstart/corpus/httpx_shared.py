@@ -9,7 +9,7 @@ client = httpx.AsyncClient()
 
 
 async def work():
-    response = await client.get(os.environ["HTTP"])  # blame
+    response = await client.get(os.environ["HTTP"])  # cause
     return response.status_code
 
 

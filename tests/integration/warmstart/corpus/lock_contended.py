@@ -2,7 +2,7 @@
 
 import asyncio
 
-lock = asyncio.Lock()  # blame
+lock = asyncio.Lock()  # cause
 
 
 async def one():

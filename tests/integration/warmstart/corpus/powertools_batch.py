@@ -18,7 +18,7 @@ processor = AsyncBatchProcessor(event_type=EventType.SQS)
 
 
 async def work(record):  # noqa: ARG001 its name is part of the interface
-    response = await client.get(os.environ["HTTP"])  # blame
+    response = await client.get(os.environ["HTTP"])  # cause
     return response.status_code
 
 

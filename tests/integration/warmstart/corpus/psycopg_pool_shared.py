@@ -9,7 +9,7 @@ import os
 
 from psycopg_pool import AsyncConnectionPool
 
-pool = AsyncConnectionPool(os.environ["POSTGRES"], min_size=1, max_size=2, open=False, timeout=2)  # blame
+pool = AsyncConnectionPool(os.environ["POSTGRES"], min_size=1, max_size=2, open=False, timeout=2)  # cause
 
 
 async def work():

@@ -9,7 +9,7 @@ client = redis.asyncio.Redis.from_url(os.environ["REDIS"])
 
 
 async def work():
-    return await client.incr("calls")  # blame
+    return await client.incr("calls")  # cause
 
 
 def handler(_event, _context):

@@ -10,7 +10,7 @@ async def answer(_reader, writer):
 
 
 async def main():
-    servers.append(await asyncio.start_server(answer, "127.0.0.1", 0))  # blame
+    servers.append(await asyncio.start_server(answer, "127.0.0.1", 0))  # cause
 
 
 def handler(_event, _context):

@@ -6,4 +6,4 @@ kept = []
 
 
 def handler(_event, _context):
-    kept.append(socket.socketpair())  # blame
+    kept.append(socket.socketpair())  # cause

@@ -15,7 +15,7 @@ async def main():
     streams = kept(asyncio.get_running_loop())
     if not streams:
         url = urlsplit(os.environ["HTTP"])
-        streams += await asyncio.open_connection(url.hostname, url.port)  # blame
+        streams += await asyncio.open_connection(url.hostname, url.port)  # cause
     reader, writer = streams
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")

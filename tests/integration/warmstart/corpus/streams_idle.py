@@ -19,7 +19,7 @@ async def work(event):
         return
     if not upstream():
         url = urlsplit(os.environ["HTTP"])
-        upstream()["streams"] = await asyncio.open_connection(url.hostname, url.port)  # blame
+        upstream()["streams"] = await asyncio.open_connection(url.hostname, url.port)  # cause
     reader, writer = upstream()["streams"]
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")

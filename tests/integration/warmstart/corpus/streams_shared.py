@@ -15,7 +15,7 @@ class Upstream:
     async def ask(cls):
         if cls.streams is None:
             url = urlsplit(os.environ["HTTP"])
-            cls.streams = await asyncio.open_connection(url.hostname, url.port)  # blame
+            cls.streams = await asyncio.open_connection(url.hostname, url.port)  # cause
         reader, writer = cls.streams
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -12,7 +12,7 @@ async def work():
     global cat
     if cat is None:
         pipe = asyncio.subprocess.PIPE
-        cat = await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe)  # blame
+        cat = await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe)  # cause
     cat.stdin.write(b"line\n")
     return (await cat.stdout.readline()).decode()
 

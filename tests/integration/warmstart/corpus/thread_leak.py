@@ -6,4 +6,4 @@ forever = threading.Event()
 
 
 def handler(_event, _context):
-    threading.Thread(target=forever.wait, daemon=True).start()  # blame
+    threading.Thread(target=forever.wait, daemon=True).start()  # cause

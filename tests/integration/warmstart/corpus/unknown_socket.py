@@ -19,7 +19,7 @@ class Client:
         loop = asyncio.get_running_loop()
         self.socket = socket.socket()
         self.socket.setblocking(False)
-        await loop.sock_connect(self.socket, (url.hostname, url.port))  # blame
+        await loop.sock_connect(self.socket, (url.hostname, url.port))  # cause
         loop.add_reader(self.socket, lambda: self.answers.put_nowait(self.socket.recv(4096)))
 
     async def ask(self):

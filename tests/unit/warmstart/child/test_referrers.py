@@ -1,4 +1,4 @@
-"""ReferrerSearch of plain objects: the names that lead to them, and whether anything does."""
+"""ReferrerSearch on plain objects: the paths that lead to them, and whether anything keeps them."""
 
 import gc
 import sys
@@ -44,14 +44,14 @@ def name(thing):
     return "".join(step.name for step in owners(thing).path(thing))
 
 
-def test_a_global_and_what_is_below_it(module):
+def test_a_global_and_the_objects_below_it_have_paths(module):
     module.direct = Thing()
     module.deep = {"key": [Thing(), Thing()]}
     assert name(module.direct) == "kept_by_name.direct"
     assert name(module.deep["key"][1]) == "kept_by_name.deep.key[1]"
 
 
-def test_attributes_and_slots(module):
+def test_paths_lead_through_attributes_and_slots(module):
     module.box = Slotted()
     module.box.shown = Thing()
     module.box.hide(Thing())
@@ -59,7 +59,7 @@ def test_attributes_and_slots(module):
     assert name(module.box._Slotted__hidden) == "kept_by_name.box._Slotted__hidden"
 
 
-def test_a_class_attribute():
+def test_a_path_can_start_at_a_class_attribute():
     Keeper.thing = Thing()
     try:
         assert name(Keeper.thing).endswith("Keeper.thing")
@@ -67,7 +67,7 @@ def test_a_class_attribute():
         Keeper.thing = None
 
 
-def test_a_closure_and_a_cache(module):
+def test_paths_lead_through_closures_and_caches(module):
     thing = Thing()
     module.function = lambda: thing
 
@@ -80,7 +80,7 @@ def test_a_closure_and_a_cache(module):
     assert name(module.cached()).startswith("kept_by_name.cached")
 
 
-def test_garbage_has_no_owner():
+def test_garbage_is_not_reachable():
     gc.disable()
     try:
         thing = Thing()
@@ -96,7 +96,7 @@ def test_garbage_has_no_owner():
         gc.enable()
 
 
-def test_what_only_a_frame_holds_is_alive_without_a_name():
+def test_an_object_on_a_stack_is_reachable_without_a_path():
     thing = Thing()
     thing.itself = thing
     found = owners(thing)

@@ -1,4 +1,4 @@
-"""Parts of the child that need no process of their own."""
+"""Modules of the child that need no process of their own."""
 
 import ast
 import socket
@@ -16,7 +16,7 @@ from ticketctl.warmstart.child.user_code import UserCode
 FOLDER = Path(child.__file__).parent
 
 
-def test_what_utf_8_cannot_say_is_read_as_what_it_can():
+def test_lone_surrogates_become_question_marks():
     assert ipc.parse(b'["\\ud800", "\\uD83D\\ude00", "\\u0000"]') == ["?", "\U0001f600", "\0"]
 
 
@@ -29,7 +29,7 @@ def test_the_child_imports_the_standard_library_only(file):
             assert node.module.partition(".")[0] in sys.stdlib_module_names
 
 
-def test_a_message_travels_whole():
+def test_a_message_arrives_unchanged():
     one, other = socket.socketpair()
     with one, other:
         message = {"text": "lone \ud800 surrogate, \0 and \u2028", "numbers": [1, 2.5, None]}
@@ -37,7 +37,7 @@ def test_a_message_travels_whole():
         assert ipc.receive(other) == message
 
 
-def test_a_channel_that_closes_in_the_middle_ends_the_message():
+def test_a_channel_closed_within_a_message_yields_none():
     one, other = socket.socketpair()
     with other:
         with one:
@@ -57,11 +57,11 @@ def test_a_channel_that_closes_in_the_middle_ends_the_message():
         ((), None),
     ],
 )
-def test_an_address_in_words(peer, text):
+def test_addresses_are_formatted(peer, text):
     assert format_address(peer) == text
 
 
-def test_a_group_says_what_is_in_it():
+def test_the_text_of_a_group_lists_its_exceptions():
     group = ExceptionGroup("two", [ValueError("a"), ExceptionGroup("inner", [KeyError("b")])])
     said = describe(group)
     assert said["error_type"] == "ExceptionGroup"
@@ -69,13 +69,13 @@ def test_a_group_says_what_is_in_it():
     assert ("KeyError", "'b'") in said["chain"]
 
 
-def test_the_chain_ends_where_it_bites_its_tail():
+def test_a_cyclic_exception_chain_ends():
     first, second = ValueError("first"), ValueError("second")
     first.__context__, second.__context__ = second, first
     assert [text for _, text in describe(first)["chain"]] == ["first", "second"]
 
 
-def test_the_users_own_files_are_known(tmp_path):
+def test_user_files_are_told_from_installed_ones(tmp_path):
     (tmp_path / "app.py").touch()
     source = UserCode("app", str(tmp_path))
     assert source.name(str(tmp_path / "deep" / "module.py")) == "deep/module.py"
@@ -87,14 +87,14 @@ def test_the_users_own_files_are_known(tmp_path):
     assert source.line([(socket.__file__, 1), (str(tmp_path / "app.py"), 7)]) == "app.py:7"
 
 
-def test_a_handler_without_a_folder_brings_its_package():
+def test_the_package_of_an_installed_handler_is_user_code():
     source = UserCode("ticketctl.worker", None)
     package = FOLDER.parents[1]
     assert source.name(str(package / "worker.py")).endswith("worker.py")
     assert source.name(str(FOLDER / "wire.py")) is None
 
 
-def test_what_was_installed_beside_the_handler_is_not_the_users(tmp_path):
+def test_packages_vendored_beside_the_handler_are_not_user_code(tmp_path):
     (tmp_path / "app.py").touch()
     record = tmp_path / "library-1.0.dist-info" / "RECORD"
     record.parent.mkdir()

@@ -12,17 +12,17 @@ from pathlib import Path
 calls = 0
 
 
-class UnspeakableError(Exception):
+class TextlessError(Exception):
     def __str__(self):
         raise ValueError("this has no text")
 
 
-async def await_for_ever():
-    await asyncio.Event().wait()  # the line to blame
+async def await_forever():
+    await asyncio.Event().wait()  # the line that waits
 
 
-def second_time(act):
-    """Do it in the second invocation: the first one is sound."""
+def in_second_invocation(act):
+    """Return a handler that does it in the second invocation; the first one is sound."""
 
     def handler(_event, _context):
         global calls  # noqa: PLW0603 that it outlives an invocation is the point
@@ -32,12 +32,12 @@ def second_time(act):
     return handler
 
 
-def close_everything():
+def close_all_descriptors():
     os.closerange(3, 256)
     time.sleep(60)
 
 
-def speak_and_die():
+def print_and_abort():
     sys.stdout.write("last words\n")
     sys.stdout.flush()
     os.abort()
@@ -48,19 +48,19 @@ def leave_a_child():
     os._exit(3)
 
 
-exits = second_time(lambda: sys.exit(3))
-ends_at_once = second_time(lambda: os._exit(3))
-leaves_a_child = second_time(leave_a_child)
-segfaults = second_time(lambda: ctypes.string_at(0))
-aborts = second_time(speak_and_die)
-hangs = second_time(lambda: time.sleep(60))
-awaits_for_ever = second_time(lambda: asyncio.run(await_for_ever()))
-waits_for_ever = second_time(lambda: threading.Event().wait())
-closes_everything = second_time(close_everything)
-returns_a_set = second_time(lambda: {1, 2})
-returns_too_much = second_time(lambda: "x" * 7_000_000)
-raises_the_unspeakable = second_time(lambda: (_ for _ in ()).throw(UnspeakableError))
-interrupts = second_time(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+exits = in_second_invocation(lambda: sys.exit(3))
+exits_at_once = in_second_invocation(lambda: os._exit(3))
+leaves_a_child = in_second_invocation(leave_a_child)
+segfaults = in_second_invocation(lambda: ctypes.string_at(0))
+aborts = in_second_invocation(print_and_abort)
+hangs = in_second_invocation(lambda: time.sleep(60))
+awaits_forever = in_second_invocation(lambda: asyncio.run(await_forever()))
+waits_forever = in_second_invocation(lambda: threading.Event().wait())
+closes_all_descriptors = in_second_invocation(close_all_descriptors)
+returns_a_set = in_second_invocation(lambda: {1, 2})
+returns_too_much = in_second_invocation(lambda: "x" * 7_000_000)
+raises_without_text = in_second_invocation(lambda: (_ for _ in ()).throw(TextlessError))
+interrupts = in_second_invocation(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
 not_callable = "a text"
 
 
@@ -79,7 +79,7 @@ def reads_input(_event, _context):
     return sys.stdin.read()
 
 
-def tells_context(event, context):
+def returns_context(event, context):
     return {
         "event": event,
         "remaining": context.get_remaining_time_in_millis(),

@@ -1,4 +1,4 @@
-"""Whatever a handler does to its process is told as what it is, and the laboratory goes on."""
+"""Handlers that end or block their process: each is reported as what it is, and the laboratory goes on."""
 
 import os
 import shutil
@@ -24,16 +24,16 @@ def examine(laboratory, handlers):
     ("handler", "kind", "error_type", "error"),
     [
         ("exits", "exit", "SystemExit", "3"),
-        ("ends_at_once", "exit", "Runtime.ExitError", "ended with status 3"),
+        ("exits_at_once", "exit", "Runtime.ExitError", "ended with status 3"),
         ("leaves_a_child", "exit", "Runtime.ExitError", "ended with status 3"),
         ("segfaults", "crash", "Runtime.ExitError", "SIGSEGV"),
         ("aborts", "crash", "Runtime.ExitError", "last words"),
         ("interrupts", "exit", "KeyboardInterrupt", ""),
-        ("closes_everything", "crash", "Runtime.ExitError", "SIGKILL"),
+        ("closes_all_descriptors", "crash", "Runtime.ExitError", "SIGKILL"),
     ],
 )
-async def test_the_process_ends(examine, handler, kind, error_type, error):
-    report = await examine(f"endings.{handler}")
+async def test_the_end_of_the_process_is_reported(examine, handler, kind, error_type, error):
+    report = await examine(f"failing.{handler}")
     assert report.verdict is Verdict.BROKEN
     assert [invocation.outcome for invocation in report.invocations] == [
         InvocationOutcome.OK,
@@ -44,38 +44,38 @@ async def test_the_process_ends(examine, handler, kind, error_type, error):
     assert [finding.kind for finding in report.findings] == [kind]
 
 
-@pytest.mark.parametrize("handler", ["hangs", "waits_for_ever"])
-async def test_a_hang_is_ended_and_its_line_told(examine, handler):
-    report = await examine(f"endings.{handler}", timeout=1.0)
+@pytest.mark.parametrize("handler", ["hangs", "waits_forever"])
+async def test_a_hung_invocation_is_ended_and_its_line_reported(examine, handler):
+    report = await examine(f"failing.{handler}", timeout=1.0)
     (finding,) = report.findings
     assert finding.kind == "hang"
     assert "did not end within 1 s" in report.invocations[1].error
-    assert "at endings.py:" in finding.cause
+    assert "at failing.py:" in finding.cause
 
 
 @pytest.mark.parametrize("runtime", ["direct", "awslambdaric"])
-async def test_a_hang_of_a_task_is_told_by_the_line_that_waits(examine, handlers, runtime):
-    report = await examine("endings.awaits_for_ever", timeout=1.0, runtime=runtime)
-    lines = (handlers / "endings.py").read_text().splitlines()
-    (waiting,) = [number for number, line in enumerate(lines, 1) if line.endswith("# the line to blame")]
-    assert f"at endings.py:{waiting}." in report.findings[0].cause
+async def test_a_hung_task_is_reported_with_the_line_that_waits(examine, handlers, runtime):
+    report = await examine("failing.awaits_forever", timeout=1.0, runtime=runtime)
+    lines = (handlers / "failing.py").read_text().splitlines()
+    (waiting,) = [number for number, line in enumerate(lines, 1) if line.endswith("# the line that waits")]
+    assert f"at failing.py:{waiting}." in report.findings[0].cause
 
 
-async def test_a_crash_tells_the_line(examine):
-    report = await examine("endings.segfaults")
-    assert "at endings.py:" in report.findings[0].cause
+async def test_a_crash_is_reported_with_its_line(examine):
+    report = await examine("failing.segfaults")
+    assert "at failing.py:" in report.findings[0].cause
 
 
 @pytest.mark.parametrize(
     ("handler", "error_type", "error"),
     [
         ("no_such_module.handler", "ModuleNotFoundError", "no_such_module"),
-        ("endings.no_such_function", "AttributeError", "no_such_function"),
-        ("endings:not_callable", "TypeError", "endings:not_callable is not callable"),
+        ("failing.no_such_function", "AttributeError", "no_such_function"),
+        ("failing:not_callable", "TypeError", "failing:not_callable is not callable"),
         ("exits_at_import.handler", "SystemExit", "no configuration"),
     ],
 )
-async def test_what_cannot_be_imported(examine, handler, error_type, error):
+async def test_a_failed_import_is_reported(examine, handler, error_type, error):
     report = await examine(handler)
     (invocation,) = report.invocations
     assert (report.verdict, invocation.error_type) == (Verdict.BROKEN, error_type)
@@ -83,40 +83,40 @@ async def test_what_cannot_be_imported(examine, handler, error_type, error):
     assert [finding.kind for finding in report.findings] == ["import"]
 
 
-async def test_a_coroutine_function_is_no_handler(examine):
-    report = await examine("endings.coroutine")
+async def test_a_coroutine_function_is_reported_as_no_handler(examine):
+    report = await examine("failing.coroutine")
     assert report.verdict is Verdict.BROKEN
     assert "coroutine function" in report.invocations[0].error
     assert [finding.kind for finding in report.findings] == ["failure"]
 
 
-async def test_an_exception_that_cannot_say_what_it_is(examine):
-    report = await examine("endings.raises_the_unspeakable")
-    assert report.invocations[1].error_type == "UnspeakableError"
+async def test_an_exception_without_a_text_is_reported(examine):
+    report = await examine("failing.raises_without_text")
+    assert report.invocations[1].error_type == "TextlessError"
     assert "__str__ raises ValueError" in report.invocations[1].error
 
 
-async def test_what_is_no_json_cannot_be_returned(examine):
-    report = await examine("endings.returns_a_set")
+async def test_a_response_that_is_not_json_is_an_error(examine):
+    report = await examine("failing.returns_a_set")
     assert "cannot be sent as JSON" in report.invocations[1].error
 
 
-async def test_what_is_too_large_cannot_be_returned(examine):
+async def test_a_response_that_is_too_large_is_an_error(examine):
     for runtime in ("direct", "awslambdaric"):
-        report = await examine("endings.returns_too_much", runtime=runtime)
+        report = await examine("failing.returns_too_much", runtime=runtime)
         assert "7000002 bytes is larger than Lambda's limit" in report.invocations[1].error
         assert report.verdict is Verdict.BROKEN
 
 
-async def test_output_and_input_are_the_childs_own(examine, capfd):
-    assert (await examine("endings.noisy")).invocations[0].response == "done"
-    assert (await examine("endings.reads_input")).invocations[0].response == ""
+async def test_the_child_has_its_own_standard_streams(examine, capfd):
+    assert (await examine("failing.noisy")).invocations[0].response == "done"
+    assert (await examine("failing.reads_input")).invocations[0].response == ""
     assert capfd.readouterr() == ("", "")
 
 
-async def test_a_child_looks_like_lambda(examine, handlers):
+async def test_the_child_has_the_environment_of_lambda(examine, handlers):
     report = await examine(
-        "endings.tells_context", events=({"number": 1}, {"number": 2}), environment={"MINE": "yes"}
+        "failing.returns_context", events=({"number": 1}, {"number": 2}), environment={"MINE": "yes"}
     )
     first, second, third = [invocation.response for invocation in report.invocations]
     assert [told["event"]["number"] for told in (first, second, third)] == [1, 2, 1]
@@ -127,24 +127,24 @@ async def test_a_child_looks_like_lambda(examine, handlers):
     assert first["environment"] == {
         "LAMBDA_TASK_ROOT": str(handlers),
         "AWS_REGION": "us-east-1",
-        "_HANDLER": "endings.tells_context",
+        "_HANDLER": "failing.returns_context",
         "MINE": "yes",
     }
     assert (first["folder"], first["path"], first["child"]) == (str(handlers), str(handlers), [])
     assert "MINE" not in os.environ
 
 
-async def test_an_interpreter_that_is_not_there(examine):
+async def test_a_missing_interpreter_is_an_error(examine):
     with pytest.raises(LaboratoryError, match="cannot be started"):
-        await examine("endings.noisy", python="/no/such/python")
+        await examine("failing.noisy", python="/no/such/python")
 
 
-async def test_an_interpreter_that_is_none(examine):
+async def test_a_program_that_is_no_interpreter_is_an_error(examine):
     with pytest.raises(LaboratoryError, match=r"cat is no Python of 3\.11 or newer"):
-        await examine("endings.noisy", python=shutil.which("cat"))
+        await examine("failing.noisy", python=shutil.which("cat"))
 
 
-async def test_a_template_forks_as_well_as_a_fresh_process_serves():
+async def test_a_forked_environment_behaves_like_a_started_one():
     async with Laboratory(preload=["json", "no_such_module"]) as forked:
         report = await forked.examine(Experiment(handler="json:loads", events=["[1]"], times=1))
         again = await forked.examine(Experiment(handler="os:abort", events=[None], times=1))

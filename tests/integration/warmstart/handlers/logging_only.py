@@ -1,4 +1,4 @@
-"""A handler that makes no noise of its own: what is wrong with it is only heard."""
+"""A handler that raises nothing: its errors are only logged, warned of or printed."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import warnings
 
 
 async def fails():
-    raise ValueError("nobody looks at this task")
+    raise ValueError("this task is not awaited")
 
 
 async def waits():
@@ -26,7 +26,7 @@ async def work(event):
 
 
 def fail_in_thread():
-    raise OSError("nobody joins this thread")
+    raise OSError("this thread is not joined")
 
 
 def handler(event, _context):
@@ -41,7 +41,7 @@ def handler(event, _context):
         logger.error("could not %s", "answer", exc_info=KeyError("id"))
     if event.get("pending"):
         loop = asyncio.new_event_loop()
-        loop.create_task(waits())  # noqa: RUF006 that nobody holds it is the point
+        loop.create_task(waits())  # noqa: RUF006 the task must have no other reference
         loop.close()
     if event.get("warning"):
         warnings.warn("ours is deprecated", stacklevel=1)

@@ -1,4 +1,4 @@
-"""The same verdicts on uvloop, on every Python that the machine has, and with or without the census."""
+"""Verdicts are the same on uvloop, on every installed Python, and with or without the census."""
 
 import fcntl
 import os
@@ -97,7 +97,9 @@ def install(python: str, folder: Path) -> None:
 @pytest.mark.corpus
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 @pytest.mark.parametrize("python", OTHERS)
-async def test_every_python_agrees(laboratory, corpus, environment, with_libraries, python, case):
+async def test_every_python_version_gives_the_same_verdict(
+    laboratory, corpus, environment, with_libraries, python, case
+):
     report = await laboratory.examine(
         Experiment(
             handler=f"{case.name}.handler",
@@ -113,7 +115,7 @@ async def test_every_python_agrees(laboratory, corpus, environment, with_librari
 
 @pytest.mark.parametrize(("name", "verdict", "service"), ON_UVLOOP)
 @pytest.mark.parametrize("python", [None, *(pytest.param(one, marks=pytest.mark.corpus) for one in OTHERS)])
-async def test_uvloop_is_no_cure(
+async def test_uvloop_does_not_change_the_verdict(
     laboratory, corpus, handlers, uvloop_environment, with_libraries, python, name, verdict
 ):
     report = await laboratory.examine(
@@ -146,7 +148,7 @@ def uvloop_environment(request, service):
         "streams_shared",
     ],
 )
-async def test_the_census_changes_nothing(laboratory, corpus, http, postgres, name):
+async def test_the_census_does_not_change_outcomes(laboratory, corpus, http, postgres, name):
     def told(report):
         return [(one.outcome, one.error_type, one.response) for one in report.invocations]
 
