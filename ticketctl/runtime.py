@@ -1,4 +1,4 @@
-"""The composition root: the only module that names adapters, and puts them together as the settings say."""
+"""The composition root: the only module that chooses adapters. It combines them as the settings say."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ticketctl.errors import ConfigError, TicketctlError
-from ticketctl.event_loops import Loop, LoopPolicy, get_loop_policy
+from ticketctl.event_loops import LoopPolicy, get_loop_policy
 from ticketctl.postgres import migrations
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections, Engines
@@ -26,73 +26,69 @@ if TYPE_CHECKING:
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.tickets.review import ReviewService
 
-Compose = Callable[[], AbstractAsyncContextManager[Pipeline]]
+OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
+"""Opens the pipeline of one event loop, with everything that is bound to the loop, and closes it."""
 
 
 def explain_unsafe_pair(pool: PoolStrategy, policy: LoopPolicy) -> str | None:
-    """Why this pair cannot survive warm starts, or None."""
+    """Return why this pair of pool and loop policy fails in warm starts, or None."""
     if policy.persistent or not pool.outlives_loop:
         return None
     return (
-        f"the pool {pool.name} keeps connections that belong to an event loop, and the loop policy {policy.name} "
-        "ends that loop: the next one cannot use them. See: ticketctl simulate-warm-starts"
+        f"the pool {pool.name} keeps connections that are bound to an event loop, and the loop policy {policy.name} "
+        "closes that loop: the next loop cannot use them. See: ticketctl simulate-warm-starts"
     )
 
 
-def address_of(settings: Settings) -> Address:
-    """The database that the settings name. Raises ConfigError."""
+def get_address(settings: Settings) -> Address:
+    """Return the address of the database that the settings name. Raise ConfigError."""
     if settings.database_url is None:
         raise ConfigError(
-            "no database is named",
+            "no database is configured",
             hint="set TICKETCTL_DATABASE_URL to a postgresql:// URL; ticketctl db url prints a local one",
         )
     return Address.parse(settings.database_url)
 
 
-def worker_loop(settings: Settings, budget: "Budget") -> Loop[Pipeline]:
-    """The loop of an execution environment, with the pipeline that each of its event loops gets."""
-    return Loop(get_loop_policy(settings.loop), resources(settings, budget))
+def resources(settings: Settings, budget: "Budget | None" = None) -> OpenPipeline:
+    """Return a context manager that opens a worker's pipeline; enter it once per event loop.
 
-
-def resources(settings: Settings, budget: "Budget | None" = None) -> Compose:
-    """What is bound to an event loop, as a context manager to be entered once per loop.
-
-    What is not bound to one is made here, once: the engine's strategy and how providers are made.
+    The objects that are not bound to a loop (the engine's settings, the taxonomy) are made here, once.
 
     Raises:
-        ConfigError: A setting is wrong, or the taxonomy is.
+        ConfigError: A setting or the taxonomy is wrong.
         ProviderError: The budget has a limit, but a model has no price.
     """
     from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
 
     one_loop = get_loop_policy(settings.loop).persistent
-    engines = Engines(address_of(settings), get_pool(settings.pool), settings, one_loop=one_loop)
+    engines = Engines(get_address(settings), get_pool(settings.pool), settings, one_loop=one_loop)
     taxonomy = load_taxonomy(settings)
     providers = ProviderFactory(settings, taxonomy, budget=budget)
     providers.require_prices()
 
     @asynccontextmanager
-    async def compose() -> AsyncIterator[Pipeline]:
+    async def open_pipeline() -> AsyncIterator[Pipeline]:
         async with engines.open_connections() as connections, providers.open_provider() as provider:
             yield Pipeline(store=PostgresStore(connections), provider=provider, router=taxonomy)
 
-    return compose
+    return open_pipeline
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database that is there: settings that name it, and whether it is the embedded one."""
+    """A running database: settings that name it, and whether it is the embedded one."""
 
     settings: Settings
     embedded: bool
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[Database]:
-    """The database that the settings name, else the embedded server's, which runs meanwhile.
+def open_database(settings: Settings) -> Iterator[Database]:
+    """Yield the database that the settings name, or else the embedded server, started for as long as needed.
 
     Raises:
-        ConfigError: There is none, and the embedded server cannot be had.
+        ConfigError: No database is configured, and the embedded server is not installed.
         DatabaseError: The embedded server does not start.
     """
     if settings.database_url is not None:
@@ -103,7 +99,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 def embedded_server(settings: Settings) -> "EmbeddedServer":
-    """The embedded server, not yet started. Raises ConfigError where it is not installed."""
+    """Return the embedded server, not started yet. Raise ConfigError if it is not installed."""
     from ticketctl.postgres.embedded import EmbeddedServer
 
     return EmbeddedServer(settings.home_folder)
@@ -111,10 +107,10 @@ def embedded_server(settings: Settings) -> "EmbeddedServer":
 
 @asynccontextmanager
 async def open_store(database: Database) -> AsyncIterator[TicketStore]:
-    """A store for one command, its tables up to date; every failure of the database is a DatabaseError.
+    """Open a store for one command and check its tables. Every database failure is raised as a DatabaseError.
 
     Raises:
-        StaleSchemaError: The tables are of another version, and the database is not the embedded one.
+        StaleSchemaError: The tables have another version, and the database is not the embedded one, which migrates.
     """
     async with open_connections(database.settings) as connections:
         await _bring_up_to_date(connections, database)
@@ -123,9 +119,9 @@ async def open_store(database: Database) -> AsyncIterator[TicketStore]:
 
 @dataclass(frozen=True, slots=True)
 class OperatorResources:
-    """What who runs the system works with, bound to one event loop; each of its calls fails by itself.
+    """Resources for operator commands and the API, bound to one event loop.
 
-    `sender` is the queue elsewhere, None where the queue is a table.
+    A failed call does not affect the others. `sender` sends to the queue elsewhere; None if the queue is a table.
     """
 
     store: TicketStore
@@ -135,10 +131,10 @@ class OperatorResources:
     sender: Sender | None
 
     async def flush(self, ticket_id: int | None = None) -> int:
-        """Send what the outbox holds, of one ticket or of all, to the queue elsewhere, if there is one.
+        """Send the messages in the outbox, of one ticket or of all, and return how many; 0 if the queue is a table.
 
         Raises:
-            QueueError: It did not take all; what it did not take stays.
+            QueueError: The queue refused some messages. They stay in the outbox.
         """
         return (
             0
@@ -147,7 +143,7 @@ class OperatorResources:
         )
 
     async def try_flush(self, ticket_id: int | None = None) -> TicketctlError | None:
-        """The same for who must not fail with it: answers why not all was sent. What stays is sent later."""
+        """Flush the outbox and return the error instead of raising it. Unsent messages stay for a later flush."""
         try:
             await self.flush(ticket_id)
         except TicketctlError as error:
@@ -157,8 +153,8 @@ class OperatorResources:
 
 @asynccontextmanager
 async def open_operator_resources(database: Database) -> AsyncIterator[OperatorResources]:
-    """As `open_store`, with everything that is behind it; raises the same, and ConfigError."""
-    settings, address = database.settings, address_of(database.settings)
+    """Open the resources of operator commands and check the tables. Raise as `open_store`, and ConfigError."""
+    settings, address = database.settings, get_address(database.settings)
     async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
         with map_database_errors(address):
             await _bring_up_to_date(connections, database)
@@ -168,37 +164,37 @@ async def open_operator_resources(database: Database) -> AsyncIterator[OperatorR
 def api_resources(
     settings: Settings, *, one_loop: bool, pool: str | None = None
 ) -> "Callable[[], AbstractAsyncContextManager[OperatorResources]]":
-    """What the API holds of an event loop, as `resources` is for the worker; the tables are taken as they are.
+    """Return a context manager that opens the API's resources; it does not check the tables.
 
-    `one_loop`: it is entered once in the life of the process. Else it may be entered for every request, and the
-    pool says what stays in between: the settings' own, unless another is named.
+    With `one_loop` it is entered once per process. Otherwise it may be entered for every request, and the pool
+    (`pool`, or that of the settings) decides which connections stay open in between.
 
     Raises:
         ConfigError: A setting is wrong.
     """
-    address, elsewhere = address_of(settings), _sqs(settings)
+    address, elsewhere = get_address(settings), _sqs(settings)
     engines = Engines(address, get_pool(pool or settings.pool), settings, one_loop=one_loop)
 
     @asynccontextmanager
-    async def compose() -> AsyncIterator[OperatorResources]:
+    async def open_resources() -> AsyncIterator[OperatorResources]:
         async with engines.open_connections() as connections:
             yield _operator_resources(ErrorMappingConnections(connections, address), settings, elsewhere)
 
-    return compose
+    return open_resources
 
 
 def _operator_resources(
-    telling: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
+    connections: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
 ) -> OperatorResources:
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
 
     return OperatorResources(
-        store=PostgresStore(telling),
-        operations=PostgresOperations(telling),
-        outbox=PostgresOutbox(telling),
-        queue=elsewhere or PostgresQueue(telling, settings),
+        store=PostgresStore(connections),
+        operations=PostgresOperations(connections),
+        outbox=PostgresOutbox(connections),
+        queue=elsewhere or PostgresQueue(connections, settings),
         sender=elsewhere,
     )
 
@@ -213,7 +209,7 @@ def _sqs(settings: Settings) -> "SqsQueue | None":
 
 @asynccontextmanager
 async def open_review_service(database: Database) -> AsyncIterator["ReviewService"]:
-    """As `open_store`, for a person who reviews tickets; raises the same, and ConfigError for the taxonomy."""
+    """Open the service for reviewers. Raise as `open_store`, and ConfigError for a wrong taxonomy."""
     from ticketctl.ai.providers.factory import load_taxonomy
     from ticketctl.ai.taxonomy.schema import SENTIMENTS
     from ticketctl.postgres.reviews import PostgresReviews
@@ -235,53 +231,53 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
         )
 
 
-async def login(database: Database) -> "Credentials":
-    """What logs in to the database now, beside the URL without its password. Raises ConfigError, DatabaseError."""
+async def get_credentials(database: Database) -> "Credentials":
+    """Return the current credentials of the database. Raise ConfigError or DatabaseError."""
     from ticketctl.postgres.credentials import Credentials, make_credential_cache
 
-    address = address_of(database.settings)
+    address = get_address(database.settings)
     logins = make_credential_cache(address, database.settings)
     return Credentials(None, address.password or "") if logins is None else await logins.current()
 
 
-async def prepare(database: Database) -> None:
-    """Make sure of the tables, for work that goes on over other connections; raises as `open_store`."""
+async def prepare_tables(database: Database) -> None:
+    """Check the tables, and migrate the embedded server. Raise as `open_store`."""
     async with open_connections(database.settings) as connections:
         await _bring_up_to_date(connections, database)
 
 
-async def current_revision(database: Database) -> str | None:
-    """The revision of the tables, None where there are none. Raises DatabaseError."""
+async def get_revision(database: Database) -> str | None:
+    """Return the revision of the tables, None if there are none. Raise DatabaseError."""
     async with open_connections(database.settings) as connections, connections.acquire() as connection:
         return await migrations.get_revision(connection)
 
 
 async def upgrade(database: Database) -> str | None:
-    """Bring the tables up to date, and answer their revision.
+    """Migrate the tables to this program's version and return their revision.
 
     Raises:
-        DatabaseError: They cannot be; StaleSchemaError where they are newer than this program.
+        DatabaseError: The migration failed. StaleSchemaError: The tables are newer than this program.
     """
-    address = address_of(database.settings)
-    revision = await current_revision(database)
+    address = get_address(database.settings)
+    revision = await get_revision(database)
     if revision is not None and revision > REVISION:
         migrations.require_current(revision, address)
     with map_database_errors(address):
         await migrations.migrate(address, database.settings)
-    return await current_revision(database)
+    return await get_revision(database)
 
 
 @asynccontextmanager
 async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
-    """The database for one command, over one connection; every failure of it is a DatabaseError."""
-    address = address_of(settings)
+    """Open one connection for one command. Every database failure is raised as a DatabaseError."""
+    address = get_address(settings)
     with map_database_errors(address):
         async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
             yield connections
 
 
 async def _bring_up_to_date(connections: Connections, database: Database) -> None:
-    address = address_of(database.settings)
+    address = get_address(database.settings)
     async with connections.acquire() as connection:
         revision = await migrations.get_revision(connection)
     if database.embedded and (revision is None or revision < REVISION):

@@ -15,7 +15,7 @@ from ticketctl.cli.app import run
 from ticketctl.postgres.engine import Engines
 from ticketctl.postgres.pools import POOLS
 from ticketctl.postgres.store import PostgresStore
-from ticketctl.runtime import address_of
+from ticketctl.runtime import get_address
 from ticketctl.settings import Settings
 from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter, parse_filter
 
@@ -57,7 +57,7 @@ def matching(ask: Callable[[str], str]) -> dict[str, set[int]]:
 def by_store(emptied_url: str) -> List:
     async def found(wanted: TicketFilter) -> set[int]:
         settings = Settings(database_url=emptied_url)
-        engines = Engines(address_of(settings), POOLS["null"], settings)
+        engines = Engines(get_address(settings), POOLS["null"], settings)
         async with engines.open_connections() as connections:
             page = await PostgresStore(connections).list(
                 wanted, sort="created", limit=100, after=None, count=True

@@ -124,7 +124,7 @@ class TestProcess:
         records = done.json["invocations"][0]["records"]
         assert [record["error_type"] for record in records] == [None, "RuntimeError"]
         assert "attached to a different loop" in records[1]["error"]
-        assert "cure: TICKETCTL_POOL=null" in ask("select error from tickets where error is not null")
+        assert "fix: set TICKETCTL_POOL=null" in ask("select error from tickets where error is not null")
 
     def test_what_another_program_has_is_left_to_it(
         self, ticketctl: Program, ask: Callable[[str], str]

@@ -1,6 +1,10 @@
 """The worker from end to end: real settings, real engine, real database, the offline provider."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -183,3 +187,24 @@ def test_every_store_call_fits_through_one_connection(new_worker: NewWorker, ask
         assert ask("select max(n) from held") == "1"
     finally:
         ask("drop function note cascade; drop table held")
+
+
+def test_the_handler_keeps_its_environment_between_calls(emptied_url: str, ask: Ask) -> None:
+    """In a process of its own, because the environment is an object of the module."""
+    make_ticket(ask)
+    make_ticket(ask)
+    program = (
+        "import json, sys; from ticketctl.worker import handler\n"
+        "print([handler(event, None) for event in json.load(sys.stdin)])"
+    )
+    first, second = (int(number) for number in ask("select id from tickets order by id").split())
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps([event(first), event(second)]),
+        env={**os.environ, "TICKETCTL_DATABASE_URL": emptied_url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{[{'batchItemFailures': []}] * 2}\n"
+    assert ask("select count(*), count(distinct environment_id) from attempts") == "2|1"

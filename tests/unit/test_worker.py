@@ -12,16 +12,15 @@ from hypothesis import settings as examples
 
 from tests.fakes import FakeContext, FakeProvider, FakeStore, new_ticket, pipeline_of
 from tests.unit.tickets.test_messages import events
-from ticketctl import worker as worker_module
 from ticketctl.errors import ConfigError, ProviderError
-from ticketctl.event_loops import LOOPS, Loop
+from ticketctl.event_loops import LOOPS
 from ticketctl.logs import JsonFormatter, log_on_lambda
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import message_body
 from ticketctl.tickets.models import Step
 from ticketctl.tickets.statuses import TicketStatus
-from ticketctl.worker import Worker, handler, response
+from ticketctl.worker import Worker, response
 
 DOWN = ProviderError("the provider is down")
 
@@ -44,38 +43,34 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-class House:
-    """What the worker's loops get: stand-ins, and a count of how often they were composed."""
+class FakePipelines:
+    """Opens pipelines over a store in memory, one per event loop, and counts them."""
 
     def __init__(self) -> None:
         self.store = FakeStore.of(1, 2, 3)
         self.provider = FakeProvider()
-        self.composed = 0
+        self.opened = 0
         self.failing: Exception | None = None
 
     @asynccontextmanager
-    async def resources(self) -> AsyncIterator[Pipeline]:
-        self.composed += 1
+    async def __call__(self) -> AsyncIterator[Pipeline]:
+        self.opened += 1
         if self.failing is not None:
             raise self.failing
         yield pipeline_of(self.store, self.provider)
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    """The worker composes stand-ins instead of a database and a provider."""
-    made = House()
-    monkeypatch.setattr(worker_module, "worker_loop", lambda s, _budget: Loop(LOOPS[s.loop], made.resources))
-    monkeypatch.setattr(worker_module, "_worker", None)
-    return made
+def pipelines() -> FakePipelines:
+    return FakePipelines()
 
 
 @pytest.fixture
-def new_worker(house: House) -> Iterator[Callable[..., Worker]]:  # noqa: ARG001 - it must be there first
+def new_worker(pipelines: FakePipelines) -> Iterator[Callable[..., Worker]]:
     made: list[Worker] = []
 
     def make(**chosen: Any) -> Worker:
-        made.append(Worker(Settings(**chosen)))
+        made.append(Worker(Settings(**chosen), pipelines=pipelines))
         return made[-1]
 
     yield make
@@ -84,51 +79,48 @@ def new_worker(house: House) -> Iterator[Callable[..., Worker]]:  # noqa: ARG001
 
 
 @pytest.fixture
-def lambda_logs(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], list[Any]]:
-    """The lines that the worker logs as on Lambda, each a JSON object."""
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tickets")
+def lambda_logs(caplog: pytest.LogCaptureFixture) -> Callable[[], list[Any]]:
+    """The lines that the worker logs on Lambda, each a JSON object."""
     caplog.set_level(logging.INFO, "ticketctl")
-    monkeypatch.setattr(
-        worker_module, "log_on_lambda", lambda _: caplog.handler.setFormatter(JsonFormatter())
-    )
+    caplog.handler.setFormatter(JsonFormatter())
     return lambda: [json.loads(caplog.handler.format(record)) for record in caplog.records]
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_invocations_under_every_loop_policy(
-    loop: str, house: House, new_worker: Callable[..., Worker]
+    loop: str, pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
     worker = new_worker(loop=loop)
     answers = [response(worker.invoke(event(record(number)), FakeContext())) for number in (1, 2, 3)]
     assert [failed(answer) for answer in answers] == [[], [], []]
-    assert {ticket.status for ticket in house.store.tickets.values()} == {TicketStatus.PROCESSED}
+    assert {ticket.status for ticket in pipelines.store.tickets.values()} == {TicketStatus.PROCESSED}
 
 
 @pytest.mark.parametrize(("loop", "loops"), [("run-per-record", 6), ("run-per-invocation", 2), ("runner", 1)])
-def test_how_often_loops_are_made(
-    loop: str, loops: int, house: House, new_worker: Callable[..., Worker]
+def test_each_event_loop_opens_its_own_pipeline(
+    loop: str, loops: int, pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
     worker = new_worker(loop=loop)
     for _ in range(2):
         worker.invoke(event(record(1), record(2), record(3)), FakeContext())
-    assert house.composed == loops
+    assert pipelines.opened == loops
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_the_records_of_an_invocation_meet_only_where_they_share_a_loop(
-    loop: str, house: House, new_worker: Callable[..., Worker]
+def test_records_run_concurrently_if_they_share_a_loop(
+    loop: str, pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
     shared = not LOOPS[loop].per_record
-    house.provider.meeting = asyncio.Barrier(2)
+    pipelines.provider.meeting = asyncio.Barrier(2)
     results = new_worker(loop=loop).invoke(event(record(1), record(2)), FakeContext(remaining_ms=2_500))
     assert [result.error is None for result in results] == [shared, shared]
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_after_a_failure_the_rest_of_its_group_is_returned(
-    loop: str, house: House, new_worker: Callable[..., Worker]
+    loop: str, pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
-    house.provider.failing = {(1, Step.CLASSIFY): DOWN}
+    pipelines.provider.failing = {(1, Step.CLASSIFY): DOWN}
     records = [
         record(1, group="g"),
         record(2, group="g"),
@@ -140,26 +132,26 @@ def test_after_a_failure_the_rest_of_its_group_is_returned(
         "m-2",
         "x",
     ]
-    assert 2 not in {ticket for ticket, _ in house.provider.asked}
+    assert 2 not in {ticket for ticket, _ in pipelines.provider.asked}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_where_the_time_is_short_nothing_is_started(
-    loop: str, house: House, new_worker: Callable[..., Worker]
+def test_no_record_starts_if_the_time_is_too_short(
+    loop: str, pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
     worker = new_worker(loop=loop, shutdown_reserve=5.0)
     results = worker.invoke(event(record(1), record(2)), FakeContext(remaining_ms=4_999))
     assert [str(result.error) for result in results] == ["too little time was left to start"] * 2
-    assert house.provider.asked == []
-    assert "claim" not in house.store.calls
+    assert pipelines.provider.asked == []
+    assert {ticket.attempt for ticket in pipelines.store.tickets.values()} == {0}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_where_resources_cannot_be_had_every_record_is_returned(
-    loop: str, house: House, new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+def test_every_record_is_returned_if_the_resources_cannot_be_opened(
+    loop: str, pipelines: FakePipelines, new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = new_worker(loop=loop)
-    house.failing = OSError("no more sockets")
+    pipelines.failing = OSError("no more sockets")
     answer = response(worker.invoke(event(record(1), record(2), record(0, name="x", body="")), FakeContext()))
     assert failed(answer) == ["m-1", "m-2", "x"]
     errors = [r for r in caplog.records if r.levelno >= logging.ERROR and hasattr(r, "message_id")]
@@ -167,7 +159,7 @@ def test_where_resources_cannot_be_had_every_record_is_returned(
     assert {str(r.exc_info and r.exc_info[1]) for r in errors} >= {"no more sockets"}
 
 
-def test_what_is_no_event_is_logged_and_answered(
+def test_a_foreign_event_is_logged_and_answered(
     new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert response(new_worker().invoke({"no": "event"}, FakeContext())) == {"batchItemFailures": []}
@@ -175,15 +167,17 @@ def test_what_is_no_event_is_logged_and_answered(
     assert caplog.records[-1].levelno == logging.ERROR
 
 
-def test_an_event_without_records_needs_no_loop(house: House, new_worker: Callable[..., Worker]) -> None:
+def test_an_event_without_records_needs_no_loop(
+    pipelines: FakePipelines, new_worker: Callable[..., Worker]
+) -> None:
     assert new_worker().invoke(event(), FakeContext()) == []
-    assert house.composed == 0
+    assert pipelines.opened == 0
 
 
 def test_without_a_context_the_visibility_timeout_bounds_the_invocation(
-    house: House, new_worker: Callable[..., Worker]
+    pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
-    house.provider.stuck = {1}
+    pipelines.provider.stuck = {1}
     worker = new_worker(visibility_timeout=2.2, shutdown_reserve=2.0)
     [result] = worker.invoke(event(record(1)), None)
     assert str(result.error) == "the invocation's time ran out"
@@ -202,19 +196,19 @@ def test_an_unsafe_pair_is_a_warning_when_the_environment_starts(
 
 
 @pytest.mark.parametrize("chosen", [{"pool": "puddle"}, {"loop": "knot"}])
-def test_a_setting_that_is_wrong_stops_the_environment(chosen: dict[str, str]) -> None:
+def test_a_wrong_setting_is_an_error_at_start(chosen: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="there is no"):
         Worker(Settings(database_url="postgresql://nowhere/x", **chosen))  # type: ignore[arg-type]
 
 
 def test_a_worker_without_a_database_says_what_to_set() -> None:
-    with pytest.raises(ConfigError, match="no database is named") as raised:
+    with pytest.raises(ConfigError, match="no database is configured") as raised:
         Worker(Settings())
     assert "TICKETCTL_DATABASE_URL" in str(raised.value.hint)
 
 
 def message_ids(event: Any) -> set[str]:
-    """What an event's records call themselves, seen with other eyes than the parser's."""
+    """The message ids in an event, read independently of the parser."""
     records = event.get("Records") if isinstance(event, dict) else None
     named = [r for r in (records if isinstance(records, list) else []) if isinstance(r, dict)]
     return {r["messageId"] for r in named if isinstance(r.get("messageId"), str)} - {""}
@@ -231,33 +225,25 @@ def done_with(event: Any, tickets: set[int]) -> set[str]:
 
 @given(events)
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_handler_never_raises_and_accounts_for_every_message(house: House, event: Any) -> None:
-    house.store.tickets = {number: new_ticket(number) for number in (1, 2, 3)}
-    answer = handler(event, FakeContext())
+def test_the_worker_never_raises_and_accounts_for_every_message(
+    pipelines: FakePipelines, new_worker: Callable[..., Worker], event: Any
+) -> None:
+    pipelines.store.tickets = {number: new_ticket(number) for number in (1, 2, 3)}
+    answer = new_worker().handle(event, FakeContext())
     assert set(answer) == {"batchItemFailures"}
     returned = failed(json.loads(json.dumps(answer)))
-    done = {t.id for t in house.store.tickets.values() if t.status is TicketStatus.PROCESSED}
+    done = {t.id for t in pipelines.store.tickets.values() if t.status is TicketStatus.PROCESSED}
     left = {item: item in done_with(event, done) for item in message_ids(event) - set(returned)}
     assert all(left.values())
     assert set(returned) <= message_ids(event)
     assert len(returned) == len(set(returned))
 
 
-def test_the_handler_keeps_one_environment_from_call_to_call(house: House) -> None:
-    for number in (1, 2):
-        assert handler(event(record(number)), FakeContext()) == {"batchItemFailures": []}
-    assert house.composed == 2
-    environment = worker_module._worker
-    handler(event(), FakeContext())
-    assert worker_module._worker is environment
-
-
 class TestLogs:
-    @pytest.mark.usefixtures("house")
     def test_they_name_request_message_ticket_step_and_duration(
-        self, lambda_logs: Callable[[], list[Any]]
+        self, new_worker: Callable[..., Worker], lambda_logs: Callable[[], list[Any]]
     ) -> None:
-        handler(event(record(1)), FakeContext(aws_request_id="request-1"))
+        new_worker().handle(event(record(1)), FakeContext(aws_request_id="request-1"))
         lines = lambda_logs()
         assert {line["request_id"] for line in lines} == {"request-1"}
         steps = {line["step"] for line in lines if line["message"] == "step done"}
@@ -269,27 +255,33 @@ class TestLogs:
         time.strptime(done["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
 
     def test_a_failed_record_is_one_error_with_its_exception(
-        self, house: House, lambda_logs: Callable[[], list[Any]]
+        self,
+        pipelines: FakePipelines,
+        new_worker: Callable[..., Worker],
+        lambda_logs: Callable[[], list[Any]],
     ) -> None:
-        house.provider.failing = {(1, Step.CLASSIFY): DOWN}
-        handler(event(record(1)), FakeContext(aws_request_id="request-2"))
+        pipelines.provider.failing = {(1, Step.CLASSIFY): DOWN}
+        new_worker().handle(event(record(1)), FakeContext(aws_request_id="request-2"))
         [error] = [line for line in lambda_logs() if line["level"] == "ERROR"]
         assert (error["message_id"], error["request_id"]) == ("m-1", "request-2")
         assert (error["error_type"], error["error"]) == ("ProviderError", "the provider is down")
         assert "Traceback" in error["traceback"]
 
-    def test_an_error_that_several_records_share_is_told_whole_once(
-        self, house: House, lambda_logs: Callable[[], list[Any]]
+    def test_the_traceback_of_a_shared_error_is_logged_once(
+        self,
+        pipelines: FakePipelines,
+        new_worker: Callable[..., Worker],
+        lambda_logs: Callable[[], list[Any]],
     ) -> None:
-        house.store.failing = {"claim": DOWN}
-        handler(event(record(1), record(2)), FakeContext())
+        pipelines.store.failing = {"claim": DOWN}
+        new_worker().handle(event(record(1), record(2)), FakeContext())
         first, second = [line for line in lambda_logs() if line["level"] == "ERROR"]
         assert (first["error"], second["error"]) == ("the provider is down", "the provider is down")
         assert "Traceback" in first["traceback"]
         assert second["same_error_as"] == first["message_id"] == "m-1"
         assert "traceback" not in second
 
-    def test_a_line_can_be_written_wherever_it_goes(self) -> None:
+    def test_a_line_with_invalid_unicode_is_valid_json(self) -> None:
         line = logging.LogRecord("ticketctl", logging.ERROR, "", 0, "half a pair: \ud800\n\x1b", (), None)
         line.message_id = "é\ud800"
         written = JsonFormatter().format(line)
@@ -306,7 +298,7 @@ class TestLogs:
             ({"AWS_LAMBDA_LOG_LEVEL": "?"}, logging.INFO),
         ],
     )
-    def test_they_go_where_lambda_collects_them_from_the_level_that_it_is_told(
+    def test_they_go_to_lambdas_handlers_at_the_configured_level(
         self, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], level: int
     ) -> None:
         root = logging.getLogger()
@@ -318,7 +310,7 @@ class TestLogs:
         assert root.handlers == [collector]
         assert logging.getLogger("ticketctl").level == level
 
-    def test_elsewhere_they_are_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_outside_lambda_logging_is_not_configured(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
         log_on_lambda({})
         assert logging.getLogger("ticketctl").level == logging.NOTSET

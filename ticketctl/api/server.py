@@ -13,7 +13,7 @@ import uvicorn
 from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_host
 from ticketctl.errors import InvalidInputError
-from ticketctl.runtime import Database, api_resources, prepare
+from ticketctl.runtime import Database, api_resources, prepare_tables
 from ticketctl.settings import Settings
 
 _HOST_HINT = "--host takes an address of this machine, like 127.0.0.1, and --port one that you may use"
@@ -59,7 +59,7 @@ class Server:
         Raises:
             DatabaseError: It cannot be reached, or its tables are not those of this version.
         """
-        await prepare(database)
+        await prepare_tables(database)
         settings = database.settings
         pooled = replace(settings, max_connections=settings.server_connections)
         async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as resources:

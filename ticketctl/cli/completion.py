@@ -50,7 +50,7 @@ def _words(name: str) -> list[str]:
 
 def _read_tickets(incomplete: str) -> list[tuple[str, str]]:
     from ticketctl.cli.resources import load_settings, run_on
-    from ticketctl.runtime import database, embedded_server, open_store
+    from ticketctl.runtime import embedded_server, open_database, open_store
     from ticketctl.tickets.filters import TicketFilter
     from ticketctl.tickets.protocols import TicketPage, TicketStore
 
@@ -61,7 +61,7 @@ def _read_tickets(incomplete: str) -> list[tuple[str, str]]:
     async def work(store: TicketStore) -> TicketPage:
         return await store.list(TicketFilter(), sort="-created", limit=_SEARCHED, after=None, count=False)
 
-    with database(settings) as opened:
+    with open_database(settings) as opened:
         page = run_on(opened, open_store, work)
     found = [ticket for ticket in page.tickets if str(ticket.id).startswith(incomplete)]
     return [(str(ticket.id), f"{ticket.status} {_safe(ticket.subject)}") for ticket in found[:_LIMIT]]

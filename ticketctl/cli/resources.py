@@ -31,9 +31,9 @@ def run_with(
     `opener` is `open_store`, `open_operator_resources` or `open_review_service` of `ticketctl.runtime`. The embedded server runs
     meanwhile if no database is configured. Raises what `opener` and `work` raise.
     """
-    from ticketctl.runtime import database
+    from ticketctl.runtime import open_database
 
-    with database(load_settings()) as opened:
+    with open_database(load_settings()) as opened:
         return run_on(opened, opener, work)
 
 

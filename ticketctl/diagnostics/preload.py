@@ -11,7 +11,7 @@ from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.postgres.engine import make_engine
 from ticketctl.postgres.scratch_database import BODY, SUBJECT
 from ticketctl.postgres.sql import worker
-from ticketctl.runtime import address_of, resources
+from ticketctl.runtime import get_address, resources
 
 TEXT = f"{SUBJECT}\n\n{BODY}"
 
@@ -19,6 +19,6 @@ Classifier(default_taxonomy()).classify(TEXT)
 extract(TEXT, default_taxonomy().identifiers)
 _SETTINGS = settings.load({"TICKETCTL_DATABASE_URL": "postgresql://"})
 resources(_SETTINGS)
-_ENGINE = make_engine(address_of(_SETTINGS), _SETTINGS)
+_ENGINE = make_engine(get_address(_SETTINGS), _SETTINGS)
 for statement in (worker.CLAIM, worker.FINISH, worker.RELEASE):
     statement.compile(dialect=_ENGINE.dialect)

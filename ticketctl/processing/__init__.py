@@ -1,1 +1,1 @@
-"""What the worker does with a batch of messages."""
+"""How the worker processes a batch of messages."""

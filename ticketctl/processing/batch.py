@@ -1,6 +1,7 @@
-"""What the worker does to a batch: claim its tickets, run each through the pipeline, give back what failed.
+"""Process a batch: claim its tickets, run each through the pipeline, release those that failed.
 
-A record that fails is its own failure: logged, written on its ticket, and returned to the queue.
+A record that fails does not affect the others: its error is logged, written on its ticket, and the message returns to
+the queue.
 """
 
 import asyncio
@@ -20,29 +21,29 @@ from ticketctl.tickets.statuses import TicketStatus
 
 log = logging.getLogger(__name__)
 
-_DEAD_LOOP_SIGNS = (
+_CLOSED_LOOP_ERRORS = (
     "attached to a different loop",
     "another operation is in progress",
     "Event loop is closed",
     "the handler is closed",
 )
-_DEAD_LOOP = (
-    "the connection belongs to an event loop that is gone, because a pool outlived its loop; "
-    "cure: TICKETCTL_POOL=null, or one loop that lives on with TICKETCTL_LOOP=runner"
+_CLOSED_LOOP_CAUSE = (
+    "the connection belongs to a closed event loop, because its pool outlives the loop; "
+    "fix: set TICKETCTL_POOL=null, or TICKETCTL_LOOP=runner for one loop that stays open"
 )
 
 
 class RecordError(Exception):
-    """A record that cannot be done now, though nothing broke: malformed, unknown, too late."""
+    """The record cannot be processed, although nothing broke: it is malformed, its ticket unknown, or the time is up."""
 
 
 class LeasedElsewhereError(RecordError):
-    """Somebody else is at work on the ticket; its message must come again when that lease has ended."""
+    """Another worker holds the lease on the ticket; the message must be delivered again after the lease ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What became of one record; `error` is None where its message is done with."""
+    """The result of one record. `error` is None if the message can be deleted."""
 
     message: Message
     error: BaseException | None = None
@@ -50,9 +51,10 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What bounds a batch: `deadline` on the monotonic clock, a lease's length, deliveries before giving up.
+    """The limits of a batch.
 
-    `reserve` are the seconds after the deadline in which failures may still be written on their tickets.
+    `deadline` is a time on the monotonic clock. `reserve` is the number of seconds after it in which errors may still be
+    written on tickets.
     """
 
     deadline: float
@@ -62,7 +64,7 @@ class Limits:
 
     @property
     def remaining(self) -> float:
-        """Seconds until the deadline, 0 after it."""
+        """Return the seconds until the deadline, 0 after it."""
         return max(0.0, self.deadline - time.monotonic())
 
 
@@ -74,24 +76,26 @@ async def process(
     environment_id: str,
     failed_groups: Collection[str] = (),
 ) -> list[RecordResult]:
-    """Process a batch: each ticket once, the tickets concurrently, those of one FIFO group in order.
+    """Process a batch and return a result per message, in their order. Never raises.
 
-    Nothing is raised. `failed_groups` are FIFO groups that failed earlier in the same invocation.
+    Tickets run concurrently and once each; messages of one FIFO group run in order. `failed_groups` are FIFO groups
+    in which a message failed earlier in the same invocation.
     """
     DEADLINE.set(limits.deadline)
     batch = _Batch(pipeline, limits, environment_id, failed_groups)
-    # a local provider answers at once: then no connection is held for long
+    # With a local provider the calls follow each other without a wait, so one connection can serve the whole batch.
+    # With a remote provider it would be held idle while the provider works.
     async with pipeline.store.share_connection() if pipeline.provider.local else nullcontext():
         results = await batch.run(messages)
-    _report(results)
-    await batch.release(results)
+    _log_errors(results)
+    await batch.release_failed(results)
     return results
 
 
 def fail_all(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
-    """Say, and log, that none of these could be tried, for this reason; a malformed one has its own."""
-    results = _failed(messages, error)
-    _report(results)
+    """Log and return an error for every message, because the batch could not start. A malformed message keeps its own."""
+    results = _fail_each(messages, error)
+    _log_errors(results)
     return results
 
 
@@ -110,28 +114,28 @@ class _Batch:
         self._runs: dict[int, asyncio.Task[TicketStatus]] = {}
 
     async def run(self, messages: Sequence[Message]) -> list[RecordResult]:
-        """Run every message to its end."""
+        """Process every message and return the results."""
         try:
             self._claims = await self._claim(messages)
-        except Exception as error:  # noqa: BLE001 - whatever it was, each record that waited must say so
-            return _failed(messages, error)
-        last: dict[str, asyncio.Task[None]] = {}
+        except Exception as error:  # noqa: BLE001 - the error is the result of each record
+            return _fail_each(messages, error)
+        last_in_group: dict[str, asyncio.Task[None]] = {}
         tasks = []
         for message in messages:
-            before = None if message.group is None else last.get(message.group)
-            task = asyncio.create_task(self._one(message, before))
+            previous = None if message.group is None else last_in_group.get(message.group)
+            task = asyncio.create_task(self._process_message(message, previous))
             tasks.append(task)
             if message.group is not None:
-                last[message.group] = task
+                last_in_group[message.group] = task
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         return [RecordResult(message, error) for message, error in zip(messages, errors, strict=True)]
 
-    async def release(self, results: Sequence[RecordResult]) -> None:
-        """Write each failure on its ticket and free it; where even that fails, say so in the log."""
+    async def release_failed(self, results: Sequence[RecordResult]) -> None:
+        """Write each error on its ticket and end the lease. Log an error if the store fails."""
         failures = [
             RecordFailure(
                 message=result.message,
-                error=describe(result.error),
+                error=describe_error(result.error),
                 final=result.message.receive_count >= self._limits.max_receive_count,
             )
             for result in results
@@ -147,7 +151,7 @@ class _Batch:
                     failures, token=self._token, environment_id=self._environment_id
                 )
         except Exception:
-            log.exception("what failed could not be written on the tickets")
+            log.exception("the errors could not be written on the tickets")
 
     async def _claim(self, messages: Sequence[Message]) -> Mapping[int, Claim]:
         wanted = [
@@ -157,30 +161,31 @@ class _Batch:
         ]
         if not wanted:
             return {}
-        async with _in_time(self._limits):
+        async with _until_deadline(self._limits):
             return await self._pipeline.store.claim(
                 wanted, token=self._token, lease=self._limits.lease, environment_id=self._environment_id
             )
 
-    async def _one(self, message: Message, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        if message.group in self._failed_groups or (before is not None and before.exception() is not None):
+    async def _process_message(self, message: Message, previous: asyncio.Task[None] | None) -> None:
+        """Process one message after the previous one of its FIFO group; raise if that failed."""
+        if previous is not None:
+            await asyncio.wait([previous])
+        if message.group in self._failed_groups or (
+            previous is not None and previous.exception() is not None
+        ):
             raise RecordError(f"an earlier message of the group {message.group} failed")
-        refusal = _refusal(message)
-        if refusal is not None:
-            raise refusal
-        if isinstance(message, TicketMessage):
-            await self._ticket(message)
+        if not isinstance(message, TicketMessage):
+            raise RecordError(message.reason)
+        await self._process_ticket(message)
 
-    async def _ticket(self, message: TicketMessage) -> None:
-        """Run the message's ticket; a second message of the same ticket shares its one run."""
+    async def _process_ticket(self, message: TicketMessage) -> None:
+        """Run the message's ticket through the pipeline. A second message of the same ticket shares the run."""
         claim = self._claims[message.ticket_id]
         if claim.ticket is None:
-            _refuse(claim)
+            _raise_unless_settled(claim)
             return
         started = time.perf_counter()
-        async with _in_time(self._limits):
+        async with _until_deadline(self._limits):
             if message.ticket_id not in self._runs:
                 run = self._pipeline.run(claim.ticket, claim, self._token)
                 self._runs[message.ticket_id] = asyncio.create_task(run)
@@ -196,16 +201,15 @@ class _Batch:
         )
 
 
-def _failed(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
-    return [RecordResult(message, _refusal(message) or error) for message in messages]
+def _fail_each(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
+    return [
+        RecordResult(message, error if isinstance(message, TicketMessage) else RecordError(message.reason))
+        for message in messages
+    ]
 
 
-def _refusal(message: Message) -> RecordError | None:
-    return None if isinstance(message, TicketMessage) else RecordError(message.reason)
-
-
-def _refuse(claim: Claim) -> None:
-    """Say why a ticket was not free; nothing, where it is settled already."""
+def _raise_unless_settled(claim: Claim) -> None:
+    """Raise the reason the ticket could not be claimed; return if it is settled."""
     if claim.status is None:
         raise RecordError(f"there is no ticket {claim.ticket_id}")
     if claim.status in {TicketStatus.NEW, TicketStatus.PROCESSING}:
@@ -216,7 +220,7 @@ def _refuse(claim: Claim) -> None:
 
 
 @asynccontextmanager
-async def _in_time(limits: Limits) -> AsyncIterator[None]:
+async def _until_deadline(limits: Limits) -> AsyncIterator[None]:
     if limits.remaining == 0:
         raise RecordError("too little time was left to start")
     try:
@@ -228,8 +232,8 @@ async def _in_time(limits: Limits) -> AsyncIterator[None]:
         raise RecordError("the invocation's time ran out") from error
 
 
-def _report(results: Sequence[RecordResult]) -> None:
-    """Log each failure with its exception; of records that failed by one and the same, the first is named."""
+def _log_errors(results: Sequence[RecordResult]) -> None:
+    """Log each error with its exception. Records that share one exception name the first of them instead."""
     first: dict[int, str | None] = {}
     for result in results:
         if result.error is None:
@@ -241,16 +245,16 @@ def _report(results: Sequence[RecordResult]) -> None:
         if id(result.error) in first:
             extra["same_error_as"] = first[id(result.error)]
         first.setdefault(id(result.error), message.message_id)
-        log.error("record failed: %s", describe(result.error), exc_info=result.error, extra=extra)
+        log.error("record failed: %s", describe_error(result.error), exc_info=result.error, extra=extra)
 
 
-def describe(error: BaseException) -> str:
-    """What an error means, for the ticket it is written on: the cause and cure first where they are known."""
-    said = str(
-        getattr(error, "orig", None) or error
-    )  # of SQLAlchemy's errors the driver's: no SQL, no parameters
-    told = said.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be written
+def describe_error(error: BaseException) -> str:
+    """Return the text of an error for the ticket, with its cause and fix first if they are known."""
+    # SQLAlchemy's errors contain the SQL and its parameters; the driver's own error in `orig` does not
+    message = str(getattr(error, "orig", None) or error)
+    # the database and the log cannot store half of a surrogate pair
+    message = message.encode("utf-8", "backslashreplace").decode()
     if isinstance(error, RecordError | LeaseLostError):
-        return told
-    text = f"{type(error).__name__}: {told}" if told else type(error).__name__
-    return f"{_DEAD_LOOP} ({text})" if any(sign in text for sign in _DEAD_LOOP_SIGNS) else text
+        return message
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"{_CLOSED_LOOP_CAUSE} ({text})" if any(sign in text for sign in _CLOSED_LOOP_ERRORS) else text

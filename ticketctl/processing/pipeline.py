@@ -1,7 +1,7 @@
-"""What the worker does to one ticket: classify and extract at the same time, route, respond, finish.
+"""Process one ticket: classify and extract concurrently, then route, respond and finish.
 
-No connection is held while a provider is being waited for. An answer that was paid for is saved before the
-work goes on; what a local engine said is saved with the next write, for asking it again costs nothing.
+The pipeline holds no connection while it waits for a provider. It saves a paid response before it goes on; the free
+outputs of a local engine are written together at the end.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ First = TypeVar("First")
 Second = TypeVar("Second")
 
 ROUTED_BY = "rules"
-"""What `steps` names as the provider of a route: plain code."""
+"""The provider of the routing step in `steps`."""
 
 
 class LeaseLostError(Exception):
-    """The ticket's lease ended while it was being worked on: another worker has it now."""
+    """The ticket's lease ended while the pipeline ran: another worker may have the ticket now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +51,17 @@ class Pipeline:
     router: Router
 
     async def run(self, ticket: Ticket, claim: Claim, token: UUID) -> TicketStatus:
-        """Run a claimed ticket to its end, from after the steps that are saved.
+        """Run a claimed ticket through the steps that are not saved yet, and write the result.
 
         Raises:
-            LeaseLostError: Nothing more was written.
-            ProviderError: The provider failed; what the other step gave is saved.
+            LeaseLostError: The lease is lost; nothing was written since.
+            ProviderError: The provider failed; the paid output of a concurrent step is saved.
         """
-        return await _Run(self, ticket, claim, token).finish()
+        return await _Attempt(self, ticket, claim, token).run()
 
 
-class _Run:
-    """One try at one ticket."""
+class _Attempt:
+    """One attempt to process one ticket."""
 
     def __init__(self, pipeline: Pipeline, ticket: Ticket, claim: Claim, token: UUID) -> None:
         self._store, self._provider, self._router = pipeline.store, pipeline.provider, pipeline.router
@@ -70,13 +70,13 @@ class _Run:
         self._token = token
         self._unsaved: list[StepRecord] = []
 
-    async def finish(self) -> TicketStatus:
+    async def run(self) -> TicketStatus:
         provider, ticket = self._provider, self._ticket
-        said, extraction = await _both(
+        analysis, extraction = await _gather_both(
             self._step(Step.CLASSIFY, Classification, lambda: provider.classify(ticket)),
             self._step(Step.EXTRACT, Extraction, lambda: provider.extract(ticket)),
         )
-        classification = apply_human_edits(said, ticket)
+        classification = apply_human_edits(analysis, ticket)
         route = await self._step(
             Step.ROUTE, Route, lambda: self._route(classification, extraction), classification, extraction
         )
@@ -90,11 +90,11 @@ class _Run:
             draft=draft,
         )
         if not await self._store.finish(ticket.id, self._token, outcome, self._unsaved):
-            raise _lost(ticket)
+            raise _lease_lost(ticket)
         return outcome.status
 
     async def _draft(self, classification: Classification, extraction: Extraction, route: Route) -> Draft:
-        """Nobody asks for a draft where a human wrote it, or wants none."""
+        """Return the person's draft, or none, if a person wrote or rejected it; otherwise ask the provider."""
         if "draft" in self._ticket.set_by_human:
             return Draft(text=self._ticket.draft or "", method="human")
         return await self._step(
@@ -116,59 +116,59 @@ class _Run:
         ask: Callable[[], Awaitable[ProviderResponse[Output]]],
         *inputs: object,
     ) -> Output:
-        """Answer from what is saved while it still holds, else ask and keep the answer.
+        """Return the saved output if it is still valid; otherwise ask the provider and keep its response.
 
-        What a stand-in said holds only for the try that needed it.
+        An output is valid while the prompt hash is the same. The output of a fallback is never reused.
         """
-        by_code = step is Step.ROUTE
-        fingerprint = self._router.fingerprint() if by_code else self._provider.fingerprint(step)
+        is_routing = step is Step.ROUTE
+        fingerprint = self._router.fingerprint() if is_routing else self._provider.fingerprint(step)
         prompt_hash = _hash(fingerprint, inputs)
         saved = self._claim.steps.get(step)
         if saved is not None and saved.prompt_hash == prompt_hash and not saved.output.get("degraded"):
             return msgspec.convert(saved.output, kind)
         started = time.perf_counter()
-        answer = await ask()
+        response = await ask()
         record = StepRecord(
             step=step,
-            output=msgspec.to_builtins(answer.output),
-            provider=ROUTED_BY if by_code else self._provider.name,
-            model=answer.model,
+            output=msgspec.to_builtins(response.output),
+            provider=ROUTED_BY if is_routing else self._provider.name,
+            model=response.model,
             prompt_hash=prompt_hash,
-            input_tokens=answer.input_tokens,
-            output_tokens=answer.output_tokens,
+            input_tokens=response.input_tokens,
+            output_tokens=response.output_tokens,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
-            sent=answer.sent,
+            sent=response.sent,
         )
         log.info(
             "step done",
             extra={"ticket_id": self._ticket.id, "step": step.value, "duration_ms": record.duration_ms},
         )
-        await self._keep(record, paid=not (by_code or self._provider.local))
-        return answer.output
+        await self._keep(record, paid=not (is_routing or self._provider.local))
+        return response.output
 
     async def _keep(self, record: StepRecord, *, paid: bool) -> None:
         if not paid or record.step is Step.RESPOND:
-            # finishing writes it: for a paid draft too, that is the very next statement
+            # `finish` writes it. A paid draft is safe too: `finish` is the next statement after it.
             self._unsaved.append(record)
         elif not await self._store.save_step(self._ticket.id, self._token, record):
-            raise _lost(self._ticket)
+            raise _lease_lost(self._ticket)
 
 
-async def _both(
+async def _gather_both(
     first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]
 ) -> tuple[First, Second]:
-    """Run two steps at once; where one fails the other still ends, so that its answer is saved."""
-    one, other = await asyncio.gather(first, second, return_exceptions=True)
-    if isinstance(one, BaseException):
-        raise one
-    if isinstance(other, BaseException):
-        raise other
-    return one, other
+    """Run two steps concurrently. If one fails, wait for the other, so that its paid response is saved."""
+    left, right = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(left, BaseException):
+        raise left
+    if isinstance(right, BaseException):
+        raise right
+    return left, right
 
 
 def _hash(fingerprint: str, inputs: tuple[object, ...]) -> str:
     return hashlib.sha256(fingerprint.encode() + b"\0" + msgspec.json.encode(inputs)).hexdigest()
 
 
-def _lost(ticket: Ticket) -> LeaseLostError:
-    return LeaseLostError(f"the lease on ticket {ticket.id} ended before its work did")
+def _lease_lost(ticket: Ticket) -> LeaseLostError:
+    return LeaseLostError(f"the lease on ticket {ticket.id} ended before the work was done")

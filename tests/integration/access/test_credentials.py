@@ -21,7 +21,7 @@ from ticketctl.postgres.credentials import make_credential_cache
 from ticketctl.postgres.engine import Connections, Engines
 from ticketctl.postgres.pools import get_pool
 from ticketctl.postgres.revision import REVISION
-from ticketctl.runtime import Database, current_revision
+from ticketctl.runtime import Database, get_revision
 from ticketctl.settings import Settings
 
 REGION = "eu-central-1"
@@ -142,14 +142,14 @@ class TestSecrets:
     def test_an_unknown_secret_is_a_database_error(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
         arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none-AbCdEf"
         with pytest.raises(DatabaseError, match=r"Secrets Manager gave no password .*ResourceNotFound"):
-            event_loops.run(current_revision(Database(settings(secured, arn), embedded=False)))
+            event_loops.run(get_revision(Database(settings(secured, arn), embedded=False)))
 
     @pytest.mark.parametrize("secret", ['{"username": "ada"}', '{"password": 5}', '{"password": ""}'])
     def test_a_secret_without_password_is_a_config_error(
         self, secured: Secured, store: Store, secret: str
     ) -> None:
         with pytest.raises(ConfigError, match="the secret holds no password"):
-            event_loops.run(current_revision(Database(settings(secured, store(secret)), embedded=False)))
+            event_loops.run(get_revision(Database(settings(secured, store(secret)), embedded=False)))
 
 
 class TestIam:
@@ -161,7 +161,7 @@ class TestIam:
         assert token.startswith(f"localhost:{secured.port}/?Action=connect&DBUser={role}&")
         assert f"%2F{REGION}%2Frds-db%2F" in token
         secured.sql(f"alter role {role} password '{token}'")
-        assert event_loops.run(current_revision(Database(chosen, embedded=False))) == REVISION
+        assert event_loops.run(get_revision(Database(chosen, embedded=False))) == REVISION
 
     def test_missing_aws_credentials_are_reported(self, secured: Secured, monkeypatch) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -170,5 +170,5 @@ class TestIam:
         with pytest.raises(
             DatabaseError, match=r"IAM gave no token for the database: .*credentials"
         ) as raised:
-            event_loops.run(current_revision(Database(chosen, embedded=False)))
+            event_loops.run(get_revision(Database(chosen, embedded=False)))
         assert "AWS credentials" in str(raised.value.hint)

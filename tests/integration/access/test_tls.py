@@ -18,7 +18,7 @@ from ticketctl.errors import DatabaseError
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import make_engine
 from ticketctl.postgres.revision import REVISION
-from ticketctl.runtime import Database, current_revision
+from ticketctl.runtime import Database, get_revision
 from ticketctl.settings import Settings
 
 OURS, NONE = "sslrootcert={authority}", ""
@@ -30,7 +30,7 @@ needs_pgbouncer = pytest.mark.skipif(installed() is None, reason="pgbouncer is n
 def use(url: str, **chosen: object) -> str | None:
     """Read the revision, as a command does."""
     settings = Settings(database_url=url, **chosen)
-    return event_loops.run(current_revision(Database(settings, embedded=False)))
+    return event_loops.run(get_revision(Database(settings, embedded=False)))
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import pytest
 
 from tests.fakes import FakeContext
 from tests.integration.ai.provider_server import chat, provider_server
-from ticketctl import worker as worker_module
+from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event
 from ticketctl.tickets.models import NewTicket, Step
 from ticketctl.tickets.statuses import TicketStatus
+from ticketctl.worker import Worker
 
 RECORDS = 10
 CALL = 1.0
@@ -73,27 +74,27 @@ async def model(other):
 
 
 @pytest.fixture
-def handler(monkeypatch, emptied_url, model):
-    """The worker Lambda's, in an environment of its own."""
-    for name, value in {
-        "DATABASE_URL": emptied_url,
-        "APPLICATION_NAME": APPLICATION,
-        "AI_PROVIDER": "openai",
-        "AI_BASE_URL": model.url,
-        "AI_MODEL": "slow",
-    }.items():
-        monkeypatch.setenv(f"TICKETCTL_{name}", value)
-    monkeypatch.setattr(worker_module, "_worker", None)
-    return worker_module.handler
+def handle(emptied_url, model):
+    """The handler of a worker in an execution environment of its own."""
+    settings = Settings(
+        database_url=emptied_url,
+        application_name=APPLICATION,
+        ai_provider="openai",
+        ai_base_url=model.url,
+        ai_model="slow",
+    )
+    worker = Worker(settings)
+    yield worker.handle
+    worker.close()
 
 
-async def test_ten_tickets_wait_concurrently_without_a_connection(handler, model, store):
+async def test_ten_tickets_wait_concurrently_without_a_connection(handle, model, store):
     new = [NewTicket(subject="Charged twice", body=f"Invoice INV-2024-001, {n}") for n in range(RECORDS)]
     tickets = [(await store.create(ticket))[0] for ticket in new]
     messages = [TicketMessage(message_id=str(uuid4()), ticket_id=ticket.id) for ticket in tickets]
     event = build_event(messages, sent_at=datetime.now(UTC))
     started = time.monotonic()
-    answer = await asyncio.to_thread(handler, event, FakeContext(60_000))
+    answer = await asyncio.to_thread(handle, event, FakeContext(60_000))
     took = time.monotonic() - started
     assert answer == {"batchItemFailures": []}
     assert model.held == [0, 0]

@@ -12,8 +12,7 @@ import pytest
 from tests.fakes import NOON, FakeContext, FakeProvider, FakeRouter
 from tests.server_folder import server_folder
 from ticketctl import event_loops, runtime
-from ticketctl import worker as worker_module
-from ticketctl.event_loops import LOOPS, Loop
+from ticketctl.event_loops import LOOPS
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.embedded import EmbeddedServer
 from ticketctl.postgres.engine import Engines
@@ -49,7 +48,7 @@ class Mortal:
     @contextmanager
     def living(self) -> Iterator[None]:
         with self._server.use() as self.url:
-            event_loops.run(runtime.prepare(Database(Settings(database_url=self.url), embedded=True)))
+            event_loops.run(runtime.prepare_tables(Database(Settings(database_url=self.url), embedded=True)))
             yield
 
     def die(self) -> None:
@@ -112,19 +111,18 @@ class Killing(FakeProvider):
 
     def __init__(self, die: Callable[[], None]) -> None:
         super().__init__(local=False)
-        self._die = die
+        self.kill = die
 
     async def _answer(self, ticket: Ticket, step: Step, output: object) -> ProviderResponse[object]:  # type: ignore[override]
         answer = await super()._answer(ticket, step, output)
         if step is Step.RESPOND:
-            self._die()
+            self.kill()
         return answer
 
 
 @pytest.mark.parametrize(("pool", "loop"), PAIRS)
 def test_a_database_that_dies_while_a_ticket_is_processed(
     mortal: Mortal,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     pool: str,
     loop: str,
@@ -134,12 +132,11 @@ def test_a_database_that_dies_while_a_ticket_is_processed(
     provider = Killing(mortal.die)
 
     @asynccontextmanager
-    async def compose() -> AsyncIterator[Pipeline]:
+    async def open_pipeline() -> AsyncIterator[Pipeline]:
         async with engines.open_connections() as connections:
             yield Pipeline(store=PostgresStore(connections), provider=provider, router=FakeRouter())
 
-    monkeypatch.setattr(worker_module, "worker_loop", lambda _, __: Loop(LOOPS[loop], compose))
-    worker = Worker(settings)
+    worker = Worker(settings, pipelines=open_pipeline)
     ticket_id = mortal.make_ticket()
     try:
         assert failed(worker, ticket_id) == [f"m-{ticket_id}"]
@@ -153,7 +150,7 @@ def test_a_database_that_dies_while_a_ticket_is_processed(
         assert mortal.ask("select outcome from attempts") == ""
         mortal.ask("update tickets set lease_until = now()")
         provider.asked.clear()
-        monkeypatch.setattr(provider, "_die", lambda: None)
+        provider.kill = lambda: None
         assert failed(worker, ticket_id) == []
         assert provider.asked == [(ticket_id, Step.RESPOND)]
         assert mortal.ask("select status, attempt from tickets") == "processed|2"

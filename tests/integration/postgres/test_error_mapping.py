@@ -11,7 +11,7 @@ import pytest
 
 from ticketctl import event_loops
 from ticketctl.errors import DatabaseError, StaleSchemaError
-from ticketctl.runtime import Database, current_revision, open_store, prepare, upgrade
+from ticketctl.runtime import Database, get_revision, open_store, prepare_tables, upgrade
 from ticketctl.settings import Settings
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.models import NewTicket
@@ -154,7 +154,7 @@ class TestStale:
 
     def test_tables_of_a_newer_revision(self, database_url: str, sql: Callable[..., str]) -> None:
         sql("update alembic_version set version_num = '9999'", database_url)
-        for look in (use, lambda found: event_loops.run(prepare(found))):
+        for look in (use, lambda found: event_loops.run(prepare_tables(found))):
             with pytest.raises(StaleSchemaError, match="revision 9999, which is newer") as raised:
                 look(database(database_url))
             assert "newer ticketctl" in str(raised.value.hint)
@@ -182,9 +182,9 @@ class TestStale:
 
     def test_upgrade_creates_the_tables_and_is_idempotent(self, empty_database_url: str) -> None:
         found = database(empty_database_url)
-        assert event_loops.run(current_revision(found)) is None
+        assert event_loops.run(get_revision(found)) is None
         revision = event_loops.run(upgrade(found))
-        assert revision == event_loops.run(upgrade(found)) == event_loops.run(current_revision(found))
+        assert revision == event_loops.run(upgrade(found)) == event_loops.run(get_revision(found))
         assert use(found).tickets == []
 
 

@@ -11,7 +11,7 @@ from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import make_engine
 from ticketctl.postgres.revision import REVISION
 from ticketctl.postgres.schema import metadata
-from ticketctl.runtime import Database, current_revision, open_store
+from ticketctl.runtime import Database, get_revision, open_store
 from ticketctl.settings import Settings
 from ticketctl.tickets import service
 from ticketctl.tickets.filters import TicketFilter
@@ -142,7 +142,7 @@ async def test_the_embedded_database_of_the_first_release_is_upgraded_when_a_com
     async with open_store(database) as store:
         page = await service.list_tickets(store, TicketFilter())
     assert [ticket.subject for ticket in page.tickets] == ["Refund"]
-    assert await current_revision(database) == REVISION
+    assert await get_revision(database) == REVISION
 
 
 def read_schema(connection: Connection) -> dict[str, set[str]]:

@@ -196,7 +196,7 @@ class TestWhatAPersonSees:
         assert statuses == ("processed", *["new"] * 5)
         assert errors[0] == "-"
         for error in errors[1:]:
-            assert "belongs to an event loop that is gone" in error
+            assert "belongs to a closed event loop" in error
             assert "TICKETCTL_POOL=null" in error
         assert "attached to a different loop" in errors[1]
         assert "another operation is in progress" in errors[2]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.fakes import FakeProvider, FakeStore, pipeline_of
 from ticketctl.errors import ProviderError
-from ticketctl.processing.batch import Limits, RecordResult, describe, process
+from ticketctl.processing.batch import Limits, RecordResult, describe_error, process
 from ticketctl.processing.pipeline import LeaseLostError
 from ticketctl.tickets.messages import MalformedMessage, Message, TicketMessage
 from ticketctl.tickets.models import Step, StepRecord
@@ -58,7 +58,7 @@ async def run(
 def told(results: Sequence[RecordResult]) -> dict[str | None, str | None]:
     """What became of each message: None, or what its error says."""
     return {
-        result.message.message_id: None if result.error is None else describe(result.error)
+        result.message.message_id: None if result.error is None else describe_error(result.error)
         for result in results
     }
 
@@ -285,7 +285,7 @@ class TestFailures:
 
         store = StolenStore.of(1)
         results = await run(store, FakeProvider(), message(1))
-        assert told(results) == {"m-1": "the lease on ticket 1 ended before its work did"}
+        assert told(results) == {"m-1": "the lease on ticket 1 ended before the work was done"}
         assert "release" not in store.calls
         assert store.tickets[1].error is None
 
@@ -329,8 +329,8 @@ class TestFailures:
     ],
 )
 def test_an_error_of_a_dead_loop_names_cause_and_cure_and_itself(error: Exception) -> None:
-    text = describe(error)
-    assert "belongs to an event loop that is gone" in text
+    text = describe_error(error)
+    assert "belongs to a closed event loop" in text
     assert "TICKETCTL_POOL=null" in text
     assert "TICKETCTL_LOOP=runner" in text
     assert text.endswith(f"({type(error).__name__}: {error})")
@@ -339,9 +339,9 @@ def test_an_error_of_a_dead_loop_names_cause_and_cure_and_itself(error: Exceptio
 def test_of_an_error_of_the_database_the_ticket_tells_no_sql_and_no_parameters() -> None:
     driver = OSError("cannot perform operation: another operation is in progress")
     error = DBAPIError("update tickets set draft = :draft", {"draft": "secret"}, driver)
-    text = describe(error)
+    text = describe_error(error)
     assert text.endswith("(DBAPIError: cannot perform operation: another operation is in progress)")
-    assert "belongs to an event loop that is gone" in text
+    assert "belongs to a closed event loop" in text
 
 
 @pytest.mark.parametrize(
@@ -355,4 +355,4 @@ def test_of_an_error_of_the_database_the_ticket_tells_no_sql_and_no_parameters()
     ],
 )
 def test_any_other_error_says_what_it_is(error: BaseException, text: str) -> None:
-    assert describe(error) == text
+    assert describe_error(error) == text

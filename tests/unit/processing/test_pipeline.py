@@ -167,7 +167,7 @@ async def test_a_human_who_changes_the_category_gets_another_route_and_draft() -
 @pytest.mark.parametrize("local", [True, False], ids=["free", "paid"])
 async def test_who_lost_the_lease_writes_nothing(*, local: bool) -> None:
     store, provider = FakeStore.of(1), FakeProvider(local=local)
-    with pytest.raises(LeaseLostError, match="the lease on ticket 1 ended before its work did"):
+    with pytest.raises(LeaseLostError, match="the lease on ticket 1 ended before the work was done"):
         await run(store, provider, lost=True)
     assert store.steps == {}
     assert store.tickets[1].status is TicketStatus.PROCESSING

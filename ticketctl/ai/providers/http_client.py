@@ -18,7 +18,7 @@ import msgspec
 
 from ticketctl.ai.sanitize import strip_invisible
 from ticketctl.errors import ProviderError
-from ticketctl.processing.deadline import remaining
+from ticketctl.processing.deadline import get_remaining_seconds
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -118,7 +118,7 @@ class HttpClient:
                 if (
                     attempt == self._retries
                     or wait > _MAX_RETRY_AFTER
-                    or wait > remaining() - RESERVED_SECONDS
+                    or wait > get_remaining_seconds() - RESERVED_SECONDS
                 ):
                     raise ProviderUnavailableError(str(error)) from error
                 log.info(
@@ -128,7 +128,7 @@ class HttpClient:
                 attempt += 1
 
     async def _attempt(self, url: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
-        available = remaining() - RESERVED_SECONDS
+        available = get_remaining_seconds() - RESERVED_SECONDS
         if available <= 0:
             raise ProviderUnavailableError("no time is left to ask the AI provider")
         try:

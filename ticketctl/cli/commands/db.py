@@ -25,9 +25,9 @@ def register(app: typer.Typer) -> None:
 def upgrade() -> None:
     """Create the tables, or migrate them to this version."""
     from ticketctl import event_loops
-    from ticketctl.runtime import database, upgrade
+    from ticketctl.runtime import open_database, upgrade
 
-    with database(load_settings()) as opened:
+    with open_database(load_settings()) as opened:
         revision = event_loops.run(upgrade(opened))
     output.print_rows([[f"the tables have revision {revision}"] if output.on_terminal() else [revision]])
 
@@ -36,10 +36,10 @@ def upgrade() -> None:
 def current() -> None:
     """Print the revision of the tables."""
     from ticketctl import event_loops
-    from ticketctl.runtime import current_revision, database
+    from ticketctl.runtime import get_revision, open_database
 
-    with database(load_settings()) as opened:
-        revision = event_loops.run(current_revision(opened))
+    with open_database(load_settings()) as opened:
+        revision = event_loops.run(get_revision(opened))
     output.print_rows([[revision or "none"]])
 
 
@@ -49,10 +49,10 @@ def url() -> None:
 
     The embedded server's URL works while that server runs.
     """
-    from ticketctl.runtime import address_of, database
+    from ticketctl.runtime import get_address, open_database
 
-    with database(load_settings()) as opened:
-        output.print_rows([[address_of(opened.settings).without_password]])
+    with open_database(load_settings()) as opened:
+        output.print_rows([[get_address(opened.settings).without_password]])
 
 
 @commands.command()
@@ -62,11 +62,11 @@ def start() -> None:
     The next commands start faster then. Prints the server's URL.
     """
     from ticketctl import event_loops
-    from ticketctl.runtime import database, prepare
+    from ticketctl.runtime import open_database, prepare_tables
 
     address = _embedded().start()
-    with database(load_settings()) as opened:
-        event_loops.run(prepare(opened))
+    with open_database(load_settings()) as opened:
+        event_loops.run(prepare_tables(opened))
     output.print_rows([[address]])
 
 
@@ -80,9 +80,9 @@ def stop() -> None:
 @commands.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def shell(context: typer.Context) -> None:
     """Open psql on the database; psql gets the arguments."""
-    from ticketctl.runtime import database
+    from ticketctl.runtime import open_database
 
-    with database(load_settings()) as opened:
+    with open_database(load_settings()) as opened:
         _psql(opened, context.args)
 
 
@@ -104,13 +104,13 @@ def _psql(opened: "Database", arguments: list[str]) -> None:
     import subprocess
 
     from ticketctl import event_loops
-    from ticketctl.runtime import address_of, embedded_server, login
+    from ticketctl.runtime import embedded_server, get_address, get_credentials
 
-    address = address_of(opened.settings)
+    address = get_address(opened.settings)
     program = str(embedded_server(load_settings()).psql) if opened.embedded else shutil.which("psql")
     if program is None:
         raise ConfigError("psql is not installed", hint="install PostgreSQL's client programs")
-    now = event_loops.run(login(opened))
+    now = event_loops.run(get_credentials(opened))
     given = {"PGUSER": now.user, "PGPASSWORD": now.password}
     environment = os.environ | {name: value for name, value in given.items() if value}
     command = [program, address.without_password, *arguments]

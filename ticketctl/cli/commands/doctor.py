@@ -87,9 +87,9 @@ def _inspect(folder: Path, handler: str | None) -> "Analysis":
 def _ask(settings: "Settings") -> "list[SourceFinding]":
     from ticketctl import event_loops
     from ticketctl.diagnostics.settings_checks import ServerLimits, check_server_limits
-    from ticketctl.runtime import database, open_operator_resources
+    from ticketctl.runtime import open_database, open_operator_resources
 
-    with database(settings) as found:
+    with open_database(settings) as found:
 
         async def asked() -> ServerLimits:
             async with open_operator_resources(found) as resources:

@@ -48,14 +48,14 @@ def process(
     Piped, the columns are: invocation, message id, ticket id, outcome, error type, error.
     """
     from ticketctl import event_loops
-    from ticketctl.runtime import database, prepare
+    from ticketctl.runtime import open_database, prepare_tables
 
     # connections that a pool leaves on a closed loop are reported per record; Python would print them again at exit
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
     event = read_event(event_file)
     settings = load_settings(pool=pool, loop=loop)
-    with database(settings) as opened:
-        event_loops.run(prepare(opened))
+    with open_database(settings) as opened:
+        event_loops.run(prepare_tables(opened))
         invocations, spent = _replay(opened.settings, event, times, budget)
     failed = sum(record["outcome"] == "failed" for i in invocations for record in i["records"])
     if as_json:

@@ -40,10 +40,10 @@ def review(
     for the review; you approve it, edit or reject its draft, or correct it. Piped, the tickets are listed; the
     columns are: id, category, confidence, team, created, subject, list_review_reasons.
     """
-    from ticketctl.runtime import database, open_review_service
+    from ticketctl.runtime import open_database, open_review_service
 
     if not as_json and output.on_terminal() and is_interactive():
-        with database(load_settings()) as opened:
+        with open_database(load_settings()) as opened:
             _review_all(opened, limit)
         return
 

@@ -42,7 +42,7 @@ def serve(
     the only line is the server's URL.
     """
     from ticketctl import event_loops
-    from ticketctl.runtime import database
+    from ticketctl.runtime import open_database
 
     settings = load_settings(server_pool=pool)
     try:
@@ -53,7 +53,7 @@ def serve(
         ) from None
     server = Server(settings, host, port)
     try:
-        with database(settings) as found:
+        with open_database(settings) as found:
             _log()
             event_loops.run(_serve(server, found))
     except asyncio.CancelledError:

@@ -70,7 +70,7 @@ def work(
     Piped, the columns are: outcome, message id, ticket id, delivery, error. With --json, each message is a line.
     """
     from ticketctl import event_loops
-    from ticketctl.runtime import database
+    from ticketctl.runtime import open_database
 
     settings = load_settings(
         batch_size=batch_size,
@@ -81,7 +81,7 @@ def work(
         max_receive_count=max_receive_count,
         visibility_timeout=visibility_timeout,
     )
-    with database(settings) as found, _reporter(settings.max_receive_count, as_json=as_json) as reporter:
+    with open_database(settings) as found, _reporter(settings.max_receive_count, as_json=as_json) as reporter:
         try:
             spent = event_loops.run(_work(found, reporter, drain=drain, budget=budget))
         except asyncio.CancelledError:
