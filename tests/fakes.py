@@ -1,5 +1,5 @@
-"""Stand-ins for what is outside: a store in memory, a provider and a router with switches, Lambda's context."""
-# ruff: noqa: ARG002 - a stand-in takes all that its port passes
+"""Fakes of the ports: a store in memory, a provider and a router with switches, Lambda's context."""
+# ruff: noqa: ARG002 - a fake takes every argument of its port
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -45,38 +45,38 @@ OUTCOME = PipelineResult(
     route=Route(team="billing", rule="r", reason="r"),
     draft=Draft(text="Hello", method="template"),
 )
-"""What a finished run writes, where it does not matter what."""
+"""A result of the pipeline, for tests that do not look at it."""
 
 
 def new_ticket(ticket_id: int, subject: str = "My printer is on fire") -> Ticket:
-    """A ticket that nobody has touched."""
+    """Return a new ticket."""
     return replace(ticket_from_text(subject), id=ticket_id, created_at=NOON, updated_at=NOON)
 
 
 @dataclass
 class FakeStore:
-    """Tickets in memory.
+    """A ticket store in memory.
 
-    `failing` maps a method's name to what it raises; `calls` names what was called, `shared` what of it back to back.
+    `failing` maps the name of a method to the error that it raises. `sharing` is True while calls may share a
+    connection.
     """
 
     tickets: dict[int, Ticket] = field(default_factory=dict)
     steps: dict[int, dict[Step, StepRecord]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    shared: list[str] = field(default_factory=list)
+    sharing: bool = False
 
     @classmethod
     def of(cls, *ticket_ids: int) -> "FakeStore":
-        """A store with these tickets, all new."""
+        """Return a store with these new tickets."""
         return cls({ticket_id: new_ticket(ticket_id) for ticket_id in ticket_ids})
 
     def change(self, ticket_id: int, **values: object) -> None:
-        """Change a ticket behind everybody's back."""
+        """Change a ticket directly."""
         self.tickets[ticket_id] = replace(self.tickets[ticket_id], **values)  # type: ignore[arg-type]
 
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
-        self._called("create")
+        self._raise_if_failing("create")
         for known in self.tickets.values():
             if known.idempotency_key is not None and known.idempotency_key == ticket.idempotency_key:
                 return known, False
@@ -92,44 +92,53 @@ class FakeStore:
     async def list(
         self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
     ) -> TicketPage:
-        self._called(f"list {sort} after {after}")
-        found = [t for t in self.tickets.values() if wanted.status in {None, t.status}]
-        return TicketPage(tickets=found[:limit], next_cursor=None, total=len(found) if count else None)
+        self._raise_if_failing("list")
+        matching = [t for t in self.tickets.values() if wanted.status in {None, t.status}]
+        matching.sort(key=lambda ticket: ticket.id, reverse=sort.startswith("-"))
+        ids = [str(ticket.id) for ticket in matching]
+        start = 0 if after is None else ids.index(after) + 1
+        page = matching[start : start + limit]
+        more = start + limit < len(matching)
+        return TicketPage(
+            tickets=page,
+            next_cursor=str(page[-1].id) if more else None,
+            total=len(matching) if count else None,
+        )
 
     async def get_details(self, ticket_id: int) -> TicketDetails | None:
-        self._called("get_details")
+        self._raise_if_failing("get_details")
         ticket = self.tickets.get(ticket_id)
         return None if ticket is None else TicketDetails(ticket=ticket)
 
     async def close(self, ticket_id: int) -> Ticket | None:
-        self._called("close")
+        self._raise_if_failing("close")
         if ticket_id in self.tickets:
             self.change(ticket_id, status=TicketStatus.CLOSED, lease_token=None, lease_until=None)
         return self.tickets.get(ticket_id)
 
     @asynccontextmanager
     async def share_connection(self) -> AsyncIterator[None]:
-        before = len(self.calls)
+        self.sharing = True
         yield
-        self.shared += self.calls[before:]
+        self.sharing = False
 
     async def claim(
         self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
     ) -> Mapping[int, Claim]:
-        self._called("claim")
+        self._raise_if_failing("claim")
         return {
             ticket_id: self._claim(ticket_id, token, lease)
             for ticket_id in dict.fromkeys(message.ticket_id for message in messages)
         }
 
     async def save_step(self, ticket_id: int, token: UUID, step: StepRecord) -> bool:
-        self._called(f"save {step.step}")
+        self._raise_if_failing("save_step")
         return self._save(ticket_id, token, [step])
 
     async def finish(
         self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
-        self._called("finish")
+        self._raise_if_failing("finish")
         if not self._save(ticket_id, token, steps):
             return False
         self.change(
@@ -145,26 +154,26 @@ class FakeStore:
         return True
 
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
-        self._called("release")
+        self._raise_if_failing("release")
         for failure in failures:
             ticket = self.tickets.get(failure.message.ticket_id)
             if ticket is not None and (ticket.lease_token == token or ticket.status is TicketStatus.NEW):
                 status = TicketStatus.FAILED if failure.final else TicketStatus.NEW
                 self.change(ticket.id, status=status, error=failure.error, lease_token=None, lease_until=None)
 
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        error = self.failing.get(name)
+    def _raise_if_failing(self, method: str) -> None:
+        error = self.failing.get(method)
         if error is not None:
             raise error
 
     def _claim(self, ticket_id: int, token: UUID, lease: timedelta) -> Claim:
         before = self.tickets.get(ticket_id)
         free = before is not None and before.status is TicketStatus.NEW
-        if free:
+        if before is not None and free:
             self.change(
                 ticket_id,
                 status=TicketStatus.PROCESSING,
+                attempt=before.attempt + 1,
                 lease_token=token,
                 lease_until=datetime.now(UTC) + lease,
             )
@@ -185,11 +194,11 @@ class FakeStore:
 
 @dataclass
 class FakeProvider:
-    """Answers at once, unless a switch says otherwise.
+    """A provider that responds at once, unless a switch says otherwise.
 
-    `failing` maps a ticket and step to what is raised; `stuck` are tickets whose answers never come; with
-    `meeting` no ticket is classified before as many as it wants are there. `local=False` makes the answers paid
-    ones. `prompt` is part of every fingerprint. `asked` is what was asked.
+    `failing` maps a ticket and a step to the error that is raised. Tickets in `stuck` never get a response. With
+    `meeting` every classification waits until that many tickets wait. With `local=False` the responses are paid.
+    `prompt` is part of every fingerprint. `asked` lists the requests.
     """
 
     local: bool = True
@@ -246,7 +255,7 @@ class FakeProvider:
 
 @dataclass
 class FakeRouter:
-    """Names a team after the category."""
+    """Routes to a team named after the category."""
 
     version: str = "1"
 
@@ -258,13 +267,13 @@ class FakeRouter:
 
 
 def pipeline_of(store: FakeStore, provider: FakeProvider, router: FakeRouter | None = None) -> Pipeline:
-    """A pipeline over the stand-ins."""
+    """Return a pipeline over the fakes."""
     return Pipeline(store=store, provider=provider, router=router or FakeRouter())
 
 
 @dataclass(frozen=True)
 class FakeContext:
-    """What Lambda passes to a handler; `remaining_ms` does not run down."""
+    """The context that Lambda passes to a handler; `remaining_ms` does not decrease."""
 
     remaining_ms: int = 30_000
     aws_request_id: str = field(default_factory=lambda: str(uuid4()))

@@ -18,7 +18,7 @@ from ticketctl.tickets.protocols import Claim, PipelineResult
 from ticketctl.tickets.statuses import TicketStatus
 
 DOWN = ProviderError("the provider is down")
-UNREACHABLE = ConnectionRefusedError("nobody listens")
+UNREACHABLE = ConnectionRefusedError("connection refused")
 
 
 def message(
@@ -55,8 +55,8 @@ async def run(
     )
 
 
-def told(results: Sequence[RecordResult]) -> dict[str | None, str | None]:
-    """What became of each message: None, or what its error says."""
+def errors(results: Sequence[RecordResult]) -> dict[str | None, str | None]:
+    """Return the error text of each message, None if it succeeded."""
     return {
         result.message.message_id: None if result.error is None else describe_error(result.error)
         for result in results
@@ -67,13 +67,12 @@ def failed(results: Sequence[RecordResult]) -> list[str | None]:
     return [result.message.message_id for result in results if result.error is not None]
 
 
-async def test_an_empty_batch_is_done() -> None:
-    store = FakeStore()
+async def test_an_empty_batch_needs_no_database() -> None:
+    store = FakeStore(failing={"claim": UNREACHABLE})
     assert await run(store, FakeProvider()) == []
-    assert store.calls == []
 
 
-async def test_the_answer_is_in_the_order_of_the_records() -> None:
+async def test_the_results_are_in_the_order_of_the_records() -> None:
     messages: list[Message] = [message(3), malformed("x"), message(1), message(2)]
     results = await run(FakeStore.of(1, 2, 3), FakeProvider(), *messages)
     assert [result.message for result in results] == messages
@@ -84,7 +83,7 @@ async def test_one_bad_record_never_fails_its_neighbours() -> None:
     store = FakeStore.of(1, 2, 3)
     provider = FakeProvider(failing={(2, Step.CLASSIFY): DOWN})
     results = await run(store, provider, message(1), message(2), message(99), malformed("x"), message(3))
-    assert told(results) == {
+    assert errors(results) == {
         "m-1": None,
         "m-2": "ProviderError: the provider is down",
         "m-99": "there is no ticket 99",
@@ -99,30 +98,32 @@ async def test_one_bad_record_never_fails_its_neighbours() -> None:
     assert store.tickets[2].error == "ProviderError: the provider is down"
 
 
-async def test_the_tickets_of_a_batch_run_at_the_same_time() -> None:
+async def test_the_tickets_of_a_batch_run_concurrently() -> None:
     provider = FakeProvider(meeting=asyncio.Barrier(3))
     assert failed(await run(FakeStore.of(1, 2, 3), provider, message(1), message(2), message(3))) == []
 
 
-async def test_where_nobody_is_waited_for_the_calls_may_share_a_connection() -> None:
-    store = FakeStore.of(1, 2)
-    await run(store, FakeProvider(local=True, failing={(2, Step.RESPOND): DOWN}), message(1), message(2))
-    assert store.shared == ["claim", "finish"]
-    assert store.calls == ["claim", "finish", "release"]
-
-
-async def test_no_connection_is_held_while_a_provider_is_being_waited_for() -> None:
+@pytest.mark.parametrize("local", [True, False])
+async def test_a_connection_is_held_during_a_response_only_if_the_provider_is_local(*, local: bool) -> None:
     store = FakeStore.of(1)
-    await run(store, FakeProvider(local=False), message(1))
-    assert store.shared == []
+    held: list[bool] = []
+
+    class Watching(FakeProvider):
+        def fingerprint(self, step: Step) -> str:
+            held.append(store.sharing)
+            return super().fingerprint(step)
+
+    await run(store, Watching(local=local), message(1))
+    assert set(held) == {local}
+    assert not store.sharing
 
 
-async def test_two_records_of_one_ticket_are_one_run_and_both_answered() -> None:
+async def test_two_records_of_one_ticket_share_one_attempt() -> None:
     store, provider = FakeStore.of(1), FakeProvider()
     results = await run(store, provider, message(1, name="a"), message(1, name="b"))
-    assert told(results) == {"a": None, "b": None}
+    assert errors(results) == {"a": None, "b": None}
     assert provider.asked.count((1, Step.CLASSIFY)) == 1
-    assert store.calls.count("finish") == 1
+    assert store.tickets[1].attempt == 1
 
 
 async def test_two_records_of_one_ticket_fail_together() -> None:
@@ -135,30 +136,30 @@ async def test_two_records_of_one_ticket_fail_together() -> None:
 @pytest.mark.parametrize(
     "status", [TicketStatus.PROCESSED, TicketStatus.NEEDS_REVIEW, TicketStatus.FAILED, TicketStatus.CLOSED]
 )
-async def test_a_ticket_that_is_settled_is_success_and_nothing_is_done_twice(status: TicketStatus) -> None:
+async def test_a_settled_ticket_is_success_and_stays_as_it_is(status: TicketStatus) -> None:
     store, provider = FakeStore.of(1), FakeProvider()
     store.change(1, status=status)
+    before = store.tickets[1]
     assert failed(await run(store, provider, message(1))) == []
     assert provider.asked == []
-    assert store.calls == ["claim"]
+    assert store.tickets[1] == before
 
 
-async def test_a_ticket_that_another_worker_has_comes_again_later_and_is_left_alone() -> None:
+async def test_a_leased_ticket_is_returned_and_stays_as_it_is() -> None:
     store, provider = FakeStore.of(1, 2), FakeProvider()
     until = datetime(2026, 1, 31, 12, 5, tzinfo=UTC)
     store.change(1, status=TicketStatus.PROCESSING, lease_token=uuid4(), lease_until=until)
     before = store.tickets[1]
     results = await run(store, provider, message(1), message(2))
-    assert told(results) == {
+    assert errors(results) == {
         "m-1": "another worker has ticket 1 until 2026-01-31T12:05:00+00:00",
         "m-2": None,
     }
     assert store.tickets[1] == before
-    assert "release" not in store.calls
 
 
 class TestFifo:
-    async def test_a_group_is_done_in_order(self) -> None:
+    async def test_the_messages_of_a_group_run_in_order(self) -> None:
         provider = FakeProvider()
         messages = [message(number, group="g") for number in (3, 1, 2)]
         assert failed(await run(FakeStore.of(1, 2, 3), provider, *messages)) == []
@@ -182,7 +183,7 @@ class TestFifo:
         ]
         results = await run(store, provider, *messages)
         assert failed(results) == ["m-2", "m-3", "x"]
-        assert told(results)["x"] == "an earlier message of the group g failed"
+        assert errors(results)["x"] == "an earlier message of the group g failed"
         assert 3 not in {ticket for ticket, _ in provider.asked}
         assert store.tickets[3].status is TicketStatus.NEW
 
@@ -197,41 +198,41 @@ class TestFifo:
         )
         assert failed(results) == ["x", "m-2"]
 
-    async def test_a_ticket_that_another_worker_has_holds_up_its_group(self) -> None:
+    async def test_a_leased_ticket_returns_the_rest_of_its_group(self) -> None:
         store = FakeStore.of(1, 2)
         store.change(1, status=TicketStatus.PROCESSING, lease_token=uuid4())
         results = await run(store, FakeProvider(), message(1, group="g"), message(2, group="g"))
         assert failed(results) == ["m-1", "m-2"]
 
-    async def test_a_group_that_failed_in_an_earlier_loop_of_the_invocation_is_not_even_claimed(self) -> None:
+    async def test_a_group_that_failed_earlier_in_the_invocation_is_not_claimed(self) -> None:
         store = FakeStore.of(1)
         results = await run(
             store, FakeProvider(), message(1, group="g"), malformed("x", group="g"), failed_groups=["g"]
         )
         assert failed(results) == ["m-1", "x"]
-        assert "claim" not in store.calls
+        assert store.tickets[1].attempt == 0
 
 
 class TestDeadline:
-    async def test_without_time_nothing_is_started_and_everything_is_returned(self) -> None:
+    async def test_without_time_no_ticket_starts_and_every_record_is_returned(self) -> None:
         store, provider = FakeStore.of(1, 2), FakeProvider()
         results = await run(store, provider, message(1), message(2), malformed("x"), seconds=0)
-        assert told(results) == {
+        assert errors(results) == {
             "m-1": "too little time was left to start",
             "m-2": "too little time was left to start",
             "x": "the record has no body",
         }
-        assert "claim" not in store.calls
+        assert [ticket.attempt for ticket in store.tickets.values()] == [0, 0]
         assert provider.asked == []
 
-    async def test_what_is_not_done_in_time_is_returned_and_given_back(self) -> None:
+    async def test_an_unfinished_ticket_is_released_at_the_deadline(self) -> None:
         store, provider = FakeStore.of(1, 2), FakeProvider(stuck={1})
         results = await run(store, provider, message(1), message(2), seconds=0.2)
-        assert told(results) == {"m-1": "the invocation's time ran out", "m-2": None}
+        assert errors(results) == {"m-1": "the invocation's time ran out", "m-2": None}
         assert store.tickets[1].status is TicketStatus.NEW
         assert store.tickets[1].error == "the invocation's time ran out"
 
-    async def test_the_rest_of_a_group_is_not_started_after_the_time_ran_out(self) -> None:
+    async def test_no_ticket_of_a_group_starts_after_the_deadline(self) -> None:
         provider = FakeProvider(stuck={1})
         results = await run(
             FakeStore.of(1, 2), provider, message(1, group="g"), message(2, group="g"), seconds=0.2
@@ -239,15 +240,15 @@ class TestDeadline:
         assert failed(results) == ["m-1", "m-2"]
         assert 2 not in {ticket for ticket, _ in provider.asked}
 
-    async def test_two_records_of_one_ticket_say_the_same_of_the_time(self) -> None:
+    async def test_two_records_of_one_ticket_get_the_same_error_at_the_deadline(self) -> None:
         store = FakeStore.of(1)
         results = await run(
             store, FakeProvider(stuck={1}), message(1, name="a"), message(1, name="b"), seconds=0.2
         )
-        assert set(told(results).values()) == {"the invocation's time ran out"}
+        assert set(errors(results).values()) == {"the invocation's time ran out"}
         assert store.tickets[1].error == "the invocation's time ran out"
 
-    async def test_no_ticket_is_started_where_claiming_took_all_the_time(self) -> None:
+    async def test_no_ticket_starts_if_the_claim_took_all_the_time(self) -> None:
         class SlowStore(FakeStore):
             async def claim(
                 self, messages: Sequence[TicketMessage], *, token: UUID, lease: timedelta, environment_id: str
@@ -258,24 +259,24 @@ class TestDeadline:
         store, provider = SlowStore.of(1), FakeProvider()
         results = await run(store, provider, message(1), seconds=0.1)
         await asyncio.sleep(0)
-        assert told(results) == {"m-1": "too little time was left to start"}
+        assert errors(results) == {"m-1": "too little time was left to start"}
         assert provider.asked == []
         assert store.tickets[1].status is TicketStatus.NEW
 
 
 class TestFailures:
-    async def test_where_claiming_fails_every_record_says_so(self) -> None:
+    async def test_a_failed_claim_is_the_error_of_every_record(self) -> None:
         store = FakeStore.of(1, 2)
         store.failing["claim"] = UNREACHABLE
         results = await run(store, FakeProvider(), message(1), malformed("x"), message(2))
-        assert told(results) == {
-            "m-1": "ConnectionRefusedError: nobody listens",
+        assert errors(results) == {
+            "m-1": "ConnectionRefusedError: connection refused",
             "x": "the record has no body",
-            "m-2": "ConnectionRefusedError: nobody listens",
+            "m-2": "ConnectionRefusedError: connection refused",
         }
-        assert store.tickets[1].error == "ConnectionRefusedError: nobody listens"
+        assert store.tickets[1].error == "ConnectionRefusedError: connection refused"
 
-    async def test_a_lost_lease_is_returned_and_the_ticket_is_left_to_who_has_it(self) -> None:
+    async def test_a_worker_that_lost_its_lease_writes_nothing(self) -> None:
         class StolenStore(FakeStore):
             async def finish(
                 self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
@@ -285,11 +286,11 @@ class TestFailures:
 
         store = StolenStore.of(1)
         results = await run(store, FakeProvider(), message(1))
-        assert told(results) == {"m-1": "the lease on ticket 1 ended before the work was done"}
-        assert "release" not in store.calls
+        assert errors(results) == {"m-1": "the lease on ticket 1 ended before the work was done"}
         assert store.tickets[1].error is None
+        assert store.tickets[1].lease_token is not None
 
-    async def test_at_the_last_delivery_the_ticket_has_failed(self) -> None:
+    async def test_the_ticket_fails_at_the_last_delivery(self) -> None:
         store = FakeStore.of(1, 2)
         provider = FakeProvider(failing={(1, Step.CLASSIFY): DOWN, (2, Step.CLASSIFY): DOWN})
         await run(store, provider, message(1, receive_count=2), message(2, receive_count=3))
@@ -306,9 +307,7 @@ class TestFailures:
             result.error for result in results if result.error is not None
         ]
 
-    async def test_a_failure_that_cannot_be_written_is_logged_and_not_raised(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_an_error_that_cannot_be_written_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         store = FakeStore.of(1)
         store.failing["release"] = UNREACHABLE
         provider = FakeProvider(failing={(1, Step.CLASSIFY): DOWN})
@@ -328,7 +327,7 @@ class TestFailures:
         OSError("cannot perform operation: another operation is in progress"),
     ],
 )
-def test_an_error_of_a_dead_loop_names_cause_and_cure_and_itself(error: Exception) -> None:
+def test_an_error_of_a_closed_loop_names_its_cause_and_fix(error: Exception) -> None:
     text = describe_error(error)
     assert "belongs to a closed event loop" in text
     assert "TICKETCTL_POOL=null" in text
@@ -336,7 +335,7 @@ def test_an_error_of_a_dead_loop_names_cause_and_cure_and_itself(error: Exceptio
     assert text.endswith(f"({type(error).__name__}: {error})")
 
 
-def test_of_an_error_of_the_database_the_ticket_tells_no_sql_and_no_parameters() -> None:
+def test_a_database_error_on_a_ticket_contains_no_sql_and_no_parameters() -> None:
     driver = OSError("cannot perform operation: another operation is in progress")
     error = DBAPIError("update tickets set draft = :draft", {"draft": "secret"}, driver)
     text = describe_error(error)
@@ -354,5 +353,5 @@ def test_of_an_error_of_the_database_the_ticket_tells_no_sql_and_no_parameters()
         (ValueError("half a pair: \ud800"), "ValueError: half a pair: \\ud800"),
     ],
 )
-def test_any_other_error_says_what_it_is(error: BaseException, text: str) -> None:
+def test_the_text_of_other_errors(error: BaseException, text: str) -> None:
     assert describe_error(error) == text

@@ -58,66 +58,76 @@ class Tickets(FakeStore):
 
 
 @dataclass
-class Said:
-    """Keeps what was said; answers with a ticket, or None where `refusing`."""
+class FakeReviews:
+    """Decides on the tickets of a store as the database does; `reasons` are those of rejections."""
 
-    refusing: bool = False
-    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    store: FakeStore
+    reasons: dict[int, str | None] = field(default_factory=dict)
 
     async def set(self, ticket_id: int, values: Mapping[str, str], *, routed: str | None) -> Ticket | None:
-        return self._answer("set", ticket_id, dict(values), routed)
+        ticket = self.store.tickets.get(ticket_id)
+        if ticket is None:
+            return None
+        team = values.get("team") or routed or ticket.team
+        self.store.change(ticket_id, **{**values, "team": team, "set_by_human": sorted(values)})
+        return self.store.tickets[ticket_id]
 
     async def approve(self, ticket_id: int) -> Ticket | None:
-        return self._answer("approve", ticket_id)
+        return self._decide(ticket_id)
 
     async def reject(self, ticket_id: int, reason: str | None) -> Ticket | None:
-        return self._answer("reject", ticket_id, reason)
+        self.reasons[ticket_id] = reason
+        return self._decide(ticket_id, draft=None)
 
-    def _answer(self, *call: Any) -> Ticket | None:
-        self.calls.append(call)
-        return None if self.refusing else new_ticket(call[1])
+    def _decide(self, ticket_id: int, **values: object) -> Ticket | None:
+        ticket = self.store.tickets.get(ticket_id)
+        if ticket is None or ticket.status not in {TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED}:
+            return None
+        self.store.change(ticket_id, status=TicketStatus.PROCESSED, **values)
+        return self.store.tickets[ticket_id]
 
 
 @pytest.fixture
 def store() -> Tickets:
     made = Tickets.of(1, 2, 3)
-    made.change(1, status=TicketStatus.NEEDS_REVIEW, category="billing", team="billing team")
+    made.change(1, status=TicketStatus.NEEDS_REVIEW, category="billing", team="billing team", draft="Hello")
     made.change(2, status=TicketStatus.CLOSED)
     return made
 
 
 @pytest.fixture
-def said() -> Said:
-    return Said()
+def reviews(store: Tickets) -> FakeReviews:
+    return FakeReviews(store)
 
 
 @pytest.fixture
-def service(store: Tickets, said: Said) -> ReviewService:
-    return ReviewService(tickets=store, reviews=said, router=FakeRouter(), allowed=ALLOWED)
+def service(store: Tickets, reviews: FakeReviews) -> ReviewService:
+    return ReviewService(tickets=store, reviews=reviews, router=FakeRouter(), allowed=ALLOWED)
 
 
 @pytest.mark.parametrize(
-    ("values", "routed"),
+    ("values", "team"),
     [
         ({"category": "outage"}, "outage team"),
-        ({"category": "outage", "team": "support"}, "outage team"),
+        ({"category": "outage", "team": "support"}, "support"),
         ({"priority": "high"}, "billing team"),
         ({"sentiment": "negative"}, "billing team"),
         ({"language": "und"}, "billing team"),
-        ({"team": "support"}, None),
-        ({"draft": "é" * BODY_LIMIT}, None),
+        ({"team": "support"}, "support"),
+        ({"draft": "é" * BODY_LIMIT}, "billing team"),
     ],
 )
-async def test_what_is_set_is_kept_and_the_team_follows_the_rules(
-    service: ReviewService, said: Said, values: dict[str, str], routed: str | None
+async def test_edits_are_stored_and_the_rules_choose_the_team(
+    service: ReviewService, values: dict[str, str], team: str
 ) -> None:
-    await service.set(1, values)
-    assert said.calls == [("set", 1, values, routed)]
+    ticket = await service.set(1, values)
+    assert {name: getattr(ticket, name) for name in values} == values
+    assert (ticket.team, ticket.set_by_human) == (team, sorted(values))
 
 
-async def test_a_ticket_that_nobody_has_read_gets_no_team(service: ReviewService, said: Said) -> None:
-    await service.set(3, {"category": "outage"})
-    assert said.calls == [("set", 3, {"category": "outage"}, None)]
+async def test_a_ticket_without_saved_steps_gets_no_team(service: ReviewService) -> None:
+    ticket = await service.set(3, {"category": "outage"})
+    assert (ticket.category, ticket.team) == ("outage", None)
 
 
 @pytest.mark.parametrize(
@@ -136,18 +146,18 @@ async def test_a_ticket_that_nobody_has_read_gets_no_team(service: ReviewService
         ({"category": "outage", "team": "nobody"}, "no team", "support"),
     ],
 )
-async def test_nothing_else_than_the_vocabulary_is_kept(
-    service: ReviewService, said: Said, values: dict[str, str], complaint: str, hint: str
+async def test_an_invalid_value_changes_nothing(
+    service: ReviewService, store: Tickets, values: dict[str, str], complaint: str, hint: str
 ) -> None:
+    before = store.tickets[1]
     with pytest.raises(InvalidInputError, match=complaint) as raised:
         await service.set(1, values)
     assert hint in str(raised.value.hint)
-    assert said.calls == []
+    assert store.tickets[1] == before
 
 
 @pytest.mark.parametrize("ticket_id", [4, 0, -1, 2**63])
-async def test_a_ticket_that_is_not_there(service: ReviewService, said: Said, ticket_id: int) -> None:
-    said.refusing = True
+async def test_an_unknown_ticket_is_not_found(service: ReviewService, ticket_id: int) -> None:
     for call in (
         service.set(ticket_id, {"team": "support"}),
         service.approve(ticket_id),
@@ -157,41 +167,46 @@ async def test_a_ticket_that_is_not_there(service: ReviewService, said: Said, ti
             await call
 
 
-async def test_a_verdict_is_passed_on(service: ReviewService, said: Said) -> None:
-    await service.approve(1)
-    await service.reject(1)
-    await service.reject(1, "too long")
-    assert said.calls == [("approve", 1), ("reject", 1, None), ("reject", 1, "too long")]
+async def test_an_approved_ticket_is_processed_and_keeps_its_draft(service: ReviewService) -> None:
+    ticket = await service.approve(1)
+    assert (ticket.status, ticket.draft) == (TicketStatus.PROCESSED, "Hello")
+
+
+@pytest.mark.parametrize("reason", [None, "too long"])
+async def test_a_rejected_draft_is_deleted_and_its_reason_stored(
+    service: ReviewService, reviews: FakeReviews, reason: str | None
+) -> None:
+    ticket = await service.reject(1, reason)
+    assert (ticket.status, ticket.draft, reviews.reasons) == (TicketStatus.PROCESSED, None, {1: reason})
 
 
 @pytest.mark.parametrize(
     ("ticket_id", "complaint"),
     [(3, "ticket 3 is new: there is nothing to review"), (2, "ticket 2 is closed")],
 )
-async def test_only_a_run_that_ended_well_can_be_judged(
-    service: ReviewService, said: Said, ticket_id: int, complaint: str
+async def test_only_a_processed_ticket_can_be_reviewed(
+    service: ReviewService, ticket_id: int, complaint: str
 ) -> None:
-    said.refusing = True
     for call in (service.approve(ticket_id), service.reject(ticket_id)):
         with pytest.raises(InvalidInputError, match=complaint) as raised:
             await call
         assert raised.value.hint
 
 
-async def test_a_reason_that_cannot_be_kept(service: ReviewService, said: Said) -> None:
+async def test_an_invalid_reason_rejects_nothing(service: ReviewService, reviews: FakeReviews) -> None:
     for reason in ("a\0", "a" * 1001):
         with pytest.raises(InvalidInputError, match="the reason"):
             await service.reject(1, reason)
-    assert said.calls == []
+    assert reviews.reasons == {}
 
 
-async def test_what_waits_is_what_needs_a_review(service: ReviewService) -> None:
+async def test_tickets_that_need_a_review_are_waiting(service: ReviewService) -> None:
     assert [found.ticket.id for found in await service.list_waiting(20)] == [1]
     with pytest.raises(InvalidInputError, match="1001"):
         await service.list_waiting(1001)
 
 
-def test_what_a_human_has_settled_is_no_reason_any_more() -> None:
+def test_an_edit_removes_the_reasons_of_its_step() -> None:
     ticket = new_ticket(1)
     doubt, away = CLASSIFIED["review"][0], DRAFTED["review"][0]
     assert review.list_review_reasons(details(ticket)) == [doubt, away]
@@ -200,7 +215,7 @@ def test_what_a_human_has_settled_is_no_reason_any_more() -> None:
     assert review.list_review_reasons(TicketDetails(ticket=ticket)) == []
 
 
-def test_routing_goes_by_the_word_of_a_human() -> None:
+def test_the_analysis_contains_edits() -> None:
     found = review.read_analysis(
         details(replace(new_ticket(1), category="outage", set_by_human=["category"]))
     )
