@@ -1,7 +1,8 @@
-"""Running the program: piped, and on what looks to it like a terminal.
+"""Run the program: piped, and on a pseudo-terminal.
 
-Importing is most of what a run costs. So a run is forked from a process that has imported the program already,
-with its own arguments, environment, folder, input and output; `Program.started` is the same from scratch.
+Most of a run's time is spent on imports. A run is therefore forked from a process that has imported the program
+already, with its own arguments, environment, folder, input and output. `Program.run_in_new_process` starts from
+scratch.
 """
 
 import errno
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple, NoReturn
 ROOT = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "ticketctl")
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
-"""What colours and weights a terminal's text."""
+"""Escape sequences for colours and weights."""
 STREAMS = ("stdin", "stdout", "stderr")
 IMPORTED = (
     "ticketctl.cli.app",
@@ -39,8 +40,8 @@ IMPORTED = (
 )
 
 
-class Done(NamedTuple):
-    """How a run ended, and what it printed; on a terminal all is in `out`."""
+class ProgramResult(NamedTuple):
+    """Exit status and output of a run; on a terminal, `out` holds all output."""
 
     status: int
     out: str
@@ -48,30 +49,30 @@ class Done(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """What was printed, read as JSON."""
+        """The output, parsed as JSON."""
         return json.loads(self.out)
 
 
-class Forks:
-    """The process that runs are forked from."""
+class ForkServer:
+    """The process from which runs are forked."""
 
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         assert process.stdin
         assert process.stdout
-        self._asks, self._answers = process.stdin, process.stdout
+        self._requests, self._responses = process.stdin, process.stdout
         self.folder = folder
 
     def run(self, arguments: list[str], environment: dict[str, str], cwd: Path, files: dict[str, str]) -> int:
-        """Fork the program with these files as its streams, and answer its status when it has ended."""
-        asked = {"arguments": arguments, "environment": environment, "cwd": str(cwd), "files": files}
-        self._asks.write(json.dumps(asked) + "\n")
-        self._asks.flush()
-        return int(self._answers.readline())
+        """Fork the program with these files as its streams, wait for its end and return its exit status."""
+        request = {"arguments": arguments, "environment": environment, "cwd": str(cwd), "files": files}
+        self._requests.write(json.dumps(request) + "\n")
+        self._requests.flush()
+        return int(self._responses.readline())
 
 
 @contextmanager
-def forks() -> Iterator[Forks]:
-    """Import the program in a process of its own."""
+def start_fork_server() -> Iterator[ForkServer]:
+    """Start a process that has imported the program."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with (
         TemporaryDirectory() as folder,
@@ -83,78 +84,78 @@ def forks() -> Iterator[Forks]:
             text=True,
         ) as process,
     ):
-        yield Forks(process, Path(folder))
+        yield ForkServer(process, Path(folder))
 
 
 @dataclass(frozen=True)
 class Program:
-    """The program in an environment and a folder."""
+    """The program, with an environment and a working folder."""
 
     environment: dict[str, str]
     folder: Path
-    forks: Forks
+    fork_server: ForkServer
 
-    def having(self, **variables: str) -> "Program":
-        """The same with further environment variables."""
+    def with_env(self, **variables: str) -> "Program":
+        """Return the same program with more environment variables."""
         return replace(self, environment=self.environment | variables)
 
-    def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"") -> Done:
-        """Run it with input and output redirected."""
-        files = {name: self.forks.folder / name for name in STREAMS}
+    def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"") -> ProgramResult:
+        """Run it with redirected input and output."""
+        files = {name: self.fork_server.folder / name for name in STREAMS}
         files["stdin"].write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
         status = self._forked(arguments, {name: str(path) for name, path in files.items()})
-        return Done(status, files["stdout"].read_text("utf-8"), files["stderr"].read_text("utf-8"))
+        return ProgramResult(status, files["stdout"].read_text("utf-8"), files["stderr"].read_text("utf-8"))
 
-    def started(self, *arguments: str | bytes, stdin: bytes = b"") -> Done:
-        """Run it as a new process, its input and output piped."""
+    def run_in_new_process(self, *arguments: str | bytes, stdin: bytes = b"") -> ProgramResult:
+        """Run it as a new process with piped input and output."""
         with self.popen(
             *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as run:
             out, err = run.communicate(stdin)
-        return Done(run.returncode, out.decode(), err.decode())
+        return ProgramResult(run.returncode, out.decode(), err.decode())
 
     def popen(self, *arguments: str | bytes, **options: Any) -> "subprocess.Popen[bytes]":
-        """Start it as a new process, and let the test do the rest."""
+        """Start it as a new process and return that process."""
         return subprocess.Popen([*COMMAND, *arguments], cwd=self.folder, env=self.environment, **options)
 
-    def in_shell(self, line: str, stdin: bytes = b"") -> Done:
-        """Run a line of shell that begins with the program."""
+    def in_shell(self, line: str, stdin: bytes = b"") -> ProgramResult:
+        """Run a shell line that begins with the program."""
         command = ["sh", "-c", f"{shlex.join(COMMAND)} {line}"]
         done = subprocess.run(
             command, input=stdin, capture_output=True, cwd=self.folder, env=self.environment, check=False
         )
-        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return ProgramResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def on_terminal(self, *arguments: str, width: int = 100, stdin: str | None = None) -> Done:
-        """Run it on a terminal of its own: its input, unless that is a file, its output and its errors."""
+    def on_terminal(self, *arguments: str, width: int = 100, stdin: str | None = None) -> ProgramResult:
+        """Run it on a pseudo-terminal: output, errors, and input unless `stdin` names a file."""
         screen, line = pty.openpty()
         fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
         files = dict.fromkeys(STREAMS, os.ttyname(line)) | ({} if stdin is None else {"stdin": stdin})
         with ThreadPoolExecutor(1) as reader:
-            shown = reader.submit(_everything, screen)
-            status = self.having(TERM="xterm-256color")._forked(arguments, files)
+            output = reader.submit(_read_all, screen)
+            status = self.with_env(TERM="xterm-256color")._forked(arguments, files)
             os.close(line)
-            text = shown.result().decode().replace("\r\n", "\n")
+            text = output.result().decode().replace("\r\n", "\n")
         os.close(screen)
-        return Done(status, text)
+        return ProgramResult(status, text)
 
     def _forked(self, arguments: tuple[str | bytes, ...], files: dict[str, str]) -> int:
-        return self.forks.run([os.fsdecode(a) for a in arguments], self.environment, self.folder, files)
+        return self.fork_server.run([os.fsdecode(a) for a in arguments], self.environment, self.folder, files)
 
 
-def _everything(screen: int) -> bytes:
-    """Read until everybody has left the terminal."""
-    shown = b""
+def _read_all(screen: int) -> bytes:
+    """Read until no process has the terminal open."""
+    output = b""
     while True:
         try:
             part = os.read(screen, 65_536)
-        except OSError as error:  # Linux says so, other systems answer with nothing
+        except OSError as error:  # Linux raises this at the end, other systems return nothing
             if error.errno != errno.EIO:
                 raise
-            return shown
+            return output
         if not part:
-            return shown
-        shown += part
+            return output
+        output += part
 
 
 def _become_program(
@@ -189,10 +190,10 @@ def _serve() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     for line in sys.stdin:
-        asked = json.loads(line)
+        request = json.loads(line)
         child = os.fork()
         if child == 0:
-            _become_program(**asked)
+            _become_program(**request)
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The real program, run as a person or a script runs it."""
+"""The program as a user or a script runs it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,32 +7,32 @@ from pathlib import Path
 import pytest
 
 from tests.chat_server import ChatServer, serve_chat
-from tests.program import Forks, Program, forks
+from tests.program import ForkServer, Program, start_fork_server
 
 
 @pytest.fixture(scope="session")
-def imported() -> Iterator[Forks]:
+def imported() -> Iterator[ForkServer]:
     """A process that has imported the program."""
-    with forks() as made:
+    with start_fork_server() as made:
         yield made
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """What a shell passes on; the program's own settings are for the test to add."""
+    """Environment variables of a shell, without settings of the program."""
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(tmp_path)}
 
 
 @pytest.fixture
-def ticketctl(emptied_url: str, environment: dict[str, str], tmp_path: Path, imported: Forks) -> Program:
+def ticketctl(emptied_url: str, environment: dict[str, str], tmp_path: Path, imported: ForkServer) -> Program:
     """The program on a database with empty tables, in an empty folder."""
     return Program(environment | {"TICKETCTL_DATABASE_URL": emptied_url}, tmp_path, imported)
 
 
 @pytest.fixture
 def rows(ask: Callable[[str], str]) -> Callable[[], str]:
-    """Everything that is in the database, as one text to compare."""
+    """Return all rows of the database as one text, for comparison."""
     tables = ("tickets", "messages", "steps", "attempts")
     return lambda: ask("; ".join(f"table {table} order by 1, 2" for table in tables))
 

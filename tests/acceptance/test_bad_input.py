@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.program import Done, Program
+from tests.program import Program, ProgramResult
 from ticketctl.event_loops import LOOPS
 from ticketctl.postgres.pools import POOLS
 
@@ -26,7 +26,7 @@ def event(*records: object) -> str:
     return json.dumps({"Records": records})
 
 
-def refused(done: Done, status: int, text: str) -> None:
+def refused(done: ProgramResult, status: int, text: str) -> None:
     assert done.out == ""
     assert TOLD.fullmatch(done.err), done.err
     assert text in done.err
@@ -52,7 +52,7 @@ EVENTS: list[tuple[str | bytes, str]] = [
 
 
 @pytest.mark.parametrize(("content", "text"), EVENTS, ids=[repr(content[:12]) for content, _ in EVENTS])
-def test_what_is_no_event(
+def test_process_refuses_input_that_is_not_an_event(
     ticketctl: Program, rows: Callable[[], str], content: str | bytes, text: str
 ) -> None:
     before = rows()
@@ -60,7 +60,7 @@ def test_what_is_no_event(
     assert rows() == before
 
 
-def test_an_event_file_that_cannot_be_read(ticketctl: Program) -> None:
+def test_process_refuses_an_event_file_that_cannot_be_read(ticketctl: Program) -> None:
     refused(ticketctl("process", "none.json"), USAGE, "none.json cannot be read: No such file")
     refused(ticketctl("process", "."), USAGE, "cannot be read: Is a directory")
     (ticketctl.folder / "bad.json").write_text("?")
@@ -84,7 +84,7 @@ def test_an_event_file_that_cannot_be_read(ticketctl: Program) -> None:
         (7, "not an object"),
     ],
 )
-def test_a_record_that_cannot_be_done_fails_alone(
+def test_a_bad_record_fails_without_its_neighbours(
     ticketctl: Program, ask: Callable[[str], str], bad: object, text: str
 ) -> None:
     good = int(ticketctl("create", "I was charged twice").out)
@@ -118,7 +118,7 @@ CREATE: list[tuple[tuple[str | bytes, ...], str | bytes, str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "stdin", "text"), CREATE)
-def test_what_cannot_be_a_ticket(
+def test_create_refuses_invalid_tickets(
     ticketctl: Program,
     rows: Callable[[], str],
     arguments: tuple[str | bytes, ...],
@@ -129,7 +129,7 @@ def test_what_cannot_be_a_ticket(
     assert rows() == ""
 
 
-def test_the_same_key_again(ticketctl: Program, rows: Callable[[], str]) -> None:
+def test_create_refuses_other_content_under_the_same_key(ticketctl: Program, rows: Callable[[], str]) -> None:
     first = ticketctl("create", "Fire", "--idempotency-key", "k")
     before = rows()
     assert ticketctl("create", "Fire", "--idempotency-key", "k") == first
@@ -149,14 +149,14 @@ def test_the_same_key_again(ticketctl: Program, rows: Callable[[], str]) -> None
         ("1.5", USAGE, "'1.5' is not a whole number"),
     ],
 )
-def test_a_ticket_that_there_is_not(
+def test_commands_report_a_ticket_that_does_not_exist(
     ticketctl: Program, command: str, number: str, status: int, text: str
 ) -> None:
     refused(ticketctl(command, "--", number), status, text)
 
 
 @pytest.mark.parametrize("number", ["7", "0", "-1", str(2**63)])
-def test_no_ticket_is_tried_again(ticketctl: Program, number: str) -> None:
+def test_retry_reports_tickets_that_do_not_exist(ticketctl: Program, number: str) -> None:
     refused(ticketctl("retry", "--", number), NOT_FOUND, f"nothing to retry: {number} is")
 
 
@@ -189,11 +189,11 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "text"), CALLS, ids=[" ".join(a)[:40] for a, _ in CALLS])
-def test_a_call_that_makes_no_sense(ticketctl: Program, arguments: tuple[str, ...], text: str) -> None:
+def test_wrong_calls_are_explained(ticketctl: Program, arguments: tuple[str, ...], text: str) -> None:
     refused(ticketctl(*arguments), USAGE, text)
 
 
-def test_a_cursor_that_was_tampered_with(ticketctl: Program) -> None:
+def test_list_refuses_a_changed_cursor(ticketctl: Program) -> None:
     for subject in ("one", "two"):
         ticketctl("create", subject)
     cursor = ticketctl("list", "--limit", "1", "--json").json["next_cursor"]
@@ -215,22 +215,22 @@ def test_a_cursor_that_was_tampered_with(ticketctl: Program) -> None:
         ("TICKETCTL_DATABASE_URL", f"postgresql://ada:{SECRET}@host/db?sslmode=maybe", "verify-full"),
     ],
 )
-def test_a_setting_that_is_wrong(
+def test_a_wrong_setting_is_named(
     ticketctl: Program, rows: Callable[[], str], variable: str, value: str, text: str
 ) -> None:
     number = ticketctl("create", "Fire").out.strip()
     before = rows()
     sent = ticketctl("event", number).out
-    refused(ticketctl.having(**{variable: value})("process", "-", stdin=sent), CONFIG, text)
+    refused(ticketctl.with_env(**{variable: value})("process", "-", stdin=sent), CONFIG, text)
     assert rows() == before
 
 
-def test_a_file_of_settings_that_is_wrong(ticketctl: Program) -> None:
+def test_an_unknown_setting_in_the_file_is_named(ticketctl: Program) -> None:
     (ticketctl.folder / "ticketctl.toml").write_text("pol = 'queue'\n")
     refused(ticketctl("list"), CONFIG, "unknown setting pol")
 
 
-def test_no_embedded_server_where_a_database_is_named(ticketctl: Program) -> None:
+def test_embedded_server_is_refused_if_a_database_is_configured(ticketctl: Program) -> None:
     for command in ("start", "stop"):
         refused(ticketctl("db", command), CONFIG, "TICKETCTL_DATABASE_URL names a database")
 
@@ -246,25 +246,29 @@ class TestDatabase:
     @pytest.mark.parametrize(
         "command", [("list",), ("create", "Fire"), ("show", "1"), ("process", "-"), ("db", "upgrade")]
     )
-    def test_unreachable(self, ticketctl: Program, closed_port: int, command: tuple[str, ...]) -> None:
+    def test_an_unreachable_database_is_reported(
+        self, ticketctl: Program, closed_port: int, command: tuple[str, ...]
+    ) -> None:
         url = f"postgresql://ada:{SECRET}@127.0.0.1:{closed_port}/db"
-        done = ticketctl.having(TICKETCTL_DATABASE_URL=url)(*command, stdin=event(record()))
+        done = ticketctl.with_env(TICKETCTL_DATABASE_URL=url)(*command, stdin=event(record()))
         refused(done, DATABASE, f"127.0.0.1:{closed_port}/db cannot be reached")
 
-    def test_refusing(self, ticketctl: Program, server: str) -> None:
+    def test_a_refusing_database_is_reported(self, ticketctl: Program, server: str) -> None:
         url = server.replace("/ticketctl?", "/nowhere?")
-        done = ticketctl.having(TICKETCTL_DATABASE_URL=url)("list")
+        done = ticketctl.with_env(TICKETCTL_DATABASE_URL=url)("list")
         refused(done, DATABASE, 'database "nowhere" does not exist')
 
     @pytest.mark.parametrize("command", [("list",), ("create", "Fire"), ("process", "-")])
-    def test_without_tables(
+    def test_missing_tables_are_reported(
         self, ticketctl: Program, empty_database_url: str, command: tuple[str, ...]
     ) -> None:
-        done = ticketctl.having(TICKETCTL_DATABASE_URL=empty_database_url)(*command, stdin=event(record()))
+        done = ticketctl.with_env(TICKETCTL_DATABASE_URL=empty_database_url)(*command, stdin=event(record()))
         refused(done, DATABASE, "ticketctl db upgrade")
 
-    def test_stale(self, ticketctl: Program, database_url: str, sql: Callable[..., str]) -> None:
-        stale = ticketctl.having(TICKETCTL_DATABASE_URL=database_url)
+    def test_tables_of_another_version_are_reported(
+        self, ticketctl: Program, database_url: str, sql: Callable[..., str]
+    ) -> None:
+        stale = ticketctl.with_env(TICKETCTL_DATABASE_URL=database_url)
         sql("update alembic_version set version_num = '0000'", database_url)
         refused(stale("create", "Fire"), DATABASE, "ticketctl db upgrade")
         sql("update alembic_version set version_num = '9999'", database_url)
@@ -289,12 +293,12 @@ class TestDyingInTheMiddle:
                 f"create trigger die before insert on {table} for each row execute function die()",
                 database_url,
             )
-            return ticketctl.having(TICKETCTL_DATABASE_URL=database_url)
+            return ticketctl.with_env(TICKETCTL_DATABASE_URL=database_url)
 
         return kill
 
     @pytest.mark.parametrize("table", ["tickets", "messages"])
-    def test_of_a_new_ticket_nothing_is_written(
+    def test_a_failing_create_writes_neither_ticket_nor_message(
         self, dying: Callable[[str], Program], database_url: str, sql: Callable[..., str], table: str
     ) -> None:
         refused(
@@ -305,7 +309,7 @@ class TestDyingInTheMiddle:
             == "0|0"
         )
 
-    def test_a_record_fails_and_its_ticket_says_so(
+    def test_a_failing_record_is_reported_on_its_ticket(
         self, dying: Callable[[str], Program], database_url: str, sql: Callable[..., str]
     ) -> None:
         ticketctl = dying("steps")
@@ -320,7 +324,7 @@ class TestDyingInTheMiddle:
         assert sql("select count(*) from steps", database_url) == "0"
 
 
-def test_who_asks_for_it_sees_the_traceback(ticketctl: Program) -> None:
+def test_debug_prints_the_traceback(ticketctl: Program) -> None:
     done = ticketctl("--debug", "show", "7")
     assert (done.status, done.out) == (NOT_FOUND, "")
     assert "Traceback" in done.err

@@ -34,7 +34,7 @@ def shell(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def person(ticketctl: Program) -> Program:
     """The program as a person has it, with a terminal that knows no colours."""
-    return ticketctl.having(TERM="dumb", PS1="$ ", LANG="C.UTF-8")
+    return ticketctl.with_env(TERM="dumb", PS1="$ ", LANG="C.UTF-8")
 
 
 def complete(person: Program, shell: str, line: str, expected: str) -> str:
@@ -133,7 +133,7 @@ def test_a_subject_is_no_code_for_the_shell(person: Program, shell: str) -> None
 
 
 def test_without_a_database_nothing_is_offered_and_nothing_is_shown(person: Program) -> None:
-    alone = person.having(
+    alone = person.with_env(
         TICKETCTL_DATABASE_URL="postgresql://127.0.0.1:1/x",
         _TICKETCTL_COMPLETE="complete_bash",
         COMP_WORDS="ticketctl show ",

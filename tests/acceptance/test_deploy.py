@@ -35,7 +35,7 @@ def test_on_a_terminal_it_says_what_comes_next(ticketctl: Program) -> None:
 
 def test_settings_are_its_numbers(ticketctl: Program) -> None:
     (ticketctl.folder / "ticketctl.toml").write_text("function_timeout = 40\nwindow = 5\n")
-    assert ticketctl.having(TICKETCTL_BATCH_SIZE="7")("deploy", "init", "stack").status == 0
+    assert ticketctl.with_env(TICKETCTL_BATCH_SIZE="7")("deploy", "init", "stack").status == 0
     text = (ticketctl.folder / "stack/template.yaml").read_text("utf-8")
     assert "VisibilityTimeout: 245\n" in text
     assert "BatchSize: 7\n" in text
@@ -83,7 +83,7 @@ def test_what_cannot_be_is_told_and_nothing_is_written(
 
 
 def test_without_an_index_it_says_so(ticketctl: Program) -> None:
-    done = ticketctl.having(**NOWHERE)("deploy", "package")
+    done = ticketctl.with_env(**NOWHERE)("deploy", "package")
     assert (done.status, done.out) == (4, "")
     assert TOLD.fullmatch(done.err)
     assert "error: pip cannot reach its index" in done.err
@@ -91,7 +91,7 @@ def test_without_an_index_it_says_so(ticketctl: Program) -> None:
 
 
 def test_what_the_index_does_not_have_is_told(ticketctl: Program) -> None:
-    done = ticketctl.having(**EMPTY)("deploy", "package")
+    done = ticketctl.with_env(**EMPTY)("deploy", "package")
     assert (done.status, done.out) == (4, "")
     assert TOLD.fullmatch(done.err)
     assert "error: pip cannot get what is packaged: " in done.err
@@ -126,7 +126,7 @@ def test_two_files_of_one_name_are_told(ticketctl: Program) -> None:
 
 def test_without_pip_it_says_how_to_get_it(ticketctl: Program) -> None:
     (ticketctl.folder / "sitecustomize.py").write_text("import sys; sys.modules['pip'] = None\n")
-    done = ticketctl.having(PYTHONPATH=str(ticketctl.folder)).started("deploy", "package")
+    done = ticketctl.with_env(PYTHONPATH=str(ticketctl.folder)).run_in_new_process("deploy", "package")
     assert (done.status, done.out) == (4, "")
     assert TOLD.fullmatch(done.err)
     assert "ensurepip" in done.err
@@ -134,8 +134,8 @@ def test_without_pip_it_says_how_to_get_it(ticketctl: Program) -> None:
 
 def test_a_taxonomy_that_would_stay_behind_is_warned_of(ticketctl: Program) -> None:
     ticketctl("config", "init")
-    done = ticketctl.having(**EMPTY)("deploy", "package")
+    done = ticketctl.with_env(**EMPTY)("deploy", "package")
     left = "taxonomy.toml, the setting taxonomy, is not in the packages: --include adds it\n"
     assert [line for line in done.err.splitlines(keepends=True) if line.endswith(left)]
-    there = ticketctl.having(**EMPTY)("deploy", "package", "--include", "taxonomy.toml")
+    there = ticketctl.with_env(**EMPTY)("deploy", "package", "--include", "taxonomy.toml")
     assert "warning" not in there.err

@@ -54,7 +54,7 @@ def test_bare_group_prints_its_help_and_exits_with_2(ticketctl: Program, group: 
 
 
 def test_help_lists_every_command_in_its_group_with_its_whole_summary(ticketctl: Program) -> None:
-    lines = ticketctl.having(COLUMNS=str(NARROW))("--help").out.splitlines()
+    lines = ticketctl.with_env(COLUMNS=str(NARROW))("--help").out.splitlines()
     shown: dict[str, list[str]] = {}
     heading = ""
     for line in lines:
@@ -77,7 +77,7 @@ def test_summary_in_the_list_is_the_first_line_of_the_commands_own_help() -> Non
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_help_of_each_command_speaks_no_librarys_language(ticketctl: Program, words: tuple[str, ...]) -> None:
-    done = ticketctl.having(COLUMNS=str(NARROW))(*words, "--help")
+    done = ticketctl.with_env(COLUMNS=str(NARROW))(*words, "--help")
     assert (done.status, done.err) == (0, "")
     assert FOREIGN.search(done.out) is None
     assert "..." not in ALL[words].get_short_help_str(100)

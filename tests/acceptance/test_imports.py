@@ -69,7 +69,7 @@ def run(program: str, environment: dict[str, str], *arguments: str, stdin: str =
 
 
 @pytest.mark.parametrize("pair", [("null", "run-per-invocation"), ("queue-pre-ping", "runner")], ids="-".join)
-def test_one_invocation_brings_in_nothing_that_it_does_not_need(
+def test_an_invocation_imports_only_what_it_needs(
     emptied_url: str, ask: Callable[[str], str], environment: dict[str, str], pair: tuple[str, str]
 ) -> None:
     made = ask("insert into tickets (subject) values ('I was charged twice') returning id").split()[0]
@@ -83,7 +83,7 @@ def test_one_invocation_brings_in_nothing_that_it_does_not_need(
     assert {"sqlalchemy", "asyncpg", "msgspec"} <= set(told["modules"])
 
 
-def test_one_request_brings_in_nothing_that_it_does_not_need(
+def test_an_api_request_imports_only_what_it_needs(
     emptied_url: str, ask: Callable[[str], str], environment: dict[str, str]
 ) -> None:
     chosen = {"TICKETCTL_DATABASE_URL": emptied_url, "TICKETCTL_API_AUTH": "gateway"}
@@ -94,7 +94,7 @@ def test_one_request_brings_in_nothing_that_it_does_not_need(
 
 
 @pytest.mark.parametrize("module", ["ticketctl.worker", "ticketctl.api"])
-def test_importing_a_function_makes_no_engine_loop_socket_or_thread(
+def test_importing_a_function_creates_no_engine_loop_socket_or_thread(
     environment: dict[str, str], module: str
 ) -> None:
     assert run(LOOK, environment, module) == {"made": [], "threads": 1}

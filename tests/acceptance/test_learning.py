@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chat_server import ChatServer
-from tests.program import STYLE, Forks, Program
+from tests.program import STYLE, ForkServer, Program
 
 KEY = "sk-hunter2"
 TOLD = re.compile(r"error: [^\n]+\nhint: [^\n]+\n")
@@ -25,7 +25,7 @@ ROWS = [
 
 
 @pytest.fixture
-def ticketctl(environment: dict[str, str], tmp_path: Path, imported: Forks) -> Program:
+def ticketctl(environment: dict[str, str], tmp_path: Path, imported: ForkServer) -> Program:
     """The program where no database is: whoever asks for one fails."""
     write(tmp_path / "fruit.csv", ROWS)
     return Program(
@@ -134,7 +134,7 @@ def test_the_configured_taxonomy_is_evaluated(ticketctl: Program) -> None:
 
 def test_a_trained_model_processes_tickets(ticketctl: Program) -> None:
     ticketctl("train", "fruit.csv", "-o", "fruit.model")
-    done = ticketctl.having(TICKETCTL_AI_MODEL_FILE="fruit.model")("eval", "fruit.csv")
+    done = ticketctl.with_env(TICKETCTL_AI_MODEL_FILE="fruit.model")("eval", "fruit.csv")
     refused(done, 2, "none of the categories")
     taxonomy = """
         default_priority = "normal"
@@ -144,7 +144,7 @@ def test_a_trained_model_processes_tickets(ticketctl: Program) -> None:
         categories = [{name = "apples"}, {name = "pears"}]
     """
     (ticketctl.folder / "taxonomy.toml").write_text(taxonomy)
-    named = ticketctl.having(TICKETCTL_AI_MODEL_FILE="fruit.model", TICKETCTL_TAXONOMY="taxonomy.toml")
+    named = ticketctl.with_env(TICKETCTL_AI_MODEL_FILE="fruit.model", TICKETCTL_TAXONOMY="taxonomy.toml")
     assert named("eval", "fruit.csv", "--json").json["accuracy"] == 1
 
 
@@ -188,7 +188,7 @@ def test_invalid_use_is_reported(ticketctl: Program) -> None:
 def online(ticketctl: Program, model: ChatServer) -> Program:
     """The program with a provider behind HTTP."""
     model.answer["category"] = "pears"
-    return ticketctl.having(
+    return ticketctl.with_env(
         TICKETCTL_AI_PROVIDER="openai",
         TICKETCTL_AI_BASE_URL=model.url,
         TICKETCTL_AI_API_KEY=KEY,
@@ -222,7 +222,7 @@ def test_an_exhausted_budget_ends_an_evaluation_with_a_partial_result(
 
 def test_a_budget_for_an_evaluation_needs_a_price(online: Program, model: ChatServer) -> None:
     refused(
-        online.having(TICKETCTL_AI_PRICES="")("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "1"),
+        online.with_env(TICKETCTL_AI_PRICES="")("eval", "fruit.csv", "--train", "fruit.csv", "--budget", "1"),
         7,
         "the price of the model small is unknown",
     )
@@ -230,7 +230,7 @@ def test_a_budget_for_an_evaluation_needs_a_price(online: Program, model: ChatSe
 
 
 def test_the_cost_of_a_model_without_a_price_is_unknown(online: Program) -> None:
-    form = online.having(TICKETCTL_AI_PRICES="")(
+    form = online.with_env(TICKETCTL_AI_PRICES="")(
         "eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json"
     ).json
     assert form["cost"] is None
@@ -245,7 +245,7 @@ def test_a_refused_key_is_reported_and_never_shown(online: Program, model: ChatS
 
 
 def test_offline_responses_are_counted(online: Program) -> None:
-    away = online.having(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
+    away = online.with_env(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
     done = away("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json")
     assert (done.status, done.json["degraded"]) == (0, 1)
     assert done.err == "warning: 1 of 1 answers are the offline engine's\n"

@@ -15,7 +15,7 @@ PRICES = {"TICKETCTL_AI_PRICES": "small=10/20, large=30/60"}
 
 @pytest.fixture
 def online(ticketctl: Program, model: ChatServer) -> Program:
-    return ticketctl.having(
+    return ticketctl.with_env(
         TICKETCTL_AI_PROVIDER="openai",
         TICKETCTL_AI_BASE_URL=model.url,
         TICKETCTL_AI_API_KEY=KEY,
@@ -34,7 +34,7 @@ def test_a_warm_environment_works_under_every_loop_policy(
     online: Program, model: ChatServer, ask: Callable[[str], str], loop: str
 ) -> None:
     event(online, 3)
-    done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--loop", loop, "--budget", "1")
+    done = online.with_env(**PRICES)("work", "--drain", "--batch-size", "1", "--loop", loop, "--budget", "1")
     assert [line.partition("\t")[0] for line in done.out.splitlines()] == ["done"] * 3, done.err
     assert "budget" not in done.err
     assert ask("select distinct status, category, draft from tickets") == (
@@ -51,13 +51,13 @@ def test_personal_data_is_redacted_unless_disabled(online: Program, model: ChatS
     online("process", "-", stdin=event(online, 1))
     assert not any("ada@example.com" in str(body) for _, body in model.requests)
     model.requests.clear()
-    unredacted = online.having(TICKETCTL_REDACT="false")
+    unredacted = online.with_env(TICKETCTL_REDACT="false")
     unredacted("process", "-", stdin=event(unredacted, 1))
     assert all("ada@example.com" in str(body) for _, body in model.requests)
 
 
 def test_an_unreachable_provider_leads_to_a_review(online: Program, ask: Callable[[str], str]) -> None:
-    away = online.having(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
+    away = online.with_env(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
     assert away("process", "-", stdin=event(away, 1)).status == 0
     [ticket] = away("review", "--json").json["tickets"]
     assert any("could not be used" in reason for reason in ticket["reasons"])
@@ -78,9 +78,9 @@ def test_a_refused_key_fails_the_record_and_is_never_shown(
 def test_step_costs_are_shown_or_unknown(online: Program) -> None:
     online("process", "-", stdin=event(online, 2))
     number = str(online("list", "--json").json["tickets"][0]["id"])
-    half_priced = online.having(TICKETCTL_AI_PRICES="small=10/20")
+    half_priced = online.with_env(TICKETCTL_AI_PRICES="small=10/20")
     for priced, draft, whole, of_all in (
-        (online.having(**PRICES), 0.06, 0.10, 0.20),
+        (online.with_env(**PRICES), 0.06, 0.10, 0.20),
         (half_priced, None, None, None),
     ):
         shown, stats = priced("show", number, "--json").json, priced("stats", "--json").json
@@ -104,7 +104,7 @@ def test_an_exhausted_budget_leaves_the_rest_in_the_queue(
     online: Program, model: ChatServer, ask: Callable[[str], str]
 ) -> None:
     event(online, 5)
-    done = online.having(**PRICES)("work", "--batch-size", "1", "--budget", "0.15")
+    done = online.with_env(**PRICES)("work", "--batch-size", "1", "--budget", "0.15")
     assert (done.status, len(done.out.splitlines())) == (0, 2)
     assert "the budget of 0.15 is spent (0.2000): what was not begun waits in the queue" in done.err
     assert ask("select status, count(*), max(attempt) from tickets group by 1 order by 1") == (
@@ -116,7 +116,7 @@ def test_an_exhausted_budget_leaves_the_rest_in_the_queue(
 
 def test_a_budget_of_zero_starts_nothing(online: Program, model: ChatServer) -> None:
     content = event(online, 1)
-    priced = online.having(**PRICES)
+    priced = online.with_env(**PRICES)
     for command in (("work", "--drain"), ("process", "-")):
         done = priced(*command, "--budget", "0", stdin=content)
         assert (done.status, done.out) == (0, "")
@@ -128,7 +128,7 @@ def test_an_exhausted_budget_ends_a_replay_after_paid_steps_are_saved(
     online: Program, model: ChatServer, ask: Callable[[str], str]
 ) -> None:
     content = event(online, 1)
-    priced = online.having(**PRICES)
+    priced = online.with_env(**PRICES)
     done = priced("process", "-", "--json", "--times", "3", "--budget", "0.04", stdin=content)
     (invocation,) = done.json["invocations"]
     assert (done.status, done.json["cost"]) == (8, 0.04)
@@ -146,7 +146,7 @@ def test_a_budget_needs_the_price_of_every_model(
 ) -> None:
     content = event(online, 1)
     before = rows()
-    half_priced = online.having(TICKETCTL_AI_PRICES="small=1/2")
+    half_priced = online.with_env(TICKETCTL_AI_PRICES="small=1/2")
     done = half_priced(*command, "--budget", "1", stdin=content)
     assert (done.status, done.out) == (7, "")
     assert "the price of the model large is unknown" in done.err
@@ -157,7 +157,7 @@ def test_a_budget_needs_the_price_of_every_model(
 def test_a_budget_needs_token_counts(online: Program, model: ChatServer) -> None:
     model.reports_usage = False
     event(online, 3)
-    done = online.having(**PRICES)("work", "--drain", "--batch-size", "1", "--budget", "1")
+    done = online.with_env(**PRICES)("work", "--drain", "--batch-size", "1", "--budget", "1")
     assert (done.status, len(done.out.splitlines())) == (7, 1)
     assert "does not report its token usage" in done.err
 
@@ -181,7 +181,7 @@ def test_missing_settings_are_reported_before_any_ticket_changes(
         ({"TICKETCTL_AI_MODEL_FILE": "none.model"}, "none.model does not exist"),
     ):
         for command in (("process", "-"), ("work", "--drain")):
-            done = online.having(**variables)(*command, stdin=content)
+            done = online.with_env(**variables)(*command, stdin=content)
             assert (done.status, done.out) == (4, ""), (variables, command)
             assert text in done.err
             assert "\nhint: " in done.err

@@ -20,14 +20,14 @@ def port(server: str) -> Iterator[int]:
 
 @pytest.fixture
 def pooled(ticketctl: Program, emptied_url: str, port: int) -> Program:
-    return ticketctl.having(TICKETCTL_DATABASE_URL=through(port, emptied_url), TICKETCTL_POOL="pgbouncer")
+    return ticketctl.with_env(TICKETCTL_DATABASE_URL=through(port, emptied_url), TICKETCTL_POOL="pgbouncer")
 
 
-def test_a_ticket_from_the_tables_to_its_reply(
+def test_a_ticket_is_processed_behind_pgbouncer(
     ticketctl: Program, empty_database_url: str, port: int
 ) -> None:
     url = through(port, empty_database_url)
-    pooled = ticketctl.having(TICKETCTL_DATABASE_URL=url, TICKETCTL_POOL="pgbouncer")
+    pooled = ticketctl.with_env(TICKETCTL_DATABASE_URL=url, TICKETCTL_POOL="pgbouncer")
     for _ in range(2):
         assert pooled("db", "upgrade").out == "0001\n"
     number = pooled("create", "I was charged twice for order 4711").out.strip()
@@ -35,7 +35,7 @@ def test_a_ticket_from_the_tables_to_its_reply(
     assert pooled("show", number, "--json").json["status"] == "processed"
 
 
-def test_a_server_with_a_pool_of_its_own(pooled: Program, sql: Callable[..., str]) -> None:
+def test_serve_works_behind_pgbouncer_with_its_own_pool(pooled: Program, sql: Callable[..., str]) -> None:
     """Somebody else, who prepares statements, was there before."""
     theirs = "; ".join(f"prepare __asyncpg_stmt_{number}__ as select {number}" for number in range(1, 4))
     sql(theirs, pooled.environment["TICKETCTL_DATABASE_URL"])
@@ -45,8 +45,8 @@ def test_a_server_with_a_pool_of_its_own(pooled: Program, sql: Callable[..., str
             assert httpx.get(f"{url}/tickets").json()["total"] == number
 
 
-def test_without_the_pool_for_it_the_error_names_it(pooled: Program) -> None:
-    told = {pooled.having(TICKETCTL_POOL="null")("list") for _ in range(3)}
+def test_another_pool_behind_pgbouncer_fails_and_names_the_right_one(pooled: Program) -> None:
+    told = {pooled.with_env(TICKETCTL_POOL="null")("list") for _ in range(3)}
     (failed,) = {done for done in told if done.status}
     assert failed.status == 5
     assert 'prepared statement "__asyncpg_' in failed.err
@@ -54,16 +54,14 @@ def test_without_the_pool_for_it_the_error_names_it(pooled: Program) -> None:
     assert "hint: a pooler stands in front of it: set TICKETCTL_POOL=pgbouncer" in failed.err
 
 
-def test_a_parameter_that_the_pooler_does_not_know_is_named(
-    pooled: Program, emptied_url: str, port: int
-) -> None:
+def test_a_parameter_that_pgbouncer_refuses_is_named(pooled: Program, emptied_url: str, port: int) -> None:
     url = f"{through(port, emptied_url)}?search_path=public"
-    done = pooled.having(TICKETCTL_DATABASE_URL=url)("list")
+    done = pooled.with_env(TICKETCTL_DATABASE_URL=url)("list")
     assert done.status == 5
     assert "unsupported startup parameter: search_path" in done.err
 
 
-def test_the_simulation_tells_the_pool_for_it_from_another(
+def test_the_simulation_tells_pools_apart_behind_pgbouncer(
     ticketctl: Program, emptied_url: str, port: int
 ) -> None:
     server = ("--database-url", through(port, emptied_url))

@@ -36,7 +36,7 @@ def unsure(ticketctl: Program) -> str:
     return run(ticketctl, *UNSURE)
 
 
-def test_what_a_person_sets_is_theirs_and_outlives_a_retry(ticketctl: Program, unsure: str) -> None:
+def test_fields_set_by_a_reviewer_survive_a_retry(ticketctl: Program, unsure: str) -> None:
     words = ["--category", "outage", "--priority", "urgent", "--language", "de", "--sentiment", "positive"]
     done = ticketctl("set", unsure, *words, "--draft-file", "-", stdin="Sehr geehrte Frau Lovelace\n")
     assert (done.status, done.out, done.err) == (0, f"{unsure}\n", "")
@@ -55,7 +55,7 @@ def test_what_a_person_sets_is_theirs_and_outlives_a_retry(ticketctl: Program, u
     assert after["status"] == "processed"
 
 
-def test_a_draft_can_come_from_a_file(ticketctl: Program, unsure: str) -> None:
+def test_set_reads_a_draft_from_a_file(ticketctl: Program, unsure: str) -> None:
     (ticketctl.folder / "reply.txt").write_text("Dear Ada")
     ticket = ticketctl("set", unsure, "--draft-file", "reply.txt", "--json").json
     assert (ticket["draft"], ticket["set_by_human"], ticket["status"]) == (
@@ -65,7 +65,7 @@ def test_a_draft_can_come_from_a_file(ticketctl: Program, unsure: str) -> None:
     )
 
 
-def test_approving_ends_the_review(ticketctl: Program, unsure: str) -> None:
+def test_approve_ends_the_review(ticketctl: Program, unsure: str) -> None:
     done = ticketctl("approve", unsure)
     assert (done.status, done.out, done.err) == (0, f"{unsure}\n", "")
     after = shown(ticketctl, unsure)
@@ -75,7 +75,7 @@ def test_approving_ends_the_review(ticketctl: Program, unsure: str) -> None:
     assert shown(ticketctl, unsure) == after
 
 
-def test_rejecting_drops_the_draft_for_good(ticketctl: Program, unsure: str) -> None:
+def test_reject_drops_the_draft_for_good(ticketctl: Program, unsure: str) -> None:
     ticket = ticketctl("reject", unsure, "--reason", "not what we say", "--json").json
     assert (ticket["status"], ticket["draft"], ticket["set_by_human"]) == ("processed", None, ["draft"])
     assert shown(ticketctl, unsure)["attempts"][-1]["error"] == "not what we say"
@@ -99,9 +99,7 @@ WRONG: list[tuple[list[str], int, str]] = [
 ]
 
 
-def test_what_cannot_be_done_changes_nothing(
-    ticketctl: Program, unsure: str, rows: Callable[[], str]
-) -> None:
+def test_refused_decisions_change_nothing(ticketctl: Program, unsure: str, rows: Callable[[], str]) -> None:
     before = rows()
     for arguments, status, text in WRONG:
         done = ticketctl(*(argument.format(id=unsure) for argument in arguments))
@@ -111,7 +109,7 @@ def test_what_cannot_be_done_changes_nothing(
     assert rows() == before
 
 
-def test_a_new_ticket_is_neither_judged_nor_routed(ticketctl: Program) -> None:
+def test_a_new_ticket_can_neither_be_approved_nor_routed(ticketctl: Program) -> None:
     ticket_id = ticketctl("create", *UNSURE).out.strip()
     for command in ("approve", "reject", "route"):
         done = ticketctl(command, ticket_id)
@@ -120,7 +118,7 @@ def test_a_new_ticket_is_neither_judged_nor_routed(ticketctl: Program) -> None:
         assert "ticketctl work" in done.err
 
 
-def test_why_a_team_has_a_ticket(ticketctl: Program) -> None:
+def test_route_explains_which_rule_matched(ticketctl: Program) -> None:
     ticket_id = run(ticketctl, *SURE)
     done = ticketctl("route", "--explain", ticket_id)
     assert [line.split("\t")[:3] for line in done.out.splitlines()] == [
@@ -135,14 +133,14 @@ def test_why_a_team_has_a_ticket(ticketctl: Program) -> None:
     assert ticketctl("route", ticket_id).out == done.out.splitlines()[-1] + "\n"
 
 
-def test_routing_tells_the_teams_of_rules_and_people_apart(ticketctl: Program, unsure: str) -> None:
+def test_route_shows_the_rules_team_beside_the_reviewers_team(ticketctl: Program, unsure: str) -> None:
     ticketctl("set", unsure, "--team", "sales")
     form = ticketctl("route", "--explain", unsure, "--json").json
     assert (form["team"], form["team_set_by_human"], form["chosen"]["team"]) == ("sales", True, "support")
     assert form["rules"][-1] == form["chosen"] | {"matched": True}
 
 
-def test_without_a_terminal_a_review_lists_what_waits(ticketctl: Program, unsure: str) -> None:
+def test_review_lists_waiting_tickets_in_a_pipe(ticketctl: Program, unsure: str) -> None:
     later = run(ticketctl, "Something\tis\x1b[31m odd", "--body", "really")
     done = ticketctl("review")
     lines = [line.split("\t") for line in done.out.splitlines()]
@@ -158,7 +156,7 @@ def typed(ticketctl: Program, keys: str, **variables: str) -> tuple[int, str]:
     """Review on a terminal on which somebody types; the status, and all that the screen showed."""
     screen, line = pty.openpty()
     os.write(screen, keys.encode())
-    person = ticketctl.having(TERM="xterm-256color", COLUMNS="100", **variables)
+    person = ticketctl.with_env(TERM="xterm-256color", COLUMNS="100", **variables)
     with person.popen("review", stdin=line, stdout=line, stderr=line) as process:
         os.close(line)
         seen = b""
@@ -175,7 +173,7 @@ def _read(screen: int) -> bytes:
         return b""
 
 
-def test_a_person_sees_what_the_pipeline_thought_and_approves(ticketctl: Program, unsure: str) -> None:
+def test_reviewer_sees_the_pipelines_result_and_approves(ticketctl: Program, unsure: str) -> None:
     status, screen = typed(ticketctl, "a\n")
     assert status == 0
     before = shown(ticketctl, unsure)
@@ -186,7 +184,7 @@ def test_a_person_sees_what_the_pipeline_thought_and_approves(ticketctl: Program
     assert before["status"] == "processed"
 
 
-def test_a_person_corrects_first(ticketctl: Program, unsure: str) -> None:
+def test_reviewer_corrects_category_and_team_before_approving(ticketctl: Program, unsure: str) -> None:
     status, screen = typed(ticketctl, "c\n99\nc\noutage\nt\n1\nx\napprove\n")
     assert status == 0
     assert "there is no category '99'" in screen
@@ -195,7 +193,7 @@ def test_a_person_corrects_first(ticketctl: Program, unsure: str) -> None:
     assert {"category", "team"} < set(after["set_by_human"])
 
 
-def test_a_person_edits_the_draft(ticketctl: Program, unsure: str) -> None:
+def test_reviewer_edits_the_draft(ticketctl: Program, unsure: str) -> None:
     editor = ticketctl.folder / "editor"
     editor.write_text('#!/bin/sh\nprintf "Dear Ada\\n" > "$1"\n')
     editor.chmod(0o755)
@@ -210,7 +208,7 @@ def test_a_person_edits_the_draft(ticketctl: Program, unsure: str) -> None:
     )
 
 
-def test_an_editor_that_fails_ends_nothing(ticketctl: Program, unsure: str) -> None:
+def test_a_failing_editor_does_not_end_the_review(ticketctl: Program, unsure: str) -> None:
     status, screen = typed(ticketctl, "e\nr\ntoo vague\n", EDITOR="/no/such/editor")
     assert status == 0
     assert "the editor /no/such/editor cannot be run" in screen
@@ -218,9 +216,7 @@ def test_an_editor_that_fails_ends_nothing(ticketctl: Program, unsure: str) -> N
     assert (after["draft"], after["attempts"][-1]["error"]) == (None, "too vague")
 
 
-def test_skipping_and_leaving_change_nothing(
-    ticketctl: Program, unsure: str, rows: Callable[[], str]
-) -> None:
+def test_skip_and_quit_change_nothing(ticketctl: Program, unsure: str, rows: Callable[[], str]) -> None:
     second = run(ticketctl, *UNSURE)
     before = rows()
     for keys in ("s\ns\n", "q\n", "e\nskip\nquit\n", "c\n\ns\nq\n"):
@@ -231,12 +227,12 @@ def test_skipping_and_leaving_change_nothing(
     assert rows() == before
 
 
-def test_nothing_waits(ticketctl: Program) -> None:
+def test_review_says_if_no_ticket_waits(ticketctl: Program) -> None:
     status, screen = typed(ticketctl, "")
     assert (status, screen) == (0, "no ticket needs a review\n")
 
 
-def test_what_a_ticket_says_is_shown_and_never_sent(ticketctl: Program) -> None:
+def test_review_escapes_control_characters(ticketctl: Program) -> None:
     run(ticketctl, "\x1b]0;gone\x07 [bold]broken", "--body", "\x1b[2J[/bold] somehow")
     _, screen = typed(ticketctl, "q\n")
     assert "\\x1b]0;gone\\x07 [bold]broken" in screen
@@ -244,7 +240,7 @@ def test_what_a_ticket_says_is_shown_and_never_sent(ticketctl: Program) -> None:
     assert "\x1b[2J" not in screen
 
 
-def test_every_status_is_valid_json(ticketctl: Program, unsure: str) -> None:
+def test_decisions_print_the_ticket_as_json(ticketctl: Program, unsure: str) -> None:
     for arguments in (["approve", unsure], ["set", unsure, "--team", "sales"], ["reject", unsure]):
         done = ticketctl(*arguments, "--json")
         assert json.loads(done.out)["id"] == int(unsure)

@@ -127,7 +127,7 @@ def test_a_second_signal_does_not_wait(stuck_request) -> None:
 def test_a_database_that_goes_away_is_told_in_the_log_and_not_to_who_asks(
     ticketctl: Program, database_url: str, sql: Callable[..., str], tmp_path: Path
 ) -> None:
-    environment = ticketctl.having(TICKETCTL_DATABASE_URL=database_url).environment
+    environment = ticketctl.with_env(TICKETCTL_DATABASE_URL=database_url).environment
     name = urlsplit(database_url).path.lstrip("/")
     log = tmp_path / "log"
     with log.open("w") as file, served(environment, log=file.fileno()) as url:
@@ -176,20 +176,20 @@ def test_what_cannot_be_served_is_refused(
 
 
 def test_a_gateway_does_not_replace_tokens_here(ticketctl: Program) -> None:
-    gateway = ticketctl.having(TICKETCTL_API_AUTH="gateway")
+    gateway = ticketctl.with_env(TICKETCTL_API_AUTH="gateway")
     refused(gateway, "--host", "0.0.0.0", status=CONFIG, said="without tokens")  # noqa: S104 - refused
 
 
 def test_tables_of_another_version_are_told_before_anything_is_served(
     ticketctl: Program, empty_database_url: str
 ) -> None:
-    empty = ticketctl.having(TICKETCTL_DATABASE_URL=empty_database_url)
+    empty = ticketctl.with_env(TICKETCTL_DATABASE_URL=empty_database_url)
     refused(empty, "--port", "0", status=5, said="has no tables yet")
 
 
 def test_tokens_are_not_shown(ticketctl: Program) -> None:
-    shown = ticketctl.having(TICKETCTL_API_TOKENS="rw:hunter2")("config", "show")
+    shown = ticketctl.with_env(TICKETCTL_API_TOKENS="rw:hunter2")("config", "show")
     assert "hunter2" not in shown.out
     assert "TICKETCTL_API_TOKENS\t********\tenvironment" in shown.out
-    told = ticketctl.having(TICKETCTL_API_TOKENS="hunter2")("serve")
+    told = ticketctl.with_env(TICKETCTL_API_TOKENS="hunter2")("serve")
     assert (told.status, "hunter2" in told.err) == (CONFIG, False)

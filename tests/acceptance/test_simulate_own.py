@@ -15,7 +15,7 @@ def simulate(ticketctl: Program, server: str):
     return simulate
 
 
-def test_the_api_stands_beside_the_worker(simulate) -> None:
+def test_api_models_are_simulated_beside_the_workers(simulate) -> None:
     models = ("run-per-invocation", "mangum", "server")
     done = simulate("--pool", "null", *(part for model in models for part in ("--loop", model)))
     assert done.status == 0
@@ -23,13 +23,13 @@ def test_the_api_stands_beside_the_worker(simulate) -> None:
     assert rows == [["null", model, "safe", "ok,ok", "0,0", ""] for model in models]
 
 
-def test_the_hint_names_settings_that_can_be_set(simulate) -> None:
+def test_the_hint_names_settings_of_a_safe_pair(simulate) -> None:
     done = simulate("--pool", "queue", "--pool", "queue-pre-ping", "--loop", "server")
     assert done.status == 8
     assert "hint: this pair was safe: TICKETCTL_SERVER_POOL=queue-pre-ping\n" in done.err
 
 
-def test_the_api_takes_no_sqs_event(simulate) -> None:
+def test_api_models_refuse_sqs_events(simulate) -> None:
     done = simulate("--loop", "mangum", "--event", "event.json")
     assert done.status == 2
     assert done.err.startswith(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import STYLE, Done, Program
+from tests.program import STYLE, Program, ProgramResult
 from tests.unit.ai.hostile import INJECTIONS, PAYLOADS
 from tests.unit.cli.test_escaping import BIDI, C0, C1
 from tests.unit.cli.test_output import HOSTILE
@@ -42,7 +42,7 @@ def ticket(ticketctl: Program) -> Callable[[str], str]:
 
 
 class TestUntrustedText:
-    def test_no_control_character_of_a_ticket_is_sent(
+    def test_list_and_show_escape_control_characters(
         self, ticketctl: Program, ticket: Callable[[str], str], ask: Callable[[str], str]
     ) -> None:
         number = ticket(ATTACK)
@@ -54,18 +54,14 @@ class TestUntrustedText:
             assert sent_raw(ticketctl.on_terminal(*command, width=400).out) == set(), command
             assert sent_raw(ticketctl(*command).out) <= {"\t"}, command
 
-    def test_what_was_processed_is_shown_as_safely(
-        self, ticketctl: Program, ticket: Callable[[str], str]
-    ) -> None:
+    def test_processed_fields_are_escaped(self, ticketctl: Program, ticket: Callable[[str], str]) -> None:
         number = ticket(f"I was charged twice {ATTACK} order A-4711{ATTACK}")
         event = ticketctl("event", number).out
         (ticketctl.folder / "event.json").write_text(event)
         assert sent_raw(ticketctl.on_terminal("process", "event.json").out) == set()
         assert sent_raw(ticketctl.on_terminal("show", number).out) == set()
 
-    def test_nor_of_the_tickets_that_try_to_steer_the_machine(
-        self, ticketctl: Program, ask: Callable[[str], str]
-    ) -> None:
+    def test_prompt_injections_are_escaped(self, ticketctl: Program, ask: Callable[[str], str]) -> None:
         texts = [text.replace("\0", "")[:400].encode("utf-8", "replace").decode() for text in HOSTILE_TICKETS]
         ask("insert into tickets (subject, body) values " + ", ".join(f"('x', $q${t}$q$)" for t in texts))  # noqa: S608 - the tests' own
         event = ticketctl("event", "--status", "new").out
@@ -80,7 +76,7 @@ class TestUntrustedText:
         for command in (("list", "--limit", "100"), *(("show", number) for number in smuggled)):
             assert sent_raw(ticketctl.on_terminal(*command).out) == set(), command
 
-    def test_nor_of_labelled_texts(self, ticketctl: Program) -> None:
+    def test_eval_escapes_labelled_texts(self, ticketctl: Program) -> None:
         rows = [
             {"text": f"{label} {number} {ATTACK}", "label": f"{label} {ATTACK}"}
             for label in "ab"
@@ -98,7 +94,7 @@ class TestUntrustedText:
         assert "\x1b]" not in shown
         assert sent_raw(ticketctl(*command).out) <= {"\t"}
 
-    def test_a_hostile_event_is_shown_as_safely(self, ticketctl: Program) -> None:
+    def test_process_escapes_hostile_events(self, ticketctl: Program) -> None:
         hostile = r'"\u001b]0;owned\u0007\u009b2J\u202e"'
         event = f'{{"Records": [{{"messageId": {hostile}, "body": {hostile}}}]}}'
         (ticketctl.folder / "event.json").write_text(event)
@@ -107,25 +103,27 @@ class TestUntrustedText:
             assert sent_raw(done.out) <= {"\t"}
             assert r"\x1b]0;owned" in done.out
 
-    def test_markup_is_text(self, ticketctl: Program, ticket: Callable[[str], str]) -> None:
+    def test_markup_in_a_ticket_is_shown_as_text(
+        self, ticketctl: Program, ticket: Callable[[str], str]
+    ) -> None:
         number = ticket(MARKUP)
         for command in (("list",), ("show", number)):
             assert MARKUP in plain(ticketctl.on_terminal(*command, width=400).out)
             assert MARKUP in ticketctl(*command).out
 
-    def test_a_cell_is_one_line(self, ticketctl: Program) -> None:
+    def test_a_table_cell_is_one_line(self, ticketctl: Program) -> None:
         ticketctl("create", "a\tb\nc\rd")
         assert ticketctl("list").out.endswith("\ta\\tb\\nc\\rd\n")
         assert "a\\tb\\nc\\rd" in ticketctl.on_terminal("list").out
 
-    def test_an_error_that_quotes_it(self, ticketctl: Program) -> None:
+    def test_errors_escape_what_they_quote(self, ticketctl: Program) -> None:
         done = ticketctl.on_terminal("list", "--since", TITLE)
         assert done.status == 2
         assert sent_raw(done.out) == set()
 
 
 class TestLooks:
-    def test_a_list_has_a_header_colours_and_relative_times(self, ticketctl: Program) -> None:
+    def test_list_has_a_header_colours_and_relative_times(self, ticketctl: Program) -> None:
         ticketctl("create", "Fire")
         shown = ticketctl.on_terminal("list").out
         assert COLOUR.search(shown)
@@ -134,45 +132,45 @@ class TestLooks:
         assert re.search(r"\d+ (s|min) ago|just now", row)
         assert row.rstrip().endswith("Fire")
 
-    def test_without_colours_where_they_are_not_wanted(self, ticketctl: Program) -> None:
+    def test_no_color_turns_colours_off(self, ticketctl: Program) -> None:
         number = ticketctl("create", "Fire").out.strip()
-        quiet = ticketctl.having(NO_COLOR="1")
+        quiet = ticketctl.with_env(NO_COLOR="1")
         for command in (("list",), ("show", number)):
             assert COLOUR.search(ticketctl.on_terminal(*command).out), command
             assert COLOUR.search(quiet.on_terminal(*command).out) is None, command
 
-    def test_piped_there_is_no_sequence_at_all(self, ticketctl: Program) -> None:
+    def test_piped_output_has_no_escape_sequences(self, ticketctl: Program) -> None:
         number = ticketctl("create", "Fire").out.strip()
         for command in (("list",), ("show", number), ("list", "--json"), ("--help",)):
-            assert "\x1b" not in ticketctl.having(TERM="xterm-256color", FORCE_COLOR="")(*command).out
+            assert "\x1b" not in ticketctl.with_env(TERM="xterm-256color", FORCE_COLOR="")(*command).out
 
-    def test_no_line_is_wider_than_the_terminal(self, ticketctl: Program) -> None:
+    def test_list_is_no_wider_than_the_terminal(self, ticketctl: Program) -> None:
         ticketctl("create", "wide " * 100)
         ticketctl("create", "日本語" * 100)
         for line in plain(ticketctl.on_terminal("list", width=80).out).splitlines():
             assert len(line) <= 80
 
-    def test_creating_says_what_to_run_next(self, ticketctl: Program) -> None:
+    def test_create_says_what_to_run_next(self, ticketctl: Program) -> None:
         shown = ticketctl.on_terminal("create", "Fire").out
         [number] = re.findall(r"ticket (\d+) created", shown)
         assert f"next: ticketctl event {number} | ticketctl process -" in shown
 
-    def test_the_same_key_again_says_so(self, ticketctl: Program) -> None:
+    def test_create_says_that_the_ticket_existed(self, ticketctl: Program) -> None:
         ticketctl("create", "Fire", "--idempotency-key", "k")
         shown = ticketctl.on_terminal("create", "Fire", "--idempotency-key", "k").out
         assert "existed already" in shown
 
-    def test_an_empty_list_says_how_to_fill_it(self, ticketctl: Program) -> None:
+    def test_an_empty_list_says_how_to_create_a_ticket(self, ticketctl: Program) -> None:
         assert "ticketctl create" in ticketctl.on_terminal("list").out
         assert ticketctl.on_terminal("list", "--status", "failed").out == "no tickets\n"
 
-    def test_a_page_says_how_to_get_the_next(self, ticketctl: Program) -> None:
+    def test_a_page_says_how_to_get_the_next_one(self, ticketctl: Program) -> None:
         for subject in ("one", "two"):
             ticketctl("create", subject)
         [cursor] = re.findall(r"--after (\S+)", ticketctl.on_terminal("list", "--limit", "1").out)
         assert ticketctl("list", "--after", cursor).out.endswith("\tone\n")
 
-    def test_json_is_indented(self, ticketctl: Program) -> None:
+    def test_json_is_indented_on_a_terminal(self, ticketctl: Program) -> None:
         ticketctl("create", "Fire")
         done = ticketctl.on_terminal("list", "--json")
         assert done.json["total"] == 1
@@ -193,17 +191,17 @@ class TestEditor:
         return make
 
     @staticmethod
-    def _create(ticketctl: Program, **variables: str) -> Done:
-        return ticketctl.having(**variables).on_terminal("create")
+    def _create(ticketctl: Program, **variables: str) -> ProgramResult:
+        return ticketctl.with_env(**variables).on_terminal("create")
 
-    def test_a_ticket_is_written_in_it(self, ticketctl: Program, editor: Callable[[str], Path]) -> None:
+    def test_create_opens_the_editor(self, ticketctl: Program, editor: Callable[[str], Path]) -> None:
         path = editor(r"""printf 'Fire\n\nIt burns.\n# not this\n  Really.\n' > "$1" """)
         done = self._create(ticketctl, EDITOR=f"'{path}'")
         [number] = re.findall(r"ticket (\d+) created", done.out)
         ticket = ticketctl("show", number, "--json").json
         assert (ticket["subject"], ticket["body"]) == ("Fire", "It burns.\n  Really.")
 
-    def test_it_sees_the_terminal_and_an_empty_form(
+    def test_the_editor_gets_the_terminal_and_an_empty_form(
         self, ticketctl: Program, editor: Callable[[str], Path]
     ) -> None:
         path = editor("""test -t 0 && test -t 1 && grep -c '^#' "$1" && echo 'Fire' > "$1" """)
@@ -220,7 +218,7 @@ class TestEditor:
             (r"printf 'a\000b' > \"$1\"", "NUL character"),
         ],
     )
-    def test_no_ticket_comes_of_it(
+    def test_a_failed_edit_creates_no_ticket(
         self,
         ticketctl: Program,
         rows: Callable[[], str],
@@ -236,7 +234,7 @@ class TestEditor:
         ("command", "text"),
         [("/nowhere/vi", "the editor /nowhere/vi cannot be run"), ("vi '", "EDITOR cannot be read")],
     )
-    def test_there_is_no_such_editor(
+    def test_a_missing_editor_is_reported(
         self, ticketctl: Program, rows: Callable[[], str], command: str, text: str
     ) -> None:
         done = self._create(ticketctl, EDITOR=command)
@@ -244,13 +242,13 @@ class TestEditor:
         assert text in done.out
         assert "Traceback" not in done.out
 
-    def test_none_is_opened_where_nobody_can_type(self, ticketctl: Program) -> None:
-        done = ticketctl.having(EDITOR="false").on_terminal("create", stdin=os.devnull)
+    def test_no_editor_opens_without_a_terminal(self, ticketctl: Program) -> None:
+        done = ticketctl.with_env(EDITOR="false").on_terminal("create", stdin=os.devnull)
         assert (done.status, "the subject is missing" in done.out) == (2, True)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
-def test_a_closed_stream_is_no_bug(ticketctl: Program, closed: str) -> None:
+def test_a_closed_stream_is_not_reported_as_a_bug(ticketctl: Program, closed: str) -> None:
     done = ticketctl.in_shell(f"create Fire --body-file - {closed}", stdin=b"x")
     assert "bug" not in done.err
     assert "Traceback" not in done.err

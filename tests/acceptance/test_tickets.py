@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.program import Done, Forks, Program
+from tests.program import ForkServer, Program, ProgramResult
 from tests.unit.cli.test_output import HOSTILE
 
 CHARGED = "I was charged twice for my subscription"
@@ -26,7 +26,7 @@ def home() -> Iterator[Path]:
         yield Path(folder, "home")
 
 
-def test_a_run_that_is_forked_is_as_one_that_is_started(ticketctl: Program) -> None:
+def test_a_forked_run_behaves_like_a_new_process(ticketctl: Program) -> None:
     for arguments, stdin in (
         (("create", "Fire", "--idempotency-key", "k", "--body-file", "-"), "Hölle\n".encode()),
         (("list",), b""),
@@ -37,28 +37,28 @@ def test_a_run_that_is_forked_is_as_one_that_is_started(ticketctl: Program) -> N
         (("process", "-"), b"{}"),
     ):
         forked = ticketctl(*arguments, stdin=stdin)
-        started = ticketctl.started(*arguments, stdin=stdin)
+        started = ticketctl.run_in_new_process(*arguments, stdin=stdin)
         assert started._replace(err=started.err.replace("python -m ticketctl", "ticketctl")) == forked
 
 
-def test_from_new_to_processed_on_the_embedded_server(
-    environment: dict[str, str], home: Path, tmp_path: Path, imported: Forks
+def test_a_ticket_is_processed_on_the_embedded_server(
+    environment: dict[str, str], home: Path, tmp_path: Path, imported: ForkServer
 ) -> None:
     """The whole way with real processes: what `event` prints is what `process` takes."""
     ticketctl = Program(environment | {"TICKETCTL_HOME": str(home)}, tmp_path, imported)
-    assert ticketctl.started("create", CHARGED) == Done(0, "1\n")
-    event = ticketctl.started("event", "--status", "new")
+    assert ticketctl.run_in_new_process("create", CHARGED) == ProgramResult(0, "1\n")
+    event = ticketctl.run_in_new_process("event", "--status", "new")
     (tmp_path / "event.json").write_text(event.out)
-    processed = ticketctl.started("process", "event.json")
+    processed = ticketctl.run_in_new_process("process", "event.json")
     assert processed.status == 0
-    shown = ticketctl.started("show", "1", "--json").json
+    shown = ticketctl.run_in_new_process("show", "1", "--json").json
     assert shown["status"] == "processed"
     assert [step["step"] for step in shown["steps"]] == STEPS
     assert list(home.glob("postgres/postmaster.pid")) == []
 
 
 class TestProcess:
-    def test_show_tells_every_step(self, ticketctl: Program) -> None:
+    def test_show_lists_every_step(self, ticketctl: Program) -> None:
         number = ticketctl("create", CHARGED, "--requester", "ada@example.com").out.strip()
         done = ticketctl("process", "-", stdin=ticketctl("event", number).out)
         [fields] = [line.split("\t") for line in done.out.splitlines()]
@@ -73,9 +73,7 @@ class TestProcess:
         [attempt] = [line for line in lines if line[0] == "try"]
         assert (attempt[1], attempt[3]) == ("1", "processed")
 
-    def test_the_same_event_again_does_nothing_twice(
-        self, ticketctl: Program, rows: Callable[[], str]
-    ) -> None:
+    def test_replaying_an_event_changes_nothing(self, ticketctl: Program, rows: Callable[[], str]) -> None:
         event = ticketctl("event", ticketctl("create", CHARGED).out.strip()).out
         ticketctl("process", "-", stdin=event)
         before = rows()
@@ -106,7 +104,7 @@ class TestProcess:
         assert bad["error_type"] == "RecordError"
 
     @pytest.mark.parametrize("chosen", ["options", "environment"])
-    def test_a_pair_that_cannot_be_safe_is_warned_of_and_fails(
+    def test_an_unsafe_pair_is_warned_of_and_fails(
         self, ticketctl: Program, ask: Callable[[str], str], chosen: str
     ) -> None:
         for subject in (CHARGED, "The app crashes"):
@@ -116,7 +114,7 @@ class TestProcess:
             options = ("--pool", "queue", "--loop", "run-per-record")
             done = ticketctl("process", "-", "--json", *options, stdin=event)
         else:
-            unsafe = ticketctl.having(TICKETCTL_POOL="queue", TICKETCTL_LOOP="run-per-record")
+            unsafe = ticketctl.with_env(TICKETCTL_POOL="queue", TICKETCTL_LOOP="run-per-record")
             done = unsafe("process", "-", "--json", stdin=event)
         assert done.status == 8
         assert done.err.startswith("warning: the pool queue keeps connections")
@@ -126,7 +124,7 @@ class TestProcess:
         assert "attached to a different loop" in records[1]["error"]
         assert "fix: set TICKETCTL_POOL=null" in ask("select error from tickets where error is not null")
 
-    def test_what_another_program_has_is_left_to_it(
+    def test_a_ticket_leased_elsewhere_is_left_alone(
         self, ticketctl: Program, ask: Callable[[str], str]
     ) -> None:
         event = ticketctl("event", ticketctl("create", CHARGED).out.strip()).out
@@ -140,7 +138,7 @@ class TestProcess:
 
 
 class TestEvent:
-    def test_it_is_as_aws_sends_it(self, ticketctl: Program) -> None:
+    def test_an_event_looks_like_one_from_aws(self, ticketctl: Program) -> None:
         number = ticketctl("create", "Fire").out.strip()
         [record] = ticketctl("event", number).json["Records"]
         assert json.loads(record["body"]) == {"ticket_id": int(number)}
@@ -152,12 +150,12 @@ class TestEvent:
             "ApproximateFirstReceiveTimestamp",
         }
 
-    def test_the_oldest_of_a_status_first_and_no_more_than_wanted(self, ticketctl: Program) -> None:
+    def test_an_event_by_status_holds_the_oldest_tickets(self, ticketctl: Program) -> None:
         numbers = [int(ticketctl("create", subject).out) for subject in ("one", "two", "three")]
         event = ticketctl("event", "--status", "new", "--limit", "2").json
         assert [json.loads(record["body"])["ticket_id"] for record in event["Records"]] == numbers[:2]
 
-    def test_in_the_order_that_was_asked_for(self, ticketctl: Program) -> None:
+    def test_an_event_keeps_the_order_of_the_ids(self, ticketctl: Program) -> None:
         numbers = [int(ticketctl("create", subject).out) for subject in ("one", "two")]
         event = ticketctl("event", str(numbers[1]), str(numbers[0]), str(numbers[1])).json
         assert [json.loads(record["body"])["ticket_id"] for record in event["Records"]] == [
@@ -173,7 +171,7 @@ class TestList:
     def tickets(self, ticketctl: Program) -> list[int]:
         return [int(ticketctl("create", f"ticket {n}", "--requester", "a@b.c").out) for n in range(3)]
 
-    def test_piped_it_is_a_line_a_ticket_without_a_header(
+    def test_piped_list_is_one_line_per_ticket_without_a_header(
         self, ticketctl: Program, tickets: list[int]
     ) -> None:
         lines = [line.split("\t") for line in ticketctl("list").out.splitlines()]
@@ -183,7 +181,7 @@ class TestList:
         assert (fields[1], fields[6], fields[8]) == ("new", "a@b.c", "ticket 2")
         assert fields[7].endswith("+00:00")
 
-    def test_json_and_its_cursor(self, ticketctl: Program, tickets: list[int]) -> None:
+    def test_json_pages_follow_each_other_by_cursor(self, ticketctl: Program, tickets: list[int]) -> None:
         first = ticketctl("list", "--limit", "2", "--json").json
         assert set(first) == {"tickets", "next_cursor", "total"}
         assert first["total"] == 3
@@ -192,15 +190,15 @@ class TestList:
         assert [ticket["id"] for ticket in first["tickets"] + second["tickets"]] == tickets[::-1]
 
     @pytest.mark.usefixtures("tickets")
-    def test_filters(self, ticketctl: Program) -> None:
+    def test_list_filters(self, ticketctl: Program) -> None:
         assert len(ticketctl("list", "--search", "ticket 1").out.splitlines()) == 1
         assert len(ticketctl("list", "--since", "1h", "--status", "new").out.splitlines()) == 3
-        assert ticketctl("list", "--since", "2999-01-01") == Done(0, "")
-        assert ticketctl("list", "--category", "none") == Done(0, "")
+        assert ticketctl("list", "--since", "2999-01-01") == ProgramResult(0, "")
+        assert ticketctl("list", "--category", "none") == ProgramResult(0, "")
 
 
 class TestCreate:
-    def test_json_is_the_ticket(self, ticketctl: Program) -> None:
+    def test_json_of_create_is_the_ticket(self, ticketctl: Program) -> None:
         made = ticketctl("create", "Fire", "--body", "Help", "--json").json
         assert (made["subject"], made["body"], made["status"]) == ("Fire", "Help", "new")
         assert made["created_at"].endswith(("Z", "+00:00"))
@@ -208,16 +206,16 @@ class TestCreate:
         assert {name: shown[name] for name in made} == made
         assert (shown["steps"], shown["attempts"]) == ([], [])
 
-    def test_the_body_from_stdin_or_a_file_is_kept_as_it_is(self, ticketctl: Program) -> None:
+    def test_the_body_from_stdin_or_a_file_is_kept_unchanged(self, ticketctl: Program) -> None:
         body = HOSTILE.replace("\0", "") + "\n\n  end\n"
         (ticketctl.folder / "body.txt").write_bytes(body.encode())
         for source in ("-", "body.txt"):
             made = ticketctl("create", "x", "--body-file", source, "--json", stdin=body).json
             assert made["body"] == body
 
-    def test_closing(self, ticketctl: Program) -> None:
+    def test_a_closed_ticket_stays_closed(self, ticketctl: Program) -> None:
         number = ticketctl("create", "Fire").out.strip()
-        assert ticketctl("close", number) == Done(0, f"{number}\n")
+        assert ticketctl("close", number) == ProgramResult(0, f"{number}\n")
         assert ticketctl("close", number, "--json").json["status"] == "closed"
         event = ticketctl("event", number).out
         assert ticketctl("process", "-", stdin=event).status == 0
@@ -225,7 +223,9 @@ class TestCreate:
 
 
 def test_version(ticketctl: Program) -> None:
-    assert ticketctl.started("--version") == Done(0, f"ticketctl {version('ticketctl')}\n")
+    assert ticketctl.run_in_new_process("--version") == ProgramResult(
+        0, f"ticketctl {version('ticketctl')}\n"
+    )
 
 
 def test_help(ticketctl: Program) -> None:
@@ -235,7 +235,7 @@ def test_help(ticketctl: Program) -> None:
         assert "Usage: ticketctl" in done.out
 
 
-def test_interrupted(ticketctl: Program) -> None:
+def test_sigint_while_reading_stdin_ends_the_program(ticketctl: Program) -> None:
     with ticketctl.popen(
         "create",
         "x",
@@ -256,7 +256,7 @@ def test_interrupted(ticketctl: Program) -> None:
 def test_two_upgrades_at_once_take_turns(
     ticketctl: Program, empty_database_url: str, sql: Callable[..., str]
 ) -> None:
-    empty = ticketctl.having(TICKETCTL_DATABASE_URL=empty_database_url)
+    empty = ticketctl.with_env(TICKETCTL_DATABASE_URL=empty_database_url)
     both = [empty.popen("db", "upgrade", stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     ended = [(process.communicate(), process.returncode) for process in both]
     revision = sql("select version_num from alembic_version", empty_database_url)
@@ -264,7 +264,9 @@ def test_two_upgrades_at_once_take_turns(
 
 
 class TestPipe:
-    def test_a_reader_that_leaves_is_no_error(self, ticketctl: Program, ask: Callable[[str], str]) -> None:
+    def test_a_reader_that_leaves_is_not_an_error(
+        self, ticketctl: Program, ask: Callable[[str], str]
+    ) -> None:
         ask("insert into tickets (subject) select repeat('x', 500) from generate_series(1, 1000)")
         with ticketctl.popen(
             "list", "--limit", "1000", stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -276,7 +278,7 @@ class TestPipe:
             assert process.stderr.read() == b""
         assert process.returncode == 141
 
-    def test_head(self, ticketctl: Program, ask: Callable[[str], str]) -> None:
+    def test_head_gets_one_line(self, ticketctl: Program, ask: Callable[[str], str]) -> None:
         ask("insert into tickets (subject) select repeat('x', 500) from generate_series(1, 1000)")
         done = ticketctl.in_shell("list --limit 1000 | head -1")
         assert done.out.count("\n") == 1

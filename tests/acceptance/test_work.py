@@ -28,10 +28,10 @@ def wait_until(ask: Ask, condition: str) -> None:
         time.sleep(0.05)
 
 
-def test_draining_processes_what_was_created_and_tells_each_message(ticketctl: Program, ask: Ask) -> None:
+def test_drain_processes_all_tickets_and_prints_each_message(ticketctl: Program, ask: Ask) -> None:
     for subject in ("Charged twice", "Where is my order?"):
         assert ticketctl("create", subject).status == 0
-    done = ticketctl.started("work", "--drain")
+    done = ticketctl.run_in_new_process("work", "--drain")
     assert done.status == 0, done.err
     lines = [line.split("\t") for line in done.out.splitlines()]
     assert [(outcome, delivery) for outcome, _, _, delivery, _ in lines] == [("done", "1")] * 2
@@ -39,33 +39,31 @@ def test_draining_processes_what_was_created_and_tells_each_message(ticketctl: P
     assert ask("select count(*) from messages") == "0"
 
 
-def test_json_is_a_line_per_message(ticketctl: Program) -> None:
+def test_json_of_work_is_one_line_per_message(ticketctl: Program) -> None:
     ticketctl("create", "Charged twice")
-    done = ticketctl.started("work", "--drain", "--json")
+    done = ticketctl.run_in_new_process("work", "--drain", "--json")
     (line,) = done.out.splitlines()
     told = json.loads(line)
     assert (told["outcome"], told["receive_count"], told["error"]) == ("done", 1, None)
 
 
-def test_a_reader_that_leaves_ends_work_without_a_word(ticketctl: Program, ask: Ask) -> None:
+def test_a_reader_that_leaves_ends_work_quietly(ticketctl: Program, ask: Ask) -> None:
     ask(FILL.format(number=30))
     done = ticketctl.in_shell("work --drain --batch-size 1 2>errors | head -1; cat errors >&2")
     assert len(done.out.splitlines()) == 1
     assert "error" not in [line.partition(":")[0] for line in done.err.splitlines()]
 
 
-def test_on_a_terminal_one_line_tells_how_far_it_is(ticketctl: Program) -> None:
+def test_a_terminal_shows_progress_on_one_line(ticketctl: Program) -> None:
     ticketctl("create", "Charged twice")
     done = ticketctl.on_terminal("work", "--drain")
     assert done.status == 0
     assert "1 done, 0 returned, 0 given up, 0 in flight" in done.out
 
 
-def test_a_message_that_is_not_ours_dies_and_is_told_of_and_can_be_purged(
-    ticketctl: Program, ask: Ask
-) -> None:
+def test_a_foreign_message_becomes_a_dead_letter_and_can_be_purged(ticketctl: Program, ask: Ask) -> None:
     ask("insert into messages (ticket_id, body) values (77, 'nonsense')")
-    done = ticketctl.started("work", "--drain", "--max-receive-count", "2")
+    done = ticketctl.run_in_new_process("work", "--drain", "--max-receive-count", "2")
     assert done.status == 8
     assert [line.split("\t")[0] for line in done.out.splitlines()] == ["returned", "dead"]
     assert "error: 1 of 1 messages were given up" in done.err
@@ -78,10 +76,10 @@ def test_a_message_that_is_not_ours_dies_and_is_told_of_and_can_be_purged(
     assert ticketctl("dlq", "list").out == ""
 
 
-def test_a_failed_ticket_comes_back_by_redrive_and_by_retry(ticketctl: Program, ask: Ask) -> None:
+def test_failed_tickets_are_queued_again_by_redrive_and_retry(ticketctl: Program, ask: Ask) -> None:
     ids = [ticketctl("create", f"Order {n} did not arrive").out.strip() for n in range(3)]
     ask("update messages set receive_count = 5; update tickets set attempt = 5, error = 'no luck'")
-    ticketctl.started("work", "--drain")
+    ticketctl.run_in_new_process("work", "--drain")
     assert ask("select distinct status from tickets") == "failed"
     letters = ticketctl("dlq", "list", "--json").json["dead_letters"]
     assert [letter["reason"] for letter in letters] == ["no luck"] * 3
@@ -90,11 +88,11 @@ def test_a_failed_ticket_comes_back_by_redrive_and_by_retry(ticketctl: Program, 
     assert ticketctl("retry", ids[1]).out == f"{ids[1]}\n"
     assert ticketctl("retry", "--failed").out == f"{ids[2]}\n"
     assert ticketctl("dlq", "list").out == ""
-    assert ticketctl.started("work", "--drain").status == 0
+    assert ticketctl.run_in_new_process("work", "--drain").status == 0
     assert ask("select count(*) from tickets where status in ('processed', 'needs_review')") == "3"
 
 
-def test_a_new_ticket_that_nobody_takes_says_so(ticketctl: Program) -> None:
+def test_list_stuck_explains_a_ticket_without_a_worker(ticketctl: Program) -> None:
     made = ticketctl("create", "Anybody there?").out.strip()
     assert ticketctl("list", "--stuck").out == ""
     (line,) = ticketctl("list", "--stuck", "--older-than", "0s").out.splitlines()
@@ -107,7 +105,7 @@ def test_a_new_ticket_that_nobody_takes_says_so(ticketctl: Program) -> None:
 
 def test_stats_count_tickets_and_steps(ticketctl: Program) -> None:
     ticketctl("create", "Charged twice")
-    ticketctl.started("work", "--drain")
+    ticketctl.run_in_new_process("work", "--drain")
     ticketctl("create", "Charged thrice")
     stats = ticketctl("stats", "--json").json
     assert stats["tickets"]["new"] == 1
@@ -133,7 +131,7 @@ def test_stats_count_tickets_and_steps(ticketctl: Program) -> None:
         (["work", "--visibility-timeout", "0"], 4, "the setting visibility_timeout"),
     ],
 )
-def test_bad_input_is_one_clear_line(
+def test_bad_input_gets_one_error_line_and_a_hint(
     ticketctl: Program, arguments: list[str], status: int, message: str
 ) -> None:
     done = ticketctl(*arguments)
@@ -146,10 +144,10 @@ def test_bad_input_is_one_clear_line(
     ("url", "status"),
     [("nonsense", 4), ("http://127.0.0.1:9/123456789012/tickets", 6)],
 )
-def test_a_queue_that_cannot_be_used_ends_work_and_delays_create(
+def test_an_unusable_queue_ends_work_and_delays_create(
     ticketctl: Program, ask: Ask, url: str, status: int
 ) -> None:
-    elsewhere = ticketctl.having(
+    elsewhere = ticketctl.with_env(
         TICKETCTL_QUEUE_URL=url,
         AWS_ACCESS_KEY_ID="testing",
         AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106 - for a server that is not there
@@ -167,7 +165,7 @@ def test_a_queue_that_cannot_be_used_ends_work_and_delays_create(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_finishes_what_is_in_flight(
+def test_the_first_signal_lets_messages_in_flight_finish(
     ticketctl: Program, ask: Ask, number: signal.Signals
 ) -> None:
     ask(FILL.format(number=300))
@@ -183,9 +181,9 @@ def test_the_first_signal_finishes_what_is_in_flight(
     assert ask("select count(*) from messages") == str(300 - processed)
 
 
-def test_the_second_signal_stops_and_the_next_worker_does_the_rest(ticketctl: Program, ask: Ask) -> None:
+def test_the_second_signal_stops_at_once_and_the_next_worker_continues(ticketctl: Program, ask: Ask) -> None:
     ask(FILL.format(number=300))
-    hurried = ticketctl.having(TICKETCTL_FUNCTION_TIMEOUT="5", TICKETCTL_VISIBILITY_TIMEOUT="6")
+    hurried = ticketctl.with_env(TICKETCTL_FUNCTION_TIMEOUT="5", TICKETCTL_VISIBILITY_TIMEOUT="6")
     with hurried.popen("work", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as work:
         wait_until(ask, "exists(select from tickets where processed_at is not null)")
         os.kill(work.pid, signal.SIGSTOP)
@@ -195,6 +193,6 @@ def test_the_second_signal_stops_and_the_next_worker_does_the_rest(ticketctl: Pr
             work.send_signal(signal.SIGINT)
         work.communicate(timeout=60)
     assert work.returncode == 130
-    assert hurried.started("work", "--drain").status == 0
+    assert hurried.run_in_new_process("work", "--drain").status == 0
     assert ask("select count(*) from tickets where processed_at is not null") == "300"
     assert ask("select count(*) from messages") == "0"

@@ -38,14 +38,14 @@ def test_every_error_has_its_exit_status() -> None:
     assert {name: kind.exit_status for name, kind in tree.items()} == STATUSES
 
 
-def test_the_drawing_shows_the_tree_as_it_is() -> None:
+def test_the_docstring_draws_the_error_tree() -> None:
     assert errors.__doc__ is not None
     drawn = re.findall(r"(\w+Error)\s+(\d)", errors.__doc__)
     assert {name: int(status) for name, status in drawn} == STATUSES
 
 
 @pytest.mark.parametrize("kind", tree.values(), ids=tree)
-def test_an_error_is_told_in_a_line_with_its_hint(
+def test_an_error_is_one_line_and_its_hint(
     kind: type[TicketctlError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = error_reporting.report(kind("what\nhappened", hint="what to do"), debug=False)
@@ -55,7 +55,7 @@ def test_an_error_is_told_in_a_line_with_its_hint(
     assert told.out == ""
 
 
-def test_a_bug_is_told_without_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_is_reported_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert error_reporting.report(ZeroDivisionError("division by zero"), debug=False) == 1
     told = capsys.readouterr().err
     assert told.splitlines()[0] == "error: this is a bug in ticketctl: ZeroDivisionError: division by zero"
@@ -63,7 +63,7 @@ def test_a_bug_is_told_without_its_traceback(capsys: pytest.CaptureFixture[str])
     assert "Traceback" not in told
 
 
-def test_who_asks_for_it_sees_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_prints_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         json.loads("{")
     except ValueError as error:
@@ -73,12 +73,12 @@ def test_who_asks_for_it_sees_the_traceback(capsys: pytest.CaptureFixture[str]) 
     assert told.splitlines()[-2].startswith("error: ")
 
 
-def test_a_wrong_call_points_at_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_usage_error_points_at_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert error_reporting.report(typer.BadParameter("There is no such thing."), debug=False) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "hint: ticketctl --help shows how to call it"
 
 
-def test_what_an_error_quotes_does_not_reach_the_terminal_raw(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     error_reporting.report(InvalidInputError("there is no \x1b[31m\u202e", hint="\x9b"), debug=False)
     assert capsys.readouterr().err == "error: there is no \\x1b[31m\\u202e\nhint: \\x9b\n"
 
@@ -103,7 +103,7 @@ def test_what_an_error_quotes_does_not_reach_the_terminal_raw(capsys: pytest.Cap
         (NoResultFound("no row"), DatabaseError, "refused"),
     ],
 )
-def test_what_a_failure_of_the_database_means(error: Exception, kind: type[DatabaseError], text: str) -> None:
+def test_driver_errors_become_database_errors(error: Exception, kind: type[DatabaseError], text: str) -> None:
     told = to_database_error(error, ADDRESS)
     assert type(told) is kind
     assert text in str(told)
@@ -112,12 +112,12 @@ def test_what_a_failure_of_the_database_means(error: Exception, kind: type[Datab
     assert told.hint
 
 
-def test_what_the_driver_raised_is_told_and_not_its_wrapping() -> None:
+def test_the_drivers_cause_decides_the_error() -> None:
     driver = RuntimeError("wrapped")
     driver.__cause__ = asyncpg.UndefinedTableError('relation "tickets" does not exist')
     assert isinstance(to_database_error(DBAPIError("select 1", None, driver), ADDRESS), StaleSchemaError)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), InvalidInputError("x"), KeyError("x")])
-def test_what_is_none_of_the_databases_stays_what_it_is(error: Exception) -> None:
+def test_other_errors_are_not_database_errors(error: Exception) -> None:
     assert to_database_error(error, ADDRESS) is None

@@ -25,7 +25,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values)
-def test_json_is_one_line_that_reads_back(printed: Callable[[], str], value: Any) -> None:
+def test_piped_json_is_one_line_that_reads_back(printed: Callable[[], str], value: Any) -> None:
     output.print_json(value)
     text = printed()
     assert text.count("\n") == 1
@@ -33,7 +33,7 @@ def test_json_is_one_line_that_reads_back(printed: Callable[[], str], value: Any
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
-def test_json_has_nothing_that_a_terminal_acts_upon(
+def test_json_escapes_control_characters(
     *, terminal: bool, printed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output, "on_terminal", lambda: terminal)
@@ -44,7 +44,7 @@ def test_json_has_nothing_that_a_terminal_acts_upon(
     assert "é😀" in text
 
 
-def test_rows_are_one_line_each_whatever_is_in_them(printed: Callable[[], str]) -> None:
+def test_a_row_is_one_line(printed: Callable[[], str]) -> None:
     output.print_rows([["a\tb", "c\nd", None, 7], [HOSTILE]])
     first, second = printed().split("\n")[:-1]
     assert first.split("\t") == [r"a\tb", r"c\nd", "", "7"]
@@ -60,6 +60,6 @@ def test_a_table_shows_markup_and_controls_as_text(printed: Callable[[], str]) -
     assert "\x1b" not in text
 
 
-def test_what_is_said_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_message("two\nlines \x1b")
     assert capsys.readouterr() == ("", "two\nlines \\x1b\n")

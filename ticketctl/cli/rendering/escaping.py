@@ -26,7 +26,7 @@ def escape_json_controls(text: str) -> str:
 
 
 def _escape_json(character: str) -> str:
-    units = character.encode("utf-16-be")
+    units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
 
 
