@@ -78,7 +78,7 @@ class Connections:
         """Lend a connection; `unpooled` opens a fresh one that no pool has touched.
 
         Raises TimeoutError where waiting for the pool and the statement together take longer than the timeout. Waiting
-        for the semaphore is not counted: those who hold it are bounded themselves.
+        for the semaphore is not counted: its holders are bounded themselves.
         """
         self._waiting += 1
         try:
@@ -110,7 +110,7 @@ class Connections:
     async def close(self) -> None:
         """Close connections that were kept for a caller which never came, or gave up waiting."""
         while self._free:
-            # the statements have succeeded: a server that does not answer the goodbye must not fail them
+            # the statements have succeeded: a server that does not answer the close must not fail them
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._free.pop().close()

@@ -1,6 +1,6 @@
 """Group commit: the results of runs that end at about the same time are written in one statement.
 
-Each caller awaits its own result. Whoever holds the lock writes everything that is pending, so that the results which
+Each caller awaits its own result. The caller that holds the lock writes everything that is pending, so that the results which
 arrive during one write share the next. A batch of ten tickets costs two or three round trips instead of ten.
 """
 

@@ -69,7 +69,7 @@ async def environment(settings: Settings) -> AsyncIterator[Connections]:
         yield connections
 
 
-async def who(connections: Connections, *, unpooled: bool = False) -> str:
+async def current_user(connections: Connections, *, unpooled: bool = False) -> str:
     async with connections.acquire(unpooled=unpooled) as connection:
         return await connection.scalar(text("select current_user"))
 
@@ -92,23 +92,23 @@ class TestSecrets:
         self, secured: Secured, store: Store, role: str
     ) -> None:
         async with environment(settings(secured, store(rds_form(role, FIRST)))) as connections:
-            assert await who(connections) == role
-            assert await who(connections, unpooled=True) == role
+            assert await current_user(connections) == role
+            assert await current_user(connections, unpooled=True) == role
 
     async def test_a_plain_text_secret_is_the_password_of_the_urls_user(
         self, secured: Secured, store: Store, role: str
     ) -> None:
         async with environment(settings(secured, store(FIRST), user=role)) as connections:
-            assert await who(connections) == role
+            assert await current_user(connections) == role
 
     async def test_the_secret_is_fetched_once(
         self, secured: Secured, secrets, store: Store, role: str
     ) -> None:
         arn = store(rds_form(role, FIRST))
         async with environment(settings(secured, arn)) as connections:
-            await who(connections)
+            await current_user(connections)
             secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
-            assert await who(connections) == role
+            assert await current_user(connections) == role
 
     @pytest.mark.parametrize("query", ["sslmode=prefer", None], ids=["prefer", "verify-full"])
     async def test_the_next_connection_after_a_rotation_works(
@@ -117,27 +117,27 @@ class TestSecrets:
         arn = store(rds_form(role, FIRST))
         url = secured.url(query or secured.verified, user="nobody")
         async with environment(Settings(database_url=url, database_secret_arn=arn)) as connections:
-            await who(connections)
+            await current_user(connections)
             secured.sql(f"alter role {role} password '{SECOND}'")
             secrets.put_secret_value(SecretId=arn, SecretString=rds_form(role, SECOND))
-            assert await who(connections) == role
+            assert await current_user(connections) == role
 
     def test_a_refused_password_is_never_shown(
         self, secured: Secured, store: Store, role: str, tmp_path: Path
     ) -> None:
         chosen = settings(secured, store(rds_form(role, SECOND)))
-        told = program(tmp_path, chosen.database_url, chosen.database_secret_arn, "--debug", "list")
-        assert told.returncode == 5
-        assert "refused: password authentication failed" in told.stderr
-        assert "hint: are the user and the password right?" in told.stderr
-        assert "Traceback" in told.stderr
-        assert SECOND not in told.stderr + told.stdout
+        completed = program(tmp_path, chosen.database_url, chosen.database_secret_arn, "--debug", "list")
+        assert completed.returncode == 5
+        assert "refused: password authentication failed" in completed.stderr
+        assert "hint: are the user and the password right?" in completed.stderr
+        assert "Traceback" in completed.stderr
+        assert SECOND not in completed.stderr + completed.stdout
 
     def test_psql_uses_the_secret(self, secured: Secured, store: Store, role: str, tmp_path: Path) -> None:
         url = f"postgresql://localhost:{secured.port}/postgres?{secured.verified}"
         arn = store(rds_form(role, FIRST))
-        told = program(tmp_path, url, arn, "db", "shell", "-Atc", "select current_user")
-        assert (told.stdout, told.stderr) == (f"{role}\n", "")
+        completed = program(tmp_path, url, arn, "db", "shell", "-Atc", "select current_user")
+        assert (completed.stdout, completed.stderr) == (f"{role}\n", "")
 
     def test_an_unknown_secret_is_a_database_error(self, secured: Secured, secrets) -> None:  # noqa: ARG002 - where to ask
         arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none-AbCdEf"

@@ -104,8 +104,8 @@ def test_other_pools_fail_on_statements_of_other_backends(
     outcomes: Counter[str] = Counter()
     for _ in range(ROUNDS):
         outcomes += calls(url=pooled_url, pool=pool, autocommit=autocommit)
-        told = [outcome for outcome in outcomes if outcome.startswith('prepared statement "__asyncpg_')]
-        if any(text in outcome.partition("\n")[0] for outcome in told):
+        errors = [outcome for outcome in outcomes if outcome.startswith('prepared statement "__asyncpg_')]
+        if any(text in outcome.partition("\n")[0] for outcome in errors):
             return
     pytest.fail(f"no call failed because a statement {text}: {outcomes}")
 

@@ -131,7 +131,7 @@ def logged(
     def since() -> list[tuple[str, str]]:
         with log.open() as lines:
             lines.seek(start)
-            return [(found[1], found[2]) for found in LOGGED.finditer(lines.read())]
+            return [(match[1], match[2]) for match in LOGGED.finditer(lines.read())]
 
     return since
 
@@ -152,11 +152,11 @@ async def test_no_statement_uses_session_state(
     empty_database_url: str, logged: Callable[[], list[tuple[str, str]]]
 ) -> None:
     await every_statement(database(empty_database_url))
-    told = logged()
-    seen = {shape(statement) for _, statement in told}
+    executed = logged()
+    seen = {shape(statement) for _, statement in executed}
     assert [f"{module.__name__}.{name}" for module, name, sql in ours() if shape(sql) not in seen] == []
-    assert {name for name, _ in told} <= {None, "<unnamed>"}
-    assert [statement for _, statement in told if SESSION.search(statement)] == []
+    assert {name for name, _ in executed} <= {None, "<unnamed>"}
+    assert [statement for _, statement in executed if SESSION.search(statement)] == []
 
 
 @pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")

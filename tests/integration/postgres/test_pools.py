@@ -191,8 +191,8 @@ class TestWhatAPersonSees:
 
     @pytest.mark.usefixtures("answer")
     def test_each_failure_is_written_on_its_ticket(self, ask: Ask) -> None:
-        told = ask("select status, coalesce(error, '-') from tickets order by id").splitlines()
-        statuses, errors = zip(*(line.split("|") for line in told), strict=True)
+        rows = ask("select status, coalesce(error, '-') from tickets order by id").splitlines()
+        statuses, errors = zip(*(line.split("|") for line in rows), strict=True)
         assert statuses == ("processed", *["new"] * 5)
         assert errors[0] == "-"
         for error in errors[1:]:
@@ -203,7 +203,7 @@ class TestWhatAPersonSees:
 
     @pytest.mark.usefixtures("answer")
     def test_each_attempt_is_recorded(self, ask: Ask) -> None:
-        tries = ask(
+        attempts = ask(
             "select attempt, outcome, ended_at is not null from attempts order by ticket_id"
         ).splitlines()
-        assert tries == ["1|processed|t", *["1|failed|t"] * 5]
+        assert attempts == ["1|processed|t", *["1|failed|t"] * 5]

@@ -317,7 +317,7 @@ class TestLostLease:
         assert await store.get_details(7) is None
 
 
-class TestGiveBack:
+class TestRelease:
     @staticmethod
     def _free(ticket: Ticket) -> bool:
         return (ticket.lease_token, ticket.lease_until) == (None, None)
@@ -330,10 +330,10 @@ class TestGiveBack:
         token = uuid4()
         await claim(store, token, ticket_id)
         await release(store, token, ticket_id, error="it broke", final=final)
-        told = await details(store, ticket_id)
-        assert (told.ticket.status, told.ticket.error) == (status, "it broke")
-        assert self._free(told.ticket)
-        [attempt] = told.attempts
+        released = await details(store, ticket_id)
+        assert (released.ticket.status, released.ticket.error) == (status, "it broke")
+        assert self._free(released.ticket)
+        [attempt] = released.attempts
         assert (attempt.attempt, attempt.outcome, attempt.error) == (1, "failed", "it broke")
         assert attempt.ended_at is not None
 
@@ -342,13 +342,13 @@ class TestGiveBack:
     ) -> None:
         [ticket_id] = await make(store)
         await release(store, uuid4(), ticket_id, error="no connection")
-        told = await details(store, ticket_id)
-        assert (told.ticket.status, told.ticket.error, told.ticket.attempt) == (
+        released = await details(store, ticket_id)
+        assert (released.ticket.status, released.ticket.error, released.ticket.attempt) == (
             TicketStatus.NEW,
             "no connection",
             1,
         )
-        [attempt] = told.attempts
+        [attempt] = released.attempts
         assert (attempt.message_id, attempt.receive_count, attempt.environment_id) == ("m-back", 4, "e-1")
         assert attempt.outcome == "failed"
 
@@ -362,8 +362,8 @@ class TestGiveBack:
             RecordFailure(message=message(2**62), error="three", final=True),
         ]
         await store.release(failures, token=token, environment_id="e-1")
-        told = [(await details(store, ticket_id)).ticket for ticket_id in (first, second)]
-        assert [(t.error, t.status) for t in told] == [
+        released = [(await details(store, ticket_id)).ticket for ticket_id in (first, second)]
+        assert [(t.error, t.status) for t in released] == [
             ("one", TicketStatus.NEW),
             ("two", TicketStatus.FAILED),
         ]

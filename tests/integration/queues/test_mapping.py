@@ -92,10 +92,10 @@ def seen(tmp_path: Path) -> Path:
 async def drain(
     queue: QueueInMemory, handler: str, seen: Path, settings: Settings = SETTINGS
 ) -> list[MappingEvent]:
-    happenings: list[MappingEvent] = []
+    events: list[MappingEvent] = []
     function = local_function(handler, seen)
-    await EventSourceMapping(queue, function, settings, happenings.append, drain=True).run()
-    return happenings
+    await EventSourceMapping(queue, function, settings, events.append, drain=True).run()
+    return events
 
 
 def calls_in(seen: Path) -> list[list[str]]:
@@ -103,8 +103,8 @@ def calls_in(seen: Path) -> list[list[str]]:
     return [line.split() for line in seen.read_text("utf-8").splitlines()]
 
 
-def invocations(happenings: list[MappingEvent]) -> list[BatchSettled]:
-    return [happening for happening in happenings if isinstance(happening, BatchSettled)]
+def invocations(events: list[MappingEvent]) -> list[BatchSettled]:
+    return [event for event in events if isinstance(event, BatchSettled)]
 
 
 async def test_one_environment_stays_warm_for_all_batches(seen: Path) -> None:
@@ -141,24 +141,24 @@ async def test_returned_messages_are_released_and_the_others_deleted(seen: Path)
 )
 async def test_a_failed_invocation_releases_the_whole_batch(seen: Path, handler: str, reason: str) -> None:
     queue = QueueInMemory(3)
-    happenings = await drain(queue, handler, seen, replace(SETTINGS, function_timeout=0.5))
+    events = await drain(queue, handler, seen, replace(SETTINGS, function_timeout=0.5))
     assert queue.deleted == []
     assert sorted(queue.returned) == ["0", "0", "1", "1", "2", "2"]
-    assert all(reason in (invoked.error or "") for invoked in invocations(happenings))
+    assert all(reason in (invoked.error or "") for invoked in invocations(events))
 
 
 async def test_a_dead_environment_is_replaced(seen: Path) -> None:
-    happenings = await drain(QueueInMemory(3), "dies", seen)
-    started = [happening for happening in happenings if isinstance(happening, EnvironmentStarted)]
+    events = await drain(QueueInMemory(3), "dies", seen)
+    started = [event for event in events if isinstance(event, EnvironmentStarted)]
     assert [start.again for start in started][:2] == [False, True]
     assert len({start.pid for start in started}) == len(started)
 
 
 async def test_a_failing_queue_call_is_retried(seen: Path) -> None:
     queue = QueueInMemory(3, refusals=3)
-    happenings = await drain(queue, "works", seen)
+    events = await drain(queue, "works", seen)
     assert len(queue.deleted) == 3
-    assert sum(isinstance(happening, QueueRetry) for happening in happenings) == 3
+    assert sum(isinstance(event, QueueRetry) for event in events) == 3
 
 
 async def test_a_handler_that_cannot_be_imported_is_a_config_error(seen: Path) -> None:
@@ -170,11 +170,11 @@ async def test_stop_finishes_the_batch_and_receives_no_more(seen: Path) -> None:
     queue = QueueInMemory(30)
     function = local_function("works", seen)
 
-    def tell(happening: MappingEvent) -> None:
-        if isinstance(happening, BatchSettled):
+    def on_event(event: MappingEvent) -> None:
+        if isinstance(event, BatchSettled):
             mapping.stop()
 
-    mapping = EventSourceMapping(queue, function, SETTINGS, tell)
+    mapping = EventSourceMapping(queue, function, SETTINGS, on_event)
     await mapping.run()
     assert queue.deleted == ["0", "1", "2"]
     assert len(queue.messages) == 27
@@ -184,12 +184,12 @@ async def test_a_killed_idle_environment_is_replaced_before_the_next_batch(seen:
     queue, killed = QueueInMemory(6), list[int]()
     function = local_function("works", seen)
 
-    def tell(happening: MappingEvent) -> None:
-        if isinstance(happening, BatchSettled) and not killed:
+    def on_event(event: MappingEvent) -> None:
+        if isinstance(event, BatchSettled) and not killed:
             killed.append(int(calls_in(seen)[0][0]))
             os.kill(killed[0], signal.SIGKILL)
 
-    await EventSourceMapping(queue, function, SETTINGS, tell, drain=True).run()
+    await EventSourceMapping(queue, function, SETTINGS, on_event, drain=True).run()
     assert sorted(queue.deleted) == [str(n) for n in range(6)]
 
 
@@ -197,26 +197,30 @@ async def test_a_killed_idle_environment_is_replaced_before_the_next_batch(seen:
 async def test_the_cost_is_summed_up_while_it_is_known(
     seen: Path, messages: int, spent: float | None
 ) -> None:
-    told: list[float | None] = []
+    costs: list[float | None] = []
     queue = QueueInMemory(messages)
     mapping = EventSourceMapping(
         queue,
         local_function("works", seen, meter=f"{HANDLERS}:spent"),
         SETTINGS,
-        lambda _: told.append(mapping.spent),
+        lambda _: costs.append(mapping.spent),
         drain=True,
     )
     await mapping.run()
-    assert (told[0], mapping.spent) == (0, spent)
+    assert (costs[0], mapping.spent) == (0, spent)
 
 
 async def test_the_cost_survives_the_end_of_a_process(seen: Path) -> None:
-    def tell(happening: MappingEvent) -> None:
-        if isinstance(happening, BatchSettled) and happening.error is None:
+    def on_event(event: MappingEvent) -> None:
+        if isinstance(event, BatchSettled) and event.error is None:
             os.kill(int(calls_in(seen)[-1][0]), signal.SIGKILL)
 
     mapping = EventSourceMapping(
-        QueueInMemory(7), local_function("works", seen, meter=f"{HANDLERS}:spent"), SETTINGS, tell, drain=True
+        QueueInMemory(7),
+        local_function("works", seen, meter=f"{HANDLERS}:spent"),
+        SETTINGS,
+        on_event,
+        drain=True,
     )
     await mapping.run()
     calls = calls_in(seen)

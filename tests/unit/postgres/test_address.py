@@ -59,8 +59,8 @@ def test_another_scheme_is_refused(url: str) -> None:
 def test_no_error_shows_a_password(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Address.parse(url)
-    told = f"{raised.value} {raised.value.hint} {raised.value.__cause__}"
-    assert SECRET not in told
+    message = f"{raised.value} {raised.value.hint} {raised.value.__cause__}"
+    assert SECRET not in message
     assert raised.value.hint
 
 

@@ -86,7 +86,7 @@ def test_there_is_one_cache_per_process_and_source(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "chosen", "told"),
+    ("url", "chosen", "message"),
     [
         (TLS, {"database_iam": True, "database_secret_arn": ARN}, "are both set"),
         (f"postgresql://ada:{SECRET}@host/db?sslmode=require", {"database_iam": True}, "has a password"),
@@ -97,8 +97,8 @@ def test_there_is_one_cache_per_process_and_source(mode: str) -> None:
         ("postgresql://ada@one,two/db?sslmode=require", {"database_iam": True}, "one host and a user"),
     ],
 )
-def test_contradicting_settings_are_refused(url: str, chosen: dict[str, object], told: str) -> None:
-    with pytest.raises(ConfigError, match=told) as raised:
+def test_contradicting_settings_are_refused(url: str, chosen: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as raised:
         make_credential_cache(Address.parse(url), Settings(**chosen))
     assert raised.value.hint
     assert SECRET not in f"{raised.value} {raised.value.hint}"
