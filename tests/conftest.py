@@ -1,4 +1,4 @@
-"""What all tests share: a real Postgres, migrated once, copied for each test that asks for a database."""
+"""Fixtures of all tests: a real Postgres with a migrated template database, copied for each test that needs one."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ TEMPLATE = "template_tickets"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that all chaos runs recorded, whichever process ran them."""
+    """Print the sums of the figures that the chaos tests recorded in all processes."""
     totals: Counter[str] = Counter()
     for report in terminalreporter.stats.get("passed", ()):
         for name, figures in report.user_properties:
@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_configure() -> None:
-    """End a run that gets SIGTERM as Ctrl-C ends it: through its fixtures."""
+    """Handle SIGTERM like Ctrl-C, so that fixtures are torn down."""
     with suppress(ValueError):  # only the main thread may set a handler
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
@@ -48,28 +48,28 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own settings must not reach the tests."""
+    """Remove the developer's own settings from the environment."""
     for name in [name for name in os.environ if name.startswith(("TICKETCTL_", "AWS_", "PG"))]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
-    """A folder that the server's own account can enter: pytest's temporary folders are private."""
+    """A folder that the server's user account can enter; pytest's temporary folders are private."""
     with server_folder(0o755) as folder:
         yield folder
 
 
 @pytest.fixture(scope="session")
 def server(server_home: Path) -> Iterator[str]:
-    """The URL of a Postgres server that lives as long as the tests."""
+    """The URL of a Postgres server that runs as long as the tests."""
     with EmbeddedServer(server_home).use() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def sql(server_home: Path, server: str) -> Callable[..., str]:
-    """Run SQL with psql, which has no event loop to disturb; answers what it printed."""
+    """A function that runs SQL with psql (without an event loop) and returns the output."""
     psql = str(EmbeddedServer(server_home).psql)
 
     def run(statement: str, url: str = server) -> str:
@@ -83,7 +83,7 @@ def sql(server_home: Path, server: str) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def template(server: str, sql: Callable[..., str]) -> str:
-    """The name of a database with the tables, made by the program itself."""
+    """The name of a template database, migrated by the program itself."""
     sql(f"create database {TEMPLATE}")
     environment = {**os.environ, "TICKETCTL_DATABASE_URL": server.replace("/ticketctl?", f"/{TEMPLATE}?")}
     subprocess.run(
@@ -97,7 +97,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def new_database(server: str, sql: Callable[..., str]) -> Iterator[Callable[..., str]]:
-    """Make databases, copies of another where one is named; answers their URLs."""
+    """A function that creates a database, by default a copy of template1, and returns its URL."""
     made: list[str] = []
 
     def make(template: str = "template1") -> str:
@@ -113,19 +113,19 @@ def new_database(server: str, sql: Callable[..., str]) -> Iterator[Callable[...,
 
 @pytest.fixture
 def database_url(new_database: Callable[..., str], template: str) -> str:
-    """A database of the test's own, with empty tables."""
+    """A new database with empty tables."""
     return new_database(template)
 
 
 @pytest.fixture
 def empty_database_url(new_database: Callable[..., str]) -> str:
-    """A database of the test's own, without tables."""
+    """A new database without tables."""
     return new_database()
 
 
 @pytest.fixture(scope="session")
 def shared_database_url(server: str, sql: Callable[..., str], template: str) -> Iterator[str]:
-    """A database that tests use one after the other."""
+    """A database that tests share, one after the other."""
     sql(f"create database shared template {template}")
     yield server.replace("/ticketctl?", "/shared?")
     sql("drop database shared with (force)")
@@ -133,12 +133,12 @@ def shared_database_url(server: str, sql: Callable[..., str], template: str) -> 
 
 @pytest.fixture
 def emptied_url(shared_database_url: str, sql: Callable[..., str]) -> str:
-    """A database with empty tables, a hundred times cheaper than one of the test's own."""
+    """The shared database with empty tables, a hundred times cheaper than a new one."""
     sql("delete from tickets; delete from messages", shared_database_url)
     return shared_database_url
 
 
 @pytest.fixture
 def ask(sql: Callable[..., str], emptied_url: str) -> Callable[[str], str]:
-    """Ask the database of `emptied_url` from outside."""
+    """A function that runs SQL on the database of `emptied_url`."""
     return lambda statement: sql(statement, emptied_url)

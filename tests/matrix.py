@@ -1,4 +1,4 @@
-"""What was measured of every pool and loop, with nothing but SQLAlchemy and asyncpg: five invocations of three records."""
+"""The measured behaviour of every pool and loop policy, with SQLAlchemy and asyncpg alone: five invocations of three records."""
 
 A = ("RuntimeError", "attached to a different loop")
 B = ("InterfaceError", "another operation is in progress")
@@ -37,7 +37,7 @@ EXPECTED = {
     ("fresh-engine", "runner"): (SOUND, "fragile"),
     ("pgbouncer", "runner"): (SOUND, "safe"),
 }
-"""Outcomes of five invocations, and the verdict."""
+"""The outcomes of five invocations and the verdict, by pool and loop policy."""
 
 API = {
     ("null", "server"): "safe",
@@ -59,18 +59,18 @@ API = {
     ("fresh-engine", "mangum"): "leaking",
     ("pgbouncer", "mangum"): "safe",
 }
-"""Verdicts where one loop serves every request: `server` holds one engine for all, `mangum` asks its pool anew for each."""
+"""Verdicts of the API models, which keep one loop. `server` keeps one engine, `mangum` opens its pool per request."""
 
 ERRORS = {
     ("queue", "run-per-invocation"): [None, A, B, B, B],
     ("static", "run-per-invocation"): [None, A, B, B, B],
     ("queue-pre-ping", "run-per-invocation"): [None, A, None, A, None],
 }
-"""What each invocation raised or first logged."""
+"""The first error that each invocation raised or logged."""
 
 RECORD_ERRORS = {
     ("queue", "run-per-record"): [[None, A, B], [B, B, B]],
     ("queue-pre-ping", "run-per-record"): [[None, A, None], [A, None, A]],
     ("null", "run-per-record"): [[None, None, None], [None, None, None]],
 }
-"""What each record of the first two invocations got."""
+"""The error of each record in the first two invocations."""

@@ -1,7 +1,7 @@
-"""Warm execution environments, each in a process of its own: a program that tests run, and its other end.
+"""Warm execution environments, each in its own process: the program that tests start, and the tests' end of it.
 
-A poisoned pool leaves objects of dead loops behind, whose finalisers warn; they must not do so in pytest's own
-process. The program imports the worker once and forks for each environment, so that each starts equally cold.
+An unsafe pool leaves objects of closed loops behind whose finalisers warn; that must not happen in pytest's process.
+The program imports the worker once and forks for each environment, so that all of them start equally cold.
 """
 
 import gc
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Environments:
-    """The tests' end: makes environments one after the other."""
+    """The tests' end: starts environments one after the other."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdin
@@ -30,10 +30,10 @@ class Environments:
 
     @contextmanager
     def warm(self, events: list[Any], **chosen: Any) -> Iterator[dict[str, Any]]:
-        """Let one environment handle the events, and keep it alive for the context; answers what it saw.
+        """Process the events in one environment and yield its report; the environment lives as long as the context.
 
-        `chosen` are settings, and: `collect=False` switches the garbage collector off, `renamed` maps names of
-        pools to those of the strategies that shall hide behind them.
+        `chosen` are settings. `collect=False` disables the garbage collector. `renamed` maps pool names to the
+        strategies that replace them.
         """
         self._asks.write(json.dumps({"events": events} | chosen) + "\n")
         self._asks.flush()
@@ -61,8 +61,8 @@ def environments() -> Iterator[Environments]:
         yield Environments(process)
 
 
-class Notes(logging.Handler):
-    """Keeps what is logged."""
+class LogCollector(logging.Handler):
+    """Collects log records."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -81,8 +81,8 @@ class Notes(logging.Handler):
         )
 
 
-def sockets() -> int:
-    """How many of this process's descriptors are sockets."""
+def count_sockets() -> int:
+    """Return how many file descriptors of this process are sockets."""
     found = 0
     for descriptor in range(1024):
         try:
@@ -92,10 +92,10 @@ def sockets() -> int:
     return found
 
 
-def live(
+def run_environment(
     events: list[Any], *, collect: bool = True, renamed: dict[str, str] | None = None, **chosen: Any
 ) -> tuple[dict[str, Any], object]:
-    """Be one execution environment; answer what happened in it, and what it still holds."""
+    """Run one execution environment. Return its report, and the worker, which must stay alive."""
     from ticketctl.postgres import pools
     from ticketctl.settings import Settings
     from ticketctl.worker import Worker
@@ -104,9 +104,9 @@ def live(
         pools.POOLS = {name: replace(pools.POOLS[hidden], name=name) for name, hidden in renamed.items()}
     if not collect:
         gc.disable()
-    notes = Notes()
-    logging.getLogger("ticketctl").addHandler(notes)
-    before = sockets()
+    collector = LogCollector()
+    logging.getLogger("ticketctl").addHandler(collector)
+    before = count_sockets()
     worker = Worker(Settings(**chosen))
     invocations = [
         [
@@ -119,18 +119,18 @@ def live(
         ]
         for event in events
     ]
-    return {"invocations": invocations, "logs": notes.lines, "sockets": sockets() - before}, worker
+    return {"invocations": invocations, "logs": collector.lines, "sockets": count_sockets() - before}, worker
 
 
 def main() -> None:
-    """Read a line for each environment, fork it, and let it live until the next line comes."""
+    """For each line on stdin fork an environment, which lives until the next line."""
     import ticketctl.worker  # noqa: F401 - imported once for all
 
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()
         if child == 0:
-            answer, held = live(**asked)  # what it holds lives until the process ends
+            answer, held = run_environment(**asked)  # what it holds lives until the process ends
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
             os.read(0, 1)

@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> str:
-    """Look `__version__` up when it is asked for: the package itself imports nothing."""
+    """Return `__version__` on demand, so that importing the package imports nothing else."""
     if name == "__version__":
         from importlib.metadata import version
 

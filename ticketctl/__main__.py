@@ -1,4 +1,4 @@
-"""`python -m ticketctl`, and the console script."""
+"""The entry point of `python -m ticketctl` and of the console script."""
 
 import sys
 

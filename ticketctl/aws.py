@@ -1,4 +1,4 @@
-"""What the settings that need AWS share: boto3, imported by the first of them."""
+"""The boto3 session, imported when the first setting needs AWS."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from ticketctl.errors import ConfigError
 
 
 def session(needed_by: str) -> Any:
-    """A session as the environment describes it.
+    """Return a session from the AWS environment variables; `needed_by` names the setting for errors.
 
     Raises:
-        ConfigError: boto3 is not installed, or there is no such profile.
+        ConfigError: boto3 is not installed, or the profile does not exist.
     """
     try:
         import boto3
@@ -22,5 +22,5 @@ def session(needed_by: str) -> Any:
         return boto3.Session()
     except ProfileNotFound as error:
         raise ConfigError(
-            f"{needed_by} needs AWS: {error}", hint="does AWS_PROFILE name one that is there?"
+            f"{needed_by} needs AWS: {error}", hint="set AWS_PROFILE to an existing profile, or unset it"
         ) from None

@@ -1,15 +1,15 @@
-"""What can go wrong, drawn as a tree. The command line renders each in one place, with its exit status.
+"""The errors of this package with their exit statuses. The command line reports all of them in one place.
 
-TicketctlError            1  a bug: nothing should raise it bare
-├── InvalidInputError     2  what was typed or sent cannot be used as it is
-│   └── ConflictError     2  it does not fit the state that a ticket is in
-├── NotFoundError         3  no such ticket or message
-├── ConfigError           4  a setting is wrong, missing, or needs an extra that is not installed
-├── DatabaseError         5  the database cannot be reached, refuses, or answers late
-│   └── StaleSchemaError  5  its tables are older or newer than this program
-├── QueueError            6  the queue cannot be reached or refuses
-├── ProviderError         7  the AI provider cannot be reached, refuses, or answers nonsense
-└── UnsafeError           8  records failed, or a configuration under test is not safe
+TicketctlError            1  the base class; nothing raises it directly
+├── InvalidInputError     2  the input is invalid
+│   └── ConflictError     2  the state of the ticket does not allow the operation
+├── NotFoundError         3  there is no such ticket or message
+├── ConfigError           4  a setting is wrong or missing, or needs an extra that is not installed
+├── DatabaseError         5  the database is unreachable, refuses, or times out
+│   └── StaleSchemaError  5  the tables are older or newer than this program
+├── QueueError            6  the queue is unreachable or refuses
+├── ProviderError         7  the AI provider is unreachable, refuses, or returns an unusable response
+└── UnsafeError           8  records failed, or a tested configuration is not safe
 """
 
 import re
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class TicketctlError(Exception):
-    """What happened, in one line; `hint` tells what to do next."""
+    """The base class. The message is one line that says what happened; `hint` says what to do next."""
 
     exit_status: ClassVar[int] = 1
 
@@ -29,13 +29,13 @@ class TicketctlError(Exception):
 
 
 class InvalidInputError(TicketctlError):
-    """What was typed or sent cannot be used as it is."""
+    """The input is invalid."""
 
     exit_status = 2
 
 
 class ConflictError(InvalidInputError):
-    """What was asked for does not fit the state that the ticket is in."""
+    """The state of the ticket does not allow the operation."""
 
 
 class NotFoundError(TicketctlError):
@@ -51,29 +51,29 @@ class ConfigError(TicketctlError):
 
 
 class DatabaseError(TicketctlError):
-    """The database cannot be reached, refuses, or answers late."""
+    """The database is unreachable, refuses, or times out."""
 
     exit_status = 5
 
 
 class StaleSchemaError(DatabaseError):
-    """The database's tables are older or newer than this program."""
+    """The tables are older or newer than this program."""
 
 
 class QueueError(TicketctlError):
-    """The queue cannot be reached or refuses."""
+    """The queue is unreachable or refuses."""
 
     exit_status = 6
 
 
 class ProviderError(TicketctlError):
-    """The AI provider cannot be reached, refuses, or answers nonsense."""
+    """The AI provider is unreachable, refuses, or returns an unusable response."""
 
     exit_status = 7
 
 
 class UnsafeError(TicketctlError):
-    """Records failed, or a configuration under test is not safe."""
+    """Records failed, or a tested configuration is not safe."""
 
     exit_status = 8
 

@@ -1,7 +1,7 @@
 """Loop policies: how an execution environment runs its coroutines. The only caller of asyncio's runners.
 
-Whatever is bound to an event loop (connections, clients, semaphores) is made by one `resources()` context
-manager that a policy enters once per loop: in every `asyncio.run`, or once in the loop that lives on.
+One `resources()` context manager makes the loop-bound objects (connections, HTTP clients, semaphores). A policy enters
+it once per event loop: in every `asyncio.run`, or once in a persistent loop.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from typing import Any, Generic, TypeVar
 
 from ticketctl.errors import ConfigError
 
-Held = TypeVar("Held")
+Resources = TypeVar("Resources")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopPolicy:
-    """How the records of an invocation meet event loops: as data, so that one loop driver serves all."""
+    """How the records of an invocation are spread over event loops. Policies are data; `Loop` implements all of them."""
 
     name: str
     purpose: str
@@ -31,19 +31,19 @@ class LoopPolicy:
 _ALL = (
     LoopPolicy(
         name="run-per-record",
-        purpose="one asyncio.run per record, one after the other",
-        right_when="never: with a pool that outlives its loop it fails in the first invocation",
+        purpose="one asyncio.run per record, one record after the other",
+        right_when="never: with a pool that outlives the loop it fails in the first invocation",
         per_record=True,
     ),
     LoopPolicy(
         name="run-per-invocation",
-        purpose="one asyncio.run per invocation, its records run concurrently",
-        right_when="always, with a pool that leaves no connection behind",
+        purpose="one asyncio.run per invocation; its records run concurrently",
+        right_when="always, with a pool that keeps no connection",
     ),
     LoopPolicy(
         name="runner",
         purpose="one event loop for the life of the execution environment",
-        right_when="connections are to be reused; choose queue-pre-ping with it",
+        right_when="when connections should be reused; use it with queue-pre-ping",
         persistent=True,
     ),
 )
@@ -52,45 +52,45 @@ LOOPS: Mapping[str, LoopPolicy] = MappingProxyType({policy.name: policy for poli
 
 
 def get_loop_policy(name: str) -> LoopPolicy:
-    """The policy that a setting names. Raises ConfigError with the choices."""
+    """Return the policy with this name. Raise ConfigError with the choices."""
     if name not in LOOPS:
         raise ConfigError(f"there is no loop {name}", hint=f"TICKETCTL_LOOP can be {', '.join(LOOPS)}")
     return LOOPS[name]
 
 
-class Loop(Generic[Held]):
-    """Runs work under a policy; `resources` is entered once per event loop and handed to the work."""
+class Loop(Generic[Resources]):
+    """Runs work under a policy. It enters `resources` once per event loop and passes them to the work."""
 
     def __init__(
-        self, policy: LoopPolicy, resources: Callable[[], AbstractAsyncContextManager[Held]]
+        self, policy: LoopPolicy, resources: Callable[[], AbstractAsyncContextManager[Resources]]
     ) -> None:
         self._resources = resources
         self._stack = AsyncExitStack()
         self._runner = asyncio.Runner() if policy.persistent else None
-        self._held: Held | None = None
+        self._opened: Resources | None = None
 
-    def run(self, work: Callable[[Held], Awaitable[Result]]) -> Result:
-        """Run one piece of work to its end and answer what it returns; what it raises comes out."""
+    def run(self, work: Callable[[Resources], Awaitable[Result]]) -> Result:
+        """Run the work and return its result, or raise its exception."""
         if self._runner is None:
-            return asyncio.run(self._once(work))
-        return self._runner.run(self._kept(work))
+            return asyncio.run(self._run_with_new_resources(work))
+        return self._runner.run(self._run_with_kept_resources(work))
 
     def close(self) -> None:
-        """Close what a persistent loop holds, and the loop."""
+        """Close the resources of a persistent loop and the loop itself."""
         if self._runner is not None:
             self._runner.run(self._stack.aclose())
             self._runner.close()
 
-    async def _once(self, work: Callable[[Held], Awaitable[Result]]) -> Result:
-        async with self._resources() as held:
-            return await work(held)
+    async def _run_with_new_resources(self, work: Callable[[Resources], Awaitable[Result]]) -> Result:
+        async with self._resources() as opened:
+            return await work(opened)
 
-    async def _kept(self, work: Callable[[Held], Awaitable[Result]]) -> Result:
-        if self._held is None:
-            self._held = await self._stack.enter_async_context(self._resources())
-        return await work(self._held)
+    async def _run_with_kept_resources(self, work: Callable[[Resources], Awaitable[Result]]) -> Result:
+        if self._opened is None:
+            self._opened = await self._stack.enter_async_context(self._resources())
+        return await work(self._opened)
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run one coroutine in a loop of its own: for a command, which has no other loop."""
+    """Run one coroutine in a new event loop, as a command does."""
     return asyncio.run(work)

@@ -1,4 +1,4 @@
-"""Logs on Lambda: JSON, a line an event."""
+"""JSON logs on Lambda, one line per log record."""
 
 import json
 import logging
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-# json.dumps would make an encoder for each line
-_as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+# json.dumps with options would make a new encoder for each line
+_encode_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the invocation that is being served."""
+"""The request id of the current invocation."""
 
 
 def log_on_lambda(environment: Mapping[str, str]) -> None:
-    """Where these are the environment variables of a Lambda function, log as JSON, from the level that Lambda is told.
+    """Configure JSON logs if these are the environment variables of a Lambda function.
 
-    "Configuring advanced logging controls for Lambda functions" in the AWS Lambda developer guide: without a word of
-    who owns the function, the level is INFO.
+    AWS_LAMBDA_LOG_LEVEL sets the level, INFO by default. Source: "Configuring advanced logging controls for Lambda
+    functions" in the AWS Lambda developer guide.
     """
     if environment.get("AWS_LAMBDA_FUNCTION_NAME"):
         levels = logging.getLevelNamesMapping()
@@ -26,7 +26,7 @@ def log_on_lambda(environment: Mapping[str, str]) -> None:
 
 
 def _log_json(level: int) -> None:
-    """Write what this package logs as JSON, a line an event, on Lambda's handlers or on stderr."""
+    """Log this package's records as JSON, through Lambda's handlers or to stderr."""
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
@@ -36,14 +36,14 @@ def _log_json(level: int) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, message, request, and what `extra` names."""
+    """Formats a record as one JSON object: time, level, message, request id and the fields of `EXTRA`."""
 
     EXTRA = ("message_id", "ticket_id", "step", "status", "duration_ms", "same_error_as")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format one record; its exception becomes `error_type`, `error` and `traceback`.
+        """Format one record. An exception becomes `error_type`, `error` and `traceback`.
 
-        The traceback is left out where `same_error_as` names the message whose record has it.
+        With `same_error_as` there is no traceback: the record of that message has it.
         """
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -59,7 +59,5 @@ class JsonFormatter(logging.Formatter):
             line |= {"error_type": type(error).__name__, "error": str(error)}
             if "same_error_as" not in line:
                 line["traceback"] = self.formatException(record.exc_info)
-        text = _as_json(line)
-        return text.encode(
-            "utf-8", "backslashreplace"
-        ).decode()  # what this writes of a surrogate is JSON too
+        # UTF-8 cannot encode half of a surrogate pair; its replacement (a \u escape) is valid JSON
+        return _encode_json(line).encode("utf-8", "backslashreplace").decode()

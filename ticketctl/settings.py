@@ -1,6 +1,6 @@
-"""Settings: read once per process from `ticketctl.toml` and the environment, then passed down.
+"""Settings: read once per process from `ticketctl.toml` and the environment, then passed to the code that needs them.
 
-The environment wins. Every setting is `TICKETCTL_` and its name in capitals, or its name in the file.
+A setting `name` is the key `name` in the file and the environment variable `TICKETCTL_NAME`. The environment wins.
 """
 
 import os
@@ -17,7 +17,7 @@ from ticketctl.errors import ConfigError, explain_validation_error
 PREFIX = "TICKETCTL_"
 FILE = "ticketctl.toml"
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=43_200)]
-"""At most twelve hours, the longest that SQS hides a message."""
+"""Up to twelve hours, the longest visibility timeout of SQS."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -27,80 +27,87 @@ def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting with its default. Times are seconds."""
+    """All settings with their defaults. Durations are in seconds."""
 
-    database_url: str | None = _setting(None, "a postgresql:// URL; without it the embedded server is used")
+    database_url: str | None = _setting(
+        None, "the postgresql:// URL of the database; default: the embedded server"
+    )
     database_iam: bool = _setting(
-        default=False, meaning="whether a token of RDS's IAM authentication is the database's password"
+        default=False, meaning="log in to RDS with an IAM authentication token instead of a password"
     )
     database_secret_arn: str | None = _setting(
-        None, "the ARN of the secret of AWS Secrets Manager that holds the database's password"
+        None, "the ARN of the AWS Secrets Manager secret with the database password"
     )
-    home: str | None = _setting(None, "the folder of the embedded server's data")
+    home: str | None = _setting(None, "the data folder of the embedded server")
     pool: str = _setting("null", "the pool strategy of the worker")
     loop: str = _setting("run-per-invocation", "the loop policy of the worker")
     max_connections: Count = _setting(
-        1, "database connections that one execution environment holds at a time"
+        1, "the most database connections that one execution environment holds at a time"
     )
-    connect_timeout: Seconds = _setting(10.0, "seconds to wait for a database connection")
-    store_timeout: Seconds = _setting(30.0, "seconds that one database call may take, its checkout included")
+    connect_timeout: Seconds = _setting(10.0, "the timeout for opening a database connection, in seconds")
+    store_timeout: Seconds = _setting(
+        30.0, "the timeout of one database call with its connection checkout, in seconds"
+    )
     queue_url: str | None = _setting(
-        None, "an SQS queue's URL; without it the queue is a table of the database"
+        None, "the URL of an SQS queue; default: a table of the database is the queue"
     )
-    batch_size: Count = _setting(10, "messages that one invocation gets at most")
+    batch_size: Count = _setting(10, "the most messages in one invocation")
     window: Annotated[float, msgspec.Meta(ge=0, le=300)] = _setting(
-        0.0, "seconds to wait for a batch to fill"
+        0.0, "how long to wait for a batch to fill, in seconds"
     )
-    concurrency: Count = _setting(1, "execution environments that may run at the same time")
-    function_timeout: Seconds = _setting(30.0, "seconds that one invocation may take")
-    visibility_timeout: Seconds = _setting(180.0, "seconds that the queue hides a message it delivered")
-    max_receive_count: Count = _setting(5, "deliveries of a message before it is given up")
-    shutdown_reserve: Seconds = _setting(2.0, "seconds kept free at the end of an invocation")
+    concurrency: Count = _setting(1, "the most execution environments that run at the same time")
+    function_timeout: Seconds = _setting(30.0, "the timeout of one invocation, in seconds")
+    visibility_timeout: Seconds = _setting(180.0, "the visibility timeout of the queue, in seconds")
+    max_receive_count: Count = _setting(5, "deliveries of a message before it becomes a dead letter")
+    shutdown_reserve: Seconds = _setting(
+        2.0, "the grace period kept free at the end of an invocation, in seconds"
+    )
     taxonomy: str | None = _setting(
         None,
-        "a TOML file with the taxonomy, or a table of that name in ticketctl.toml; else the built-in one",
+        "a TOML file with the taxonomy, or a table [taxonomy] in ticketctl.toml; default: the built-in one",
     )
-    cache: str | None = _setting(None, "the folder that keeps models learned from the taxonomy's examples")
+    cache: str | None = _setting(None, "the folder that caches models trained from the taxonomy's examples")
     ai_provider: Literal["offline", "openai", "anthropic"] = _setting(
-        "offline", "who reads tickets: offline, openai (or a server that speaks its language), or anthropic"
+        "offline", "the AI provider: offline, openai (or a server with the same API), or anthropic"
     )
-    ai_base_url: str | None = _setting(None, "where the AI provider is; without it, its own address")
-    ai_api_key: str | None = _setting(None, "the key for the AI provider", secret=True)
-    ai_model: str | None = _setting(None, "the model that the AI provider is asked for")
-    ai_model_classify: str | None = _setting(None, "another model for the first step")
-    ai_model_extract: str | None = _setting(None, "another model for the second step")
-    ai_model_respond: str | None = _setting(None, "another model for drafts")
+    ai_base_url: str | None = _setting(None, "the base URL of the AI provider; default: its public address")
+    ai_api_key: str | None = _setting(None, "the API key of the AI provider", secret=True)
+    ai_model: str | None = _setting(None, "the model of the AI provider")
+    ai_model_classify: str | None = _setting(None, "another model for classification")
+    ai_model_extract: str | None = _setting(None, "another model for extraction")
+    ai_model_respond: str | None = _setting(None, "another model for drafting replies")
     ai_model_file: str | None = _setting(
-        None, "a file that ticketctl train wrote, in place of the taxonomy's examples"
+        None, "a model file written by ticketctl train; replaces the taxonomy's examples"
     )
-    ai_timeout: Seconds = _setting(30.0, "seconds to wait for the AI provider's next bytes")
-    ai_concurrency: Count = _setting(32, "requests to the AI provider at the same time")
-    ai_max_tokens: Count = _setting(2000, "tokens that one answer of the AI provider may have")
-    ai_prices: str = _setting(
-        "", "what models cost per million tokens read and written: model=0.25/2, other-model=1/5"
-    )
+    ai_timeout: Seconds = _setting(30.0, "how long to wait for the next bytes of the AI provider, in seconds")
+    ai_concurrency: Count = _setting(32, "the most concurrent requests to the AI provider")
+    ai_max_tokens: Count = _setting(2000, "the most tokens in one response of the AI provider")
+    ai_prices: str = _setting("", "prices per million input/output tokens: model=0.25/2, other-model=1/5")
     redact: bool = _setting(
-        default=True, meaning="whether e-mail addresses and phone numbers are kept from the AI provider"
+        default=True, meaning="mask e-mail addresses and phone numbers in text for the AI provider"
     )
     api_tokens: str | None = _setting(
-        None, "who may use the API: scope:token, scope:token; a scope is r (read) or rw", secret=True
+        None, "the tokens of the API: scope:token, scope:token; a scope is r (read) or rw", secret=True
     )
     api_auth: Literal["tokens", "gateway"] = _setting(
-        "tokens", "who asks for tokens on Lambda: the API itself, or the gateway in front of it"
+        "tokens", "who authenticates requests on Lambda: the API by its tokens, or the gateway in front of it"
     )
     api_body_limit: Count = _setting(
-        2_500_000, "bytes that one request to the API may have; the largest ticket fits, all its text escaped"
+        2_500_000,
+        "the largest request body of the API, in bytes; the largest ticket fits, with all its text escaped",
     )
     api_rate: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = _setting(
-        100.0, "requests per second that one client may make to the API, and as many at once"
+        100.0, "the request rate of one API client per second, which is also its burst size"
     )
     server_pool: str = _setting("queue-pre-ping", "the pool strategy of ticketctl serve")
-    server_connections: Count = _setting(10, "database connections that ticketctl serve holds at a time")
-    application_name: str = _setting("ticketctl", "the name that the database server shows for connections")
+    server_connections: Count = _setting(
+        10, "the most database connections that ticketctl serve holds at a time"
+    )
+    application_name: str = _setting("ticketctl", "the name of the connections in pg_stat_activity")
 
     @property
     def home_folder(self) -> Path:
-        """Where the embedded server's data live."""
+        """Return the data folder of the embedded server."""
         if self.home is not None:
             return Path(self.home).expanduser().absolute()
         if os.geteuid() == 0:
@@ -111,7 +118,7 @@ class Settings:
 
     @property
     def cache_folder(self) -> Path:
-        """Where models are kept that can be learned again."""
+        """Return the folder that caches trained models."""
         if self.cache is not None:
             return Path(self.cache).expanduser().absolute()
         if self.home is not None or os.geteuid() == 0:
@@ -123,53 +130,53 @@ class Settings:
 
 NAMES = tuple(f.name for f in fields(Settings))
 SECRETS = frozenset(f.name for f in fields(Settings) if f.metadata["secret"])
-"""Settings whose value is never shown."""
+"""Settings whose values are never shown."""
 
 _PATHS = ("home", "cache", "taxonomy", "ai_model_file")
-"""Settings that name files; what the file says of them is meant from its own folder."""
+"""Settings that are paths. In `ticketctl.toml` they are relative to its folder."""
 _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SCOPED = r"rw?:[A-Za-z0-9._~+/-]+=*"
-"""A scope, and a token as RFC 6750 allows it."""
-_SHAPES = {
+"""A scope and a bearer token (RFC 6750)."""
+_FORMATS = {
     "database_secret_arn": (
         r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
-        "it looks like arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-AbCdEf",
+        "example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-AbCdEf",
     ),
-    "ai_api_key": (r"[!-~]+", "a key has no spaces and nothing beyond ASCII"),
+    "ai_api_key": (r"[!-~]+", "a key consists of ASCII characters without spaces"),
     "ai_base_url": (
         r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",
-        "it looks like https://host/v1, without a password in it",
+        "example: https://host/v1, without a password",
     ),
     "api_tokens": (
         rf"{_SCOPED}(?:\s*,\s*{_SCOPED})*",
-        "they look like r:TOKEN, rw:TOKEN; a token is of letters, digits and -._~+/, with = at its end",
+        "example: r:TOKEN, rw:TOKEN; a token has letters, digits and -._~+/, and may end with =",
     ),
     "ai_prices": (
         rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?",
-        "they look like model=0.25/2, other-model=1/5: a million tokens read, and written",
+        "example: model=0.25/2, other-model=1/5, the prices of a million input and output tokens",
     ),
 }
-"""What a text must look like, as a regular expression, and how that is told."""
+"""The format of text settings: a regular expression, and the hint for a value that does not match."""
 
 
 def describe_settings() -> dict[str, str]:
-    """What each setting means, by the name of its environment variable."""
+    """Return what each setting means, by the name of its environment variable."""
     return {PREFIX + f.name.upper(): f.metadata["meaning"] for f in fields(Settings)}
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
-    """The variables that make another process load the same settings."""
+    """Return the environment variables from which another process loads the same settings."""
     values = {name: getattr(settings, name) for name in NAMES}
     return {PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
 
 def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen: Any) -> Settings:
-    """Build the settings; `chosen` are those given on the command line, None where they were not.
+    """Load the settings. `chosen` are command-line values, None if not given; they win.
 
-    `folder` is where `ticketctl.toml` may be; TICKETCTL_CONFIG names another file.
+    `ticketctl.toml` is read from `folder`, or from the path in TICKETCTL_CONFIG.
 
     Raises:
-        ConfigError: A value is not of its setting's kind, or the file cannot be used.
+        ConfigError: A value has the wrong type or format, or the file is invalid.
     """
     values = _from_file(_file(environment, folder))
     values |= {name: environment[key] for name in NAMES if environment.get(key := PREFIX + name.upper())}
@@ -182,13 +189,13 @@ def load(environment: Mapping[str, str], *, folder: Path | None = None, **chosen
         if get_origin(kind) is Literal:
             problem = f"{problem}: {', '.join(get_args(kind))}"
         raise ConfigError(
-            f"the setting {name} cannot be used: {problem}",
+            f"the setting {name} is invalid: {problem}",
             hint=f"set {PREFIX}{name.upper()}, or {name} in {FILE}, to another value",
         ) from None
-    for name, (shape, told) in _SHAPES.items():
+    for name, (pattern, hint) in _FORMATS.items():
         value = getattr(loaded, name)
-        if value is not None and not re.fullmatch(shape, value):
-            raise ConfigError(f"the setting {name} cannot be used", hint=told)
+        if value is not None and not re.fullmatch(pattern, value):
+            raise ConfigError(f"the setting {name} is invalid", hint=hint)
     return loaded
 
 
@@ -211,7 +218,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="mend the file, or move it away") from None
+        raise ConfigError(f"{path} cannot be read: {error}", hint="correct the file, or remove it") from None
     unknown = sorted(set(values) - set(NAMES))
     if unknown:
         raise ConfigError(

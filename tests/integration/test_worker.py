@@ -80,7 +80,7 @@ def test_tickets_go_from_new_to_processed_in_warm_invocations(
 
 
 @pytest.mark.parametrize("pool", [pool for pool, loop in SAFE if loop == "runner"])
-def test_an_environment_that_ends_leaves_no_connection(
+def test_a_closed_worker_leaves_no_connection(
     emptied_url: str, ask: Ask, settled: Callable[[str, int], int], pool: str
 ) -> None:
     worker = Worker(Settings(database_url=emptied_url, pool=pool, loop="runner", application_name="ending"))
@@ -89,7 +89,7 @@ def test_an_environment_that_ends_leaves_no_connection(
     assert settled("ending", 0) == 0
 
 
-def test_what_is_processed_already_is_not_done_again(new_worker: NewWorker, ask: Ask) -> None:
+def test_a_processed_ticket_is_not_processed_again(new_worker: NewWorker, ask: Ask) -> None:
     worker, ticket_id = new_worker(), make_ticket(ask)
     failed(worker, ticket_id)
     before = ask("select * from tickets")
@@ -97,7 +97,7 @@ def test_what_is_processed_already_is_not_done_again(new_worker: NewWorker, ask:
     assert ask("select * from tickets") == before
 
 
-def test_a_batch_with_everything_in_it(new_worker: NewWorker, ask: Ask) -> None:
+def test_a_batch_with_every_kind_of_record(new_worker: NewWorker, ask: Ask) -> None:
     good, closed, leased, twice = (make_ticket(ask) for _ in range(4))
     ask(f"update tickets set status = 'closed' where id = {closed}")  # noqa: S608 - a number
     lease = "lease_token = gen_random_uuid(), lease_until = now() + interval '1 hour'"
@@ -120,7 +120,7 @@ def test_a_batch_with_everything_in_it(new_worker: NewWorker, ask: Ask) -> None:
     )
 
 
-def test_at_the_last_delivery_of_a_failing_ticket_it_has_failed(
+def test_a_failing_ticket_fails_at_its_last_delivery(
     new_worker: NewWorker, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     ticket_id = make_ticket(ask)
@@ -145,7 +145,7 @@ def test_at_the_last_delivery_of_a_failing_ticket_it_has_failed(
     assert ask("select count(*) from steps") == "0"
 
 
-def test_a_retry_takes_up_what_is_saved(new_worker: NewWorker, ask: Ask) -> None:
+def test_a_retry_reuses_saved_steps(new_worker: NewWorker, ask: Ask) -> None:
     ticket_id = make_ticket(ask)
     worker = new_worker()
     failed(worker, ticket_id)
@@ -156,7 +156,7 @@ def test_a_retry_takes_up_what_is_saved(new_worker: NewWorker, ask: Ask) -> None
     assert ask("select attempt, outcome from attempts order by 1") == "1|processed\n2|processed"
 
 
-def test_a_lease_lasts_no_longer_than_the_time_that_is_left(
+def test_a_lease_ends_with_the_invocation(
     new_worker: NewWorker, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that dies leaves its ticket free when Lambda would have ended it anyway."""

@@ -13,7 +13,7 @@ FAULT = "the work failed"
 
 @dataclass
 class Resources:
-    """Notes each loop that it was entered in, and whether it was left in the same one."""
+    """Records the loops in which it was entered and left."""
 
     entered: list[asyncio.AbstractEventLoop] = field(default_factory=list)
     left: list[asyncio.AbstractEventLoop] = field(default_factory=list)
@@ -40,7 +40,7 @@ async def fault(_held: asyncio.AbstractEventLoop) -> bool:
 
 
 @pytest.mark.parametrize("name", ["run-per-invocation", "run-per-record"])
-def test_resources_are_composed_in_every_loop_and_closed_in_it(name: str, resources: Resources) -> None:
+def test_resources_are_opened_and_closed_in_every_loop(name: str, resources: Resources) -> None:
     loop = Loop(LOOPS[name], resources)
     assert [loop.run(same_loop) for _ in range(3)] == [True] * 3
     assert len({id(entered) for entered in resources.entered}) == 3
@@ -48,7 +48,7 @@ def test_resources_are_composed_in_every_loop_and_closed_in_it(name: str, resour
     loop.close()
 
 
-def test_a_loop_that_lives_on_composes_once_and_closes_at_the_end(resources: Resources) -> None:
+def test_a_persistent_loop_opens_resources_once(resources: Resources) -> None:
     persistent = Loop(LOOPS["runner"], resources)
     assert [persistent.run(same_loop) for _ in range(3)] == [True] * 3
     assert len(resources.entered) == 1
@@ -58,7 +58,7 @@ def test_a_loop_that_lives_on_composes_once_and_closes_at_the_end(resources: Res
 
 
 @pytest.mark.parametrize("policy", LOOPS.values(), ids=LOOPS)
-def test_what_the_work_raises_comes_out_and_the_loop_works_on(
+def test_an_exception_of_the_work_is_raised_and_the_loop_stays_usable(
     policy: LoopPolicy, resources: Resources
 ) -> None:
     loop = Loop(policy, resources)
@@ -68,15 +68,15 @@ def test_what_the_work_raises_comes_out_and_the_loop_works_on(
     loop.close()
 
 
-def test_resources_that_cannot_be_had_are_tried_again() -> None:
-    tries: list[int] = []
+def test_a_persistent_loop_opens_failed_resources_again() -> None:
+    openings: list[int] = []
 
     @asynccontextmanager
     async def unsteady() -> AsyncIterator[int]:
-        tries.append(len(tries))
-        if len(tries) == 1:
+        openings.append(len(openings))
+        if len(openings) == 1:
             raise OSError
-        yield len(tries)
+        yield len(openings)
 
     async def held(value: int) -> int:
         return value
@@ -88,7 +88,7 @@ def test_resources_that_cannot_be_had_are_tried_again() -> None:
     loop.close()
 
 
-def test_a_command_runs_in_a_loop_of_its_own() -> None:
+def test_a_command_runs_in_a_new_loop() -> None:
     async def answer() -> int:
         await asyncio.sleep(0)
         return 42

@@ -149,13 +149,13 @@ def test_a_taxonomy_can_have_a_file_of_its_own(tmp_path: Path) -> None:
         ("MAX_RECEIVE_COUNT", "0"),
     ],
 )
-def test_a_value_that_cannot_be_used_names_its_setting(name: str, value: str) -> None:
+def test_an_invalid_value_names_its_setting(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name.lower()) as raised:
         settings.load({f"TICKETCTL_{name}": value})
     assert f"TICKETCTL_{name}" in str(raised.value.hint)
 
 
-def test_no_complaint_shows_a_value(tmp_path: Path) -> None:
+def test_no_error_shows_a_value(tmp_path: Path) -> None:
     write(tmp_path, f'database_url = ["{SECRET}"]')
     with pytest.raises(ConfigError) as raised:
         settings.load({}, folder=tmp_path)
@@ -181,15 +181,15 @@ def test_an_unknown_setting_in_the_file_is_refused_with_the_choices(tmp_path: Pa
     assert "pool" in str(raised.value.hint)
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_the_file_in_the_variable_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no file"):
         settings.load({"TICKETCTL_CONFIG": str(tmp_path / "none.toml")})
 
 
 def test_every_setting_says_what_it_means() -> None:
-    describe_settings = settings.describe_settings()
-    assert list(describe_settings) == [f"TICKETCTL_{name.upper()}" for name in NAMES]
-    assert all(describe_settings.values())
+    meanings = settings.describe_settings()
+    assert list(meanings) == [f"TICKETCTL_{name.upper()}" for name in NAMES]
+    assert all(meanings.values())
 
 
 def test_a_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,8 +214,8 @@ def test_another_process_loads_the_same_settings(chosen: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
-        ("TICKETCTL_BATCH_SIZE", "ten", "batch_size cannot be used: it must be a whole number, not text"),
-        ("TICKETCTL_WINDOW", "-1", "window cannot be used: it must be a number of at least 0"),
+        ("TICKETCTL_BATCH_SIZE", "ten", "batch_size is invalid: it must be a whole number, not text"),
+        ("TICKETCTL_WINDOW", "-1", "window is invalid: it must be a number of at least 0"),
         ("TICKETCTL_AI_PROVIDER", "x", "'x' is not one of its values: offline, openai, anthropic"),
     ],
 )

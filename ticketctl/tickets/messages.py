@@ -1,6 +1,6 @@
-"""The SQS wire format: from an event to ticket messages, from outcomes to the batch response, and back.
+"""The SQS wire format: parse and build events, batch responses and records.
 
-The shapes are AWS's own: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and, for the response,
+The formats are AWS's: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and, for the response,
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 """
 
@@ -17,9 +17,9 @@ from ticketctl.errors import InvalidInputError
 
 REGION = "us-east-1"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:123456789012:tickets"
-"""What an event that was made here names as its source; AWS's documentation uses this account."""
+"""The source of events that this package builds; AWS's documentation uses this account."""
 
-_EVENT_HINT = "an SQS event is made by: ticketctl event --status new"
+_EVENT_HINT = "ticketctl event --status new prints an SQS event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class TicketMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MalformedMessage:
-    """A record that cannot be used, and why. Without a `message_id` it cannot even be returned."""
+    """An unusable record with the reason. Without a `message_id` it cannot be returned to the queue."""
 
     message_id: str | None
     reason: str
@@ -52,15 +52,15 @@ _body_decoder = msgspec.json.Decoder(_Body)
 
 
 def message_body(ticket_id: int) -> str:
-    """The body of a ticket's message."""
+    """Return the body of a ticket's message."""
     return msgspec.json.encode(_Body(ticket_id)).decode()
 
 
 def parse_event(event: object) -> list[Message]:
-    """Read an SQS event, record by record: a malformed one is its own failure, not its neighbours'.
+    """Parse the records of an SQS event. A malformed record does not affect the others.
 
     Raises:
-        InvalidInputError: It is no SQS event at all.
+        InvalidInputError: The event is not an SQS event.
     """
     if not isinstance(event, dict) or not isinstance(event.get("Records"), list):
         raise InvalidInputError("this is not an SQS event: it has no list of Records", hint=_EVENT_HINT)
@@ -79,7 +79,9 @@ def _parse_record(record: object) -> Message:
     group = group if isinstance(group, str) and group else None
     body = record.get("body")
     if not (_is_text(message_id) and _is_text(group or "")):
-        return MalformedMessage(message_id=message_id, reason="its names are not valid text", group=group)
+        return MalformedMessage(
+            message_id=message_id, reason="the messageId or the group is not valid Unicode", group=group
+        )
     if not isinstance(body, str):
         return MalformedMessage(message_id=message_id, reason="the record has no body", group=group)
     try:
@@ -96,7 +98,7 @@ def _parse_record(record: object) -> Message:
 
 
 def _is_text(value: str) -> bool:
-    """JSON can escape half of a surrogate pair, which no UTF-8 can hold: no log, no database."""
+    """Return whether UTF-8 can encode the text: JSON can contain half of a surrogate pair, logs and databases cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -105,18 +107,18 @@ def _is_text(value: str) -> bool:
 
 
 def _receive_count(value: object) -> int:
-    """SQS sends the count as text; what is no count counts as the first delivery."""
+    """Return the receive count, which SQS sends as text; 1 if it is not a number."""
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1  # noqa: PLR2004 - a 32-bit count
 
 
 def batch_response(failed: Iterable[str]) -> dict[str, Any]:
-    """The partial batch response that returns the messages in `failed`, each once."""
+    """Return the partial batch response that returns the messages in `failed`, each once."""
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in dict.fromkeys(failed)]}
 
 
 def build_event(messages: Sequence[TicketMessage], *, sent_at: datetime) -> dict[str, Any]:
-    """An event with these messages, as AWS sends it to a Lambda function."""
+    """Build the event that AWS sends to a Lambda function for these messages."""
     return {
         "Records": [
             build_record(
@@ -134,7 +136,7 @@ def build_event(messages: Sequence[TicketMessage], *, sent_at: datetime) -> dict
 def build_record(
     body: str, *, message_id: str, receive_count: int, sent_at: datetime, group: str | None = None
 ) -> dict[str, Any]:
-    """One record of an event; its receipt handle stands for this delivery alone."""
+    """Build one record of an event. Its receipt handle identifies this delivery."""
     sent = str(int(sent_at.timestamp() * 1000))
     attributes = {
         "ApproximateReceiveCount": str(receive_count),
@@ -158,18 +160,18 @@ def build_record(
 
 
 def read_batch_response(response: object, message_ids: Collection[str]) -> frozenset[str]:
-    """Which of a batch's messages come again, as a handler's answer tells an event source mapping.
+    """Return the ids of the messages that a handler's response returns to the queue.
 
-    AWS's rules: no answer, an empty one, or an empty or null list of failures is success for all.
+    By AWS's rules a null or empty response, and a null or empty list of failures, mean success for all messages.
 
     Raises:
-        InvalidInputError: An identifier is missing, empty or unknown, or the answer has another form: AWS
-            then takes the whole batch as failed.
+        InvalidInputError: An identifier is missing, empty or unknown, or the response has another form. AWS then
+            treats the whole batch as failed.
     """
     if response is None or response in ({}, ""):
         return frozenset()
     if not isinstance(response, dict):
-        raise InvalidInputError(f"the handler answered with a {type(response).__name__}, not an object")
+        raise InvalidInputError(f"the handler returned a {type(response).__name__}, not an object")
     failures = response.get("batchItemFailures")
     if failures is None:
         return frozenset()

@@ -1,4 +1,4 @@
-"""What an event source mapping makes of a handler's answer, by AWS's rules."""
+"""How an event source mapping reads a handler's response, by AWS's rules."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_no_failures_are_success(response: object) -> None:
     assert read_batch_response(response, BATCH) == frozenset()
 
 
-def test_the_named_come_again() -> None:
+def test_the_named_messages_are_returned() -> None:
     response = {"batchItemFailures": [{"itemIdentifier": "two"}, {"itemIdentifier": "two"}]}
     assert read_batch_response(response, BATCH) == {"two"}
 
@@ -40,6 +40,6 @@ def test_any_other_identifier_fails_the_whole_batch(failures: object) -> None:
 
 
 @pytest.mark.parametrize("response", ["ok", 1, True, ["one"]])
-def test_any_other_answer_fails_the_whole_batch(response: object) -> None:
+def test_any_other_response_fails_the_whole_batch(response: object) -> None:
     with pytest.raises(InvalidInputError):
         read_batch_response(response, BATCH)

@@ -44,7 +44,7 @@ def test_ages_and_dates(text: str, moment: datetime) -> None:
         "0001-01-01T00:00+14:00",
     ],
 )
-def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+def test_an_invalid_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(InvalidInputError, match="since cannot be") as raised:
         parse_since(text, now=NOON)
     assert "2026-01-31" in str(raised.value.hint)
@@ -56,7 +56,7 @@ def test_an_age_before_the_calendar_is_its_first_day(text: str) -> None:
 
 
 @given(st.text())
-def test_whatever_is_typed_it_is_a_moment_in_utc_or_refused(text: str) -> None:
+def test_any_text_is_a_time_in_utc_or_refused(text: str) -> None:
     try:
         moment = parse_since(text, now=NOON)
     except InvalidInputError:
@@ -76,13 +76,13 @@ def test_whatever_is_typed_it_is_a_moment_in_utc_or_refused(text: str) -> None:
         (timedelta(days=700), "100 w ago"),
     ],
 )
-def test_how_long_ago(age: timedelta, told: str) -> None:
+def test_relative_times(age: timedelta, told: str) -> None:
     assert relative(NOON - age, now=NOON) == told
 
 
-def test_a_time_that_is_not_there_yet_is_nothing() -> None:
+def test_a_missing_time_is_empty() -> None:
     assert relative(None, now=NOON) == iso(None) == ""
 
 
-def test_iso_is_in_utc() -> None:
+def test_iso_times_are_in_utc() -> None:
     assert iso(NOON.astimezone(timezone(timedelta(hours=9)))) == "2026-01-31T12:00:00.000+00:00"

@@ -52,7 +52,7 @@ def parse_one(record: object) -> TicketMessage | MalformedMessage:
 
 
 @given(events)
-def test_whatever_comes_every_record_is_accounted_for(event: Any) -> None:
+def test_every_record_of_any_event_has_a_message(event: Any) -> None:
     try:
         messages = parse_event(event)
     except InvalidInputError:
@@ -70,7 +70,7 @@ def test_whatever_comes_every_record_is_accounted_for(event: Any) -> None:
 
 
 @pytest.mark.parametrize("event", [None, [], "x", 1, {}, {"records": []}, {"Records": {}}, {"Records": None}])
-def test_what_is_no_event_is_refused_with_a_hint(event: object) -> None:
+def test_a_foreign_event_is_refused_with_a_hint(event: object) -> None:
     with pytest.raises(InvalidInputError, match="not an SQS event") as raised:
         parse_event(event)
     assert "ticketctl event" in str(raised.value.hint)
@@ -80,7 +80,7 @@ def test_an_event_without_records_has_no_messages() -> None:
     assert parse_event({"Records": []}) == []
 
 
-def test_a_record_as_aws_sends_it() -> None:
+def test_a_record_from_aws() -> None:
     attributes = {"ApproximateReceiveCount": "3", "MessageGroupId": "ada"}
     assert parse_one(record(attributes=attributes)) == TicketMessage(
         message_id="m-1", ticket_id=7, group="ada", receive_count=3
@@ -110,7 +110,7 @@ def test_a_record_as_aws_sends_it() -> None:
         "\0",
     ],
 )
-def test_a_body_that_names_no_ticket_is_malformed_and_keeps_its_group(body: str) -> None:
+def test_a_body_without_a_ticket_is_malformed_and_keeps_its_group(body: str) -> None:
     message = parse_one(record(body=body, attributes={"MessageGroupId": "ada"}))
     assert isinstance(message, MalformedMessage)
     assert (message.message_id, message.group) == ("m-1", "ada")
@@ -118,7 +118,7 @@ def test_a_body_that_names_no_ticket_is_malformed_and_keeps_its_group(body: str)
 
 
 @pytest.mark.parametrize("body", [None, 7, {"ticket_id": 7}, ["7"]])
-def test_a_body_that_is_no_text_is_malformed(body: object) -> None:
+def test_a_body_that_is_not_text_is_malformed(body: object) -> None:
     assert parse_one(record(body=body)) == MalformedMessage(message_id="m-1", reason="the record has no body")
 
 
@@ -136,7 +136,7 @@ def test_a_record_without_a_message_id_cannot_be_returned(source: object) -> Non
     assert message.message_id is None
 
 
-def test_a_malformed_record_is_not_its_neighbours_failure() -> None:
+def test_a_malformed_record_does_not_affect_the_others() -> None:
     kinds = [type(m) for m in parse_event({"Records": [record(), record(body="x"), None, record()]})]
     assert kinds == [TicketMessage, MalformedMessage, MalformedMessage, TicketMessage]
 
@@ -144,14 +144,14 @@ def test_a_malformed_record_is_not_its_neighbours_failure() -> None:
 @pytest.mark.parametrize(
     "message_id", ["\ud800", "m-\udcff"], ids=["half a surrogate pair", "a byte that was not UTF-8"]
 )
-def test_a_message_id_that_is_no_text_spoils_no_batch(message_id: str) -> None:
+def test_a_message_id_with_invalid_unicode_is_malformed(message_id: str) -> None:
     message = parse_one(record(messageId=message_id))
     assert isinstance(message, MalformedMessage)
     assert message.message_id == message_id
 
 
 @pytest.mark.parametrize("attributes", [None, [], "x", {"MessageGroupId": 7}, {"MessageGroupId": ""}])
-def test_without_a_usable_group_a_record_is_of_no_group(attributes: object) -> None:
+def test_an_invalid_group_is_no_group(attributes: object) -> None:
     assert parse_one(record(attributes=attributes)) == TicketMessage(message_id="m-1", ticket_id=7)
 
 
@@ -172,7 +172,7 @@ def test_the_response_names_each_failed_message_once() -> None:
     }
 
 
-def test_an_event_made_here_has_what_aws_sends() -> None:
+def test_a_built_event_has_the_fields_of_aws() -> None:
     messages = [TicketMessage(message_id="m-1", ticket_id=7, group="ada", receive_count=2)]
     event = build_event(messages, sent_at=NOON)
     [made] = event["Records"]
