@@ -126,9 +126,19 @@ class Program:
         )
         return ProgramResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def on_terminal(self, *arguments: str, width: int = 100, stdin: str | None = None) -> ProgramResult:
-        """Run it on a pseudo-terminal: output, errors, and input unless `stdin` names a file."""
+    def on_terminal(
+        self, *arguments: str, width: int = 100, stdin: str | None = None, keys: str = ""
+    ) -> ProgramResult:
+        """Run it on a pseudo-terminal: output, errors, and input unless `stdin` names a file.
+
+        `keys` are typed before the program reads, and not echoed.
+        """
         screen, line = pty.openpty()
+        if keys:
+            attributes = termios.tcgetattr(line)
+            attributes[3] &= ~termios.ECHO
+            termios.tcsetattr(line, termios.TCSANOW, attributes)
+            os.write(screen, keys.encode())
         fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
         files = dict.fromkeys(STREAMS, os.ttyname(line)) | ({} if stdin is None else {"stdin": stdin})
         with ThreadPoolExecutor(1) as reader:
