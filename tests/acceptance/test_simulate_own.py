@@ -26,12 +26,12 @@ def test_api_models_are_simulated_beside_the_workers(simulate) -> None:
 def test_the_hint_names_settings_of_a_safe_pair(simulate) -> None:
     done = simulate("--pool", "queue", "--pool", "queue-pre-ping", "--loop", "server")
     assert done.status == 8
-    assert "hint: this pair was safe: TICKETCTL_SERVER_POOL=queue-pre-ping\n" in done.err
+    assert "hint: this pair is safe: TICKETCTL_SERVER_POOL=queue-pre-ping\n" in done.err
 
 
 def test_api_models_refuse_sqs_events(simulate) -> None:
     done = simulate("--loop", "mangum", "--event", "event.json")
     assert done.status == 2
     assert done.err.startswith(
-        "error: invalid value for --event: is for the worker: mangum gets a request of its own"
+        "error: invalid value for --event: is for the worker; mangum gets an HTTP request"
     )

@@ -58,7 +58,7 @@ def test_a_terminal_shows_progress_on_one_line(ticketctl: Program) -> None:
     ticketctl("create", "Charged twice")
     done = ticketctl.on_terminal("work", "--drain")
     assert done.status == 0
-    assert "1 done, 0 returned, 0 given up, 0 in flight" in done.out
+    assert "1 done, 0 returned, 0 dead, 0 in flight" in done.out
 
 
 def test_a_foreign_message_becomes_a_dead_letter_and_can_be_purged(ticketctl: Program, ask: Ask) -> None:
@@ -66,7 +66,7 @@ def test_a_foreign_message_becomes_a_dead_letter_and_can_be_purged(ticketctl: Pr
     done = ticketctl.run_in_new_process("work", "--drain", "--max-receive-count", "2")
     assert done.status == 8
     assert [line.split("\t")[0] for line in done.out.splitlines()] == ["returned", "dead"]
-    assert "error: 1 of 1 messages were given up" in done.err
+    assert "error: 1 of 1 messages became dead letters" in done.err
     (letter,) = ticketctl("dlq", "list", "--json").json["dead_letters"]
     assert (letter["ticket_id"], letter["body"]) == (None, "nonsense")
     redriven = ticketctl("dlq", "redrive", letter["message_id"])

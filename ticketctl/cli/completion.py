@@ -14,22 +14,22 @@ _SECONDS = 1.0
 _HELP_LENGTH = 40
 
 
-def categories() -> list[str]:
+def list_categories() -> list[str]:
     """Return the categories of the configured taxonomy."""
     return _words("categories")
 
 
-def priorities() -> list[str]:
+def list_priorities() -> list[str]:
     """Return the priorities of the configured taxonomy."""
     return _words("priorities")
 
 
-def teams() -> list[str]:
+def list_teams() -> list[str]:
     """Return the teams of the configured taxonomy."""
     return _words("teams")
 
 
-def ticket_ids(incomplete: str) -> list[tuple[str, str]]:
+def list_ticket_ids(incomplete: str) -> list[tuple[str, str]]:
     """Return the newest tickets whose number begins with `incomplete`, each with its status and subject.
 
     An embedded server that does not run is not started for this.
@@ -63,8 +63,8 @@ def _read_tickets(incomplete: str) -> list[tuple[str, str]]:
 
     with open_database(settings) as opened:
         page = run_on(opened, open_store, work)
-    found = [ticket for ticket in page.tickets if str(ticket.id).startswith(incomplete)]
-    return [(str(ticket.id), f"{ticket.status} {_safe(ticket.subject)}") for ticket in found[:_LIMIT]]
+    matching = [ticket for ticket in page.tickets if str(ticket.id).startswith(incomplete)]
+    return [(str(ticket.id), f"{ticket.status} {_safe(ticket.subject)}") for ticket in matching[:_LIMIT]]
 
 
 def _safe(text: str) -> str:

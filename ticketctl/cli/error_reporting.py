@@ -57,10 +57,10 @@ def warn(message: str) -> None:
     _print("warning", message)
 
 
-def line(kind: str, message: str) -> str:
+def format_line(kind: str, message: str) -> str:
     """Return a message on one line, safe for a terminal."""
     return f"{kind}: {escape_controls(' '.join(message.split()))}"
 
 
 def _print(kind: str, message: str) -> None:
-    sys.stderr.write(line(kind, message) + "\n")
+    sys.stderr.write(format_line(kind, message) + "\n")

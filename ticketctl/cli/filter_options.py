@@ -17,7 +17,7 @@ WANTED = "wanted"
 """The parameter of a command that gets the filter."""
 
 _COMPLETIONS: Mapping[str, Callable[[], list[str]]] = MappingProxyType(
-    {"category": completion.categories, "team": completion.teams}
+    {"category": completion.list_categories, "team": completion.list_teams}
 )
 
 
@@ -51,6 +51,6 @@ def _option(spec: FilterSpec) -> Any:
     if spec.choices:
         return Annotated[str | None, choice(spec.choices, help=spec.help)]
     if spec.name == "priority":
-        return Annotated[str | None, choice(completion.priorities, help=spec.help)]
+        return Annotated[str | None, choice(completion.list_priorities, help=spec.help)]
     complete = _COMPLETIONS.get(spec.name)
     return Annotated[str | None, typer.Option(metavar=spec.metavar, help=spec.help, autocompletion=complete)]

@@ -26,7 +26,7 @@ def train_model(samples: "Sequence[LabeledText]") -> "Model":
     """Train the offline engine on labelled texts, with a progress bar on a terminal."""
     from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
 
-    with output.progress(PROGRESS_STEPS) as step:
+    with output.show_progress(PROGRESS_STEPS) as step:
         return train(samples, step)
 
 

@@ -66,7 +66,10 @@ class _Choices(str):  # noqa: SLOT000 - one object per option
 TicketIdArgument = Annotated[
     int,
     typer.Argument(
-        metavar="ID", help="The ticket's number.", show_default=False, autocompletion=completion.ticket_ids
+        metavar="ID",
+        help="The ticket's number.",
+        show_default=False,
+        autocompletion=completion.list_ticket_ids,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

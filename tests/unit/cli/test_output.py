@@ -36,7 +36,7 @@ def test_piped_json_is_one_line_that_reads_back(printed: Callable[[], str], valu
 def test_json_escapes_control_characters(
     *, terminal: bool, printed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "on_terminal", lambda: terminal)
+    monkeypatch.setattr(output, "is_terminal", lambda: terminal)
     output.print_json({HOSTILE: [HOSTILE]})
     text = printed()
     assert json.loads(text) == {HOSTILE: [HOSTILE]}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import NOON
-from ticketctl.cli.rendering.timestamps import iso, relative
+from ticketctl.cli.rendering.timestamps import format_iso, format_relative
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.durations import parse_since
 
@@ -77,12 +77,12 @@ def test_any_text_is_a_time_in_utc_or_refused(text: str) -> None:
     ],
 )
 def test_relative_times(age: timedelta, told: str) -> None:
-    assert relative(NOON - age, now=NOON) == told
+    assert format_relative(NOON - age, now=NOON) == told
 
 
 def test_a_missing_time_is_empty() -> None:
-    assert relative(None, now=NOON) == iso(None) == ""
+    assert format_relative(None, now=NOON) == format_iso(None) == ""
 
 
 def test_iso_times_are_in_utc() -> None:
-    assert iso(NOON.astimezone(timezone(timedelta(hours=9)))) == "2026-01-31T12:00:00.000+00:00"
+    assert format_iso(NOON.astimezone(timezone(timedelta(hours=9)))) == "2026-01-31T12:00:00.000+00:00"

@@ -44,7 +44,7 @@ def show(*, as_json: JsonOption = False) -> None:
                 for variable, value, source, meaning in rows
             ]
         )
-    elif output.on_terminal():
+    elif output.is_terminal():
         output.print_table(("VARIABLE", "VALUE", "FROM", "MEANING"), rows)
     else:
         output.print_rows(rows)
@@ -75,7 +75,7 @@ def init(
             f"{error.filename} cannot be written: {error.strerror}", hint="name a folder that exists"
         ) from None
     output.print_rows([path] for path in written)
-    if output.on_terminal():
+    if output.is_terminal():
         output.print_message("next: edit them, then run ticketctl config show")
 
 

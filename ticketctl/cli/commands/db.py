@@ -29,7 +29,7 @@ def upgrade() -> None:
 
     with open_database(load_settings()) as opened:
         revision = event_loops.run(upgrade(opened))
-    output.print_rows([[f"the tables have revision {revision}"] if output.on_terminal() else [revision]])
+    output.print_rows([[f"the tables have revision {revision}"] if output.is_terminal() else [revision]])
 
 
 @commands.command()

@@ -63,11 +63,11 @@ def set_fields(
     *,
     category: Annotated[
         str | None,
-        typer.Option(help="A category of the taxonomy.", autocompletion=completion.categories),
+        typer.Option(help="A category of the taxonomy.", autocompletion=completion.list_categories),
     ] = None,
-    priority: Annotated[str | None, choice(completion.priorities, help="The new priority.")] = None,
+    priority: Annotated[str | None, choice(completion.list_priorities, help="The new priority.")] = None,
     team: Annotated[
-        str | None, typer.Option(help="A team of the taxonomy.", autocompletion=completion.teams)
+        str | None, typer.Option(help="A team of the taxonomy.", autocompletion=completion.list_teams)
     ] = None,
     language: Annotated[str | None, typer.Option(metavar="CODE", help="en, de, und, ...")] = None,
     sentiment: Annotated[str | None, choice(SENTIMENTS, help="The new sentiment.")] = None,
@@ -103,7 +103,7 @@ def _decide(work: "Callable[[ReviewService], Awaitable[Ticket]]", done: str, *, 
     ticket = run_with(open_review_service, work)
     if as_json:
         output.print_json(ticket)
-    elif output.on_terminal():
+    elif output.is_terminal():
         output.print_rows([[f"ticket {ticket.id}: {done}; {ticket.status}, team {ticket.team or 'none'}"]])
     else:
         output.print_rows([[ticket.id]])

@@ -76,7 +76,7 @@ def init(
     written = {folder / name: text for name, text in stack(settings, this_python(architecture)).items()}
     _write(written)
     output.print_rows([path] for path in written)
-    if output.on_terminal():
+    if output.is_terminal():
         output.print_message(f"next: cd {folder} && ticketctl deploy package --architecture {architecture}")
 
 
@@ -127,13 +127,13 @@ def package(
 
     target = this_python(architecture)
     _warn_of_files_left_out(include or ())
-    with output.progress(len(PARTS)) as advance:
+    with output.show_progress(len(PARTS)) as advance:
         built = []
         for part in PARTS:
             built.append(build(part, target, folder, include or ()))
             advance()
     _print(built, as_json=as_json)
-    if output.on_terminal():
+    if output.is_terminal():
         output.print_message("next: sam deploy, in the folder of the template")
 
 
@@ -152,7 +152,7 @@ def _warn_of_files_left_out(include: "Sequence[Path]") -> None:
 def _print(built: "Sequence[Package]", *, as_json: bool) -> None:
     if as_json:
         output.print_json({"packages": built})
-    elif output.on_terminal():
+    elif output.is_terminal():
         rows = [(one.name, _megabytes(one.size), _megabytes(one.unzipped_size), one.file) for one in built]
         output.print_table(("PACKAGE", "ZIP", "UNZIPPED", "FILE"), rows)
     else:

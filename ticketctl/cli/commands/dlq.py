@@ -7,7 +7,7 @@ import typer
 from ticketctl.cli import error_reporting
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output
-from ticketctl.cli.rendering.timestamps import iso
+from ticketctl.cli.rendering.timestamps import format_iso
 from ticketctl.cli.resources import run_with
 from ticketctl.errors import InvalidInputError
 
@@ -52,14 +52,14 @@ def list_letters(
     letters = _run(work)
     if as_json:
         output.print_json({"dead_letters": letters})
-    elif output.on_terminal() and letters:
+    elif output.is_terminal() and letters:
         output.print_table(
             ("MESSAGE", "TICKET", "DELIVERIES", "REASON"),
             ([_text(c) for c in _row(x)[:3]] + [x.reason or ""] for x in letters),
         )
     else:
         output.print_rows(_row(letter) for letter in letters)
-        if output.on_terminal():
+        if output.is_terminal():
             output.print_message("no dead letters")
 
 
@@ -147,7 +147,7 @@ def _print_count(name: str, number: int, what: str, *, as_json: bool) -> None:
     if as_json:
         output.print_json({name: number})
     else:
-        output.print_rows([[f"{number} {what}" if output.on_terminal() else number]])
+        output.print_rows([[f"{number} {what}" if output.is_terminal() else number]])
 
 
 def _row(letter: "DeadLetter") -> list[Any]:
@@ -155,7 +155,7 @@ def _row(letter: "DeadLetter") -> list[Any]:
         letter.message_id,
         letter.ticket_id,
         letter.receive_count,
-        iso(letter.enqueued_at),
+        format_iso(letter.enqueued_at),
         letter.reason,
         letter.body,
     ]

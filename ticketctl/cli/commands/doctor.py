@@ -62,7 +62,7 @@ def doctor(
     if as_json:
         found = [one.to_json() for one in advice]
         output.print_json({"files": inspection.files, "findings": found})
-    elif output.on_terminal():
+    elif output.is_terminal():
         _show(advice, len(inspection.files))
     else:
         output.print_rows([one.place, one.rule, _gravity(one), one.cause, one.fix] for one in advice)

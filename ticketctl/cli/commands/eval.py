@@ -82,8 +82,8 @@ def evaluate(
     taxonomy = _choose_taxonomy(settings, trained, {sample.label for sample in samples})
     providers = _make_providers(settings, taxonomy, trained, budget)
     trials = _classify_all(providers, samples, settings)
-    report = evaluation.report(trials, settings, taxonomy, providers.budget.spent, before)
-    evaluation.print_report(report, as_json=as_json)
+    report = evaluation.build_evaluation(trials, settings, taxonomy, providers.budget.spent, before)
+    evaluation.print_evaluation(report, as_json=as_json)
     if trials.degraded:
         error_reporting.warn(
             f"{trials.degraded} of {len(trials.predictions)} answers came from the offline engine, because the provider failed"
@@ -158,5 +158,5 @@ def _classify_all(
                 provider, samples, max_concurrency=settings.ai_concurrency, on_progress=done
             )
 
-    with output.progress(len(samples)) as done:
+    with output.show_progress(len(samples)) as done:
         return event_loops.run(work())

@@ -65,9 +65,9 @@ def list_tickets(
         output.print_json(page)
         return
     ticket_tables.print_list(page.tickets)
-    if page.next_cursor is not None and output.on_terminal():
+    if page.next_cursor is not None and output.is_terminal():
         output.print_message(f"more: --after {page.next_cursor}")
-    elif not page.tickets and output.on_terminal():
+    elif not page.tickets and output.is_terminal():
         output.print_message(
             "no tickets" if wanted != TicketFilter() else "no tickets yet: ticketctl create SUBJECT"
         )
@@ -104,9 +104,9 @@ def _list_stuck(older_than: str, limit: int, *, as_json: bool) -> None:
     if as_json:
         forms = [_stuck_form(one, reason) for one, reason in stuck]
         output.print_json({"tickets": forms, "total": len(forms), "next_cursor": None})
-    elif not output.on_terminal():
+    elif not output.is_terminal():
         output.print_rows(
-            [one.ticket.id, one.ticket.status, timestamps.iso(one.since), reason, one.ticket.subject]
+            [one.ticket.id, one.ticket.status, timestamps.format_iso(one.since), reason, one.ticket.subject]
             for one, reason in stuck
         )
     elif not stuck:
@@ -119,7 +119,7 @@ def _list_stuck(older_than: str, limit: int, *, as_json: bool) -> None:
                 (
                     str(one.ticket.id),
                     one.ticket.status.value,
-                    timestamps.relative(one.since, now=now),
+                    timestamps.format_relative(one.since, now=now),
                     one.ticket.subject[:30],
                     reason,
                 )

@@ -126,7 +126,7 @@ def _record(result: "RecordResult") -> dict[str, Any]:
 def _print(invocations: list[dict[str, Any]]) -> None:
     rows = [(invocation, record) for invocation in invocations for record in invocation["records"]]
     names = ("message_id", "ticket_id", "outcome", "error_type", "error")
-    if not output.on_terminal():
+    if not output.is_terminal():
         output.print_rows([i["number"], *(record[name] for name in names)] for i, record in rows)
         return
     from rich.text import Text

@@ -42,7 +42,7 @@ def review(
     """
     from ticketctl.runtime import open_database, open_review_service
 
-    if not as_json and output.on_terminal() and is_interactive():
+    if not as_json and output.is_terminal() and is_interactive():
         with open_database(load_settings()) as opened:
             _review_all(opened, limit)
         return
@@ -56,7 +56,7 @@ def review(
 def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None:
     import msgspec
 
-    from ticketctl.cli.rendering.timestamps import iso
+    from ticketctl.cli.rendering.timestamps import format_iso
     from ticketctl.tickets.pricing import parse_prices
     from ticketctl.tickets.review import list_review_reasons
     from ticketctl.tickets.views import TicketView
@@ -80,7 +80,7 @@ def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None
                     ticket.category,
                     confidence,
                     ticket.team,
-                    iso(ticket.created_at),
+                    format_iso(ticket.created_at),
                     ticket.subject,
                     why,
                 ]
@@ -126,7 +126,7 @@ class _TicketReview:
         }
         by_letter = {name[0]: action for name, action in actions.items()}
         while (details := self._read()) is not None:
-            output.console().rule(title)
+            output.make_console().rule(title)
             ticket_tables.print_ticket(details)
             answer = _prompt(_QUESTION, {*actions, *by_letter, "quit", "q"})
             if answer in {"q", "quit"}:

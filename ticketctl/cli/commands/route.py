@@ -103,7 +103,7 @@ def _print(details: "TicketDetails", matches: list[_RuleMatch], *, as_json: bool
                 "rules": [rule._asdict() for rule in matches],
             }
         )
-    elif not output.on_terminal():
+    elif not output.is_terminal():
         output.print_rows((r.rule, r.team, "matched" if r.matched else "no match", r.reason) for r in matches)
     else:
         _print_table(matches)

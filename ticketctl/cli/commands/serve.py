@@ -53,24 +53,24 @@ def serve(
         ) from None
     server = Server(settings, host, port)
     try:
-        with open_database(settings) as found:
+        with open_database(settings) as opened:
             _log()
-            event_loops.run(_serve(server, found))
+            event_loops.run(_serve(server, opened))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         server.close()
 
 
-async def _serve(server: "Server", found: "Database") -> None:
+async def _serve(server: "Server", database: "Database") -> None:
     def started() -> None:
         output.print_rows([[server.url]])
         sys.stdout.flush()
-        if output.on_terminal():
+        if output.is_terminal():
             output.print_message("/docs describes the API; Ctrl-C stops the server")
 
     with stop_on_signals(server):
-        await server.run(found, started)
+        await server.run(database, started)
 
 
 def _log() -> None:
@@ -92,4 +92,4 @@ class _Line(logging.Formatter):
         text, error = record.getMessage(), record.exc_info and record.exc_info[1]
         if error and str(error) not in text:
             text = f"{text}: {type(error).__name__}: {error}"
-        return error_reporting.line(record.levelname.lower(), text)
+        return error_reporting.format_line(record.levelname.lower(), text)

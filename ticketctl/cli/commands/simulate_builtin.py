@@ -54,7 +54,10 @@ def simulate(request: BuiltinRequest, pictures: Pictures, *, as_json: bool) -> N
     configured = (get_pool(settings.pool).name, get_loop_policy(settings.loop).name)
     pairs = list(product(dict.fromkeys(request.pools or POOLS), dict.fromkeys(request.loops or LOOPS)))
     batches = [read_event(file)["Records"] for file in request.event_files]
-    with _server(settings, request.database_url) as (server, ours), output.progress(len(pairs)) as advance:
+    with (
+        _server(settings, request.database_url) as (server, ours),
+        output.show_progress(len(pairs)) as advance,
+    ):
         plan = simulation.SimulationPlan(
             settings=settings,
             server=server,
@@ -69,7 +72,7 @@ def simulate(request: BuiltinRequest, pictures: Pictures, *, as_json: bool) -> N
     if as_json:
         output.print_json(_as_json(cells, configured))
     else:
-        matrix.show(cells, configured)
+        matrix.print_matrix(cells, configured)
     _raise_if_unsafe(cells, configured, chosen=bool(request.pools or request.loops))
 
 
@@ -83,7 +86,7 @@ def list_strategies(*, as_json: bool) -> None:
     if as_json:
         names = ("kind", "name", "purpose", "right_when")
         output.print_json([dict(zip(names, row, strict=True)) for row in strategies])
-    elif output.on_terminal():
+    elif output.is_terminal():
         output.print_definitions(
             (f"{kind} {name}", (purpose, f"Right when: {right}")) for kind, name, purpose, right in strategies
         )

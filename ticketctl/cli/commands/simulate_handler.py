@@ -12,8 +12,8 @@ from ticketctl.cli import error_reporting
 from ticketctl.cli.input import read_text
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.export import Pictures
-from ticketctl.cli.rendering.matrix import summary
-from ticketctl.cli.rendering.verdicts import MEANINGS, OUTCOME_STYLES, STYLES, glyphs, print_finding
+from ticketctl.cli.rendering.matrix import summarize
+from ticketctl.cli.rendering.verdicts import MEANINGS, OUTCOME_STYLES, STYLES, choose_glyphs, print_finding
 from ticketctl.errors import InvalidInputError, UnsafeError
 
 if TYPE_CHECKING:
@@ -50,19 +50,19 @@ def simulate(request: HandlerRequest, pictures: Pictures, *, as_json: bool) -> N
 
     _check(request)
     events = [_read(file) for file in request.event_files]
-    with output.progress(1):
+    with output.show_progress(1):
         report = event_loops.run(_examine(request, events))
     _refuse_misspelt(request, report)
     pictures.draw_handler(report)
     if as_json:
         output.print_json({"cells": [_as_json(report)], "configured": None})
-    elif output.on_terminal():
+    elif output.is_terminal():
         _show(report)
     else:
-        output.print_rows([[report.handler, *summary(report)]])
+        output.print_rows([[report.handler, *summarize(report)]])
     if report.verdict != "safe":
-        raise _unsafe(report, shown=output.on_terminal() and not as_json)
-    if not output.on_terminal():
+        raise _unsafe(report, shown=output.is_terminal() and not as_json)
+    if not output.is_terminal():
         for finding in report.findings:
             error_reporting.warn(f"{finding.kind}: {finding.cause}")
 
@@ -167,7 +167,7 @@ def _show(report: "Report") -> None:
     output.print_table(("INVOCATION", "OUTCOME", "TOOK", "ERROR"), rows)
     style = STYLES[report.verdict]
     verdict = Text.assemble("\n", (report.verdict, style), f": {MEANINGS[report.verdict]}")
-    output.console().print(verdict)
+    output.make_console().print(verdict)
     fixes: dict[str, str] = {}
     for finding in report.findings:
         fix = f"the same as for {fixes[finding.fix]}" if finding.fix in fixes else finding.fix
@@ -178,6 +178,8 @@ def _show(report: "Report") -> None:
 def _row(name: str, invocation: "Invocation") -> list["str | Text"]:
     from rich.text import Text
 
-    outcome = Text(f"{glyphs()[invocation.outcome]} {invocation.outcome}", OUTCOME_STYLES[invocation.outcome])
+    outcome = Text(
+        f"{choose_glyphs()[invocation.outcome]} {invocation.outcome}", OUTCOME_STYLES[invocation.outcome]
+    )
     error = "" if invocation.error_type is None else f"{invocation.error_type}: {invocation.error}"
     return [name, outcome, f"{invocation.duration_ms:.0f} ms", error]

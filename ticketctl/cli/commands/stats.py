@@ -46,7 +46,9 @@ def stats(*, as_json: JsonOption = False) -> None:
         output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}})
         return
     output.print_rows(("tickets", status.value, number) for status, number in statistics.tickets.items())
-    output.print_rows([("oldest_new", timestamps.iso(statistics.oldest_new)), ("queue", backlog, dead)])
+    output.print_rows(
+        [("oldest_new", timestamps.format_iso(statistics.oldest_new)), ("queue", backlog, dead)]
+    )
     output.print_rows(
         (
             "step",
@@ -57,11 +59,11 @@ def stats(*, as_json: JsonOption = False) -> None:
             f"{step['p95_ms']:.1f}",
             step["input_tokens"],
             step["output_tokens"],
-            output.amount(step["cost"]),
+            output.format_amount(step["cost"]),
         )
         for step in form["steps"]
     )
-    output.print_rows([("cost", output.amount(form["cost"]))])
+    output.print_rows([("cost", output.format_amount(form["cost"]))])
 
 
 def _with_costs(form: dict[str, Any]) -> dict[str, Any]:

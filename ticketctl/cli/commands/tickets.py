@@ -63,7 +63,7 @@ def create(
     created, is_new = run_with(open_operator_resources, work)
     if as_json:
         output.print_json(created)
-    elif not output.on_terminal():
+    elif not output.is_terminal():
         output.print_rows([[created.id]])
     else:
         output.print_rows([[f"ticket {created.id} {'created' if is_new else 'existed already'}"]])
@@ -104,7 +104,7 @@ def close(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
     if as_json:
         output.print_json(ticket)
     else:
-        output.print_rows([[f"ticket {ticket.id} closed"] if output.on_terminal() else [ticket.id]])
+        output.print_rows([[f"ticket {ticket.id} closed"] if output.is_terminal() else [ticket.id]])
 
 
 def _read_ticket(
@@ -120,7 +120,7 @@ def _read_ticket(
         raise InvalidInputError("--body and --body-file were both given", hint="give one of them")
     if body_file is not None:
         body = read_text(body_file)
-    if subject is None and body is None and output.on_terminal() and is_interactive():
+    if subject is None and body is None and output.is_terminal() and is_interactive():
         subject, body = editor.write_ticket()
     if subject is None:
         raise InvalidInputError("the subject is missing", hint="ticketctl create 'My printer is on fire'")

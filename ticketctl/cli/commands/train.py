@@ -57,7 +57,7 @@ def train(
         output.print_json(
             {"file": str(to), "labels": len(model.labels), "texts": len(samples), "bytes": len(data)}
         )
-    elif not output.on_terminal():
+    elif not output.is_terminal():
         output.print_rows([[to, len(model.labels), len(samples), len(data)]])
     else:
         output.print_rows(

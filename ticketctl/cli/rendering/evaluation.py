@@ -21,7 +21,7 @@ _WORST = 10  # labels and confusions that a terminal shows
 _FIGURES = ("tickets", "provider", "model", "accuracy", "macro_f1", "ece")
 
 
-def report(
+def build_evaluation(
     trials: "EvaluationRun",
     settings: "Settings",
     taxonomy: "Taxonomy",
@@ -73,11 +73,11 @@ def read_predictions(path: Path) -> "list[Prediction]":
         ) from None
 
 
-def print_report(form: dict[str, Any], *, as_json: bool) -> None:
+def print_evaluation(form: dict[str, Any], *, as_json: bool) -> None:
     """Print an evaluation."""
     if as_json:
         output.print_json(form)
-    elif output.on_terminal():
+    elif output.is_terminal():
         _print_tables(form)
     else:
         output.print_rows(_lines(form))
@@ -125,7 +125,7 @@ def _print_tables(form: dict[str, Any]) -> None:
 
 def _print_labels(labels: dict[str, Any]) -> None:
     worst = sorted(labels.items(), key=lambda entry: entry[1]["f1"])[:_WORST]
-    output.console().print(f"\nthe {len(worst)} weakest of {len(labels)} labels", style="bold")
+    output.make_console().print(f"\nthe {len(worst)} weakest of {len(labels)} labels", style="bold")
     output.print_table(
         ("F1", "PRECISION", "RECALL", "TICKETS", "LABEL"),
         [
@@ -138,7 +138,7 @@ def _print_labels(labels: dict[str, Any]) -> None:
 def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
     if not confusions:
         return
-    output.console().print("\nconfusions", style="bold")
+    output.make_console().print("\nconfusions", style="bold")
     output.print_table(
         ("TICKETS", "LABEL", "PREDICTED"),
         [(str(p["tickets"]), p["expected"], p["predicted"] or "(nothing fits)") for p in confusions[:_WORST]],
@@ -148,7 +148,7 @@ def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
 def _print_changes(changes: Sequence[dict[str, Any]]) -> None:
     better = sum(change["after"] == change["expected"] for change in changes)
     worse = sum(change["before"] == change["expected"] for change in changes)
-    output.console().print(
+    output.make_console().print(
         f"\n{len(changes)} changed: {better} are right now, {worse} were right before", style="bold"
     )
     if not changes:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ticketctl.cli.rendering import output
-from ticketctl.cli.rendering.verdicts import STYLES, glyphs, mark, print_finding
+from ticketctl.cli.rendering.verdicts import STYLES, choose_glyphs, choose_mark, print_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,9 +18,9 @@ _GAP = 3
 """Spaces between two columns."""
 
 
-def show(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
+def print_matrix(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
     """Print the matrix on a terminal, or one line per cell in a pipe."""
-    if not output.on_terminal():
+    if not output.is_terminal():
         output.print_rows(_row(cell) for cell in cells)
         return
     _print_matrix(cells, configured)
@@ -28,10 +28,10 @@ def show(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
 
 
 def _row(cell: "MatrixCell") -> list[object]:
-    return [cell.pool, cell.loop, *summary(cell.report)]
+    return [cell.pool, cell.loop, *summarize(cell.report)]
 
 
-def summary(report: "Report") -> list[object]:
+def summarize(report: "Report") -> list[object]:
     """Return the cells of a report's line: verdict, outcomes, connections left, first error."""
     first = next((one for one in report.invocations if one.error_type is not None), None)
     return [
@@ -45,17 +45,17 @@ def summary(report: "Report") -> list[object]:
 def _print_matrix(cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
     by_pair = {(cell.pool, cell.loop): cell for cell in cells}
     rendered = {pair: _cell(cell.report, marked=pair == configured) for pair, cell in by_pair.items()}
-    console = output.console()
+    console = output.make_console()
     for number, table in enumerate(_tables(rendered, console.width)):
         console.print(*([""] if number else []), table, sep="\n")
-    glyph = glyphs()
+    glyph = choose_glyphs()
     legend = (
         f"\n{glyph['ok']} ok   {glyph['partial']} some records returned   {glyph['error']} all failed   "
         "after | : thawed, after the server closed its connections"
     )
     console.print(legend, style="dim")
     if configured in by_pair:
-        console.print(f"{mark()} configured: {configured[0]} with {configured[1]}", style="dim")
+        console.print(f"{choose_mark()} configured: {configured[0]} with {configured[1]}", style="dim")
 
 
 def _tables(rendered: "Mapping[tuple[str, str], Text]", width: int) -> "Iterator[Table]":
@@ -79,12 +79,12 @@ def _tables(rendered: "Mapping[tuple[str, str], Text]", width: int) -> "Iterator
 def _cell(report: "Report", *, marked: bool) -> "Text":
     from rich.text import Text
 
-    glyph = glyphs()
+    glyph = choose_glyphs()
     invocations = "".join(glyph[invocation.outcome] for invocation in report.invocations)
     thaw = "" if report.thaw is None else f"|{glyph[report.thaw.outcome]}"
     style = STYLES[report.verdict]
     return Text.assemble(
-        (f"{invocations}{thaw} ", style), (report.verdict, style), f" {mark()}" if marked else ""
+        (f"{invocations}{thaw} ", style), (report.verdict, style), f" {choose_mark()}" if marked else ""
     )
 
 

@@ -17,12 +17,12 @@ _GAP = 2
 """Spaces between columns."""
 
 
-def on_terminal() -> bool:
+def is_terminal() -> bool:
     """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
-def console(*, stderr: bool = False) -> "Console":
+def make_console(*, stderr: bool = False) -> "Console":
     """Return a Rich console that honours NO_COLOR and treats no text as markup."""
     from rich.console import Console
 
@@ -32,7 +32,7 @@ def console(*, stderr: bool = False) -> "Console":
 def print_json(value: Any) -> None:
     """Print a value as JSON: indented on a terminal, on one line in a pipe."""
     encoded = msgspec.json.encode(value)
-    text = msgspec.json.format(encoded, indent=2 if on_terminal() else 0)
+    text = msgspec.json.format(encoded, indent=2 if is_terminal() else 0)
     sys.stdout.write(escape_json_controls(text.decode()) + "\n")
 
 
@@ -51,7 +51,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
     widths = [
         max([len(name), *(row[number].cell_len for row in cells)]) for number, name in enumerate(columns)
     ]
-    terminal = console()
+    terminal = make_console()
     left = terminal.width - sum(widths[:-1]) - _GAP * (len(columns) - 1)
     widths[-1] = max(len(columns[-1]), min(widths[-1], left))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
@@ -67,14 +67,14 @@ def print_definitions(entries: Iterable[tuple[str, Sequence[str]]]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    terminal = console()
+    terminal = make_console()
     for term, paragraphs in entries:
         terminal.print(Text(escape_controls(term), "bold"))
         for paragraph in paragraphs:
             terminal.print(Padding(Text(escape_controls(paragraph)), (0, 0, 0, 4)))
 
 
-def amount(cost: float | None) -> str:
+def format_amount(cost: float | None) -> str:
     """Return an amount of money as text, in the currency of the prices."""
     return "unknown" if cost is None else f"{cost:.6f}" if cost else "0"
 
@@ -85,7 +85,7 @@ def print_message(message: str) -> None:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
+def show_progress(total: int) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr, if that is a terminal; yields a function to call after each of `total` parts."""
     if not sys.stderr.isatty():
         yield lambda: None
@@ -93,7 +93,7 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)
 

@@ -8,7 +8,7 @@ import msgspec
 
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.escaping import escape_controls
-from ticketctl.cli.rendering.timestamps import iso, relative
+from ticketctl.cli.rendering.timestamps import format_iso, format_relative
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,7 +28,7 @@ STYLES = {
 
 def print_list(tickets: "Sequence[Ticket]") -> None:
     """Print tickets, one per line."""
-    if not output.on_terminal():
+    if not output.is_terminal():
         output.print_rows(_row(ticket) for ticket in tickets)
         return
     if not tickets:
@@ -43,7 +43,7 @@ def print_list(tickets: "Sequence[Ticket]") -> None:
                 ticket.priority or "",
                 ticket.category or "",
                 ticket.team or "",
-                relative(ticket.created_at, now=now),
+                format_relative(ticket.created_at, now=now),
                 ticket.subject,
             )
             for ticket in tickets
@@ -53,7 +53,7 @@ def print_list(tickets: "Sequence[Ticket]") -> None:
 
 def print_details(details: "TicketDetails", prices: "Prices") -> None:
     """Print everything about one ticket."""
-    if not output.on_terminal():
+    if not output.is_terminal():
         output.print_rows(_lines(details, prices))
         return
     print_ticket(details)
@@ -68,7 +68,7 @@ def print_ticket(details: "TicketDetails") -> None:
 
     from ticketctl.tickets.review import list_review_reasons
 
-    console = output.console()
+    console = output.make_console()
     ticket = details.ticket
     console.print(
         Text.assemble((f"#{ticket.id}  {escape_controls(ticket.subject)}", "bold"), "  ", _status(ticket))
@@ -102,7 +102,7 @@ def _row(ticket: "Ticket") -> list[object]:
         ticket.team,
         None if ticket.confidence is None else f"{ticket.confidence:.2f}",
         ticket.requester,
-        iso(ticket.created_at),
+        format_iso(ticket.created_at),
         ticket.subject,
     ]
 
@@ -126,8 +126,8 @@ def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
         ("set by a human", ", ".join(ticket.set_by_human)),
         ("extracted", extracted),
         ("error", ticket.error),
-        ("created", relative(ticket.created_at, now=now)),
-        ("processed", relative(ticket.processed_at, now=now)),
+        ("created", format_relative(ticket.created_at, now=now)),
+        ("processed", format_relative(ticket.processed_at, now=now)),
     ):
         if value:
             yield name, value
@@ -143,7 +143,7 @@ def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
     if not details.steps:
         return
     costs = _costs(details, prices)
-    output.console().print("\nsteps", style="bold")
+    output.make_console().print("\nsteps", style="bold")
     output.print_table(
         ("STEP", "PROVIDER", "MODEL", "TOOK", "TOKENS", "COST", "OUTPUT"),
         (
@@ -153,7 +153,7 @@ def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
                 step.model,
                 f"{step.duration_ms:.1f} ms",
                 str(step.input_tokens + step.output_tokens),
-                output.amount(price),
+                output.format_amount(price),
                 _compact(step.output),
             )
             for step, price in zip(details.steps, costs, strict=True)
@@ -161,21 +161,21 @@ def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
     )
     for step in details.steps:
         if step.sent is not None:
-            output.console().print(f"\ntext that {step.step} sent to {step.provider}", style="bold")
-            output.console().print(escape_controls(step.sent, multiline=True), overflow="fold")
+            output.make_console().print(f"\ntext that {step.step} sent to {step.provider}", style="bold")
+            output.make_console().print(escape_controls(step.sent, multiline=True), overflow="fold")
 
 
 def _print_attempts(details: "TicketDetails") -> None:
     if not details.attempts:
         return
-    output.console().print("\nattempts", style="bold")
+    output.make_console().print("\nattempts", style="bold")
     now = datetime.now(UTC)
     output.print_table(
         ("ATTEMPT", "STARTED", "OUTCOME", "DELIVERY", "ERROR"),
         (
             (
                 str(attempt.attempt),
-                relative(attempt.started_at, now=now),
+                format_relative(attempt.started_at, now=now),
                 attempt.outcome or "running",
                 "" if attempt.receive_count is None else str(attempt.receive_count),
                 attempt.error or "",
@@ -201,12 +201,12 @@ def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[obje
             f"{step.duration_ms:.3f}",
             _compact(step.output),
             step.sent,
-            output.amount(price),
+            output.format_amount(price),
         )
     for attempt in details.attempts:
-        yield "try", attempt.attempt, iso(attempt.started_at), attempt.outcome, attempt.error
+        yield "try", attempt.attempt, format_iso(attempt.started_at), attempt.outcome, attempt.error
     if costs:
-        yield "cost", output.amount(sum_costs(costs))
+        yield "cost", output.format_amount(sum_costs(costs))
 
 
 def _compact(value: Any) -> str:

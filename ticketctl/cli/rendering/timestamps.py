@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from ticketctl.tickets.durations import UNITS
 
 
-def iso(moment: datetime | None) -> str:
+def format_iso(moment: datetime | None) -> str:
     """Return a time in ISO 8601, UTC, or an empty text for None."""
     return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def relative(moment: datetime | None, *, now: datetime) -> str:
+def format_relative(moment: datetime | None, *, now: datetime) -> str:
     """Return how long ago a time was, in the largest unit that fits: "3 h ago"."""
     if moment is None:
         return ""

@@ -33,7 +33,7 @@ def print_finding(kind: str, parts: Mapping[str, str]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    console = output.console()
+    console = output.make_console()
     console.print(f"\n{kind}", style="bold", width=_WIDTH)
     for name, text in parts.items():
         short = text.replace(f"{Path.cwd()}/", "")
@@ -43,15 +43,15 @@ def print_finding(kind: str, parts: Mapping[str, str]) -> None:
         console.print(Padding(paragraph, (0, 0, 0, 2)), width=min(_WIDTH, console.width))
 
 
-def glyphs() -> Mapping[str, str]:
+def choose_glyphs() -> Mapping[str, str]:
     """Return a character for each outcome, in ASCII if the terminal does not take UTF-8."""
-    return _GLYPHS if _unicode() else _PLAIN_GLYPHS
+    return _GLYPHS if _is_utf8() else _PLAIN_GLYPHS
 
 
-def mark() -> str:
+def choose_mark() -> str:
     """Return the character that marks the configured cell."""
-    return "◀" if _unicode() else "<"
+    return "◀" if _is_utf8() else "<"
 
 
-def _unicode() -> bool:
+def _is_utf8() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
