@@ -58,7 +58,7 @@ def doctor(
     folder = path or Path.cwd()
     inspection = _inspect(folder, handler)
     settings = load_settings()
-    advice = [*inspection.advice, *check_settings(settings, os.environ), *(_ask(settings) if ask else ())]
+    advice = [*inspection.findings, *check_settings(settings, os.environ), *(_ask(settings) if ask else ())]
     if as_json:
         found = [one.to_json() for one in advice]
         output.print_json({"files": inspection.files, "findings": found})
@@ -75,11 +75,10 @@ def doctor(
 
 
 def _inspect(folder: Path, handler: str | None) -> "Analysis":
-    from ticketctl.warmstart.static_analysis.analyzer import inspect
-    from ticketctl.warmstart.static_analysis.project import HandlerNotFoundError
+    from ticketctl.warmstart.static_analysis.analyzer import HandlerNotFoundError, analyze
 
     try:
-        return inspect(folder, handler)
+        return analyze(folder, handler)
     except HandlerNotFoundError as error:
         raise InvalidInputError(str(error), hint=f"--path names its folder; here it is {folder}") from None
 

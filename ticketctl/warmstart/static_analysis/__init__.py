@@ -1,4 +1,5 @@
-"""The doctor's knowledge: reads a handler's source and the installed versions, and runs nothing of either.
+"""Static analysis of handlers: reads their source and the installed versions, and runs none of the code.
 
-`project` finds the modules, `facts` says what each does with event loops, `rules` says what is known to go wrong.
+`handler_discovery` finds the handlers, `project` resolves imports, `module_reader` collects facts about event loops and
+clients, `import_closure` puts the facts of one handler together, and `rules` judges them.
 """

@@ -1,65 +1,93 @@
-"""The inspection of a folder: which modules belong together, and what the rules say of them."""
+"""The analysis of a folder: its handlers, the modules that each one loads, and what the rules find in them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ticketctl.warmstart.static_analysis import facts, project, versions
+from ticketctl.warmstart.static_analysis import versions
 from ticketctl.warmstart.static_analysis.facts import Facts
-from ticketctl.warmstart.static_analysis.finding import SourceFinding
-from ticketctl.warmstart.static_analysis.project import Module, Project, is_test
-from ticketctl.warmstart.static_analysis.rules import RULES, Scene
+from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
+from ticketctl.warmstart.static_analysis.handler_discovery import Root, discover_roots
+from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.module_reader import read_facts
+from ticketctl.warmstart.static_analysis.project import HandlerNotFoundError, Project
+from ticketctl.warmstart.static_analysis.rules import CHECKS
+from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.versions import Versions
+
+__all__ = ["Analysis", "HandlerNotFoundError", "analyze"]
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was looked at, by file, and what was found, in the order of file and line."""
+    """The result of an analysis.
+
+    files: the files that were analyzed.
+    findings: in the order of file and line.
+    file_count: the number of Python files below the folder.
+    unresolved: the names of modules that imports could not be resolved to, and of declared handlers without a file.
+    lines: the source lines of the files with findings.
+    """
 
     files: Sequence[str]
-    advice: Sequence[SourceFinding]
+    findings: Sequence[SourceFinding]
+    file_count: int = 0
+    unresolved: Sequence[str] = ()
+    lines: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
-def inspect(folder: Path, handler: str | None = None, version: Versions | None = None) -> Analysis:
-    """Look at what a handler's import brings in; without a handler, at everything that may be one's.
+def analyze(folder: Path, handler: str | None = None, version: Versions | None = None) -> Analysis:
+    """Analyze what a handler's import loads; without a handler, do that for each handler of the folder.
 
-    Nothing of it is run. `version` tells installed versions; by default they are looked up.
+    The analysis runs none of the code. `version` returns installed versions; by default they are looked up.
 
     Raises:
         HandlerNotFoundError: The handler's module is not in the folder.
+
     """
-    whole = project.read(folder)
-    scenes = list(_scenes(whole, handler, version or versions.installed(folder)))
-    looked_at = {one.module.file: one.module for scene in scenes for one in scene.modules}
-    found = {advice for scene in scenes for rule in RULES for advice in rule(scene)}
-    found |= {_unreadable(module) for module in looked_at.values() if module.tree is None}
-    return Analysis(sorted(looked_at), _first_of_each(sorted(found)))
+    folder = folder.resolve()
+    project = Project(folder)
+    cache: dict[Path, Facts] = {}
 
+    def read(path: Path) -> Facts:
+        if path not in cache:
+            cache[path] = read_facts(project.load(path))
+        return cache[path]
 
-def _scenes(whole: Project, handler: str | None, version: Versions) -> Iterator[Scene]:
-    every = {name: facts.of(module) for name, module in whole.modules.items()}
-    roots = [whole.handler_module(handler)] if handler else _roots(every)
+    missing: list[str] = []
+    if handler:
+        function = handler.replace(":", ".").rpartition(".")[2]
+        roots = [Root(project.find_handler(handler), function)]
+    else:
+        roots, missing = discover_roots(project, read)
+    find_version = version or versions.installed(folder)
+    analyzed: dict[str, SourceModule] = {}
+    findings: set[SourceFinding] = set()
     for root in roots:
-        yield Scene([every[module.name] for module in whole.reached(root)], version)
+        modules = project.list_reachable(root.path)
+        analyzed |= {module.file: module for module in modules}
+        closure = ImportClosure(root, [read(module.path) for module in modules], find_version)
+        findings |= {finding for check in CHECKS for finding in check(closure)}
+    findings |= {_report_unreadable(module) for module in analyzed.values() if module.error}
+    selected = _select_first(sorted(findings))
+    return Analysis(
+        files=sorted(analyzed),
+        findings=selected,
+        file_count=len(project.files),
+        unresolved=[*sorted(project.unresolved), *missing],
+        lines={one.file: analyzed[one.file].lines for one in selected if one.file in analyzed},
+    )
 
 
-def _roots(every: dict[str, Facts]) -> list[Module]:
-    """The modules that look like a Lambda handler's; where none does, all."""
-    own = [one for one in every.values() if not is_test(one.module)]
-    return [one.module for one in own if one.handlers or one.mangums] or [one.module for one in own]
-
-
-def _unreadable(module: Module) -> SourceFinding:
-    return SourceFinding(
-        file=module.file,
-        line=module.line,
-        rule="unreadable",
-        cause=f"The file cannot be read as Python: {module.problem}.",
-        fix="Mend it, or run the doctor under the Python that the handler runs under.",
+def _report_unreadable(module: SourceModule) -> SourceFinding:
+    return make_finding(
+        (module.file, module.error_line),
+        "unreadable",
+        f"The file cannot be parsed as Python: {module.error}.",
         breaks=False,
     )
 
 
-def _first_of_each(found: Sequence[SourceFinding]) -> list[SourceFinding]:
-    """Keep one advice for each place and rule: two handlers may come upon the same line."""
-    return list({(one.file, one.line, one.rule): one for one in reversed(found)}.values())[::-1]
+def _select_first(findings: Sequence[SourceFinding]) -> list[SourceFinding]:
+    """Return one finding for each place and rule: two handlers may load the same module."""
+    return list({(one.file, one.line, one.rule): one for one in reversed(findings)}.values())[::-1]

@@ -1,7 +1,11 @@
 """A finding of the static analysis."""
 
+import ast
 from dataclasses import dataclass
 from typing import Any
+
+from ticketctl.warmstart.static_analysis.facts import CallSite
+from ticketctl.warmstart.static_analysis.rule_catalog import RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -34,3 +38,21 @@ class SourceFinding:
             "cure": self.fix,
             "breaks": self.breaks,
         }
+
+
+def make_finding(place: tuple[str, int], rule: str, cause: str, *, breaks: bool = True) -> SourceFinding:
+    """Return a finding of a rule, with the rule's fix."""
+    file, line = place
+    return SourceFinding(file=file, line=line, rule=rule, cause=cause, fix=RULES[rule].fix, breaks=breaks)
+
+
+def describe_site(site: CallSite) -> str:
+    """Return a call in words: "asyncio.run at app.py:7"."""
+    file, line = site.place
+    return f"{name_call(site)} at {file}:{line}"
+
+
+def name_call(site: CallSite) -> str:
+    """Return the name of the function that is called: of a library's the qualified name, else as it is written."""
+    is_own = site.name.startswith(f"{site.module.name}.")
+    return ast.unparse(site.call.func) if is_own else site.name

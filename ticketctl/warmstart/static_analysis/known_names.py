@@ -1,22 +1,22 @@
-"""Names that libraries give to what is bound to an event loop, and to what makes and ends loops."""
+"""Names that libraries give to event loops, and to the objects that are bound to them. Clients are in constructors."""
 
-import re
-
-RUNS = frozenset(
+LOOP_RUNNERS = frozenset({"asyncio.run", "uvloop.run", "anyio.run"})
+"""Functions that create an event loop, run a coroutine on it and close it."""
+LOOP_FACTORIES = frozenset(
     {
-        "asyncio.run",
-        "uvloop.run",
-        "anyio.run",
         "asyncio.Runner",
         "asyncio.new_event_loop",
         "uvloop.new_event_loop",
+        "uvloop.Loop",
+        "winloop.new_event_loop",
     }
 )
-"""Calls that make an event loop; inside a function they make one each time."""
-LOOPS = frozenset({"Runner", "new_event_loop"})
-"""Of those, the ones that make a loop which may be kept; the others end theirs themselves."""
-CONVERTERS = frozenset({"asgiref.sync.async_to_sync"})
-"""What makes a function that runs each call on a loop of its own, wherever it is made."""
+"""Functions that create an event loop which the caller may keep."""
+LOOP_MAKERS = LOOP_RUNNERS | LOOP_FACTORIES
+CONVERTERS = frozenset({"asgiref.sync.async_to_sync", "asgiref.sync.AsyncToSync"})
+"""Functions that make a synchronous function, each call of which runs on a new event loop."""
+LOOP_LOOKUPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop"})
+TASK_STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
 ENGINES = frozenset({"create_async_engine", "async_engine_from_config"})
 PRIMITIVES = frozenset(
     f"asyncio.{name}"
@@ -32,49 +32,13 @@ PRIMITIVES = frozenset(
         "Semaphore",
     )
 )
-CLIENTS = frozenset(
-    {
-        "aiohttp.ClientSession",
-        "aiohttp.TCPConnector",
-        "aiokafka.AIOKafkaConsumer",
-        "aiokafka.AIOKafkaProducer",
-        "asyncio.open_connection",
-        "asyncio.open_unix_connection",
-        "asyncpg.connect",
-        "asyncpg.create_pool",
-        "aiomysql.create_pool",
-        "aiopg.create_pool",
-        "databases.Database",
-        "grpc.aio.insecure_channel",
-        "grpc.aio.secure_channel",
-        "motor.motor_asyncio.AsyncIOMotorClient",
-    }
+CACHES = frozenset(
+    {"functools.cache", "functools.lru_cache", "functools.cached_property", "cachetools.cached"}
 )
-ENTERED = "enter_async_context"
-"""What an exit stack gives is open until the stack is closed, whatever it is."""
-ASYNC_REDIS = "redis.asyncio."
-CLIENT_NAME = re.compile(
-    r"Async\w*(Client|Pool|Redis|Connection)|Async(OpenAI|AzureOpenAI|Anthropic|OpenSearch|Elasticsearch)"
-)
-"""How libraries name their asynchronous clients: httpx.AsyncClient, psycopg_pool.AsyncConnectionPool ..."""
-CACHES = frozenset({"functools.cache", "functools.lru_cache", "functools.cached_property"})
-CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate"})
+CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate", "wait_closed", "shutdown"})
 MANGUM = "mangum.Mangum"
-BATCH_ASYNC = ("async_process_partial_response", "AsyncBatchProcessor")
+POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""
 STATEMENT_NAMES = "prepared_statement_name_func"
-
-
-def is_client(name: str) -> bool:
-    """Whether calling this name makes a client or pool that keeps connections of one event loop."""
-    last = name.rpartition(".")[2]
-    if name.startswith(ASYNC_REDIS):
-        return last in {
-            "Redis",
-            "StrictRedis",
-            "RedisCluster",
-            "ConnectionPool",
-            "BlockingConnectionPool",
-            "from_url",
-        }
-    return name in CLIENTS or last == ENTERED or CLIENT_NAME.fullmatch(last) is not None
+THREAD_STARTERS = ("Thread", "submit", "run_in_executor", "to_thread", "run_sync", "Process")
+"""Functions and methods that call a function, which they are passed, in another thread or process."""

@@ -1,160 +1,188 @@
-"""A folder of Python source: its modules, and which of them a handler's import brings in."""
+"""A folder of Python source: its files, how its imports resolve, and which modules a handler's import loads."""
 
-import ast
-import tokenize
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-SKIPPED = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "dist-packages"})
-TESTS = frozenset({"test", "tests"})
-DEPTH = 200
-"""Levels of a syntax tree that are walked; source that people write has some twenty."""
-LAYOUTS = ("", "src")
-"""Folders below the project's that are known to be put on sys.path."""
+from ticketctl.warmstart.static_analysis.source import SourceModule
+
+SKIPPED_FOLDERS = frozenset(
+    {"__pycache__", "build", "cdk.out", "dist", "dist-packages", "node_modules", "site-packages", "venv"}
+)
+TEST_FOLDERS = frozenset({"test", "tests"})
+SOURCE_FOLDERS = ("src", "python", "lib", "app", "layer/python", "layers/python", "layers/common/python")
+"""Folders that builds put on sys.path; "python" is where a Lambda layer keeps its packages."""
 
 
 class HandlerNotFoundError(Exception):
     """The handler's module is not in the folder."""
 
 
-@dataclass(frozen=True)
-class Module:
-    """One file. `tree` is None where this Python cannot read it, and `problem` says why, at `line`."""
-
-    name: str
-    file: str
-    tree: ast.Module | None
-    problem: str = ""
-    line: int = 1
-
-    @property
-    def package(self) -> str:
-        """What a relative import starts from."""
-        return self.name if self.file.endswith("__init__.py") else self.name.rpartition(".")[0]
-
-    @cached_property
-    def names(self) -> Mapping[str, str]:
-        """What each imported name stands for, wherever in the file it is imported."""
-        found: dict[str, str] = {}
-        for node in ast.walk(self.tree or ast.Module([], [])):
-            if isinstance(node, ast.Import):
-                found |= {
-                    (alias.asname or alias.name.partition(".")[0]): (
-                        alias.name if alias.asname else alias.name.partition(".")[0]
-                    )
-                    for alias in node.names
-                }
-            elif isinstance(node, ast.ImportFrom):
-                origin = self._origin(node)
-                found |= {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in node.names}
-        return found
-
-    def imports(self) -> Iterator[str]:
-        """Every dotted name that an import mentions; the last part may be a module or something in one."""
-        for node in ast.walk(self.tree or ast.Module([], [])):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                origin = self._origin(node)
-                yield from (f"{origin}.{alias.name}" for alias in node.names)
-
-    def _origin(self, node: ast.ImportFrom) -> str:
-        if not node.level:
-            return node.module or ""
-        parts = self.package.split(".")
-        base = parts[: len(parts) - node.level + 1]
-        return ".".join([*base, *([node.module] if node.module else [])])
-
-    def dotted(self, expression: ast.expr) -> str:
-        """The whole name that an expression like `a.b.c` stands for; empty for any other."""
-        if isinstance(expression, ast.Name):
-            return self.names.get(expression.id, f"{self.name}.{expression.id}")
-        if isinstance(expression, ast.Attribute):
-            before = self.dotted(expression.value)
-            return before and f"{before}.{expression.attr}"
-        return ""
-
-
 class Project:
-    """The modules below a folder, by the names under which they can be imported."""
+    """The Python files below a folder, parsed when they are needed."""
 
-    def __init__(self, modules: Iterable[Module]) -> None:
-        self.modules = {module.name: module for module in modules}
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = list(_list_files(folder))
+        self._modules: dict[Path, SourceModule] = {}
+        self._known = set(self.files)
+        self._folders = {parent for file in self.files for parent in file.parents}
+        self._bases: dict[Path, list[Path]] = {}
+        self._installed: dict[str, bool] = {}
+        self.unresolved: dict[str, set[str]] = {}
+        """Names that imports could not be resolved to, with the files that import them."""
 
-    def handler_module(self, handler: str) -> Module:
-        """The module of "module:function" or "folder/module.function". Raises HandlerNotFoundError."""
-        name = (handler.partition(":")[0] if ":" in handler else handler.rpartition(".")[0]).replace("/", ".")
-        if name not in self.modules:
+    def load(self, path: Path) -> SourceModule:
+        """Return the parsed module of a file."""
+        if path not in self._modules:
+            self._modules[path] = SourceModule(self.folder, path, self._resolve_name)
+        return self._modules[path]
+
+    def find_module(self, name: str, folders: Sequence[Path] = ()) -> Path | None:
+        """Return the file of a handler's module: "app", "shop.orders" or "shop/orders".
+
+        folders: where the file must be below, if it is below any of them; of several files, the shortest path.
+        """
+        suffix = tuple(name.replace("/", ".").strip(".").split("."))
+        if not suffix[-1]:
+            return None
+        matches = [
+            file
+            for file in self.files
+            if _module_parts(file)[-len(suffix) :] == suffix and not is_test(self.folder, file)
+        ]
+        near = [file for file in matches if any(folder in file.parents for folder in folders)]
+        exact = [base / Path(*suffix) for base in folders]
+        candidates = [file for file in near if file.with_suffix("") in exact] or near or matches
+        return min(candidates, key=lambda file: (len(file.parts), str(file)), default=None)
+
+    def find_handler(self, handler: str) -> Path:
+        """Return the file of "module:function" or "folder/module.function". Raises HandlerNotFoundError."""
+        name = handler.partition(":")[0] if ":" in handler else handler.rpartition(".")[0]
+        path = self.find_module(name) if name else None
+        if path is None:
             raise HandlerNotFoundError(f"there is no module {name or handler!r} in the folder")
-        return self.modules[name]
+        return path
 
-    def reached(self, root: Module) -> Sequence[Module]:
-        """The module, and all that its import brings in, in the order of their names."""
-        reached: dict[str, Module] = {}
+    def list_reachable(self, root: Path) -> list[SourceModule]:
+        """Return the module of a file and all project modules that its import loads, in the order of their files."""
+        reached: dict[Path, SourceModule] = {}
         waiting = [root]
         while waiting:
-            module = waiting.pop()
-            if module.name not in reached:
-                reached[module.name] = module
-                waiting += [self.modules[name] for name in self._imported(module)]
-        return [reached[name] for name in sorted(reached)]
+            path = waiting.pop()
+            if path not in reached:
+                reached[path] = module = self.load(path)
+                waiting += self._list_imported(module)
+        return [reached[path] for path in sorted(reached)]
 
-    def _imported(self, module: Module) -> set[str]:
-        """The modules that an import runs: each package on the way as well."""
-        return {name for imported in module.imports() for name in _prefixes(imported) if name in self.modules}
+    def _list_imported(self, module: SourceModule) -> Iterator[Path]:
+        """Yield the files that a module's imports execute, each package on the way included."""
+        for name, is_relative in module.list_imports():
+            base = self.folder if is_relative else self._find_base(module.path, name)
+            if base is None:
+                self._note_unresolved(module, name)
+                continue
+            current = base
+            for part in name.split("."):
+                current /= part
+                if (file := self._file_of(current)) and file != module.path:
+                    yield file
+            if is_relative and not any(self._exists(base / Path(*parts)) for parts in _prefixes(name)):
+                self._note_unresolved(module, f".{name}")
+
+    def _note_unresolved(self, module: SourceModule, name: str) -> None:
+        first = name.partition(".")[0] if not name.startswith(".") else name
+        if not self._is_installed(first):
+            self.unresolved.setdefault(first, set()).add(module.file)
+
+    def _exists(self, path: Path) -> bool:
+        return path in self._folders or self._file_of(path) is not None
+
+    def _file_of(self, path: Path) -> Path | None:
+        for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+            if file in self._known:
+                return file
+        return None
+
+    def _resolve_name(self, module: SourceModule, name: str) -> str:
+        base = self._find_base(module.path, name) if name else None
+        if base is None or base == self.folder:
+            return name
+        return ".".join([*base.relative_to(self.folder).parts, name])
+
+    def _find_base(self, importer: Path, name: str) -> Path | None:
+        """Return the folder that an absolute import of a file starts from; None if it is not in the project."""
+        first = name.partition(".")[0]
+        for base in self._list_bases(importer.parent):
+            path = base / first
+            file = self._file_of(path)
+            if (file and file != importer) or (
+                file is None and path in self._folders and not self._is_installed(first)
+            ):
+                return base
+        return None
+
+    def _is_installed(self, name: str) -> bool:
+        """Return whether a top-level module is the standard library's or installed here. It is not imported."""
+        if name not in self._installed:
+            self._installed[name] = name in sys.stdlib_module_names or _is_outside(name, self.folder)
+        return self._installed[name]
+
+    def _list_bases(self, folder: Path) -> list[Path]:
+        """Return the folders that may be on sys.path for a file, the nearest first.
+
+        A folder with an __init__.py is a package, and the folder above it is on sys.path.
+        """
+        if folder not in self._bases:
+            ancestors = [one for one in (folder, *folder.parents) if self.folder in (one, *one.parents)]
+            roots = [one for one in ancestors if one / "__init__.py" not in self._known]
+            layouts = [root / below for root in ancestors for below in SOURCE_FOLDERS]
+            self._bases[folder] = [*roots, *(one for one in layouts if one in self._folders)]
+        return self._bases[folder]
 
 
-def _prefixes(name: str) -> Iterator[str]:
+def _prefixes(name: str) -> Iterator[list[str]]:
     parts = name.split(".")
-    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return (parts[:end] for end in range(max(1, len(parts) - 1), len(parts) + 1))
 
 
-def read(folder: Path) -> Project:
-    """Read every Python file below the folder; virtual environments, hidden folders and build output aside."""
-    return Project(_module(folder, path) for path in _files(folder))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in SKIPPED:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            if not (path / "pyvenv.cfg").exists():
-                yield from _files(path)
-        elif path.suffix == ".py":
-            yield path
-
-
-def _module(folder: Path, path: Path) -> Module:
-    file = str(path.relative_to(folder))
-    parts = list(path.relative_to(folder).with_suffix("").parts)
-    if parts[0] in LAYOUTS and len(parts) > 1:
-        parts = parts[1:]
-    if parts[-1] == "__init__":
-        parts = parts[:-1]
-    name = ".".join(parts)
+def _is_outside(name: str, folder: Path) -> bool:
+    """Return whether a module can be found outside a folder; `python -m` puts the working directory on sys.path."""
     try:
-        with tokenize.open(path) as source:
-            return Module(name, file, _shallow(ast.parse(source.read())))
-    except RecursionError:
-        return Module(name, file, None, "its expressions are nested too deeply")
-    except (SyntaxError, UnicodeDecodeError, ValueError, OSError) as error:
-        return Module(name, file, None, str(error), getattr(error, "lineno", None) or 1)
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return False
+    locations = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+    return any(location and folder not in Path(location).parents for location in locations)
 
 
-def _shallow(tree: ast.Module) -> ast.Module:
-    """Refuse with RecursionError what a visitor, which takes some frames for each level, could not walk."""
-    level: list[ast.AST] = [tree]
-    for _ in range(DEPTH):
-        level = [below for node in level for below in ast.iter_child_nodes(node)]
-        if not level:
-            return tree
-    raise RecursionError
+def _list_files(folder: Path) -> Iterator[Path]:
+    """Yield every Python file below a folder, without virtual environments, hidden folders and build output."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in SKIPPED_FOLDERS
+            and not (Path(parent) / name / "pyvenv.cfg").exists()
+        )
+        yield from (
+            Path(parent) / name for name in sorted(files) if name.endswith(".py") and not name.startswith(".")
+        )
 
 
-def is_test(module: Module) -> bool:
-    """Whether the file is a test's, which no handler runs."""
-    path = Path(module.file)
-    return bool(TESTS & set(path.parts)) or path.name.startswith("test_") or path.name == "conftest.py"
+def _module_parts(file: Path) -> tuple[str, ...]:
+    parts = file.with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def is_test(folder: Path, file: Path) -> bool:
+    """Return whether a file belongs to tests, which no handler imports."""
+    relative = file.relative_to(folder)
+    return (
+        bool(TEST_FOLDERS & set(relative.parts))
+        or file.name.startswith("test_")
+        or file.name == "conftest.py"
+    )

@@ -1,10 +1,10 @@
-"""Each rule on source that it must find, at the line that it must blame, and on source that is sound."""
+"""Each rule on source that it must find, at the right line, and on sound source."""
 
 from pathlib import Path
 
 import pytest
 
-from ticketctl.warmstart.static_analysis.analyzer import inspect
+from ticketctl.warmstart.static_analysis.analyzer import analyze
 from ticketctl.warmstart.static_analysis.project import HandlerNotFoundError
 
 ENGINE = "from sqlalchemy.ext.asyncio import create_async_engine\n"
@@ -72,7 +72,7 @@ FOUND = {
         + HANDLER,
         [("client-outlives-loop", 4)],
     ),
-    "a library that nobody has heard of": (
+    "an unknown library whose class is named like a client": (
         "from weather import AsyncWeatherClient\nclient = AsyncWeatherClient()\n" + HANDLER,
         [("client-outlives-loop", 2)],
     ),
@@ -136,7 +136,7 @@ FOUND = {
         ENGINE + "engine = create_async_engine('postgresql+asyncpg://')\n" + HANDLER,
         [("engine-outlives-loop", 2)],
     ),
-    "an engine with a false cure": (
+    "an engine with pool_pre_ping": (
         ENGINE + "engine = create_async_engine('postgresql+asyncpg://', pool_pre_ping=True)\n" + HANDLER,
         [("engine-outlives-loop", 2)],
     ),
@@ -286,28 +286,28 @@ SOUND = {
 nothing_installed = {}.get
 
 
-def found_in(folder: Path, source: str, **options):
+def find_in(folder: Path, source: str, **options):
     (folder / "app.py").write_text(source)
-    inspection = inspect(folder, version=options.pop("version", nothing_installed), **options)
-    return [(one.rule, one.line) for one in inspection.advice]
+    analysis = analyze(folder, version=options.pop("version", nothing_installed), **options)
+    return [(one.rule, one.line) for one in analysis.findings]
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_goes_wrong_is_found_at_its_line(tmp_path, name):
+def test_a_fault_is_found_at_its_line(tmp_path, name):
     source, expected = FOUND[name]
-    assert sorted(found_in(tmp_path, source)) == sorted(expected)
+    assert sorted(find_in(tmp_path, source)) == sorted(expected)
 
 
 @pytest.mark.parametrize("terms", [600, 20_000])
-def test_what_is_nested_too_deeply_is_said_to_be(tmp_path, terms):
+def test_deeply_nested_source_is_reported_as_unreadable(tmp_path, terms):
     (tmp_path / "app.py").write_text(f"x = {'+'.join(['1'] * terms)}\n")
-    (advice,) = inspect(tmp_path).advice
-    assert (advice.rule, advice.breaks) == ("unreadable", False)
+    (finding,) = analyze(tmp_path).findings
+    assert (finding.rule, finding.breaks) == ("unreadable", False)
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_what_is_sound_raises_no_alarm(tmp_path, name):
-    assert found_in(tmp_path, SOUND[name]) == []
+def test_sound_source_has_no_findings(tmp_path, name):
+    assert find_in(tmp_path, SOUND[name]) == []
 
 
 MANGUM = "from mangum import Mangum\nfrom web import app\nhandler = Mangum(app)\n"
@@ -334,8 +334,8 @@ SYNC_BATCH = (
         (SYNC_BATCH, {"aws-lambda-powertools": "3.23.0"}, []),
     ],
 )
-def test_versions_that_are_known_to_end_loops(tmp_path, source, installed, expected):
-    assert found_in(tmp_path, source, version=installed.get) == expected
+def test_library_versions_that_end_loops_are_found(tmp_path, source, installed, expected):
+    assert find_in(tmp_path, source, version=installed.get) == expected
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -345,7 +345,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
         path.write_text(source)
 
 
-def test_a_handler_answers_for_what_it_imports_and_for_nothing_else(tmp_path):
+def test_only_the_modules_that_a_handler_imports_are_analyzed(tmp_path):
     write(
         tmp_path,
         {
@@ -356,48 +356,48 @@ def test_a_handler_answers_for_what_it_imports_and_for_nothing_else(tmp_path):
             "tests/test_orders.py": "import shop.clients\n" + HANDLER,
         },
     )
-    orders = inspect(tmp_path, "shop.orders:handler", nothing_installed)
-    assert [one.place for one in orders.advice] == ["src/shop/clients.py:2"]
-    assert "src/shop/orders.py:6" in orders.advice[0].cause
+    orders = analyze(tmp_path, "shop.orders:handler", nothing_installed)
+    assert [one.place for one in orders.findings] == ["src/shop/clients.py:2"]
+    assert "src/shop/orders.py:6" in orders.findings[0].cause
     assert orders.files == ["src/shop/__init__.py", "src/shop/clients.py", "src/shop/orders.py"]
-    assert inspect(tmp_path, "shop/reports.handler", nothing_installed).advice == []
-    everything = inspect(tmp_path, None, nothing_installed)
-    assert [one.place for one in everything.advice] == ["src/shop/clients.py:2"]
+    assert analyze(tmp_path, "shop/reports.handler", nothing_installed).findings == []
+    everything = analyze(tmp_path, None, nothing_installed)
+    assert [one.place for one in everything.findings] == ["src/shop/clients.py:2"]
     assert "tests/test_orders.py" not in everything.files
 
 
-def test_a_loop_beside_mangum_in_another_module_is_a_risk_where_nobody_shows_the_call(tmp_path):
+def test_only_a_loop_that_the_import_or_a_request_reaches_is_beside_mangum(tmp_path):
     at_import = "import asyncio\nasyncio.run(print())\n"
     write(
         tmp_path, {"pages.py": "import early, worker\n" + MANGUM, "worker.py": HANDLER, "early.py": at_import}
     )
-    advice = {one.file: one.breaks for one in inspect(tmp_path, None, nothing_installed).advice}
-    assert advice == {"worker.py": False, "early.py": True}
+    breaks = {one.file: one.breaks for one in analyze(tmp_path, None, nothing_installed).findings}
+    assert breaks == {"early.py": True}
 
 
-def test_virtual_environments_and_hidden_folders_are_passed_over(tmp_path):
+def test_virtual_environments_and_hidden_folders_are_skipped(tmp_path):
     bad = FOUND["a client at module level"][0]
     write(
         tmp_path,
         {"env/pyvenv.cfg": "", "env/lib/app.py": bad, ".tox/app.py": bad, "node_modules/app.py": bad},
     )
-    assert inspect(tmp_path, None, nothing_installed).files == []
+    assert analyze(tmp_path, None, nothing_installed).files == []
 
 
-def test_a_handler_that_is_not_there(tmp_path):
+def test_a_missing_handler_module_raises(tmp_path):
     with pytest.raises(HandlerNotFoundError, match="no module 'app'"):
-        inspect(tmp_path, "app:handler")
+        analyze(tmp_path, "app:handler")
 
 
-def test_nothing_is_run(tmp_path):
+def test_the_analysis_runs_no_code(tmp_path):
     (tmp_path / "app.py").write_text("raise SystemExit('it was run')\n" + HANDLER)
-    assert inspect(tmp_path, "app:handler").files == ["app.py"]
+    assert analyze(tmp_path, "app:handler").files == ["app.py"]
 
 
-def test_versions_are_those_that_the_handler_meets(tmp_path):
+def test_versions_are_looked_up_where_the_handler_finds_them(tmp_path):
     (tmp_path / "app.py").write_text(MANGUM)
     write(
         tmp_path,
         {"mangum-0.20.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mangum\nVersion: 0.20.0\n"},
     )
-    assert [one.rule for one in inspect(tmp_path).advice] == ["mangum-ends-its-loop"]
+    assert [one.rule for one in analyze(tmp_path).findings] == ["mangum-ends-its-loop"]

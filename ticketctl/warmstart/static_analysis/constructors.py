@@ -1,0 +1,45 @@
+"""The table of constructors whose results are bound to an event loop; the data are in constructors.toml."""
+
+import re
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+ENTERED = "enter_async_context"
+"""What an exit stack returns is open until the stack is closed, whatever it is."""
+CLIENT_NAME = re.compile(
+    r"Async\w*(Client|Pool|Redis|Connection)|Async(OpenAI|AzureOpenAI|Anthropic|OpenSearch|Elasticsearch)"
+)
+"""How libraries name their asynchronous clients: httpx.AsyncClient, psycopg_pool.AsyncConnectionPool ..."""
+
+
+@lru_cache(maxsize=1)
+def load_constructors() -> dict[str, dict[str, Any]]:
+    """Return the table: properties by qualified name."""
+    text = files("ticketctl.warmstart.static_analysis").joinpath("constructors.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@lru_cache(maxsize=1)
+def load_shared() -> frozenset[str]:
+    """Return the functions that use a client which their library keeps for the life of the process."""
+    return frozenset(name for name, one in load_constructors().items() if one.get("shared"))
+
+
+def is_client(name: str) -> bool:
+    """Return whether calling this name creates a client or pool that keeps connections of one event loop.
+
+    A name that is not in the table counts as one if it is called like one.
+    """
+    properties = load_constructors().get(name)
+    if properties is not None:
+        return not properties.get("keeps_nothing") and not properties.get("shared")
+    last = name.rpartition(".")[2]
+    return last == ENTERED or CLIENT_NAME.fullmatch(last) is not None
+
+
+def can_reopen(name: str) -> bool:
+    """Return whether the object opens new connections when it is used after it was closed, or whether it is unknown."""
+    properties = load_constructors().get(name)
+    return properties is None or bool(properties.get("reopens", True))

@@ -1,0 +1,184 @@
+"""The modules that one handler's import loads, and what in them runs, is kept and is closed."""
+
+import ast
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.call_graph import CallGraph
+from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
+from ticketctl.warmstart.static_analysis.handler_discovery import Root
+from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
+from ticketctl.warmstart.static_analysis.versions import Versions
+
+MAX_ALIASES = 6
+"""Variables that are followed from one assignment to the next."""
+
+
+class ImportClosure:
+    """The facts of all modules that one handler's import loads, and the versions that it runs with."""
+
+    def __init__(self, root: Root, modules: Sequence[Facts], version: Versions) -> None:
+        self.root = root
+        self.modules = modules
+        self.version = version
+
+    def select(self, kind: str) -> list[CallSite]:
+        """Return the call sites of one kind (a field of Facts), wherever they are in the modules."""
+        return [site for facts in self.modules for site in getattr(facts, kind)]
+
+    def select_reachable(self, kind: str) -> list[CallSite]:
+        """Return the call sites of one kind that run with the handler or with its import."""
+        return [site for site in self.select(kind) if self.is_reachable(site.function)]
+
+    def is_reachable(self, function: Scope | None, *, in_same_thread: bool = False) -> bool:
+        """Return whether the handler, or the import, may call a function, as far as names show."""
+        graph = self._same_thread if in_same_thread else self._all_threads
+        return function is None or isinstance(function, ast.Lambda) or function in graph
+
+    @cached_property
+    def _all_threads(self) -> set[Scope]:
+        return self._find_reachable(in_same_thread=False)
+
+    @cached_property
+    def _same_thread(self) -> set[Scope]:
+        return self._find_reachable(in_same_thread=True)
+
+    def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
+        own = next(one for one in self.modules if one.module.path == self.root.path)
+        scripts = {f"{facts.module.name}.{name}" for facts in self.modules for name in facts.scripts}
+        graph = CallGraph(self.modules, self.follow_import, with_threads=not in_same_thread)
+        names = graph.list_import_names() - scripts
+        functions: list[Scope] = [one for facts in self.modules for one in facts.decorated]
+        if self.root.function:
+            names.add(f"{own.module.name}.{self.root.function}")
+        elif own.handlers or own.mangums:
+            functions += own.handlers
+        else:  # what the module is for is unknown: any of its functions may be called
+            functions += [
+                one for name, group in own.definitions.items() for one in group if name not in scripts
+            ]
+        return graph.find_reachable(functions, names)
+
+    def follow_import(self, name: str) -> str:
+        """Return the name under which something is defined that a package imports to publish it."""
+        for _ in range(MAX_ALIASES):
+            module, _, last = name.rpartition(".")
+            facts = self._by_name.get(module)
+            following = facts.module.imported_names.get(last) if facts else None
+            if following is None or following == name:
+                return name
+            name = following
+        return name
+
+    @cached_property
+    def _by_name(self) -> dict[str, Facts]:
+        return {facts.module.name: facts for facts in self.modules}
+
+    @cached_property
+    def loop_lifetimes(self) -> list[tuple[CallSite, LoopLifetime]]:
+        """The reachable calls that create an event loop, each with how long the loop lives."""
+        sites = [
+            site
+            for site in self.select_reachable("loops")
+            if site.function is not None or site.name in known_names.CONVERTERS
+        ]
+        return [(site, classify_loop(site, is_kept=self._is_kept(site))) for site in sites]
+
+    @cached_property
+    def ended_loops(self) -> list[CallSite]:
+        """The calls that use a new event loop each time the handler is invoked."""
+        return [
+            site for site, lifetime in self.loop_lifetimes if lifetime is not LoopLifetime.PERSISTENT
+        ] + self.select_reachable("loop_closings")
+
+    @cached_property
+    def kept_factories(self) -> set[str]:
+        """The classes and functions whose results are created once and kept, directly or by another object."""
+        kept = {name for facts in self.modules for name in facts.kept_factories}
+        owned = [site for facts in self.modules for site in facts.owned]
+        kept |= {self.follow_import(name) for name in kept}
+        while (
+            more := {
+                name
+                for site in owned
+                if site.owner in kept
+                for name in (site.name, self.follow_import(site.name))
+            }
+            - kept
+        ):
+            kept |= more
+        return kept
+
+    def has_own_loop(self, site: CallSite) -> bool:
+        """Return whether the object that keeps the result keeps an event loop too, and so uses it on that loop."""
+        owners = {one.owner for one in self.select("loops") if one.name in known_names.LOOP_FACTORIES}
+        return site.owner is not None and site.owner in owners
+
+    def _is_kept(self, site: CallSite) -> bool:
+        return site.kept or (site.owner is not None and site.owner in self.kept_factories)
+
+    def select_kept(self, kind: str) -> list[CallSite]:
+        """Return the call sites of one kind whose results outlive an invocation."""
+        return [site for site in self.select(kind) if self._is_kept(site)]
+
+    def resolve(self, identity: str | None) -> str | None:
+        """Return the identity of the object behind a variable that was assigned from another one or a function."""
+        for _ in range(MAX_ALIASES):
+            if identity is None:
+                return None
+            identity = self._canonical(identity)
+            following = (
+                self._returns.get(identity.removeprefix("call:"))
+                if identity.startswith("call:")
+                else self._aliases.get(identity)
+            )
+            if following is None or following == identity:
+                return identity
+            if following.startswith("call:") and following.removeprefix("call:") not in self._returns:
+                return identity
+            identity = following
+        return identity
+
+    def _canonical(self, identity: str) -> str:
+        prefix = "call:" if identity.startswith("call:") else ""
+        return prefix + self.follow_import(identity.removeprefix("call:"))
+
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        return {name: value for facts in self.modules for name, value in facts.aliases.items()}
+
+    @cached_property
+    def _returns(self) -> dict[str, str]:
+        return {name: value for facts in self.modules for name, value in facts.returns.items()}
+
+    def find_closing(self, site: CallSite) -> Closing | None:
+        """Return where the object that a call creates is closed however the invocation ends."""
+        identity = self.resolve(site.target)
+        if identity is None:
+            return None
+        return next((one for one in self._certain_closings if self.resolve(one.identity) == identity), None)
+
+    @cached_property
+    def _certain_closings(self) -> list[Closing]:
+        every = [one for facts in self.modules for one in facts.closings]
+        return [one for one in every if one.certain and one.identity]
+
+    def is_reset(self, site: CallSite) -> bool:
+        """Return whether the variable is set to None again, so that the next invocation creates a new object."""
+        identity = self.resolve(site.target)
+        resets = {self.resolve(one) for facts in self.modules for one in facts.resets}
+        return identity in resets
+
+    def select_disposals(self, engines: Iterable[CallSite]) -> list[Closing]:
+        """Return the disposals of these engines, and those of which the engine is unknown."""
+        identities = {self.resolve(one.target) for one in engines}
+        every = [one for facts in self.modules for one in facts.disposals]
+        return [
+            one
+            for one in every
+            if (identity := self.resolve(one.identity)) in identities
+            or identity is None
+            or ":" in identity  # a local variable or an argument: it may be any of them
+            or identity.startswith("call:")
+        ]

@@ -1,0 +1,83 @@
+"""How long an event loop lives that a function creates."""
+
+import ast
+from enum import StrEnum
+
+from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
+from ticketctl.warmstart.static_analysis.facts import CallSite
+
+
+class LoopLifetime(StrEnum):
+    """How long an event loop lives.
+
+    persistent: as long as the process; each invocation uses it.
+    closed: it is closed at the end of the call.
+    unclosed: each call creates another one, and none is closed.
+    """
+
+    PERSISTENT = "persistent"
+    CLOSED = "closed"
+    UNCLOSED = "unclosed"
+
+
+def classify_loop(site: CallSite, *, is_kept: bool) -> LoopLifetime:
+    """Return how long the event loop of a call lives; `is_kept`: its result outlives the function."""
+    if site.name not in known_names.LOOP_FACTORIES:
+        return LoopLifetime.CLOSED
+    if is_kept or site.function is None:
+        return LoopLifetime.PERSISTENT
+    nodes = list_nodes(site.function)
+    names = _list_variables(site, nodes)
+    if _is_closed(site, nodes, names):
+        return LoopLifetime.CLOSED
+    if _is_conditional(site, nodes):
+        # created where there was none, as in `except RuntimeError:`, and found again by the next invocation
+        return LoopLifetime.PERSISTENT
+    if _is_returned(site, nodes, names):
+        return LoopLifetime.CLOSED
+    return LoopLifetime.UNCLOSED
+
+
+def _list_variables(site: CallSite, nodes: tuple[ast.AST, ...]) -> set[str]:
+    return {
+        target.id
+        for node in nodes
+        for target, value in list_assignments(node)
+        if value is site.call and isinstance(target, ast.Name)
+    }
+
+
+def _is_closed(site: CallSite, nodes: tuple[ast.AST, ...], names: set[str]) -> bool:
+    for node in nodes:
+        if isinstance(node, ast.With | ast.AsyncWith):
+            items = [item.context_expr for item in node.items]
+            if any(site.call in list_nodes(item) or _mentions(item, names) for item in items):
+                return True
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "close"
+            and _mentions(node.func.value, names)
+        ):
+            return True
+    return False
+
+
+def _is_conditional(site: CallSite, nodes: tuple[ast.AST, ...]) -> bool:
+    branches = (
+        statement
+        for node in nodes
+        if isinstance(node, ast.If | ast.ExceptHandler | ast.IfExp)
+        for statement in ([node.body, node.orelse] if isinstance(node, ast.IfExp) else node.body)
+    )
+    return any(site.call in list_nodes(branch) for branch in branches)
+
+
+def _is_returned(site: CallSite, nodes: tuple[ast.AST, ...], names: set[str]) -> bool:
+    values = [node.value for node in nodes if isinstance(node, ast.Return | ast.Yield) and node.value]
+    return any(value is site.call or (isinstance(value, ast.Name) and value.id in names) for value in values)
+
+
+def _mentions(expression: ast.expr, names: set[str]) -> bool:
+    return any(isinstance(one, ast.Name) and one.id in names for one in ast.walk(expression))

@@ -1,0 +1,303 @@
+"""Reads the facts about one module in a single walk of its syntax tree."""
+
+import ast
+from collections.abc import Iterator
+
+from ticketctl.warmstart.static_analysis import constructors, known_names
+from ticketctl.warmstart.static_analysis.closing_reader import read_closings
+from ticketctl.warmstart.static_analysis.escape_analysis import (
+    Escapes,
+    Identities,
+    list_assignments,
+    unwrap_await,
+)
+from ticketctl.warmstart.static_analysis.facts import (
+    CallSite,
+    Facts,
+    Function,
+    Scope,
+    count_names,
+    is_main_guard,
+    list_handlers,
+)
+from ticketctl.warmstart.static_analysis.source import SourceModule
+
+
+def read_facts(module: SourceModule) -> Facts:
+    """Return the facts about one module."""
+    facts = Facts(module)
+    facts.handlers = list_handlers(module.tree)
+    _ModuleReader(facts).visit(module.tree)
+    read_closings(facts)
+    facts.statement_names = sorted(_list_statement_names(module))
+    return facts
+
+
+class _ModuleReader(ast.NodeVisitor):
+    """Walks a module and keeps track of the classes and functions around each node."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._module = facts.module
+        self._identities = Identities(facts.module)
+        self._scopes: list[Scope] = []
+        self._classes: list[str] = []
+        self._kept: set[int] = set()
+        self._owners: dict[int, str] = {}
+        self._targets: dict[int, str] = {}
+        self._discarded: set[int] = set()
+        self._references: set[str] = facts.references.setdefault(None, set())
+
+    def visit_If(self, node: ast.If) -> None:
+        """Skip what runs only if the file is run as a script."""
+        if not is_main_guard(node.test):
+            self.generic_visit(node)
+            return
+        inside, everywhere = count_names(node), count_names(self._module.tree)
+        self._facts.scripts |= {name for name, count in inside.items() if everywhere[name] == count}
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """Read a class."""
+        self._classes.append(node.name)
+        self.generic_visit(node)
+        self._classes.pop()
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Read a function."""
+        self._read_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """Read a coroutine function."""
+        self._read_function(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Read a lambda."""
+        self.visit(node.args)
+        self._read_body(node, [node.body])
+
+    def visit_Name(self, node: ast.Name) -> None:
+        """Note that the function around mentions a name."""
+        if isinstance(node.ctx, ast.Load):
+            self._references.add(self._module.qualify(node))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """Note that the function around mentions an attribute."""
+        name = self._module.qualify(node)
+        root = node.value
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        is_imported = isinstance(root, ast.Name) and root.id in self._module.imported_names
+        self._references.add(name if is_imported else f".{node.attr}")
+        self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        """Note calls whose result is thrown away."""
+        if isinstance(node.value, ast.Call):
+            self._discarded.add(id(node.value))
+        self.generic_visit(node)
+
+    def _read_function(self, node: Function) -> None:
+        defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None]
+        for outside in (*node.decorator_list, *defaults):  # annotations create nothing
+            self.visit(outside)
+        self._define(node)
+        if node.decorator_list:
+            self._facts.decorated.append(node)
+        for decorator in node.decorator_list:
+            name = self._module.qualify(decorator)
+            if name in known_names.CONVERTERS:
+                call = ast.copy_location(ast.Call(decorator, [], []), decorator)
+                self._facts.loops.append(CallSite(self._module, name, call, None))
+        escapes = Escapes(node, self._module)
+        self._kept |= set(map(id, escapes.list_kept()))
+        self._owners |= {id(call): owner for call, owner in self._list_owned(node, escapes)}
+        self._read_body(node, node.body)
+
+    def _define(self, node: Function) -> None:
+        definitions = self._facts.definitions
+        path = ".".join([self._module.name, *self._classes, node.name])
+        definitions.setdefault(path, []).append(node)
+        if self._classes:
+            owner = f"{self._module.name}.{'.'.join(self._classes)}"
+            self._facts.methods.setdefault(f".{node.name}", []).append((owner, node))
+
+    def _list_owned(self, node: Function, escapes: Escapes) -> Iterator[tuple[ast.Call, str]]:
+        """Yield the calls whose results live as long as another object, with that object's factory."""
+        if self._classes:
+            name = f"{self._module.name}.{self._classes[-1]}"
+            if escapes.keeps_own_instance():
+                self._facts.kept_factories.add(name)
+            yield from ((call, name) for call in escapes.list_held_by_instance())
+        else:
+            outermost = self._scopes[0] if self._scopes else node
+            name = f"{self._module.name}.{getattr(outermost, 'name', '')}"
+            calls = escapes.list_held_by_closure() if self._scopes else escapes.list_returned()
+            yield from ((call, name) for call in calls)
+
+    def _read_body(self, scope: Scope, body: list[ast.stmt] | list[ast.expr]) -> None:
+        outer = self._references
+        self._references = self._facts.references.setdefault(scope, set())
+        self._scopes.append(scope)
+        for node in body:
+            self.visit(node)
+        self._scopes.pop()
+        # a function that is defined within another one runs as part of it
+        if self._scopes:
+            outer |= self._references
+        self._references = outer
+
+    def visit_Return(self, node: ast.Return) -> None:
+        """Note the identity of the object that a function returns."""
+        if node.value is not None and self._scopes:
+            factory = f"{self._module.name}.{getattr(self._scopes[0], 'name', '')}"
+            identity = self._identities.identify(node.value, self._scopes, self._classes)
+            if identity is not None:
+                self._facts.returns[factory] = identity
+            elif isinstance(call := unwrap_await(node.value), ast.Call):
+                self._targets[id(call)] = self._facts.returns.setdefault(factory, f"return:{factory}")
+        self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """Note what a variable is assigned from."""
+        self._read_assignment(node, node.targets)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """Note what a variable is assigned from."""
+        self._read_assignment(node, [node.target])
+
+    def _read_assignment(self, node: ast.Assign | ast.AnnAssign, targets: list[ast.expr]) -> None:
+        self._note_assignments(node)
+        outer = self._references
+        is_top = not self._scopes and not self._classes
+        if is_top and isinstance(targets[0], ast.Name) and not isinstance(node.value, ast.Call | ast.Await):
+            # a table of functions runs none of them: they count where a function uses the table
+            name = self._module.qualify(targets[0])
+            self._references = self._facts.variables.setdefault(name, set())
+        for part in (*targets, node.value):
+            if part is not None:
+                self.visit(part)
+        self._references = outer
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        """Note what a variable is assigned from."""
+        self._note_assignments(node)
+        self.generic_visit(node)
+
+    def _note_assignments(self, node: ast.AST) -> None:
+        for target, value in list_assignments(node):
+            for part in target.elts if isinstance(target, ast.Tuple) else [target]:
+                identity = self._identities.identify(part, self._scopes, self._classes)
+                if identity is not None and value is not None:
+                    self._note_assignment(identity, value)
+
+    def _note_assignment(self, identity: str, value: ast.expr) -> None:
+        if isinstance(value, ast.Call):
+            self._targets.setdefault(id(value), identity)
+            if called := self._module.qualify(value.func):
+                self._facts.aliases.setdefault(identity, f"call:{called}")
+        elif isinstance(value, ast.Constant) and value.value is None:
+            if self._scopes:
+                self._facts.resets.add(identity)
+        elif source := self._identities.identify(value, self._scopes, self._classes):
+            self._facts.aliases.setdefault(identity, source)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """Note a call that creates or closes something that is bound to an event loop."""
+        name = self._module.qualify(node.func)
+        site = self._make_site(name, node)
+        facts = self._facts
+        kinds = (
+            (facts.loops, name in known_names.CONVERTERS or name in known_names.LOOP_MAKERS),
+            (facts.engines, name.rpartition(".")[2] in known_names.ENGINES),
+            (facts.primitives, name in known_names.PRIMITIVES),
+            (facts.mangums, name == known_names.MANGUM),
+            (facts.shared_clients, name in constructors.load_shared()),
+            (facts.clients, constructors.is_client(name) and not self._is_own(node.func)),
+            (facts.lost_tasks, name in known_names.TASK_STARTERS and id(node) in self._discarded),
+            (facts.loop_lookups, name in known_names.LOOP_LOOKUPS),
+        )
+        for sites, is_one in kinds:
+            if is_one:
+                sites.append(site)
+                break
+        if site.kept:
+            facts.kept_factories.add(name)
+        elif site.owner:
+            facts.owned.append(site)
+        facts.loops += [self._make_site(one, node) for one in self._list_handed_over(node)]
+        self._visit_parts(node)
+
+    def _visit_parts(self, node: ast.Call) -> None:
+        """Visit a call's parts; what it passes to another thread is noted apart."""
+        last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        self.visit(node.func)
+        outer = self._references
+        if last in known_names.THREAD_STARTERS:
+            scope = self._scopes[0] if self._scopes else None
+            self._references = self._facts.thread_references.setdefault(scope, set())
+        for part in (*node.args, *node.keywords):
+            self.visit(part)
+        self._references = outer
+
+    def _is_own(self, function: ast.expr) -> bool:
+        """Return whether the project itself defines the class: then its own body says what it keeps."""
+        return isinstance(function, ast.Name) and function.id not in self._module.imported_names
+
+    def _list_handed_over(self, node: ast.Call) -> Iterator[str]:
+        """Yield the functions that run a loop and are passed on to be called: pool.submit(asyncio.run, main())."""
+        values = [*node.args, *(keyword.value for keyword in node.keywords)]
+        names = (self._module.qualify(one) for one in values)
+        yield from (name for name in names if name in known_names.LOOP_RUNNERS)
+
+    def _make_site(self, name: str, call: ast.Call) -> CallSite:
+        scope = self._scopes[-1] if self._scopes else None
+        owner = self._owners.get(id(call))
+        if self._classes and isinstance(scope, ast.FunctionDef) and scope.name == "__init__":
+            owner = f"{self._module.name}.{self._classes[-1]}"
+        target = self._targets.get(id(call))
+        return CallSite(
+            self._module,
+            name,
+            call,
+            scope,
+            kept=scope is None or id(call) in self._kept,
+            owner=owner,
+            target=target,
+            guarded=scope is None or (target is not None and self._is_guarded(scope, target)),
+        )
+
+    def _is_guarded(self, scope: Scope, target: str) -> bool:
+        """Return whether a condition of the function asks about the variable before it is assigned."""
+        if target.startswith("return:") or _is_init(scope):
+            return True
+        container = target.removesuffix("[]")
+        for node in ast.walk(scope):
+            if isinstance(node, ast.If | ast.IfExp | ast.While):
+                tests = [node.test]
+            elif isinstance(node, ast.BoolOp):
+                tests = node.values[:-1]
+            else:
+                continue
+            for part in (one for test in tests for one in ast.walk(test)):
+                if isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
+                    identity = self._identities.identify(part, self._scopes, self._classes)
+                    if identity is not None and identity.removesuffix("[]") in (target, container):
+                        return True
+        return False
+
+
+def _is_init(scope: Scope) -> bool:
+    """Return whether a function is a constructor, which runs once for each instance."""
+    return isinstance(scope, ast.FunctionDef) and scope.name == "__init__"
+
+
+def _list_statement_names(module: SourceModule) -> Iterator[int]:
+    for node in module.nodes:
+        if isinstance(node, ast.keyword) and node.arg == known_names.STATEMENT_NAMES:
+            yield node.value.lineno
+        elif isinstance(node, ast.Dict):
+            yield from (
+                key.lineno
+                for key in node.keys
+                if isinstance(key, ast.Constant) and key.value == known_names.STATEMENT_NAMES
+            )
