@@ -35,9 +35,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_configure() -> None:
-    """Handle SIGTERM like Ctrl-C, so that fixtures are torn down."""
+    """End a run that gets SIGTERM as Ctrl-C ends it: through its fixtures.
+
+    A shell starts background jobs with SIGINT ignored, and a program inherits that: tests of Ctrl-C would fail there.
+    """
     with suppress(ValueError):  # only the main thread may set a handler
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
