@@ -13,6 +13,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import struct
 import subprocess
 import sys
@@ -116,7 +117,13 @@ class Program:
 
     def popen(self, *arguments: str | bytes, **options: Any) -> "subprocess.Popen[bytes]":
         """Start it as a new process and return that process."""
-        return subprocess.Popen([*COMMAND, *arguments], cwd=self.folder, env=self.environment, **options)
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            preexec_fn=_reset_sigint,  # noqa: PLW1509 - it calls one C function
+            **options,
+        )
 
     def in_shell(self, line: str, stdin: bytes = b"") -> ProgramResult:
         """Run a shell line that begins with the program."""
@@ -151,6 +158,11 @@ class Program:
 
     def _forked(self, arguments: tuple[str | bytes, ...], files: dict[str, str]) -> int:
         return self.fork_server.run([os.fsdecode(a) for a in arguments], self.environment, self.folder, files)
+
+
+def _reset_sigint() -> None:
+    """Undo what a shell does for a command in the background: it ignores SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read_all(screen: int) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from tests.pgbouncer import installed, pgbouncer, through
 from tests.program import Program
 from tests.serving import served
+from ticketctl.postgres.revision import REVISION
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
 
@@ -29,7 +30,7 @@ def test_a_ticket_is_processed_behind_pgbouncer(
     url = through(port, empty_database_url)
     pooled = ticketctl.with_env(TICKETCTL_DATABASE_URL=url, TICKETCTL_POOL="pgbouncer")
     for _ in range(2):
-        assert pooled("db", "upgrade").out == "0001\n"
+        assert pooled("db", "upgrade").out == f"{REVISION}\n"
     number = pooled("create", "I was charged twice for order 4711").out.strip()
     assert pooled("process", "-", "--times", "2", stdin=pooled("event", number).out).status == 0
     assert pooled("show", number, "--json").json["status"] == "processed"
