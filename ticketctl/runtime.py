@@ -21,6 +21,7 @@ from ticketctl.tickets.protocols import Operations, Outbox, Sender, TicketQueue,
 
 if TYPE_CHECKING:
     from ticketctl.ai.budget import Budget
+    from ticketctl.ai.providers.account_status import AccountStatus
     from ticketctl.postgres.credentials import Credentials
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
@@ -50,7 +51,9 @@ def get_address(settings: Settings) -> Address:
     return Address.parse(settings.database_url)
 
 
-def resources(settings: Settings, budget: "Budget | None" = None) -> OpenPipeline:
+def resources(
+    settings: Settings, budget: "Budget | None" = None, account: "AccountStatus | None" = None
+) -> OpenPipeline:
     """Return a context manager that opens a worker's pipeline; enter it once per event loop.
 
     The objects that are not bound to a loop (the engine's settings, the taxonomy) are made here, once.
@@ -64,7 +67,7 @@ def resources(settings: Settings, budget: "Budget | None" = None) -> OpenPipelin
     one_loop = get_loop_policy(settings.loop).persistent
     engines = Engines(get_address(settings), get_pool(settings.pool), settings, one_loop=one_loop)
     taxonomy = load_taxonomy(settings)
-    providers = ProviderFactory(settings, taxonomy, budget=budget)
+    providers = ProviderFactory(settings, taxonomy, budget=budget, account=account)
     providers.require_prices()
 
     @asynccontextmanager

@@ -71,6 +71,12 @@ class Settings:
         "offline", "the AI provider: offline, openai (or a server with the same API), or anthropic"
     )
     ai_base_url: str | None = _setting(None, "the base URL of the AI provider; default: its public address")
+    ai_auth: Literal["auto", "bearer", "api-key", "aws"] = _setting(
+        "auto",
+        "how requests to the AI provider are authenticated: auto, bearer, api-key (the header of Azure), or aws "
+        "(signed with AWS credentials)",
+    )
+    ai_api_version: str | None = _setting(None, "the API version of Azure OpenAI, like 2024-10-21")
     ai_api_key: str | None = _setting(None, "the API key of the AI provider", secret=True)
     ai_model: str | None = _setting(None, "the model of the AI provider")
     ai_model_classify: str | None = _setting(None, "another model for classification")
@@ -147,6 +153,7 @@ _FORMATS = {
         r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",
         "example: https://host/v1, without a password",
     ),
+    "ai_api_version": (r"[A-Za-z0-9-]{1,40}", "example: 2024-10-21, or preview"),
     "api_tokens": (
         rf"{_SCOPED}(?:\s*,\s*{_SCOPED})*",
         "example: r:TOKEN, rw:TOKEN; a token has letters, digits and -._~+/, and may end with =",

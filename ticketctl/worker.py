@@ -18,6 +18,7 @@ from uuid import uuid4
 from ticketctl import event_loops
 from ticketctl import settings as settings_module
 from ticketctl.ai.budget import Budget
+from ticketctl.ai.providers.account_status import AccountStatus
 from ticketctl.errors import InvalidInputError
 from ticketctl.event_loops import Loop, get_loop_policy
 from ticketctl.logs import REQUEST_ID, log_on_lambda
@@ -49,9 +50,10 @@ class Worker:
     ) -> None:
         self.environment_id = str(uuid4())
         self.budget = Budget(parse_prices(settings), limit)
+        self.account = AccountStatus()
         self._settings = settings
         self._policy = get_loop_policy(settings.loop)
-        self._loop = Loop(self._policy, pipelines or resources(settings, self.budget))
+        self._loop = Loop(self._policy, pipelines or resources(settings, self.budget, self.account))
         warning = explain_unsafe_pair(get_pool(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
@@ -126,9 +128,20 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     return _worker.handle(event, context)
 
 
-def spent() -> float | None:
-    """Return what the AI provider has cost in this environment so far; None if the cost is unknown."""
-    return 0.0 if _worker is None else _worker.budget.spent
+def status() -> dict[str, Any]:
+    """Return what `ticketctl work` reads after each invocation of this environment.
+
+    `spent` is the cost of the AI provider so far, None if it is unknown. `account_failures` counts refusals of the
+    account in a row, and `account_error` is the last one.
+    """
+    if _worker is None:
+        return {"spent": 0.0, "account_failures": 0, "account_error": None}
+    account = _worker.account
+    return {
+        "spent": _worker.budget.spent,
+        "account_failures": account.failures,
+        "account_error": account.error,
+    }
 
 
 def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - what Lambda passes

@@ -1,6 +1,7 @@
 """A provider behind HTTP, through the program: warm starts, failures, and a key that is never shown."""
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -64,15 +65,48 @@ def test_an_unreachable_provider_leads_to_a_review(online: Program, ask: Callabl
     assert ask("select distinct output->>'degraded' from steps where step <> 'route'") == "true"
 
 
-def test_a_refused_key_fails_the_record_and_is_never_shown(
+def test_a_refused_key_leads_to_a_review_and_is_never_shown(
     online: Program, model: ChatServer, rows: Callable[[], str]
 ) -> None:
     model.error_status = 401
     done = online("--debug", "process", "-", "--json", stdin=event(online, 1))
-    assert done.status == 8
-    assert "check TICKETCTL_AI_API_KEY" not in done.out
-    assert "answers 401" in done.json["invocations"][0]["records"][0]["error"]
+    assert done.status == 0
+    [ticket] = online("review", "--json").json["tickets"]
+    assert any("answers 401" in reason for reason in ticket["reasons"])
     assert KEY not in done.out + done.err + rows()
+
+
+def test_work_pauses_while_the_account_is_refused(
+    online: Program, model: ChatServer, ask: Callable[[str], str]
+) -> None:
+    event(online, 6)
+    model.error_status = 402
+    with online.popen(
+        "work", "--drain", "--batch-size", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stderr
+        before = b"".join(iter_until(run.stderr, b"no more tickets are received"))
+        assert b"the AI provider refuses the account" in before
+        settled = int(ask("select count(*) from tickets where status = 'needs_review'"))
+        assert ask("select count(*) from tickets where status = 'new'") == str(6 - settled)
+        model.error_status = None
+        after = run.stderr.read()
+        assert run.wait() == 0
+    assert b"the AI provider accepts the account again" in after
+    # one batch may have been received before the pause
+    assert settled in {1, 2}
+    assert ask("select status, count(*) from tickets group by 1 order by 1") in {
+        f"needs_review|{n}\nprocessed|{6 - n}" for n in (1, 2)
+    }
+
+
+def iter_until(lines: Iterable[bytes], part: bytes) -> Iterator[bytes]:
+    """Yield lines up to the first that contains `part`."""
+    for line in lines:
+        yield line
+        if part in line:
+            return
+    raise AssertionError(f"no line contains {part!r}")
 
 
 def test_step_costs_are_shown_or_unknown(online: Program) -> None:

@@ -28,6 +28,7 @@ def test_every_setting_can_be_in_the_environment() -> None:
         **dict.fromkeys(NAMES, "3"),
         "ai_provider": "openai",
         "ai_base_url": "http://127.0.0.1:8000/v1",
+        "ai_auth": "aws",
         "ai_prices": "small=0.25/2, large:70b=1/5.5",
         "redact": "false",
         "api_tokens": "r:abc, rw:d-._~+/9==",

@@ -11,3 +11,7 @@ DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=math.inf)
 def get_remaining_seconds() -> float:
     """Return the seconds until the deadline: 0 after it, infinity if none is set."""
     return max(0.0, DEADLINE.get() - time.monotonic())
+
+
+class OutOfTimeError(Exception):
+    """The invocation's time ran out."""

@@ -71,8 +71,8 @@ class WarmFunction(Protocol):
         """The id of the process; None while there is none."""
 
     @property
-    def metered(self) -> float | None:
-        """What all its processes have consumed so far; None: unknown."""
+    def readings(self) -> list[Any]:
+        """The last value of the function's meter in each of its processes."""
 
     async def start(self) -> bool:
         """Start a process unless one is alive; return whether a new one was started."""
@@ -100,7 +100,12 @@ class EventSourceMapping:
     on_event: Callable[[MappingEvent], None]
     drain: bool = False
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _resumed: asyncio.Event = field(default_factory=asyncio.Event)
     _functions: list[WarmFunction] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start unpaused."""
+        self._resumed.set()
 
     @property
     def is_stopping(self) -> bool:
@@ -108,14 +113,28 @@ class EventSourceMapping:
         return self._stopping.is_set()
 
     @property
-    def spent(self) -> float | None:
-        """The cost of all environments so far, as the functions' meters report it; None: unknown."""
-        spent = [function.metered for function in self._functions]
-        return None if None in spent else sum(filter(None, spent))
+    def readings(self) -> list[Any]:
+        """The last value of the functions' meters in each process so far."""
+        return [reading for function in self._functions for reading in function.readings]
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause` was called, and `resume` was not."""
+        return not self._resumed.is_set()
 
     def stop(self) -> None:
         """Receive nothing more; batches in flight are finished."""
         self._stopping.set()
+        self._resumed.set()
+
+    def pause(self) -> None:
+        """Receive nothing until `resume` is called; batches in flight are finished."""
+        if not self.is_stopping:
+            self._resumed.clear()
+
+    def resume(self) -> None:
+        """Receive again."""
+        self._resumed.set()
 
     async def run(self) -> None:
         """Run the configured number of environments concurrently.
@@ -143,6 +162,7 @@ class EventSourceMapping:
                 if await _start_environment(function) and function.pid is not None:
                     self.on_event(EnvironmentStarted(function.pid, again=started > 0))
                     started += 1
+                await self._resumed.wait()
                 received_at = time.monotonic()
                 deliveries = await self._receive_batch()
                 if deliveries:
@@ -154,6 +174,8 @@ class EventSourceMapping:
 
     async def _receive_batch(self) -> list[Delivery]:
         """Receive a batch; with a batching window, wait for it to fill."""
+        if self.is_stopping:  # it may have been stopped while it was paused
+            return []
         size, window = self.settings.batch_size, self.settings.window
         deliveries = list(await self._receive(size, RECEIVE_WAIT))
         closes = time.monotonic() + window

@@ -17,14 +17,16 @@ class ReceivedRequest:
     path: str
     headers: dict[str, str]
     body: dict
+    content: bytes = b""
 
 
 @dataclass
 class ProviderServer:
-    """Sends `replies` in order and repeats the last one."""
+    """Sends `replies` in order and repeats the last one; `choose` picks the reply by the request instead."""
 
     replies: list[Reply] = field(default_factory=list)
     requests: list[ReceivedRequest] = field(default_factory=list)
+    choose: "Callable[[ReceivedRequest], Reply] | None" = None
     connections: int = 0
     url: str = ""
 
@@ -35,14 +37,19 @@ class ProviderServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head[1:] if line)}
                 body = await reader.readexactly(int(headers["content-length"]))
-                self.requests.append(ReceivedRequest(head[0].split()[1], headers, json.loads(body)))
-                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-                if not await reply(writer):
+                request = ReceivedRequest(head[0].split()[1], headers, json.loads(body), body)
+                self.requests.append(request)
+                if not await self._reply_to(request)(writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+
+    def _reply_to(self, request: ReceivedRequest) -> Reply:
+        if self.choose is not None:
+            return self.choose(request)
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
 @asynccontextmanager
@@ -107,3 +114,26 @@ def claude(content: object, stop_reason: str = "end_turn") -> Reply:
         "usage": {"input_tokens": 100, "output_tokens": 10},
     }
     return http(200, json.dumps(body).encode())
+
+
+async def hanging(_writer: asyncio.StreamWriter) -> bool:
+    """Never answer."""
+    await asyncio.sleep(3600)
+    return False
+
+
+async def dripping(writer: asyncio.StreamWriter) -> bool:
+    """Send one byte at a time, each within the read timeout."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def endless(writer: asyncio.StreamWriter) -> bool:
+    """Send a response without an end."""
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
+        await writer.drain()

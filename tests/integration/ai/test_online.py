@@ -9,16 +9,28 @@ from email.utils import formatdate
 
 import pytest
 
-from tests.integration.ai.provider_server import chat, claude, failing, http, provider_server, raw
+from tests.integration.ai.provider_server import (
+    chat,
+    claude,
+    dripping,
+    endless,
+    failing,
+    http,
+    provider_server,
+    raw,
+)
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.providers import http_client
-from ticketctl.ai.providers.http_client import RequestRefusedError, open_client
-from ticketctl.ai.providers.llm import LlmProvider, LlmSettings
+from ticketctl.ai.providers.account_status import AccountStatus
+from ticketctl.ai.providers.error_responses import AccountRefusedError
+from ticketctl.ai.providers.http_client import open_client
+from ticketctl.ai.providers.llm import LlmProvider
+from ticketctl.ai.providers.llm_settings import LlmSettings
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.errors import ConfigError, ProviderError
-from ticketctl.processing.deadline import DEADLINE
+from ticketctl.processing.deadline import DEADLINE, OutOfTimeError
 from ticketctl.tickets.models import Step
 from ticketctl.tickets.pricing import Price
 
@@ -55,7 +67,7 @@ async def provider(server, waits):
     async def record(seconds):
         waits.append(seconds)
 
-    async def make(kind="openai", budget=None, **changes):
+    async def make(kind="openai", budget=None, account=None, **changes):
         client = open_client(changes.get("timeout", 5.0))
         made.append(client)
         usual = {
@@ -67,7 +79,9 @@ async def provider(server, waits):
         }
         settings = LlmSettings(**{**usual, **changes})
         offline = OfflineProvider(TAXONOMY)
-        return LlmProvider(settings, TAXONOMY, offline, client, budget or Budget({}), sleep=record)
+        return LlmProvider(
+            settings, TAXONOMY, offline, client, budget or Budget({}), account=account, sleep=record
+        )
 
     yield make
     for client in made:
@@ -145,13 +159,13 @@ async def test_entities_that_the_ticket_does_not_contain_are_dropped(server, pro
 
 BAD = {
     "no JSON at all": chat("I think it is about billing."),
-    "JSON of the wrong shape": chat([GOOD]),
+    "JSON of the wrong shape": chat([{"answer": GOOD["category"]}]),
     "a missing field": chat({"category": "billing"}),
     "a category outside the vocabulary": chat({**GOOD, "category": "gardening"}),
     "a priority outside the vocabulary": chat({**GOOD, "priority": "P0"}),
     "a sentiment outside the vocabulary": chat({**GOOD, "sentiment": "furious"}),
     "a language that is none": chat({**GOOD, "language": "English, of course"}),
-    "a number as text": chat({**GOOD, "confidence": "0.9"}),
+    "a number as words": chat({**GOOD, "confidence": "high"}),
     "a confidence above one": chat({**GOOD, "confidence": 7}),
     "a confidence below nought": chat({**GOOD, "confidence": -0.1}),
     "NaN": chat(json.dumps(GOOD).replace("0.93", "NaN")),
@@ -166,7 +180,6 @@ BAD = {
     "an answer withheld": chat("", finish_reason="content_filter"),
     "no choices": http(200, b'{"choices": []}'),
     "choices that are none": http(200, b'{"choices": {"0": 1}, "usage": "a lot"}'),
-    "an error with status 200": http(200, b'{"error": {"message": "no"}}'),
 }
 
 
@@ -226,7 +239,7 @@ FAILS = {
     "invalid JSON": http(200, b'{"choices": ['),
     "invalid UTF-8": http(200, b'{"choices": "\xff"}'),
     "JSON that is no object": http(200, b"[]"),
-    "HTML with status 200": http(200, b"<html>maintenance</html>"),
+    "an error with status 200": http(200, b'{"error": {"message": "no"}}'),
     "a body cut off": raw(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"),
     "no answer at all": raw(b""),
     "no HTTP": raw(b"220 mail.example.com ESMTP\r\n"),
@@ -301,46 +314,76 @@ MONEY = {
 
 
 @pytest.mark.parametrize("reply", MONEY.values(), ids=MONEY)
-async def test_billing_errors_are_not_retried(server, provider, waits, reply):
+async def test_billing_errors_are_not_retried_and_count_against_the_account(server, provider, waits, reply):
     server.replies = [reply]
-    with pytest.raises(RequestRefusedError) as error:
-        await (await provider()).classify(TICKET)
+    account = AccountStatus()
+    output = (await (await provider(account=account)).classify(TICKET)).output
+    assert output.degraded
+    assert (account.failures, len(server.requests), waits) == (1, 1, [])
+    assert account.error in output.review[-1]
+
+
+@pytest.mark.parametrize("reply", MONEY.values(), ids=MONEY)
+async def test_an_evaluation_stops_at_a_billing_error(server, provider, reply):
+    server.replies = [reply]
+    with pytest.raises(AccountRefusedError) as error:
+        await (await provider(raise_account_errors=True)).classify(TICKET)
     assert error.value.exit_status == 7
-    assert "money" in error.value.hint
-    assert (len(server.requests), waits) == (1, [])
+    assert "no money" in error.value.hint
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "output", "hint"),
+    ("status", "body", "message", "is_account_wide"),
     [
-        (
-            401,
-            {"error": {"message": "Incorrect API key"}},
-            "answers 401: Incorrect API key",
-            "TICKETCTL_AI_API_KEY",
-        ),
-        (403, {"message": "not allowed"}, "answers 403: not allowed", "TICKETCTL_AI_API_KEY"),
-        (404, {"error": "no such model"}, "answers 404: no such model", "TICKETCTL_AI_MODEL"),
-        (404, "gone", "answers 404: gone", "TICKETCTL_AI_BASE_URL"),
-        (413, {"odd": 1}, 'answers 413: {"odd":1}', None),
-        (302, None, "answers 302: null", None),
-        (
-            401,
-            {"error": {"message": "\x1b[31mred\x1b[0m\nline " + "x" * 500}},
-            "answers 401: [31mred [0m line x",
-            None,
-        ),
+        (401, {"error": {"message": "Incorrect API key"}}, "answers 401: Incorrect API key", True),
+        (403, {"message": "not allowed"}, "answers 403: not allowed", True),
+        (403, {"error": {"message": "flagged", "metadata": {"reasons": ["x"]}}}, "answers 403: flagged", False),
+        (404, {"error": "no such model"}, "answers 404: no such model", True),
+        (404, "gone", "answers 404: gone", True),
+        (413, {"odd": 1}, 'answers 413: {"odd":1}', False),
+        (302, None, "answers 302: null", True),
+        (401, {"error": {"message": "\x1b[31mred\x1b[0m\nline " + "x" * 500}}, "answers 401: [31mred [0m line x", True),
+        (401, {"error": {"message": "the key sk-secret is wrong"}}, "answers 401: the key ******** is wrong", True),
+    ],
+)  # fmt: skip
+async def test_permanent_errors_are_not_retried(
+    server, provider, waits, status, body, message, is_account_wide
+):
+    server.replies = [failing(status, body)]
+    account = AccountStatus()
+    output = (await (await provider(account=account)).classify(TICKET)).output
+    assert output.degraded
+    assert message in output.review[-1]
+    assert len(output.review[-1]) < 400
+    assert "sk-secret" not in output.review[-1]
+    assert (account.failures > 0) == is_account_wide
+    assert (len(server.requests), waits) == (1, [])
+
+
+async def test_a_response_ends_a_series_of_refusals(server, provider):
+    refused = failing(401, {"error": {"message": "no"}})
+    server.replies = [refused, refused, chat(GOOD)]
+    account = AccountStatus()
+    provider = await provider(account=account)
+    for failures in (1, 2, 0):
+        await provider.classify(TICKET)
+        assert account.failures == failures
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_refused"),
+    [
+        (failing(401, {"error": "no"}), True),
+        (failing(402, {"error": "pay"}), True),
+        (failing(400, {"error": "max_tokens is too small"}), False),
+        (chat(""), False),
     ],
 )
-async def test_permanent_errors_are_not_retried(server, provider, waits, status, body, output, hint):
-    server.replies = [failing(status, body)]
-    with pytest.raises(ProviderError) as error:
-        await (await provider()).classify(TICKET)
-    assert output in str(error.value)
-    assert len(str(error.value)) < 300
-    assert hint is None or hint in error.value.hint
-    assert "sk-secret" not in str(error.value)
-    assert (len(server.requests), waits) == (1, [])
+async def test_the_account_is_checked_with_one_small_request(server, provider, reply, is_refused):
+    server.replies = [reply]
+    assert (await (await provider()).check_account() is not None) == is_refused
+    (request,) = server.requests
+    assert len(json.dumps(request.body)) < 150
 
 
 @pytest.mark.parametrize("status", [400, 422, 501])
@@ -356,26 +399,19 @@ async def test_a_refused_response_format_is_replaced_by_a_simpler_one(server, pr
     assert '"enum"' in server.requests[2].body["messages"][0]["content"]
 
 
-async def test_a_request_refused_in_every_format_is_an_error(server, provider):
-    server.replies = [failing(400, {"error": {"message": "context too long"}})]
-    with pytest.raises(RequestRefusedError, match="context too long"):
-        await (await provider()).classify(TICKET)
+async def test_a_request_refused_in_every_format_falls_back_to_the_offline_engine(server, provider):
+    server.replies = [failing(400, {"error": {"message": "bad request"}})]
+    output = (await (await provider()).classify(TICKET)).output
+    assert output.degraded
+    assert "bad request" in output.review[-1]
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "notaurl", "ftp://127.0.0.1/x"])
-async def test_an_invalid_address_is_an_error(provider, waits, url):
-    with pytest.raises(RequestRefusedError, match="address cannot be used") as error:
-        await (await provider(base_url=url)).classify(TICKET)
-    assert (error.value.exit_status, waits) == (7, [])
-
-
-async def endless(writer):
-    """Send a response without an end."""
-    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-    while True:
-        writer.write(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
-        await writer.drain()
+async def test_an_invalid_address_falls_back_to_the_offline_engine(provider, waits, url):
+    output = (await (await provider(base_url=url)).classify(TICKET)).output
+    assert "address cannot be used" in output.review[-1]
+    assert waits == []
 
 
 LONG = {
@@ -395,15 +431,6 @@ async def test_an_oversized_response_is_abandoned(server, provider, waits, reply
     assert output.degraded
     assert "answer is longer than 4,000,000 bytes" in output.review[-1]
     assert (len(server.requests), waits) == (1, [])
-
-
-async def dripping(writer):
-    """Send one byte at a time, each within the read timeout."""
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
-    while True:
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.01)
 
 
 async def test_an_endless_response_times_out(server, provider, waits):
@@ -445,17 +472,27 @@ async def test_no_wait_exceeds_the_deadline(server, provider, waits):
     assert (len(server.requests), waits) == (1, [])
 
 
-async def test_no_request_exceeds_the_deadline(server, provider):
+async def test_a_deadline_that_ends_a_request_early_is_no_failure_of_the_provider(server, provider):
     server.replies = [http(200, b"{}", after=30.0)]
     DEADLINE.set(time.monotonic() + http_client.RESERVED_SECONDS + 0.1)
-    output = (await (await provider()).classify(TICKET)).output
+    with pytest.raises(OutOfTimeError, match="in the time left"):
+        await (await provider()).classify(TICKET)
+
+
+async def test_a_provider_that_had_its_time_is_slow(server, provider):
+    server.replies = [http(200, b"{}", after=30.0)]
+    DEADLINE.set(time.monotonic() + http_client.RESERVED_SECONDS + 0.3)
+    # the read timeout of 0.2 s would pass first: the server sends its head in time, and its body never
+    server.replies = [dripping]
+    output = (await (await provider(timeout=0.2)).classify(TICKET)).output
     assert output.degraded
-    assert "in the time left" in output.review[-1]
+    assert "did not answer within" in output.review[-1]
 
 
 async def test_no_request_is_sent_after_the_deadline(server, provider):
     DEADLINE.set(time.monotonic())
-    assert (await (await provider()).classify(TICKET)).output.degraded
+    with pytest.raises(OutOfTimeError):
+        await (await provider()).classify(TICKET)
     assert server.requests == []
 
 

@@ -193,24 +193,22 @@ async def test_a_killed_idle_environment_is_replaced_before_the_next_batch(seen:
     assert sorted(queue.deleted) == [str(n) for n in range(6)]
 
 
-@pytest.mark.parametrize(("messages", "spent"), [(7, 0.75), (12, None)])
-async def test_the_cost_is_summed_up_while_it_is_known(
-    seen: Path, messages: int, spent: float | None
-) -> None:
-    costs: list[float | None] = []
+@pytest.mark.parametrize(("messages", "spent"), [(3, 0.25), (7, 0.75)])
+async def test_the_meter_is_read_after_each_invocation(seen: Path, messages: int, spent: float) -> None:
+    readings: list[list[float | None]] = []
     queue = QueueInMemory(messages)
     mapping = EventSourceMapping(
         queue,
         local_function("works", seen, meter=f"{HANDLERS}:spent"),
         SETTINGS,
-        lambda _: costs.append(mapping.spent),
+        lambda _: readings.append(mapping.readings),
         drain=True,
     )
     await mapping.run()
-    assert (costs[0], mapping.spent) == (0, spent)
+    assert (readings[0], mapping.readings) == ([], [spent])
 
 
-async def test_the_cost_survives_the_end_of_a_process(seen: Path) -> None:
+async def test_the_readings_survive_the_end_of_a_process(seen: Path) -> None:
     def on_event(event: MappingEvent) -> None:
         if isinstance(event, BatchSettled) and event.error is None:
             os.kill(int(calls_in(seen)[-1][0]), signal.SIGKILL)
@@ -225,7 +223,7 @@ async def test_the_cost_survives_the_end_of_a_process(seen: Path) -> None:
     await mapping.run()
     calls = calls_in(seen)
     assert len({pid for pid, *_ in calls}) > 1
-    assert mapping.spent == 0.25 * len(calls)
+    assert sum(mapping.readings) == 0.25 * len(calls)
 
 
 async def test_a_batching_window_waits_for_the_batch_to_fill(seen: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.offline.provider import OfflineProvider
+from ticketctl.ai.providers.account_status import AccountStatus
 from ticketctl.ai.taxonomy.loader import default_taxonomy, load_taxonomy_file
 from ticketctl.ai.taxonomy.schema import Taxonomy
 from ticketctl.errors import ConfigError
@@ -17,7 +18,7 @@ from ticketctl.tickets.protocols import Provider
 
 if TYPE_CHECKING:
     from ticketctl.ai.offline.engine.model import Model
-    from ticketctl.ai.providers.llm import LlmSettings
+    from ticketctl.ai.providers.llm_settings import LlmSettings
 
 
 def load_taxonomy(settings: Settings) -> Taxonomy:
@@ -36,7 +37,8 @@ def load_taxonomy(settings: Settings) -> Taxonomy:
 class ProviderFactory:
     """Makes the provider that the settings name.
 
-    `trained_model` replaces the model file that the settings name. `budget` counts, and may limit, what is spent.
+    `trained_model` replaces the model file that the settings name. `budget` counts, and may limit, what is spent;
+    `account` counts refusals of the whole account, which are errors if `raise_account_errors`.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class ProviderFactory:
         *,
         trained_model: "Path | Model | None" = None,
         budget: Budget | None = None,
+        account: AccountStatus | None = None,
+        raise_account_errors: bool = False,
     ) -> None:
         """Raise ConfigError if the provider needs a setting that is missing or cannot be used."""
         if trained_model is None and settings.ai_model_file is not None:
@@ -53,13 +57,18 @@ class ProviderFactory:
         # models for the built-in taxonomy come with the package: no cache folder is needed
         cache = None if settings.taxonomy is None else settings.cache_folder
         self.budget = budget or Budget(parse_prices(settings))
+        self.account = account or AccountStatus()
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
         self._offline = OfflineProvider(taxonomy, cache, trained_model)
         if trained_model is not None:
             self._offline.load()
         kind = settings.ai_provider
-        self._llm_settings = None if kind == "offline" else _llm_settings(settings, kind)
+        self._llm_settings: LlmSettings | None = None
+        if kind != "offline":
+            self._llm_settings = _llm_settings(settings, kind, raise_account_errors=raise_account_errors)
+            # made once per process: an AWS session reads files, and its credentials are cached in it
+            self._authentication = self._llm_settings.make_authentication()
 
     def require_prices(self) -> None:
         """Raise ProviderError if the budget has a limit and one of the models has no known price."""
@@ -78,11 +87,31 @@ class ProviderFactory:
         from ticketctl.ai.providers.llm import LlmProvider
 
         async with open_client(self._timeout) as client:
-            yield LlmProvider(self._llm_settings, self._taxonomy, self._offline, client, self.budget)
+            yield LlmProvider(
+                self._llm_settings,
+                self._taxonomy,
+                self._offline,
+                client,
+                self.budget,
+                authentication=self._authentication,
+                account=self.account,
+            )
+
+    async def check_account(self) -> str | None:
+        """Return why the AI provider refuses the account, None if it accepts it.
+
+        Raises:
+            ProviderError: The provider cannot be reached.
+        """
+        async with self.open_provider() as provider:
+            check = getattr(provider, "check_account", None)  # the offline provider has no account
+            return None if check is None else await check()
 
 
-def _llm_settings(settings: Settings, kind: Literal["openai", "anthropic"]) -> "LlmSettings":
-    from ticketctl.ai.providers.llm import LlmSettings
+def _llm_settings(
+    settings: Settings, kind: Literal["openai", "anthropic"], *, raise_account_errors: bool
+) -> "LlmSettings":
+    from ticketctl.ai.providers.llm_settings import LlmSettings
 
     if settings.ai_model is None:
         raise ConfigError(
@@ -98,11 +127,14 @@ def _llm_settings(settings: Settings, kind: Literal["openai", "anthropic"]) -> "
         model=settings.ai_model,
         base_url=settings.ai_base_url,
         api_key=settings.ai_api_key,
+        api_version=settings.ai_api_version,
+        auth=settings.ai_auth,
         models={step: model for step, model in models.items() if model is not None},
         timeout=settings.ai_timeout,
         max_concurrency=settings.ai_concurrency,
         max_tokens=settings.ai_max_tokens,
         redact=settings.redact,
+        raise_account_errors=raise_account_errors,
     )
 
 

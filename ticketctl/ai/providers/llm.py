@@ -1,9 +1,10 @@
 """The provider that asks a language model over HTTP, checks its responses, and falls back to the offline engine."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
 
 import httpx
 
@@ -12,8 +13,16 @@ from ticketctl.ai.offline.extraction import MASKED_KINDS
 from ticketctl.ai.offline.provider import OfflineProvider
 from ticketctl.ai.prompt_injection import detect_prompt_injection
 from ticketctl.ai.providers import anthropic, openai, prompts
+from ticketctl.ai.providers.account_status import AccountStatus
+from ticketctl.ai.providers.authentication import Authentication
 from ticketctl.ai.providers.chat import ChatMessage, ChatModel, Completion
-from ticketctl.ai.providers.http_client import MAX_RESPONSE_SECONDS, HttpClient, ProviderUnavailableError
+from ticketctl.ai.providers.error_responses import (
+    AccountRefusedError,
+    ProviderUnavailableError,
+    RequestRefusedError,
+)
+from ticketctl.ai.providers.http_client import HttpClient
+from ticketctl.ai.providers.llm_settings import LlmSettings
 from ticketctl.ai.providers.prompts import Prompt
 from ticketctl.ai.providers.response_parsing import (
     UnusableResponseError,
@@ -24,10 +33,11 @@ from ticketctl.ai.providers.response_parsing import (
 from ticketctl.ai.redaction import PERSONAL_KINDS, RedactedText, redact
 from ticketctl.ai.sanitize import MAX_CHARACTERS, fence, strip_invisible
 from ticketctl.ai.taxonomy.schema import Taxonomy, json_digest
-from ticketctl.errors import ConfigError
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.tickets.pricing import INSTEAD_OF
 from ticketctl.tickets.protocols import ProviderResponse
+
+log = logging.getLogger(__name__)
 
 Output = TypeVar("Output", Classification, Extraction, Draft)
 
@@ -36,47 +46,15 @@ _Fallback = Callable[[], Awaitable[ProviderResponse[Output]]]
 
 _MAX_REPEATED = 2_000  # characters of an unusable response that the model sees again
 _MAX_REASON = 300  # characters of a failure that a review reason quotes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlmSettings:
-    """How to reach a model. `models` replaces `model` for single steps; times are in seconds.
-
-    `timeout` bounds each wait for the next bytes, `max_response_seconds` a whole response. `redact` replaces e-mail
-    addresses and phone numbers by placeholders; card and account numbers are always replaced.
-    """
-
-    provider: Literal["openai", "anthropic"]
-    model: str
-    base_url: str | None = None
-    api_key: str | None = field(default=None, repr=False)
-    models: Mapping[Step, str] = field(default_factory=dict)
-    timeout: float = 30.0
-    max_response_seconds: float = MAX_RESPONSE_SECONDS
-    retries: int = 3
-    max_concurrency: int = 32
-    max_tokens: int = 2_000
-    redact: bool = True
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError if the server needs a key and there is none."""
-        if self.base_url is None and not self.api_key:
-            raise ConfigError(
-                f"the AI provider {self.provider} needs a key",
-                hint="set TICKETCTL_AI_API_KEY, or TICKETCTL_AI_BASE_URL to a server that needs none",
-            )
-
-    def model_for(self, step: Step) -> str:
-        """Return the model that is asked for a step."""
-        return self.models.get(step, self.model)
+_BYTES_PER_TOKEN = 4  # of a request, to estimate the tokens of one that got no response
 
 
 class LlmProvider:
     """Asks a language model for each step. Made once per event loop, because `client` is bound to one.
 
-    If a response cannot be used, the model is asked once more and told why. If that fails too, or the server cannot
-    be reached, the offline engine answers instead: the output is `degraded` and has a reason for a review.
-    `sleep` waits between attempts; tests replace it.
+    If a response cannot be used, the model is asked once more and told why. If that fails too, the server refuses the
+    request or cannot be reached, the offline engine answers instead: the output is `degraded` and has a reason for a
+    review. `account` counts refusals of the whole account. `sleep` waits between attempts; tests replace it.
     """
 
     local = False
@@ -89,6 +67,8 @@ class LlmProvider:
         client: httpx.AsyncClient,
         budget: Budget,
         *,
+        authentication: Authentication | None = None,
+        account: AccountStatus | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = settings.provider
@@ -96,9 +76,14 @@ class LlmProvider:
         self._taxonomy = taxonomy
         self._offline = offline
         self._budget = budget
+        self._account = account or AccountStatus()
         self._slots = asyncio.Semaphore(settings.max_concurrency)
         http = HttpClient(
-            client, retries=settings.retries, max_seconds=settings.max_response_seconds, sleep=sleep
+            client,
+            authentication or settings.make_authentication(),
+            retries=settings.retries,
+            max_seconds=settings.max_response_seconds,
+            sleep=sleep,
         )
         self._chat = _make_chat_model(settings, http)
 
@@ -110,7 +95,7 @@ class LlmProvider:
         return json_digest([self.name, request, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
-        """Classify the ticket. Raises ProviderError if the server refuses the request."""
+        """Classify the ticket. Raises ProviderError if the budget is exhausted."""
         response = await self._ask(
             Step.CLASSIFY,
             prompts.classify_prompt(self._taxonomy),
@@ -123,7 +108,7 @@ class LlmProvider:
         return replace(response, output=replace(output, review=tuple(review)))
 
     async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
-        """Extract the entities of the ticket's text. Raises ProviderError if the server refuses the request."""
+        """Extract the entities of the ticket's text. Raises ProviderError if the budget is exhausted."""
         redacted = self._redact(ticket)
         return await self._ask(
             Step.EXTRACT,
@@ -136,7 +121,7 @@ class LlmProvider:
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route
     ) -> ProviderResponse[Draft]:
-        """Draft a reply. Raises ProviderError if the server refuses the request."""
+        """Draft a reply. Raises ProviderError if the budget is exhausted."""
         redacted = self._redact(ticket)
         return await self._ask(
             Step.RESPOND,
@@ -159,7 +144,9 @@ class LlmProvider:
         try:
             output = await self._converse(model, prompt, redacted, parse, completions)
             response = ProviderResponse(output=output, model=model)
-        except (UnusableResponseError, ProviderUnavailableError) as error:
+        except (UnusableResponseError, ProviderUnavailableError, RequestRefusedError) as error:
+            if self._settings.raise_account_errors and isinstance(error, AccountRefusedError):
+                raise
             response = _degrade(await fallback(), error)
             if completions:
                 response = replace(response, model=f"{response.model}{INSTEAD_OF}{model}")
@@ -196,12 +183,43 @@ class LlmProvider:
     async def _complete(
         self, model: str, prompt: Prompt, conversation: list[ChatMessage], completions: list[Completion]
     ) -> Completion:
+        def add(completion: Completion) -> None:
+            self._budget.add(model, completion.input_tokens, completion.output_tokens)
+            completions.append(completion)
+
+        def on_unanswered(request_bytes: int) -> None:
+            input_tokens = -(-request_bytes // _BYTES_PER_TOKEN)
+            add(Completion("", input_tokens, self._settings.max_tokens, problem="no response"))
+
         async with self._slots:
             self._budget.check(model)
-            completion = await self._chat.complete(model, prompt, conversation)
-        self._budget.add(model, completion.input_tokens, completion.output_tokens)
-        completions.append(completion)
+            try:
+                completion = await self._chat.complete(model, prompt, conversation, on_unanswered)
+            except AccountRefusedError as error:
+                self._record_refusal(error)
+                raise
+        self._account.record_response()
+        add(completion)
         return completion
+
+    async def check_account(self) -> str | None:
+        """Send the smallest request, and return why the provider still refuses the account; None if it accepts it.
+
+        Raises:
+            ProviderUnavailableError: The provider cannot be reached.
+        """
+        try:
+            await self._chat.ping(self._settings.model)
+        except AccountRefusedError as error:
+            return str(error)
+        except RequestRefusedError:
+            pass  # the server read the request: the account is not what it refuses
+        return None
+
+    def _record_refusal(self, error: AccountRefusedError) -> None:
+        if self._account.failures == 0:
+            log.warning("%s; tickets need a review meanwhile", error, extra={"hint": error.hint})
+        self._account.record_refusal(str(error))
 
     def _redact(self, ticket: Ticket) -> RedactedText:
         """Return the part of the ticket that leaves the machine."""
@@ -212,16 +230,11 @@ def _make_chat_model(settings: LlmSettings, http: HttpClient) -> ChatModel:
     if settings.provider == "openai":
         return openai.OpenAIChat(
             http,
-            base_url=settings.base_url or openai.BASE_URL,
-            api_key=settings.api_key,
+            base_url=settings.url,
             max_tokens=settings.max_tokens,
+            api_version=settings.api_version,
         )
-    return anthropic.AnthropicMessages(
-        http,
-        base_url=settings.base_url or anthropic.BASE_URL,
-        api_key=settings.api_key,
-        max_tokens=settings.max_tokens,
-    )
+    return anthropic.AnthropicMessages(http, base_url=settings.url, max_tokens=settings.max_tokens)
 
 
 def _parse_completion(completion: Completion, parse: _Parse[Output]) -> Output:

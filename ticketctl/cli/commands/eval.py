@@ -142,7 +142,11 @@ def _make_providers(
     from ticketctl.tickets.pricing import parse_prices
 
     return ProviderFactory(
-        settings, taxonomy, trained_model=trained, budget=Budget(parse_prices(settings), budget)
+        settings,
+        taxonomy,
+        trained_model=trained,
+        budget=Budget(parse_prices(settings), budget),
+        raise_account_errors=True,  # the offline engine's figures in place of the model's would mislead
     )
 
 

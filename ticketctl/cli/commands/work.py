@@ -2,10 +2,11 @@
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ticketctl.cli import error_reporting
 from ticketctl.cli.options import BudgetOption, JsonOption, LoopOption, PoolOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.work_progress import open_work_reporter
@@ -14,13 +15,15 @@ from ticketctl.cli.signals import stop_on_signals
 from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ticketctl.cli.rendering.work_progress import WorkReporter
     from ticketctl.queues.event_source_mapping import MappingEvent
     from ticketctl.runtime import Database, OperatorResources
 
 FUNCTION_NAME = "ticketctl-worker"
 HANDLER = "ticketctl.worker:handler"
-METER = "ticketctl.worker:spent"
+METER = "ticketctl.worker:status"
 FLUSH_EVERY = 5.0
 """Seconds between two flushes of the outbox, if the queue is not in the database."""
 
@@ -96,6 +99,8 @@ async def _work(
 ) -> float | None:
     """Poll the queue until stopped, and return what the AI provider cost, or None if a price is unknown."""
     from ticketctl.ai.budget import Budget
+    from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
+    from ticketctl.cli.provider_pause import ProviderPause
     from ticketctl.queues.event_source_mapping import EventSourceMapping
     from ticketctl.runtime import open_operator_resources, resources
     from ticketctl.settings import to_environment
@@ -105,6 +110,10 @@ async def _work(
     settings = database.settings
     # raises for wrong settings of the worker before it starts
     resources(settings, Budget(parse_prices(settings), budget))
+
+    async def check_account() -> str | None:
+        return await ProviderFactory(settings, load_taxonomy(settings)).check_account()
+
     make_function = partial(
         LocalFunction,
         HANDLER,
@@ -115,14 +124,16 @@ async def _work(
     )
 
     def on_event(event: "MappingEvent") -> None:
-        reporter.spent = event_source_mapping.spent
+        reporter.spent = _sum_spent(event_source_mapping.readings)
         reporter.report(event)
-        if _is_exhausted(event_source_mapping.spent, budget):
+        provider_pause.observe(event_source_mapping.readings)
+        if _is_exhausted(reporter.spent, budget):
             event_source_mapping.stop()
 
     async with open_operator_resources(database) as opened:
         await opened.queue.count_backlog()  # a missing queue is an error now; later it is only retried
         event_source_mapping = EventSourceMapping(opened.queue, make_function, settings, on_event, drain)
+        provider_pause = ProviderPause(event_source_mapping, check_account, error_reporting.warn)
         if _is_exhausted(0.0, budget):
             event_source_mapping.stop()
         await _flush(opened, reporter)
@@ -132,7 +143,14 @@ async def _work(
                 await event_source_mapping.run()
             finally:
                 sending.cancel()
-    return event_source_mapping.spent
+                await provider_pause.close()
+    return _sum_spent(event_source_mapping.readings)
+
+
+def _sum_spent(statuses: "Sequence[dict[str, Any]]") -> float | None:
+    """Return the cost of all processes, None if one of them does not know its own."""
+    costs = [status["spent"] for status in statuses]
+    return None if None in costs else sum(costs)
 
 
 def _is_exhausted(spent: float | None, budget: float | None) -> bool:

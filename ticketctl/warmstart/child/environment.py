@@ -69,7 +69,7 @@ class ExecutionEnvironment:
         self._lifecycle = LifecycleRecorder(self._sites)
         self._cutter = ConnectionCutter()
         self._handler: Handler
-        self._meter: Callable[[], float | None] | None = None
+        self._meter: Callable[[], Any] | None = None
         self._own_descriptors = list_descriptors()
 
     def start(self) -> StartAnswer:

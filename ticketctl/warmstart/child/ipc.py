@@ -118,7 +118,7 @@ class InvocationAnswer(Observation):
     duration_ms: float
     response: Any
     error: ErrorInfo | None
-    meter: float | None
+    meter: Any
 
 
 class SnapshotAnswer(TypedDict):

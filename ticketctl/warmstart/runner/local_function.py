@@ -31,7 +31,7 @@ class LocalFunction:
         name: the function's name on Lambda.
         environment: variables that are set for the handler, besides this process's own and Lambda's.
         is_quiet: discard what the handler prints; otherwise it goes to stderr.
-        meter: "module:function" that returns what its process has consumed so far, or None where that is not known.
+        meter: "module:function" whose JSON value is read after each invocation.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class LocalFunction:
         self._output = subprocess.DEVNULL if is_quiet else sys.stderr.fileno()
         self._meter = meter
         self._process: ChildProcess | None = None
-        self._metered_before: float | None = 0.0
-        self._metered: float | None = 0.0
+        self._earlier_readings: list[Any] = []
+        self._reading: Any = None
 
     @property
     def pid(self) -> int | None:
@@ -58,11 +58,9 @@ class LocalFunction:
         return None if self._process is None else self._process.pid
 
     @property
-    def metered(self) -> float | None:
-        """The sum of the meter over all processes so far; None where one of them did not know."""
-        if self._metered_before is None or self._metered is None:
-            return None
-        return self._metered_before + self._metered
+    def readings(self) -> list[Any]:
+        """The last value of the meter in each process so far; processes that finished no invocation have none."""
+        return [*self._earlier_readings, *([] if self._reading is None else [self._reading])]
 
     async def start(self) -> bool:
         """Start a process unless one is alive; return whether a new one was started.
@@ -98,7 +96,7 @@ class LocalFunction:
         except InvocationFailedError:
             await self.stop()
             raise
-        self._metered = answer["meter"] if self._meter else 0.0
+        self._reading = answer["meter"]
         if error := answer["error"]:
             if error["error_type"] in ENDS_PROCESS:
                 await self.stop()
@@ -112,7 +110,7 @@ class LocalFunction:
         self._process.signal(signal.SIGKILL)
         await self._process.end()
         self._process = None
-        self._metered_before, self._metered = self.metered, 0.0
+        self._earlier_readings, self._reading = self.readings, None
 
     def _start_request(self) -> Message:
         return {

@@ -12,7 +12,8 @@ from ticketctl.ai.budget import Budget
 from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.providers import prompts
-from ticketctl.ai.providers.llm import LlmProvider, LlmSettings
+from ticketctl.ai.providers.llm import LlmProvider
+from ticketctl.ai.providers.llm_settings import LlmSettings
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.tickets.models import Classification, Route
 

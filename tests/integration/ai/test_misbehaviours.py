@@ -1,0 +1,74 @@
+"""No answer of an AI provider fails a ticket: the worker's batch, a real database, a real server that misbehaves."""
+
+import time
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.ai.misbehaviours import ANTHROPIC, OPENAI
+from tests.integration.ai.provider_server import provider_server
+from ticketctl.ai.budget import Budget
+from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.providers.http_client import open_client
+from ticketctl.ai.providers.llm import LlmProvider
+from ticketctl.ai.providers.llm_settings import LlmSettings
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.processing.batch import Limits, process
+from ticketctl.processing.pipeline import Pipeline
+from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import NewTicket
+
+TAXONOMY = default_taxonomy()
+TIMEOUT = 0.3
+CASES = {
+    f"{provider}: {name}": (provider, misbehaviour)
+    for provider, table in (("openai", OPENAI), ("anthropic", ANTHROPIC))
+    for name, misbehaviour in table.items()
+}
+
+
+def test_the_tables_are_long_enough():
+    counts = Counter(provider for provider, _ in CASES.values())
+    assert counts["openai"] >= 45
+    assert counts["anthropic"] >= 17
+
+
+@pytest.mark.parametrize(("provider", "misbehaviour"), CASES.values(), ids=CASES)
+async def test_no_answer_fails_a_ticket(store, provider, misbehaviour):
+    waits = []
+
+    async def record(seconds):
+        waits.append(seconds)
+
+    async with provider_server() as server, open_client(TIMEOUT) as client:
+        server.choose = lambda request: misbehaviour.choose(request.body, len(server.requests) - 1)
+        settings = LlmSettings(
+            provider=provider,
+            model="m",
+            base_url=server.url,
+            api_key="sk-secret",
+            timeout=TIMEOUT,
+            retries=2,
+            max_response_seconds=2 * TIMEOUT,
+        )
+        llm = LlmProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}), sleep=record)
+        ticket, _ = await store.create(
+            NewTicket(subject="Charged twice", body="Please check the invoice INV-2024-001.")
+        )
+        (result,) = await process(
+            [TicketMessage(message_id=str(uuid4()), ticket_id=ticket.id)],
+            Pipeline(store=store, provider=llm, router=TAXONOMY),
+            Limits(deadline=time.monotonic() + 60, lease=timedelta(minutes=2), max_receive_count=5),
+            environment_id="test",
+        )
+    details = await store.get_details(ticket.id)
+    assert result.error is None
+    assert details.ticket.status == misbehaviour.status
+    reasons = [reason for step in details.steps for reason in step.output.get("review") or ()]
+    assert misbehaviour.reason in " ".join(reasons)
+    assert "sk-secret" not in str(details)
+    if misbehaviour.status == "processed":
+        assert details.ticket.draft == "We are looking into INV-2024-001.\n"
+    assert len(waits) <= 6

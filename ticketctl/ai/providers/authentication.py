@@ -1,0 +1,137 @@
+"""Authenticate requests to an AI provider: a key in a header, or AWS Signature Version 4.
+
+Azure OpenAI takes the header `api-key`, Anthropic `x-api-key`, everything else `authorization: Bearer`:
+https://learn.microsoft.com/azure/ai-foundry/openai/reference
+https://platform.claude.com/docs/en/api/overview
+
+Amazon Bedrock's OpenAI endpoints take a Bedrock API key as a bearer token, or a signature with the credentials of the
+execution role: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from ticketctl import aws
+from ticketctl.ai.providers.error_responses import AccountRefusedError
+from ticketctl.errors import ConfigError
+
+Method = Literal["auto", "bearer", "api-key", "aws"]
+
+_AZURE_HOST = re.compile(r"\.(openai\.azure|cognitiveservices\.azure|services\.ai\.azure)\.(com|us|cn)$")
+_BEDROCK_HOST = re.compile(r"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.([a-z0-9-]+)\.")
+_SIGNING_NAMES = {"bedrock-runtime": "bedrock", "bedrock-mantle": "bedrock-mantle"}
+
+
+class Authentication(Protocol):
+    """Makes the headers that authenticate one request."""
+
+    async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Return the headers to add to a POST request. Raises AccountRefusedError without credentials."""
+
+
+class NoAuthentication(NamedTuple):
+    """For servers that need no key."""
+
+    async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's)
+        """Return no headers."""
+        return {}
+
+
+class KeyHeader(NamedTuple):
+    """Sends the same header with every request."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Hide the key."""
+        return f"KeyHeader(name={self.name!r})"
+
+    async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's)
+        """Return the header."""
+        return {self.name: self.value}
+
+
+class AwsSignature:
+    """Signs each request with AWS Signature Version 4, by botocore's signer and boto3's credentials."""
+
+    def __init__(self, base_url: str) -> None:
+        """Raise ConfigError if boto3, the region or the credentials are missing."""
+        session = aws.session("the AI provider on AWS")
+        service, region = _bedrock_endpoint(base_url)
+        self._service = service or "bedrock"
+        self._region = region or session.region_name
+        if self._region is None:
+            raise ConfigError("the AI provider on AWS needs a region", hint="set AWS_REGION")
+        self._credentials = session.get_credentials()
+        if self._credentials is None:
+            raise ConfigError(
+                "the AI provider on AWS needs credentials",
+                hint="use an execution role or a profile, or set TICKETCTL_AI_API_KEY to a Bedrock API key",
+            )
+
+    async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Return the headers of the signature, which holds for five minutes: every attempt needs a new one."""
+        # temporary credentials may need a refresh over the network, which botocore does in the calling thread
+        return await asyncio.to_thread(self._sign, url, headers, body)
+
+    def _sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError
+
+        request: Any = AWSRequest(method="POST", url=url, data=body, headers=dict(headers))
+        try:
+            credentials = self._credentials.get_frozen_credentials()
+            SigV4Auth(credentials, self._service, self._region).add_auth(request)
+        except BotoCoreError as error:
+            raise AccountRefusedError(
+                f"there are no AWS credentials for the AI provider: {error}", status=0, hint="check the role"
+            ) from error
+        return {name: value for name, value in request.headers.items() if name not in headers}
+
+
+def make_authentication(
+    method: Method, *, provider: str, base_url: str, api_key: str | None, api_version: str | None
+) -> Authentication:
+    """Return how to authenticate to a server; `auto` decides by the provider and the server's name.
+
+    Raises:
+        ConfigError: The server needs AWS credentials, and there are none.
+    """
+    if method == "aws" or (method == "auto" and not api_key and is_bedrock(base_url)):
+        return AwsSignature(base_url)
+    if not api_key:
+        return NoAuthentication()
+    if method == "auto" and provider == "anthropic":
+        return KeyHeader("x-api-key", api_key)
+    if method == "api-key" or (method == "auto" and (api_version is not None or is_azure(base_url))):
+        return KeyHeader("api-key", api_key)
+    return KeyHeader("authorization", f"Bearer {api_key}")
+
+
+def is_azure(base_url: str) -> bool:
+    """Whether the server is one of Azure's."""
+    return _AZURE_HOST.search(_host(base_url)) is not None
+
+
+def is_bedrock(base_url: str) -> bool:
+    """Whether the server is one of Amazon Bedrock's."""
+    return _bedrock_endpoint(base_url) != (None, None)
+
+
+def _bedrock_endpoint(base_url: str) -> tuple[str | None, str | None]:
+    """Return the signing name and the region of a Bedrock endpoint, public or in a VPC; None for other servers."""
+    found = _BEDROCK_HOST.search(_host(base_url))
+    return (_SIGNING_NAMES[found[1]], found[2]) if found else (None, None)
+
+
+def _host(url: str) -> str:
+    """Return the host of a URL; nothing if it has none, which the first request reports."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
