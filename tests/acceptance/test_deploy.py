@@ -94,7 +94,7 @@ def test_what_the_index_does_not_have_is_told(ticketctl: Program) -> None:
     done = ticketctl.with_env(**EMPTY)("deploy", "package")
     assert (done.status, done.out) == (4, "")
     assert TOLD.fullmatch(done.err)
-    assert "error: pip cannot get what is packaged: " in done.err
+    assert "error: pip cannot install the dependencies: " in done.err
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""On AWS: the template of a stack, and the packages of its functions."""
+"""Deploy to AWS: the stack's template, and the packages of its functions."""

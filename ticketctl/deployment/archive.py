@@ -1,4 +1,4 @@
-"""A zip that depends on nothing but what is in it: built twice, it is the same to the byte."""
+"""Write reproducible zip files: the same contents give the same bytes."""
 
 import os
 import tempfile
@@ -7,14 +7,18 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The oldest time that a zip can tell."""
+"""The earliest timestamp that the zip format has."""
 _UNIX = 3
 _MODE = 0o644 << 16
-"""Lambda runs as another user: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html."""
+"""Readable by everyone, because Lambda runs the function as another user: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html."""
 
 
 def write(path: Path, contents: Mapping[str, bytes]) -> None:
-    """Put the files, by their names in it, into a zip; whole or not at all. Raises OSError."""
+    """Write a zip of the files, keyed by their names in it. The target is replaced only once the zip is complete.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         try:
@@ -25,7 +29,7 @@ def write(path: Path, contents: Mapping[str, bytes]) -> None:
             Path(file.name).unlink()
             raise
     Path(file.name).chmod(0o644)
-    os.replace(file.name, path)  # noqa: PTH105 - as it is: the name, not a Path, is what there is
+    os.replace(file.name, path)  # noqa: PTH105 - tempfile gives the name as text
 
 
 def _entry(name: str) -> ZipInfo:

@@ -1,4 +1,4 @@
-"""Files of the user's own that go into a package, beside the handler's module."""
+"""The user's own files in a package, such as a taxonomy; they land beside the handler's module."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,18 @@ from ticketctl.postgres.address import Address
 from ticketctl.settings import FILE, SECRETS
 
 
-def included(paths: Sequence[Path]) -> Mapping[str, bytes]:
-    """The files by their names in the package.
+def read_extra_files(paths: Sequence[Path]) -> Mapping[str, bytes]:
+    """Return the contents of the files by their names in the package.
 
     Raises:
-        InvalidInputError: One cannot be read, two have one name, or a ticketctl.toml holds a secret.
+        InvalidInputError: A file cannot be read, two files share a name, or ticketctl.toml contains a secret.
     """
     read: dict[str, bytes] = {}
     for path in paths:
         if path.name in read:
             raise InvalidInputError(
-                f"two files are called {path.name}", hint="a package has one folder for all"
+                f"two files are called {path.name}",
+                hint="all files land in one folder of the package; rename one of them",
             )
         try:
             read[path.name] = path.read_bytes()
@@ -33,17 +34,17 @@ def included(paths: Sequence[Path]) -> Mapping[str, bytes]:
 
 
 def _refuse_secrets(settings: bytes) -> None:
-    """A package lies in a bucket, and whoever may read the function's code reads it."""
+    """Raise InvalidInputError for secrets: everyone who may read the function's code can read its package."""
     try:
         values = tomllib.loads(settings.decode())
     except ValueError as error:
-        raise InvalidInputError(f"{FILE} cannot be read: {error}", hint="mend the file") from None
+        raise InvalidInputError(f"{FILE} cannot be read: {error}", hint="correct the file") from None
     secrets = [name for name in values if name in SECRETS]
     url = values.get("database_url")
     if isinstance(url, str) and url and Address.parse(url).password is not None:
         secrets.append("database_url")
     if secrets:
         raise InvalidInputError(
-            f"{FILE} holds a secret, {secrets[0]}, and a package is no place for one",
-            hint="take it out; the template passes the database's by reference",
+            f"{FILE} contains a secret, {secrets[0]}; a package must not",
+            hint="remove it; the template refers to the database's secret",
         )

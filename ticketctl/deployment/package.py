@@ -1,7 +1,7 @@
-"""The functions' packages: this program and what it needs, as Lambda unpacks them.
+"""Build the packages of the Lambda functions: ticketctl and its dependencies as zip files.
 
-boto3 is left to Lambda's runtime, which brings it: what is asked of it (sending to SQS, a secret's value, a token for
-RDS) is old, while a copy would double a package, and every cold start pays for size.
+boto3 is not packaged, because Lambda's runtime has it. ticketctl uses only old parts of its API (SQS, Secrets Manager,
+RDS tokens); a copy would double the package, and every cold start pays for size.
 """
 
 import base64
@@ -17,8 +17,8 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from ticketctl.deployment import archive
-from ticketctl.deployment.extra_files import included
-from ticketctl.deployment.requirements import constraints, requirements
+from ticketctl.deployment.extra_files import read_extra_files
+from ticketctl.deployment.requirements import list_constraints, list_requirements
 from ticketctl.deployment.target import Target
 from ticketctl.errors import ConfigError, InvalidInputError
 from ticketctl.postgres.migrations import find_scripts
@@ -32,12 +32,12 @@ _LEFT_OUT = frozenset(
     {"__main__.py", "api/server.py", "api/in_process_server.py", "cli", "diagnostics", "warmstart"}
     | {f"deployment/{name}" for name in _BUILD_ONLY}
 )
-"""What no function calls, of our own, by where it is in the package: the command line, and the laboratory."""
+"""Modules of ticketctl that no function uses: the command line, the laboratory, and what builds packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A package: the extra that its functions need, and what they do without of others' and of our own."""
+    """What goes into one package: the extra to install, the dependencies and the own modules to leave out."""
 
     name: str
     extra: str | None = None
@@ -49,13 +49,13 @@ PARTS = (
     Part(name="worker", left_out=_LEFT_OUT | {"api"}),
     Part(name="api", extra="api", without=_COMMAND_LINE | {"alembic", "uvicorn"}),
 )
-"""The worker's package is the outbox's and the migration's, too."""
+"""The functions that send the outbox and migrate the tables use the worker's package."""
 
 _NOISE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "sboms", "bin", "include"})
-"""What pip leaves beside a package: it tells of this machine, or of files that are left out."""
+"""Files that pip writes about an installation; they differ by machine, and Lambda does not need them."""
 _TESTS = frozenset({"tests", "testing"})
 _SOURCES = frozenset({".c", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyi", ".pyx", ".obj", ".pyc"})
-"""What compiled modules were made from, and what only tools read."""
+"""Sources of compiled modules, and files that only tools read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,19 +70,19 @@ class Package:
 
 
 def build(part: Part, target: Target, folder: Path, include: Sequence[Path] = ()) -> Package:
-    """Build a part's package in `folder`, in the place of an older one; `include` are files of the user's own.
+    """Build a package in `folder`, replacing an older one. `include` are the user's own files to add.
 
     Raises:
-        ConfigError: There is no pip, or it does not get what is needed.
-        InvalidInputError: A file of the user's own cannot be taken, or the package cannot be written.
+        ConfigError: pip is missing, or cannot install a dependency for the target.
+        InvalidInputError: A file to add cannot be read, or the package cannot be written.
     """
-    path, own = folder / target.file_name(part.name), included(include)
+    path, own = folder / target.file_name(part.name), read_extra_files(include)
     with tempfile.TemporaryDirectory(prefix="ticketctl-package-") as installed:
-        _install(requirements(part.extra, part.without), target, Path(installed))
+        _install(list_requirements(part.extra, part.without), target, Path(installed))
         try:
             contents = {
-                **dict(_read(Path(installed))),
-                **dict(_ours(part.left_out)),
+                **dict(_read_installed(Path(installed))),
+                **dict(_read_own(part.left_out)),
                 **own,
             }
             archive.write(path, contents)
@@ -91,10 +91,10 @@ def build(part: Part, target: Target, folder: Path, include: Sequence[Path] = ()
                 f"{error.filename}: {error.strerror}",
                 hint="name a folder that can be written",
             ) from None
-    return _described(part, path, contents)
+    return _describe(part, path, contents)
 
 
-def _described(part: Part, path: Path, contents: Mapping[str, bytes]) -> Package:
+def _describe(part: Part, path: Path, contents: Mapping[str, bytes]) -> Package:
     written = path.read_bytes()
     return Package(
         name=part.name,
@@ -106,10 +106,10 @@ def _described(part: Part, path: Path, contents: Mapping[str, bytes]) -> Package
 
 
 def _install(needed: Sequence[str], target: Target, folder: Path) -> None:
-    """Have pip put wheels for the target into a folder, in the versions that are installed here."""
+    """Install wheels for the target into a folder, in the versions that are installed beside ticketctl."""
     if importlib.util.find_spec("pip") is None:
         raise ConfigError(
-            "pip is not installed beside ticketctl, and it gets what is packaged",
+            "pip is not installed beside ticketctl; packages need it",
             hint=f"{sys.executable} -m ensurepip",
         )
     command = [
@@ -120,28 +120,28 @@ def _install(needed: Sequence[str], target: Target, folder: Path) -> None:
         *("--constraint", str(folder / "constraints.txt")),
         *needed,
     ]
-    (folder / "constraints.txt").write_text(constraints(), "utf-8")
+    (folder / "constraints.txt").write_text(list_constraints(), "utf-8")
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - pip
     if done.returncode:
-        raise _refused(done.stderr)
+        raise _explain_failure(done.stderr)
 
 
-def _refused(told: str) -> ConfigError:
-    """What pip has said, in a line. Its last words blame the versions even where no index answered."""
-    if "connection broken" in told:
+def _explain_failure(output: str) -> ConfigError:
+    """Map pip's output to an error. Without a network, its last line blames the versions, so that is checked first."""
+    if "connection broken" in output:
         return ConfigError(
             "pip cannot reach its index",
             hint="is there a network? python -m pip config list shows where it looks",
         )
-    errors = [line.partition("ERROR: ")[2] for line in told.splitlines() if "ERROR: " in line]
+    errors = [line.partition("ERROR: ")[2] for line in output.splitlines() if "ERROR: " in line]
     return ConfigError(
-        f"pip cannot get what is packaged: {errors[0] if errors else told.strip()[-200:]}",
-        hint="its index must have wheels for Lambda of the versions that are installed here",
+        f"pip cannot install the dependencies: {errors[0] if errors else output.strip()[-200:]}",
+        hint="its index must have wheels for Lambda in the versions that are installed here",
     )
 
 
-def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """What pip has installed, less what no function needs."""
+def _read_installed(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what pip installed, without the files that no function needs."""
     installed = folder / "packages"
     for path in installed.rglob("*"):
         inside = path.relative_to(installed)
@@ -150,31 +150,31 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield inside.as_posix(), path.read_bytes()
 
 
-def _ours(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    """This program as it is installed or checked out, its migrations, and its version."""
+def _read_own(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield ticketctl's own modules, its migrations, and the metadata with its version."""
     package = Path(str(files("ticketctl")))
     migrations = package / "postgres" / "_migrations"
-    for path in _tree(package):
+    for path in _walk(package):
         if left_out.isdisjoint(_prefixes(path.relative_to(package))) and migrations not in path.parents:
-            yield _inside("ticketctl", path, package), path.read_bytes()
-    for path in _tree(find_scripts()):
-        yield _inside("ticketctl/postgres/_migrations", path, find_scripts()), path.read_bytes()
+            yield _name_in_zip("ticketctl", path, package), path.read_bytes()
+    for path in _walk(find_scripts()):
+        yield _name_in_zip("ticketctl/postgres/_migrations", path, find_scripts()), path.read_bytes()
     version = metadata.version("ticketctl")
-    told = f"Metadata-Version: 2.1\nName: ticketctl\nVersion: {version}\n"
-    yield f"ticketctl-{version}.dist-info/METADATA", told.encode()
+    text = f"Metadata-Version: 2.1\nName: ticketctl\nVersion: {version}\n"
+    yield f"ticketctl-{version}.dist-info/METADATA", text.encode()
 
 
-def _tree(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path
 
 
 def _prefixes(path: Path) -> Iterator[str]:
-    """The path itself, and every folder that it is in."""
+    """Yield the path and its parent folders."""
     yield path.as_posix()
     yield from (folder.as_posix() for folder in path.parents)
 
 
-def _inside(name: str, path: Path, folder: Path) -> str:
+def _name_in_zip(name: str, path: Path, folder: Path) -> str:
     return str(PurePosixPath(name) / path.relative_to(folder).as_posix())

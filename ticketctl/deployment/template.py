@@ -1,4 +1,4 @@
-"""The stack's template: numbers that depend on each other, computed from the settings and put where they belong."""
+"""Write the stack's template. Numbers that depend on each other are computed from the settings."""
 
 import json
 import math
@@ -19,15 +19,15 @@ from ticketctl.tickets.protocols import QueuePolicy
 
 TEMPLATE = "template.yaml"
 SAM_CONFIG = "samconfig.toml"
-FEWEST_ENVIRONMENTS = 2
-"""The smallest maximum concurrency that an event source mapping takes."""
+MINIMUM_CONCURRENCY = 2
+"""The smallest maximum concurrency that an event source mapping accepts."""
 
 _LIMITS = {"function_timeout": 900, "batch_size": 10_000, "concurrency": 1000}
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html and services-sqs-parameters.html."""
-_BATCH_WITHOUT_WINDOW = 10
+_MAXIMUM_BATCH_WITHOUT_WINDOW = 10
 _ALWAYS = ("loop", "max_connections", "visibility_timeout", "max_receive_count", "shutdown_reserve")
-"""Settings that belong to the template's other numbers, whatever a later version's defaults are."""
-_OF_THE_TEMPLATE = {
+"""Settings that depend on other numbers of the template; they are written even if they have their defaults."""
+_SET_BY_TEMPLATE = {
     "database_url",
     "database_iam",
     "database_secret_arn",
@@ -36,33 +36,37 @@ _OF_THE_TEMPLATE = {
     "cache",
     "api_auth",
 }
-_OF_LAMBDA = {"function_timeout", "window", "batch_size", "concurrency"}
-_OF_THIS_MACHINE = {"home", "taxonomy", "ai_model_file", "application_name"}
-_NEVER = SECRETS | _OF_THE_TEMPLATE | _OF_LAMBDA | _OF_THIS_MACHINE
-"""Settings that the functions are not given: somebody else says them, or they hold here alone."""
+_SET_BY_LAMBDA = {"function_timeout", "window", "batch_size", "concurrency"}
+_LOCAL_ONLY = {"home", "taxonomy", "ai_model_file", "application_name"}
+_NEVER = SECRETS | _SET_BY_TEMPLATE | _SET_BY_LAMBDA | _LOCAL_ONLY
+"""Settings that the functions do not get: secrets, those that the template or Lambda sets, and those of this machine."""
 
 
-class _Marks(Template):
-    """`%name`, since CloudFormation's own marks are `${Name}`."""
+class _PercentTemplate(Template):
+    """A template with `%name` placeholders, because CloudFormation uses `${Name}`."""
 
     delimiter = "%"
 
 
-def stack(settings: Settings, target: Target) -> Mapping[str, str]:
-    """The files of a stack that can be deployed as it is, by their names.
+def render_stack(settings: Settings, target: Target) -> Mapping[str, str]:
+    """Return the files of a deployable stack, keyed by their names.
 
     Raises:
-        ConfigError: The settings do not fit each other, or Lambda's limits.
+        ConfigError: The settings contradict each other or exceed Lambda's limits.
     """
-    fitting = _fitting(settings)
+    completed = _check_and_complete(settings)
     return {
-        TEMPLATE: _Marks(_data(TEMPLATE)).substitute(_marks(fitting, target)),
+        TEMPLATE: _PercentTemplate(_data(TEMPLATE)).substitute(_values(completed, target)),
         SAM_CONFIG: _data(SAM_CONFIG),
     }
 
 
-def _fitting(settings: Settings) -> Settings:
-    """The settings with a visibility timeout that fits the others, after everything that is known to go wrong."""
+def _check_and_complete(settings: Settings) -> Settings:
+    """Return the settings with a visibility timeout that fits the others.
+
+    Raises:
+        ConfigError: A known problem: an unsafe pair, a limit of AWS, a secret that would be needed.
+    """
     unsafe = explain_unsafe_pair(get_pool(settings.pool), get_loop_policy(settings.loop))
     if unsafe is not None:
         raise ConfigError(
@@ -70,38 +74,38 @@ def _fitting(settings: Settings) -> Settings:
         )
     if settings.ai_provider != "offline" and settings.ai_base_url is None:
         raise ConfigError(
-            f"the AI provider {settings.ai_provider} takes a key, and a template holds no secret",
-            hint="TICKETCTL_AI_BASE_URL names a server of yours that takes none",
+            f"the AI provider {settings.ai_provider} needs a key, and a template must not contain one",
+            hint="set TICKETCTL_AI_BASE_URL to a server of yours that needs no key",
         )
     for name in ("function_timeout", "window"):
         if not float(getattr(settings, name)).is_integer():
             raise ConfigError(
-                f"the setting {name} is {getattr(settings, name):g}", hint="AWS takes whole seconds"
+                f"the setting {name} is {getattr(settings, name):g}", hint="AWS accepts whole seconds only"
             )
     for name, most in _LIMITS.items():
         if getattr(settings, name) > most:
             raise ConfigError(
                 f"the setting {name} is {getattr(settings, name):g}", hint=f"AWS allows {most} at most"
             )
-    if settings.batch_size > _BATCH_WITHOUT_WINDOW and settings.window < 1:
+    if settings.batch_size > _MAXIMUM_BATCH_WITHOUT_WINDOW and settings.window < 1:
         raise ConfigError(
-            f"batches of {settings.batch_size} take a window",
-            hint=f"a window of 1 s at least, or a batch size of {_BATCH_WITHOUT_WINDOW} at most",
+            f"batches of {settings.batch_size} need a window",
+            hint=f"set a window of at least 1 s, or a batch size of {_MAXIMUM_BATCH_WITHOUT_WINDOW} at most",
         )
-    fitting = replace(
+    completed = replace(
         settings,
         visibility_timeout=math.ceil(minimum_visibility_timeout(settings)),
-        concurrency=max(settings.concurrency, FEWEST_ENVIRONMENTS),
+        concurrency=max(settings.concurrency, MINIMUM_CONCURRENCY),
     )
     policy = QueuePolicy(
-        visibility_timeout=fitting.visibility_timeout, max_receive_count=fitting.max_receive_count
+        visibility_timeout=completed.visibility_timeout, max_receive_count=completed.max_receive_count
     )
-    for finding in check_queue(fitting, policy, connection_limit=None):
+    for finding in check_queue(completed, policy, connection_limit=None):
         raise ConfigError(finding.cause, hint=finding.fix)
-    return fitting
+    return completed
 
 
-def _marks(settings: Settings, target: Target) -> dict[str, object]:
+def _values(settings: Settings, target: Target) -> dict[str, object]:
     visibility_timeout = int(settings.visibility_timeout)
     return {
         "runtime": target.runtime,
@@ -124,7 +128,7 @@ def _marks(settings: Settings, target: Target) -> dict[str, object]:
 
 
 def _variables(settings: Settings) -> list[tuple[str, object]]:
-    """The settings that the functions get, as environment variables."""
+    """Return the environment variables of the functions."""
     values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in _NEVER}
     defaults = Settings()
     return [
@@ -135,7 +139,7 @@ def _variables(settings: Settings) -> list[tuple[str, object]]:
 
 
 def _quoted(value: object) -> str:
-    """A text that YAML reads as it is."""
+    """Return the value as a YAML string."""
     return json.dumps(f"{value:g}" if isinstance(value, float) else str(value), ensure_ascii=False)
 
 

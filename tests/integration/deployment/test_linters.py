@@ -9,7 +9,7 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from ticketctl.deployment.target import Architecture, Target
-from ticketctl.deployment.template import TEMPLATE, stack
+from ticketctl.deployment.template import TEMPLATE, render_stack
 from ticketctl.settings import Settings
 
 REGION = "eu-central-1"
@@ -37,7 +37,7 @@ class NoManagedPolicies:
 def written(request):
     chosen, architecture = request.param
     # the newest Python, so that the one that runs the tests may grow old
-    return stack(Settings(**chosen), Target("3.14", Architecture(architecture)))[TEMPLATE]
+    return render_stack(Settings(**chosen), Target("3.14", Architecture(architecture)))[TEMPLATE]
 
 
 def translated(text):
@@ -75,7 +75,7 @@ def test_nothing_is_wrong_with_what_sam_makes_of_it(written, monkeypatch):
 
 def test_whoever_calls_the_api_signs(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    written = stack(Settings(), Target("3.14", Architecture.X86_64))[TEMPLATE]
+    written = render_stack(Settings(), Target("3.14", Architecture.X86_64))[TEMPLATE]
     paths = translated(written)["Resources"]["Api"]["Properties"]["Body"]["paths"]
     methods = [method for path in paths.values() for method in path.values()]
     assert methods

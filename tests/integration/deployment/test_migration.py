@@ -31,7 +31,7 @@ class Context:
         self._seconds = seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return int((self._seconds + migration_handler.RESERVE) * 1000)
+        return int((self._seconds + migration_handler.GRACE_PERIOD) * 1000)
 
 
 class Bucket:

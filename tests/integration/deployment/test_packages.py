@@ -13,8 +13,8 @@ import pytest
 
 from tests.program import ROOT
 from ticketctl.deployment.package import PARTS, build
-from ticketctl.deployment.target import Architecture, this_python
-from ticketctl.deployment.template import TEMPLATE, stack
+from ticketctl.deployment.target import Architecture, target_of_this_python
+from ticketctl.deployment.template import TEMPLATE, render_stack
 from ticketctl.settings import Settings
 
 PACKAGED = {part.name: part for part in PARTS}
@@ -95,7 +95,9 @@ def test_it_is_small_and_its_size_is_told(packages, part):
 def test_built_twice_it_is_the_same_to_the_byte(packages, tmp_path):
     before = os.umask(0o077)  # another folder, time and umask than the first
     try:
-        again = build(PACKAGED["worker"], this_python(Architecture.X86_64), tmp_path, [ROOT / "LICENSE"])
+        again = build(
+            PACKAGED["worker"], target_of_this_python(Architecture.X86_64), tmp_path, [ROOT / "LICENSE"]
+        )
     finally:
         os.umask(before)
     assert again.sha256 == packages["worker"]["sha256"]
@@ -103,6 +105,6 @@ def test_built_twice_it_is_the_same_to_the_byte(packages, tmp_path):
 
 
 def test_the_template_finds_them(packages):
-    text = stack(Settings(), this_python(Architecture.X86_64))[TEMPLATE]
+    text = render_stack(Settings(), target_of_this_python(Architecture.X86_64))[TEMPLATE]
     for package in packages.values():
         assert f"CodeUri: build/{Path(package['file']).name}" in text

@@ -5,7 +5,7 @@ from importlib import metadata
 import pytest
 
 from ticketctl.deployment.package import PARTS
-from ticketctl.deployment.requirements import constraints, requirements
+from ticketctl.deployment.requirements import list_constraints, list_requirements
 
 TOLD = {
     "single quotes": "fast-api[standard]<2,>=0.130; extra == 'api'",
@@ -18,12 +18,12 @@ def test_an_extra_is_told_from_others(monkeypatch, told):
     others = ["core>=1", "left-out>=2", "uvloop>=3; extra == 'dev'", "old>=1; python_version < '3.12'"]
     monkeypatch.setattr(metadata, "requires", lambda _: [*others, told])
     core = ["core>=1", "old>=1; python_version < '3.12'"]  # any other marker is for pip to read
-    assert requirements(None, frozenset({"left-out"})) == core
-    assert requirements("api", frozenset({"left-out"})) == [*core, "fast-api[standard]<2,>=0.130"]
+    assert list_requirements(None, frozenset({"left-out"})) == core
+    assert list_requirements("api", frozenset({"left-out"})) == [*core, "fast-api[standard]<2,>=0.130"]
 
 
 def test_each_package_needs_its_own_extra_alone():
-    needed = {part.name: " ".join(requirements(part.extra, part.without)) for part in PARTS}
+    needed = {part.name: " ".join(list_requirements(part.extra, part.without)) for part in PARTS}
     assert "sqlalchemy[asyncio]" in needed["worker"]
     assert "alembic" in needed["worker"]  # the migration is in the worker's package
     for name in ("fastapi", "mangum"):
@@ -34,7 +34,7 @@ def test_each_package_needs_its_own_extra_alone():
 
 
 def test_the_versions_are_those_that_are_installed_here():
-    lines = constraints().splitlines()
+    lines = list_constraints().splitlines()
     assert f"asyncpg=={metadata.version('asyncpg')}" in lines
     assert lines == sorted(lines)
     assert not [line for line in lines if line.startswith("ticketctl==")]

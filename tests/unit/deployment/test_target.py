@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ticketctl.deployment.target import Architecture, Target, this_python
+from ticketctl.deployment.target import Architecture, Target, target_of_this_python
 from ticketctl.errors import ConfigError
 
 
@@ -21,11 +21,11 @@ def test_wheels_are_for_the_amazon_linux_under_that_python() -> None:
 @pytest.mark.parametrize("minor", [11, 12, 13, 14])
 def test_it_is_the_python_that_runs_this(monkeypatch: pytest.MonkeyPatch, minor: int) -> None:
     monkeypatch.setattr(sys, "version_info", SimpleNamespace(major=3, minor=minor))
-    assert this_python(Architecture.X86_64).runtime == f"python3.{minor}"
+    assert target_of_this_python(Architecture.X86_64).runtime == f"python3.{minor}"
 
 
 def test_a_python_that_lambda_does_not_have_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", SimpleNamespace(major=3, minor=99))
     with pytest.raises(ConfigError, match=r"no Python 3\.99") as refused:
-        this_python(Architecture.X86_64)
+        target_of_this_python(Architecture.X86_64)
     assert "3.14" in (refused.value.hint or "")

@@ -6,7 +6,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from ticketctl.deployment.target import Architecture, Target
-from ticketctl.deployment.template import TEMPLATE, stack
+from ticketctl.deployment.template import TEMPLATE, render_stack
 from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.errors import ConfigError
 from ticketctl.settings import NAMES, Settings
@@ -20,7 +20,7 @@ SECRETS = {
 
 
 def template(**chosen):
-    return yaml_parse(stack(Settings(**chosen), TARGET)[TEMPLATE])
+    return yaml_parse(render_stack(Settings(**chosen), TARGET)[TEMPLATE])
 
 
 def resources(**chosen):
@@ -82,13 +82,13 @@ def test_lambdas_smallest_concurrency_takes_the_place_of_one():
 )
 def test_what_does_not_fit_is_refused(chosen, cause):
     with pytest.raises(ConfigError, match=cause) as refused:
-        stack(Settings(**chosen), TARGET)
+        render_stack(Settings(**chosen), TARGET)
     assert refused.value.hint
 
 
 def test_no_secret_and_nothing_of_this_machine_is_written():
     here = Settings(**SECRETS, home="/home/me", taxonomy="/home/me/taxonomy.toml", cache="/home/me/cache")
-    text = "".join(stack(here, TARGET).values())
+    text = "".join(render_stack(here, TARGET).values())
     assert "hunter2" not in text
     assert "/home/me" not in text
 
@@ -106,7 +106,7 @@ def test_settings_of_ones_own_go_with_it():
 
 
 def test_its_variables_are_settings():
-    everything = stack(Settings(), TARGET)[TEMPLATE]
+    everything = render_stack(Settings(), TARGET)[TEMPLATE]
     named = set(re.findall(r"TICKETCTL_([A-Z_]+):", everything))
     assert named <= {name.upper() for name in NAMES}
 

@@ -62,8 +62,8 @@ def init(
 
     Prints the names of the files.
     """
-    from ticketctl.deployment.target import this_python
-    from ticketctl.deployment.template import stack
+    from ticketctl.deployment.target import target_of_this_python
+    from ticketctl.deployment.template import render_stack
 
     settings = load_settings(
         function_timeout=function_timeout,
@@ -73,7 +73,10 @@ def init(
         pool=pool,
         loop=loop,
     )
-    written = {folder / name: text for name, text in stack(settings, this_python(architecture)).items()}
+    written = {
+        folder / name: text
+        for name, text in render_stack(settings, target_of_this_python(architecture)).items()
+    }
     _write(written)
     output.print_rows([path] for path in written)
     if output.is_terminal():
@@ -123,9 +126,9 @@ def package(
     Piped, the columns are: package, file, bytes, bytes unzipped, SHA-256 in base64 as Lambda shows it.
     """
     from ticketctl.deployment.package import PARTS, build
-    from ticketctl.deployment.target import this_python
+    from ticketctl.deployment.target import target_of_this_python
 
-    target = this_python(architecture)
+    target = target_of_this_python(architecture)
     _warn_of_files_left_out(include or ())
     with output.show_progress(len(PARTS)) as advance:
         built = []
