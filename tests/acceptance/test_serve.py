@@ -153,7 +153,7 @@ def refused(ticketctl: Program, *options: str, status: int, said: str) -> None:
 def test_a_port_that_is_taken_is_told(ticketctl: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        refused(ticketctl, "--port", port, status=USAGE, said=f"port {port} of 127.0.0.1 cannot be had")
+        refused(ticketctl, "--port", port, status=USAGE, said=f"port {port} of 127.0.0.1 is not available")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The API Lambda: `ticketctl.api.handler`.
 
-Mangum runs the application on the event loop that it keeps for the life of the process. Nothing here runs a loop of
-its own: any `asyncio.run()` in the same process takes that loop away for good.
+Mangum runs the application on one event loop that it keeps for the life of the process. Nothing in this process may
+call `asyncio.run()`: it would close that loop for good.
 """
 
 import os
@@ -23,22 +23,22 @@ _application: Mangum | None = None
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Lambda's entry point: answer one request of an HTTP API.
+    """Answer one request of an HTTP API; Lambda's entry point.
 
     Raises:
-        ConfigError: The environment's settings are wrong, or nobody asks for tokens.
+        ConfigError: A setting is wrong, or neither the function nor the gateway checks tokens.
     """
-    global _application  # noqa: PLW0603 - the one thing that a warm start keeps
+    global _application  # noqa: PLW0603 - kept between warm starts on purpose
     REQUEST_ID.set(getattr(context, "aws_request_id", None))
     if _application is None:
         log_on_lambda(os.environ)
-        _application = _made()
-    return http_api_events.refusal(event) or _application(event, context)
+        _application = _create_application()
+    return http_api_events.reject_foreign(event) or _application(event, context)
 
 
-def _made() -> Mangum:
+def _create_application() -> Mangum:
     settings = settings_module.load(os.environ, folder=Path.cwd())
     require_for_lambda(settings)
-    # entered for each request, so that no pool but one that is meant to keeps a connection while the process is frozen
+    # The resources are opened for each request, so that only a pool that is meant to keeps a connection during a freeze.
     app = create_app(settings, api_resources(settings, one_loop=False))
     return Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])

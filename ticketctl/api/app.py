@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 import ticketctl
 from ticketctl.api import problems
-from ticketctl.api.auth import Access
-from ticketctl.api.middleware import Gate
+from ticketctl.api.auth import TokenAuth
+from ticketctl.api.middleware import AdmissionMiddleware
 from ticketctl.api.rate_limit import RateLimit
 from ticketctl.api.routes import router
 from ticketctl.runtime import OperatorResources
@@ -20,49 +20,49 @@ from ticketctl.settings import Settings
 from ticketctl.tickets.pricing import parse_prices
 
 OPEN_PATHS = frozenset({"/healthz", "/openapi.json", "/docs"})
-"""What anybody may see: that the process is there, and how it is spoken to."""
-_ANYWHERE = problems.documented(401, 403, 413, 429, 500, 503)
-"""What every operation may answer."""
+"""Paths that need no token: whether the process answers, and the documentation of the API."""
+_EVERYWHERE = problems.document_responses(401, 403, 413, 429, 500, 503)
+"""The responses that every operation may give."""
 
 
 def create_app(
     settings: Settings,
     resources: Callable[[], AbstractAsyncContextManager[OperatorResources]],
     *,
-    local: bool = False,
-) -> Gate:
-    """The application; `resources` is entered for each request, on the event loop that serves it.
+    is_local: bool = False,
+) -> AdmissionMiddleware:
+    """Return the application. It enters `resources` for each request, on the event loop that serves the request.
 
-    `local`: where there are no tokens, only who is on this machine is served.
+    If `is_local`, an API without tokens serves only requests from this machine.
     """
     app = FastAPI(
         title="ticketctl",
         version=ticketctl.__version__,
-        summary="Tickets, and what an AI pipeline makes of them.",
+        summary="Support tickets, and the results of an AI pipeline.",
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        responses=_ANYWHERE,
+        responses=_EVERYWHERE,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.resources = resources
     app.state.prices = parse_prices(settings)
     app.include_router(router)
-    problems.handle(app)
-    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _of_method)
+    problems.register_handlers(app)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi
-    app.openapi = lambda: _completed(generated())  # type: ignore[method-assign] # as FastAPI documents it
-    return Gate(
+    app.openapi = lambda: _complete_document(generated())  # type: ignore[method-assign] # as FastAPI documents it
+    return AdmissionMiddleware(
         app,
-        access=Access(settings.api_tokens, local=local),
+        auth=TokenAuth(settings.api_tokens, is_local=is_local),
         rate=RateLimit(settings.api_rate),
         body_limit=settings.api_body_limit,
         open_paths=OPEN_PATHS,
     )
 
 
-async def _of_method(request: Request, _: Exception) -> Response:
-    """Name every method of the path: Starlette would name those of the first route that has it."""
+async def _handle_wrong_method(request: Request, _: Exception) -> Response:
+    """Answer with every method of the path; Starlette would name only those of the first matching route."""
     routes = (route for route in router.routes if isinstance(route, APIRoute))
     known = {
         method
@@ -71,11 +71,11 @@ async def _of_method(request: Request, _: Exception) -> Response:
         for method in route.methods or ()
     }
     allowed = {"Allow": ", ".join(sorted(known or {"GET"}))}
-    return problems.problem(HTTPStatus.METHOD_NOT_ALLOWED, None).response(allowed)
+    return problems.problem_for(HTTPStatus.METHOD_NOT_ALLOWED, None).to_response(allowed)
 
 
-def _completed(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's document, with what the gate does and how problems look."""
+def _complete_document(document: dict[str, Any]) -> dict[str, Any]:
+    """Return FastAPI's document with the responses and the security of the middleware added."""
     parts = document["components"]
     if "Problem" in parts["schemas"]:
         return document
@@ -84,17 +84,17 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            _complete(operation, open_to_all=path in OPEN_PATHS)
+            _complete_operation(operation, is_public=path in OPEN_PATHS)
     return document
 
 
-def _complete(operation: dict[str, Any], *, open_to_all: bool) -> None:
-    if open_to_all:
-        for status in _ANYWHERE:
+def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
+    if is_public:
+        for status in _EVERYWHERE:
             del operation["responses"][str(status)]
     else:
         operation["security"] = [{"token": []}]
     for parameter in operation.get("parameters", ()):
-        # what is left out is None here, but no query and no header can say null
+        # An omitted parameter is None in Python, but neither a query nor a header can say null.
         for kind in parameter["schema"].pop("anyOf", ()):
             parameter["schema"] |= {} if kind == {"type": "null"} else kind

@@ -1,4 +1,4 @@
-"""Lambda's side of an HTTP API: its events in the payload format 2.0.
+"""Events that API Gateway's HTTP API sends to Lambda, in payload format 2.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from ticketctl.api.problems import problem
+from ticketctl.api.problems import problem_for
 
 _HOST = re.compile(r"[^:]*(?::[0-9]{1,5})?")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -29,7 +29,7 @@ class _RequestContext(Struct):
 
 
 class _Event(Struct, rename="camel"):
-    """What of an event is read; more may be there."""
+    """The fields of an event that are read; an event has more."""
 
     version: Literal["2.0"]
     request_context: _RequestContext
@@ -40,8 +40,8 @@ class _Event(Struct, rename="camel"):
     is_base64_encoded: bool = False
 
 
-def refusal(event: object) -> dict[str, Any] | None:
-    """The response to an event that is no request of an HTTP API in format 2.0, None where it is one."""
+def reject_foreign(event: object) -> dict[str, Any] | None:
+    """Return the response to an event that is not a request in format 2.0, or None if it is one."""
     try:
         _check(msgspec.convert(event, _Event))
     except (msgspec.ValidationError, ValueError) as error:
@@ -50,8 +50,8 @@ def refusal(event: object) -> dict[str, Any] | None:
 
 
 def _check(event: _Event) -> None:
-    """Refuse what cannot be read as a request. Raises ValueError."""
-    msgspec.json.encode(event)  # half a surrogate pair is no text
+    """Raise ValueError if the event cannot be read as a request."""
+    msgspec.json.encode(event)  # fails for half a surrogate pair, which is not text
     if event.is_base64_encoded:
         try:
             b64decode(event.body or "")
@@ -65,14 +65,14 @@ def _check(event: _Event) -> None:
 
 
 def _response(reason: str) -> dict[str, Any]:
-    told = problem(
+    response = problem_for(
         HTTPStatus.BAD_REQUEST,
-        f"the event is no request of an HTTP API: {reason[:1].lower()}{reason[1:]}",
-        hint="API Gateway's HTTP API sends it, with payload format version 2.0",
-    ).response()
+        f"the event is not a request of an HTTP API: {reason[:1].lower()}{reason[1:]}",
+        hint="call the function through an HTTP API with payload format version 2.0",
+    ).to_response()
     return {
-        "statusCode": told.status_code,
-        "headers": {"content-type": told.headers["content-type"]},
-        "body": bytes(told.body).decode(),
+        "statusCode": response.status_code,
+        "headers": {"content-type": response.headers["content-type"]},
+        "body": bytes(response.body).decode(),
         "isBase64Encoded": False,
     }

@@ -1,4 +1,4 @@
-"""What every request must pass before the application sees it: rate, token, size."""
+"""Admission of requests before the application sees them: rate limit, token, body size."""
 
 import asyncio
 import math
@@ -12,30 +12,30 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketctl.api import problems
-from ticketctl.api.auth import Access
+from ticketctl.api.auth import TokenAuth
 from ticketctl.api.rate_limit import RateLimit
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Gate:
-    """An ASGI application that lets requests through to another; `open_paths` need no token, and are not counted.
+class AdmissionMiddleware:
+    """Check each request, read its body, and pass it to the application. `open_paths` are not checked.
 
-    A body is read whole, and no further than the limit, whether its length was told or not.
+    The body is read completely before the application runs, and never beyond the limit, whatever Content-Length says.
     """
 
     def __init__(
-        self, app: ASGIApp, *, access: Access, rate: RateLimit, body_limit: int, open_paths: Collection[str]
+        self, app: ASGIApp, *, auth: TokenAuth, rate: RateLimit, body_limit: int, open_paths: Collection[str]
     ) -> None:
         self._app = app
-        self._access = access
+        self._auth = auth
         self._rate = rate
         self._body_limit = body_limit
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer why not."""
+        """Pass the request on, or answer with a problem."""
         if scope["type"] != "http" or scope["path"] in self._open_paths:
             await self._app(scope, receive, send)
             return
@@ -43,38 +43,40 @@ class Gate:
         try:
             self._admit(request)
             body = await self._read(request)
-        except HTTPException as refusal:
-            response = await problems.of_http(request, refusal)
+        except HTTPException as error:
+            response = await problems.handle_http_error(request, error)
             await response(scope, receive, send)
         except ClientDisconnect:
             return
         else:
-            await self._pass_on(scope, _Replay(body, receive), send)
+            await self._pass_on(scope, _BodyReplay(body, receive), send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_started = False
 
-        async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
-        except asyncio.CancelledError:  # so a server ends that was told not to wait
-            if not begun:
-                ending = problems.problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is ending")
-                await ending.response()(scope, receive, send)
+            await self._app(scope, receive, send_and_note)
+        except asyncio.CancelledError:  # the server stops without waiting for its requests
+            if not has_started:
+                stopping = problems.problem_for(HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping")
+                await stopping.to_response()(scope, receive, send)
 
     def _admit(self, request: Request) -> None:
-        wait = self._rate.wait(request.client.host if request.client is not None else "")
-        if wait:
-            after = {"Retry-After": str(math.ceil(wait))}
-            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, "this client asks too often", headers=after)
-        self._access.check(request.headers, writing=request.method not in _READING)
+        seconds = self._rate.count(request.client.host if request.client is not None else "")
+        if seconds:
+            after = {"Retry-After": str(math.ceil(seconds))}
+            raise HTTPException(
+                HTTPStatus.TOO_MANY_REQUESTS, "this client sends too many requests", headers=after
+            )
+        self._auth.check(request.headers, writing=request.method not in _SAFE_METHODS)
 
     async def _read(self, request: Request) -> bytes:
-        if _told_length(request.headers) > self._body_limit:
+        if _content_length(request.headers) > self._body_limit:
             raise self._too_large()
         body = bytearray()
         async for part in request.stream():
@@ -88,8 +90,8 @@ class Gate:
         return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-class _Replay:
-    """The `receive` of a request whose body was read: the body at once, then what comes after it."""
+class _BodyReplay:
+    """The `receive` of a request whose body was read already: first the whole body, then later messages."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._body: bytes | None = body
@@ -102,6 +104,6 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _told_length(headers: Headers) -> int:
-    told = headers.get("content-length", "")
-    return int(told) if _LENGTH.fullmatch(told) else 0
+def _content_length(headers: Headers) -> int:
+    text = headers.get("content-length", "")
+    return int(text) if _LENGTH.fullmatch(text) else 0

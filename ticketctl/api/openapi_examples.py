@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document, made of the forms themselves."""
+"""Examples in the OpenAPI document, built from the types that the API returns."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,13 +55,13 @@ _ATTEMPT = Attempt(
     receive_count=1,
     environment_id="0d5e3c2a-7b1f-4c55-9f0e-2a6c1d8e4b90",
 )
-_HISTORY = TicketDetails(ticket=_TICKET, steps=[_STEP], attempts=[_ATTEMPT])
+_DETAILS = TicketDetails(ticket=_TICKET, steps=[_STEP], attempts=[_ATTEMPT])
 _PAGE = TicketPage(tickets=[_TICKET], next_cursor="4b0dQmFzZTY0WyItY3JlYXRlZCJd", total=214)
 _EXAMPLES = {
-    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketView.of(_HISTORY, {}))
+    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketView.of(_DETAILS, {}))
 }
 
 
-def answering(form: type, **described: Any) -> dict[str, Any]:
-    """A response of that form for an OpenAPI document, with its example."""
-    return {"model": form, "content": {"application/json": {"example": _EXAMPLES[form]}}} | described
+def response_with_example(form: type, **attributes: Any) -> dict[str, Any]:
+    """Return an OpenAPI response of that type, with its example."""
+    return {"model": form, "content": {"application/json": {"example": _EXAMPLES[form]}}} | attributes

@@ -1,4 +1,4 @@
-"""What a client is told of an error: problem details (RFC 9457), made of the error tree in this one place."""
+"""Errors as problem details (RFC 9457): the one place that maps the error tree to HTTP responses."""
 
 import logging
 from collections.abc import Mapping
@@ -42,29 +42,29 @@ STATUSES: Mapping[type[TicketctlError], HTTPStatus] = MappingProxyType(
         TicketctlError: HTTPStatus.INTERNAL_SERVER_ERROR,
     }
 )
-"""The status of each error; one that is not named has its nearest ancestor's."""
-_BUG = "this is a bug in ticketctl; its log tells more"
+"""The status of each error class; other classes get that of their nearest ancestor."""
+_BUG = "this is a bug in ticketctl; see its log"
 _DETAILS = {
     400: "the body is not JSON",
-    401: "a bearer token is needed",
+    401: "a bearer token is required",
     403: "the token may only read",
     404: "there is no ticket 4711",
     409: "ticket 4711 is processed and cannot be retried",
     413: "the body is larger than 2,500,000 bytes",
     422: "the subject is empty",
-    429: "this client asks too often",
+    429: "this client sends too many requests",
     500: _BUG,
     503: DatabaseError.__doc__,
 }
 """An example for each status."""
-_TOLD = 20
-"""Things wrong with one request that are told: it may have thousands of unknown fields."""
+_MAXIMUM_ERRORS = 20
+"""Validation errors in one response: a request may have thousands of unknown fields."""
 _HEADERS = {401: {"WWW-Authenticate": "string"}, 429: {"Retry-After": "integer"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invalid:
-    """One thing that is wrong with a request: where ("body.subject", "query.limit"), and what."""
+class FieldError:
+    """One invalid part of a request: its place ("body.subject", "query.limit") and the reason."""
 
     at: str
     detail: str
@@ -72,76 +72,76 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """An error as RFC 9457 has it: what happened in `detail`, what to do next in `hint`."""
+    """A problem document of RFC 9457: `detail` says what happened, `hint` what to do next."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str | None = None
     hint: str | None = None
-    errors: list[Invalid] | None = None
+    errors: list[FieldError] | None = None
 
-    def response(self, headers: Mapping[str, str] | None = None) -> Response:
-        """The problem as a response; what it does not tell is left out."""
-        told = {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}
-        return Response(msgspec.json.encode(told), self.status, headers, MEDIA_TYPE)
+    def to_response(self, headers: Mapping[str, str] | None = None) -> Response:
+        """Return the problem as a response without its empty fields."""
+        document = {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}
+        return Response(msgspec.json.encode(document), self.status, headers, MEDIA_TYPE)
 
 
-def problem(
-    status: int, detail: str | None, *, hint: str | None = None, errors: list[Invalid] | None = None
+def problem_for(
+    status: int, detail: str | None, *, hint: str | None = None, errors: list[FieldError] | None = None
 ) -> Problem:
-    """The problem of a status, with its standard title."""
+    """Return the problem of a status, with the status's standard title."""
     title = HTTPStatus(status).phrase
     return Problem(title=title, status=status, detail=detail, hint=hint, errors=errors)
 
 
-def handle(app: FastAPI) -> None:
-    """Have every error of the application answered as a problem."""
-    app.add_exception_handler(TicketctlError, _of_error)
-    app.add_exception_handler(HTTPException, of_http)
-    app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(Exception, _of_bug)
+def register_handlers(app: FastAPI) -> None:
+    """Answer every error of the application with a problem."""
+    app.add_exception_handler(TicketctlError, _handle_error)
+    app.add_exception_handler(HTTPException, handle_http_error)
+    app.add_exception_handler(RequestValidationError, _handle_invalid_request)
+    app.add_exception_handler(Exception, _handle_bug)
 
 
-async def _of_error(_: Request, error: Exception) -> Response:
-    """Of the error tree. What failed on our side goes to the log: it may name hosts, which are no client's business."""
+async def _handle_error(_: Request, error: Exception) -> Response:
+    """Map an error of the error tree. A server-side failure is logged, not returned: its text may name hosts."""
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return problem(status, str(error), hint=getattr(error, "hint", None)).response()
+        return problem_for(status, str(error), hint=getattr(error, "hint", None)).to_response()
     log.error("%s", error, exc_info=error)
-    return problem(status, type(error).__doc__).response()
+    return problem_for(status, type(error).__doc__).to_response()
 
 
-async def of_http(_: Request, error: Exception) -> Response:
-    """Of a refusal that is HTTP's own: no such path, no such method, no token."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these alone
+async def handle_http_error(_: Request, error: Exception) -> Response:
+    """Map an HTTP error: unknown path, wrong method, missing token."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for this class only
     detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
-    return problem(error.status_code, detail).response(error.headers)
+    return problem_for(error.status_code, detail).to_response(error.headers)
 
 
-async def _of_validation(_: Request, error: Exception) -> Response:
-    """Of a request that does not fit its description; what was sent is not repeated."""
+async def _handle_invalid_request(_: Request, error: Exception) -> Response:
+    """Map an invalid request. The response does not repeat what was sent."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
-        return problem(HTTPStatus.BAD_REQUEST, "the body is not JSON").response()
-    errors = [Invalid(at=".".join(map(str, one["loc"])), detail=one["msg"]) for one in found[:_TOLD]]
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "the request does not fit its description", errors=errors
-    ).response()
+        return problem_for(HTTPStatus.BAD_REQUEST, "the body is not JSON").to_response()
+    errors = [
+        FieldError(at=".".join(map(str, one["loc"])), detail=one["msg"]) for one in found[:_MAXIMUM_ERRORS]
+    ]
+    return problem_for(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is invalid", errors=errors).to_response()
 
 
-async def _of_bug(_: Request, __: Exception) -> Response:
-    """Of anything else, which the server then logs with its traceback."""
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, _BUG).response()
+async def _handle_bug(_: Request, __: Exception) -> Response:
+    """Map any other exception; the server logs it with its traceback."""
+    return problem_for(HTTPStatus.INTERNAL_SERVER_ERROR, _BUG).to_response()
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Responses for an OpenAPI document: a problem for each status."""
-    return {status: _documented(status) for status in statuses}
+def document_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI responses: a problem for each status."""
+    return {status: _document_response(status) for status in statuses}
 
 
-def _documented(status: int) -> dict[str, Any]:
+def _document_response(status: int) -> dict[str, Any]:
     phrase, detail = HTTPStatus(status).phrase, _DETAILS[status]
     example = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
     headers = {name: {"schema": {"type": kind}} for name, kind in _HEADERS.get(status, {}).items()}

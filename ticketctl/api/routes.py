@@ -1,4 +1,4 @@
-"""The operations: each calls one function of `service`, and answers in the forms of the command line."""
+"""The operations of the API. Each calls one function of the ticket service and returns the JSON of the command line."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from ticketctl.api.openapi_examples import answering
-from ticketctl.api.problems import documented
-from ticketctl.api.schemas import IdempotencyKey, ListQuery, TicketId, TicketToCreate
+from ticketctl.api.openapi_examples import response_with_example
+from ticketctl.api.problems import document_responses
+from ticketctl.api.schemas import IdempotencyKey, ListQuery, TicketId, TicketInput
 from ticketctl.runtime import OperatorResources
 from ticketctl.tickets import service
 from ticketctl.tickets.models import Ticket
@@ -33,36 +33,38 @@ Opened = Annotated[OperatorResources, Depends(_operator_resources)]
     "/tickets",
     status_code=HTTPStatus.CREATED,
     summary="Create a ticket",
-    response_description="The ticket; its message is on the way to a worker.",
+    response_description="The ticket; its message is in the queue.",
     responses={
-        200: answering(Ticket, description="The ticket that this Idempotency-Key made before."),
-        201: answering(Ticket, headers={"Location": {"schema": {"type": "string"}}}),
-        **documented(400, 422),
+        200: response_with_example(
+            Ticket, description="The ticket that was created with this Idempotency-Key before."
+        ),
+        201: response_with_example(Ticket, headers={"Location": {"schema": {"type": "string"}}}),
+        **document_responses(400, 422),
     },
 )
 async def create_ticket(
-    ticket: TicketToCreate, resources: Opened, idempotency_key: IdempotencyKey = None
+    ticket: TicketInput, resources: Opened, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Make a ticket, and the message that brings it to a worker.
+    """Create a ticket, and the message that brings it to a worker.
 
-    The same Idempotency-Key with the same content answers the first ticket; with another content it is refused.
+    The same Idempotency-Key with the same content returns the first ticket; with other content it is refused.
     """
-    made, new = await service.create(resources.store, ticket.ticket(idempotency_key))
-    await _send(resources, made)
-    location = {"Location": f"/tickets/{made.id}"}
-    return _json(made, HTTPStatus.CREATED if new else HTTPStatus.OK, location)
+    created, is_new = await service.create(resources.store, ticket.to_new_ticket(idempotency_key))
+    await _send(resources, created)
+    location = {"Location": f"/tickets/{created.id}"}
+    return _json(created, HTTPStatus.CREATED if is_new else HTTPStatus.OK, location)
 
 
 @router.get(
     "/tickets",
     summary="List tickets",
     response_description="One page; `next_cursor` is null on the last one.",
-    responses={200: answering(TicketPage), **documented(422)},
+    responses={200: response_with_example(TicketPage), **document_responses(422)},
 )
 async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) -> Response:
-    """Read a page of tickets, the newest first unless another order is asked for."""
+    """Return a page of tickets, newest first by default."""
     page = await service.list_tickets(
-        resources.store, query.wanted(), sort=query.sort, limit=query.limit, after=query.after, count=True
+        resources.store, query.to_filter(), sort=query.sort, limit=query.limit, after=query.after, count=True
     )
     return _json(page)
 
@@ -70,41 +72,41 @@ async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) 
 @router.get(
     "/tickets/{ticket_id}",
     summary="Show a ticket",
-    response_description="The ticket with every saved step and every try.",
-    responses={200: answering(TicketView), **documented(404, 422)},
+    response_description="The ticket with its steps and attempts.",
+    responses={200: response_with_example(TicketView), **document_responses(404, 422)},
 )
 async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) -> Response:
-    """Read a ticket: what the pipeline made of it, step by step, what that cost, and every try."""
+    """Return a ticket with each step of the pipeline, its cost, and each attempt."""
     details = await service.show(resources.store, ticket_id)
     return _json(TicketView.of(details, request.app.state.prices))
 
 
 @router.post(
     "/tickets/{ticket_id}/retry",
-    summary="Try a ticket again",
+    summary="Retry a ticket",
     response_description="The ticket, new again.",
-    responses={200: answering(Ticket), **documented(404, 409, 422)},
+    responses={200: response_with_example(Ticket), **document_responses(404, 409, 422)},
 )
 async def retry_ticket(ticket_id: TicketId, resources: Opened) -> Response:
-    """Give a ticket another try; a step that is saved is not asked for again."""
+    """Put a ticket back to new. Saved steps are not repeated."""
     ticket = await service.retry(resources.store, resources.operations, ticket_id)
     await _send(resources, ticket)
     return _json(ticket)
 
 
-@router.get("/healthz", summary="Whether the process answers", response_description="It does.")
+@router.get("/healthz", summary="Check that the process answers", response_description="The process answers.")
 async def health() -> dict[str, str]:
-    """Answer without looking at anything else."""
+    """Answer without checking anything else."""
     return {"status": "ok"}
 
 
 @router.get(
     "/readyz",
-    summary="Whether tickets can be served",
-    response_description="The database answers, and has the tables of this version.",
+    summary="Check that tickets can be served",
+    response_description="The database answers and has the tables of this version.",
 )
 async def readiness(resources: Opened) -> dict[str, str]:
-    """Ask the database for the revision of its tables."""
+    """Check the database and the revision of its tables."""
     await resources.operations.check_schema()
     return {"status": "ready"}
 

@@ -1,4 +1,4 @@
-"""What a client sends, as the OpenAPI document describes it. What a text may hold is for `service` to say."""
+"""What clients send, as the OpenAPI document describes it. The ticket service checks the texts."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -18,23 +18,25 @@ EXAMPLE: dict[str, JsonValue] = {
 
 
 def _limited(default: Any, meaning: str, **limits: Any) -> Any:
-    """A field whose limits stand in the document; `service` is who checks them."""
+    """Return a field whose limits are documented here and checked by the ticket service."""
     return Field(default, description=meaning, json_schema_extra=limits)
 
 
-class TicketToCreate(BaseModel):
-    """What a person writes."""
+class TicketInput(BaseModel):
+    """A new ticket as a client sends it."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
-    subject: str = _limited(..., "What it is about.", minLength=1, maxLength=SUBJECT_LIMIT, pattern=r"\S")
+    subject: str = _limited(
+        ..., "What the ticket is about.", minLength=1, maxLength=SUBJECT_LIMIT, pattern=r"\S"
+    )
     body: str = _limited("", "The text.", maxLength=BODY_LIMIT)
     requester: str | None = _limited(
-        None, "The e-mail address of who asks.", maxLength=REQUESTER_LIMIT, pattern="@"
+        None, "The requester's e-mail address.", maxLength=REQUESTER_LIMIT, pattern="@"
     )
 
-    def ticket(self, idempotency_key: str | None) -> NewTicket:
-        """The ticket to be made."""
+    def to_new_ticket(self, idempotency_key: str | None) -> NewTicket:
+        """Return the ticket to create."""
         return NewTicket(
             subject=self.subject, body=self.body, requester=self.requester, idempotency_key=idempotency_key
         )
@@ -52,18 +54,18 @@ _Filters: Any = create_model("_Filters", **{name: _query_parameter(spec) for nam
 
 
 class ListQuery(_Filters):  # type: ignore[misc] # its fields come from the declared filters
-    """Which tickets, in which order, and how many of them."""
+    """The query of a list: filters, order and page."""
 
     model_config = ConfigDict(extra="forbid")
 
     sort: Literal["-created", "created", "-updated", "updated"] = Field(
-        "-created", description="The order; a minus puts the newest first."
+        "-created", description="The order; a minus sign means newest first."
     )
     limit: int = _limited(20, "Tickets on the page.", minimum=1, maximum=PAGE_LIMIT)
-    after: str | None = Field(None, description="`next_cursor` of the page before this one.")
+    after: str | None = Field(None, description="`next_cursor` of the previous page.")
 
-    def wanted(self) -> TicketFilter:
-        """The filter. Raises InvalidInputError for a text that does not fit."""
+    def to_filter(self) -> TicketFilter:
+        """Return the filter. Raise InvalidInputError for a value that cannot be parsed."""
         return parse_filter({name: getattr(self, name) for name in FILTERS}, now=datetime.now(UTC))
 
 
@@ -75,7 +77,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="The same key again makes no second ticket: the first one is answered.",
+        description="A key that was used before creates no second ticket; the response is the first one.",
         json_schema_extra={"minLength": 1, "maxLength": KEY_LIMIT},
     ),
 ]

@@ -1,4 +1,4 @@
-"""`ticketctl serve`: the API on one machine, by uvicorn, on one event loop that lives on."""
+"""`ticketctl serve`: the API on one machine, with uvicorn, on one persistent event loop."""
 
 import errno
 import math
@@ -16,78 +16,78 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.runtime import Database, api_resources, prepare_tables
 from ticketctl.settings import Settings
 
-_HOST_HINT = "--host takes an address of this machine, like 127.0.0.1, and --port one that you may use"
+_HOST_HINT = "give --host an address of this machine, such as 127.0.0.1, and --port a port that you may use"
 
 BACKLOG = 2048
-"""Connections that may wait to be taken."""
+"""Connections that may wait to be accepted."""
 
 
-class Server:
-    """A server on an address that it holds from the beginning, so that nobody else takes it meanwhile.
+class ApiServer:
+    """A server that listens on its address from the moment it is created.
 
     Raises:
-        ConfigError: It would be heard beyond this machine, and has no tokens.
-        InvalidInputError: There is no such host, or its port cannot be had.
+        ConfigError: It would listen beyond this machine without tokens.
+        InvalidInputError: The host does not exist, or the port is not free.
     """
 
     def __init__(self, settings: Settings, host: str, port: int) -> None:
         self._socket = _listen(settings, host, port)
-        self._serving: uvicorn.Server | None = None
+        self._server: uvicorn.Server | None = None
         self.is_stopping = False
 
     @property
     def address(self) -> tuple[str, int]:
-        """Its host and port."""
+        """The host and the port that the server listens on."""
         host, port = self._socket.getsockname()[:2]
         return host, port
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the API."""
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def stop(self) -> None:
-        """Take no more requests, and end when those that are there are answered."""
+        """Accept no more requests, and end when the current ones are answered."""
         self.is_stopping = True
-        if self._serving is not None:
-            self._serving.should_exit = True
+        if self._server is not None:
+            self._server.should_exit = True
 
-    async def run(self, database: Database, started: Callable[[], None]) -> None:
-        """Serve until it is stopped; `started` is called when requests are taken.
+    async def run(self, database: Database, on_start: Callable[[], None]) -> None:
+        """Serve until `stop` is called; call `on_start` when the server accepts requests.
 
         Raises:
-            DatabaseError: It cannot be reached, or its tables are not those of this version.
+            DatabaseError: The database cannot be reached, or its tables belong to another version.
         """
         await prepare_tables(database)
         settings = database.settings
         pooled = replace(settings, max_connections=settings.server_connections)
         async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as resources:
             config = uvicorn.Config(
-                create_app(pooled, lambda: nullcontext(resources), local=True),
+                create_app(pooled, lambda: nullcontext(resources), is_local=True),
                 lifespan="off",
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # no call of the database takes longer
+                # no database call takes longer
                 timeout_graceful_shutdown=math.ceil(settings.store_timeout),
             )
-            self._serving = _Uvicorn(config, started)
-            self._serving.should_exit = self.is_stopping
-            await self._serving.serve([self._socket])
+            self._server = _Uvicorn(config, on_start)
+            self._server.should_exit = self.is_stopping
+            await self._server.serve([self._socket])
 
     def close(self) -> None:
-        """Give the address back."""
+        """Close the listening socket."""
         self._socket.close()
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn, which says when it has started, and leaves signals to the command line."""
+    """Uvicorn with a callback at its start; the command line handles the signals."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)
-        self._tell_started = started
+        self._on_start = on_start
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -95,7 +95,7 @@ class _Uvicorn(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tell_started()
+        self._on_start()
 
 
 def _listen(settings: Settings, host: str, port: int) -> socket.socket:
@@ -104,10 +104,10 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no name"
+        reason = getattr(error, "strerror", None) or "it is not a name"
         raise InvalidInputError(f"there is no host {host}: {reason}", hint=_HOST_HINT) from None
     require_for_host(settings, str(address[0]))
-    # it says that it is TCP's: of no other does asyncio send what is written at once
+    # The protocol is given because asyncio sets TCP_NODELAY only on sockets that name theirs.
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,6 +116,6 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = os.strerror(error.errno or 0).lower()
-        hint = "--port 0 takes one that is free" if error.errno == errno.EADDRINUSE else _HOST_HINT
-        raise InvalidInputError(f"port {port} of {host} cannot be had: {reason}", hint=hint) from None
+        hint = "--port 0 chooses a free one" if error.errno == errno.EADDRINUSE else _HOST_HINT
+        raise InvalidInputError(f"port {port} of {host} is not available: {reason}", hint=hint) from None
     return listener

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from ticketctl.api.server import Server
+from ticketctl.api.server import ApiServer
 from ticketctl.settings import Settings
 
 
@@ -12,7 +12,7 @@ from ticketctl.settings import Settings
 def test_its_url_names_its_address(host: str, url: str) -> None:
     if host == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
-    server = Server(Settings(), host, 0)
+    server = ApiServer(Settings(), host, 0)
     try:
         assert server.url.startswith(url)
         with socket.create_connection((host, int(server.url.rpartition(":")[2]))):
@@ -23,7 +23,7 @@ def test_its_url_names_its_address(host: str, url: str) -> None:
 
 def test_its_connections_do_not_wait_to_fill_a_packet() -> None:
     # asyncio sets TCP_NODELAY on sockets that say they are TCP's: without it each answer is 40 ms late
-    server = Server(Settings(), "127.0.0.1", 0)
+    server = ApiServer(Settings(), "127.0.0.1", 0)
     try:
         assert server._socket.proto == socket.IPPROTO_TCP
     finally:

@@ -1,11 +1,11 @@
 import pytest
 from starlette.exceptions import HTTPException
 
-from ticketctl.api.auth import Access, require_for_host, require_for_lambda
+from ticketctl.api.auth import TokenAuth, require_for_host, require_for_lambda
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
 
-KNOWN = Access("r:reader, rw:writer,rw:second")
+KNOWN = TokenAuth("r:reader, rw:writer,rw:second")
 
 
 def status(token: str | None, *, writing: bool) -> int:
@@ -35,11 +35,11 @@ def test_a_token_may_do_what_its_scope_says(token: str | None, reading: int, wri
 
 
 def test_a_token_with_both_scopes_may_do_both() -> None:
-    Access("r:both,rw:both").check({"authorization": "Bearer both"}, writing=True)
+    TokenAuth("r:both,rw:both").check({"authorization": "Bearer both"}, writing=True)
 
 
 def test_where_there_are_no_tokens_none_is_asked_for() -> None:
-    Access(None).check({}, writing=True)
+    TokenAuth(None).check({}, writing=True)
 
 
 HERE = ("localhost:8000", "127.0.0.1", "LOCALHOST", "[::1]:80")
@@ -48,7 +48,7 @@ ELSEWHERE = ("tickets.example.com", "localhost.example.com", "127.0.0.1.example.
 
 def local_status(**headers: str) -> int:
     try:
-        Access(None, local=True).check(headers, writing=True)
+        TokenAuth(None, is_local=True).check(headers, writing=True)
     except HTTPException as refusal:
         return refusal.status_code
     return 200
@@ -68,7 +68,7 @@ def test_a_web_page_from_elsewhere_is_not_though_its_requests_come_from_here(els
 
 
 def test_who_has_a_token_may_come_from_anywhere() -> None:
-    access = Access("rw:a", local=True)
+    access = TokenAuth("rw:a", is_local=True)
     access.check({"host": "tickets.example.com", "authorization": "Bearer a"}, writing=True)
 
 

@@ -19,7 +19,7 @@ CONFIG = {"api_gateway_base_path": "/", "text_mime_types": [], "exclude_headers"
 HTTP = EVENT["requestContext"]["http"]
 
 
-def of_http(**changes: Any) -> dict[str, Any]:
+def handle_http_error(**changes: Any) -> dict[str, Any]:
     return EVENT | {"requestContext": {"http": HTTP | changes}}
 
 
@@ -27,7 +27,7 @@ def of_http(**changes: Any) -> dict[str, Any]:
     "event", [EVENT, EVENT | {"body": None}, EVENT | {"body": "e30=", "isBase64Encoded": True}]
 )
 def test_a_request_is_let_through(event: dict[str, Any]) -> None:
-    assert http_api_events.refusal(event) is None
+    assert http_api_events.reject_foreign(event) is None
 
 
 NO_REQUESTS = {
@@ -41,24 +41,24 @@ NO_REQUESTS = {
     "a load balancer's": {"httpMethod": "GET", "path": "/", "requestContext": {"elb": {}}, "headers": {}},
     "no context": {name: value for name, value in EVENT.items() if name != "requestContext"},
     "no method": EVENT | {"requestContext": {"http": {"path": "/", "sourceIp": "192.0.2.1"}}},
-    "a path that is no text": of_http(path=None),
+    "a path that is no text": handle_http_error(path=None),
     "headers that are no texts": EVENT | {"headers": {"host": ["a"]}},
     "no base64": EVENT | {"body": "a", "isBase64Encoded": True},
     "a host that is none": EVENT | {"headers": {"Host": "a:b:c"}},
     "a port that is none": EVENT | {"headers": {"X-Forwarded-Port": "https"}},
-    "half a surrogate pair": of_http(path="/\ud800"),
+    "half a surrogate pair": handle_http_error(path="/\ud800"),
 }
 
 
 @pytest.mark.parametrize("name", NO_REQUESTS)
 def test_anything_else_is_answered_as_a_problem(name: str) -> None:
-    answer = http_api_events.refusal(NO_REQUESTS[name])
+    answer = http_api_events.reject_foreign(NO_REQUESTS[name])
     assert answer is not None
     assert answer["statusCode"] == 400
     assert answer["headers"] == {"content-type": "application/problem+json"}
     told = json.loads(answer["body"])
     assert told["status"] == 400
-    assert told["detail"].startswith("the event is no request of an HTTP API: ")
+    assert told["detail"].startswith("the event is not a request of an HTTP API: ")
 
 
 texts = st.text() | st.none() | st.integers() | st.text(st.characters(categories=["Cs", "L"]))
@@ -83,7 +83,7 @@ requests = st.fixed_dictionaries(
 
 @given(requests)
 def test_what_is_let_through_can_be_read(event: dict[str, Any]) -> None:
-    if http_api_events.refusal(event) is None:
+    if http_api_events.reject_foreign(event) is None:
         reading = HTTPGateway(event, None, CONFIG)
         assert reading.scope["type"] == "http"
         assert isinstance(reading.body, bytes)

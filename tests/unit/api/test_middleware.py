@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketctl import event_loops
-from ticketctl.api.auth import Access
-from ticketctl.api.middleware import Gate
+from ticketctl.api.auth import TokenAuth
+from ticketctl.api.middleware import AdmissionMiddleware
 from ticketctl.api.rate_limit import RateLimit
 
 LIMIT = 100
@@ -61,7 +61,9 @@ class Client:
 
 def ask(client: Client) -> tuple[int | None, list[bytes]]:
     app = Application()
-    gate = Gate(app, access=Access(None), rate=RateLimit(1000), body_limit=LIMIT, open_paths={"/healthz"})
+    gate = AdmissionMiddleware(
+        app, auth=TokenAuth(None), rate=RateLimit(1000), body_limit=LIMIT, open_paths={"/healthz"}
+    )
     event_loops.run(gate(client.scope, client.receive, client.send))
     return client.status, app.bodies
 

@@ -15,7 +15,7 @@ from ticketctl.cli.signals import stop_on_signals
 from ticketctl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ticketctl.api.server import Server
+    from ticketctl.api.server import ApiServer
     from ticketctl.runtime import Database
 
 
@@ -46,12 +46,12 @@ def serve(
 
     settings = load_settings(server_pool=pool)
     try:
-        from ticketctl.api.server import Server
+        from ticketctl.api.server import ApiServer
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"ticketctl serve needs {error.name}, which is not installed", hint="pip install 'ticketctl[api]'"
         ) from None
-    server = Server(settings, host, port)
+    server = ApiServer(settings, host, port)
     try:
         with open_database(settings) as opened:
             _log()
@@ -62,7 +62,7 @@ def serve(
         server.close()
 
 
-async def _serve(server: "Server", database: "Database") -> None:
+async def _serve(server: "ApiServer", database: "Database") -> None:
     def started() -> None:
         output.print_rows([[server.url]])
         sys.stdout.flush()
