@@ -48,7 +48,7 @@ def test_training_is_deterministic(ticketctl: Program) -> None:
     done = ticketctl("train", "fruit.csv", "-o", "fruit.model")
     size = (ticketctl.folder / "fruit.model").stat().st_size
     assert (done.status, done.out) == (0, f"fruit.model\t2\t72\t{size}\n")
-    assert done.err == "warning: labels that are no category of the taxonomy: apples, pears\n"
+    assert done.err == "warning: labels that are not categories of the taxonomy: apples, pears\n"
     form = ticketctl("train", "fruit.csv", "--output", "again.model", "--json").json
     assert form == {"file": "again.model", "labels": 2, "texts": 72, "bytes": size}
     first, again = (ticketctl.folder / name for name in ("fruit.model", "again.model"))
@@ -92,7 +92,7 @@ def test_piped_lines_begin_with_their_kind(ticketctl: Program) -> None:
 
 def test_a_terminal_shows_a_readable_report(ticketctl: Program) -> None:
     screen = STYLE.sub("", ticketctl.on_terminal("eval", "fruit.csv", "--train", "fruit.csv").out)
-    for part in ("accuracy", "100.0% of 72 tickets", "calibration error", "need no person", "PRECISION"):
+    for part in ("accuracy", "100.0% of 72 tickets", "calibration error", "need no review", "PRECISION"):
         assert part in screen
 
 
@@ -116,7 +116,7 @@ def test_two_evaluations_are_compared(ticketctl: Program) -> None:
     assert len(changes) == 72
     assert changes[0] == {"text": ROWS[0][0], "expected": "apples", "before": "pears", "after": "apples"}
     screen = STYLE.sub("", ticketctl.on_terminal(*command).out)
-    assert "72 changed: 72 right now, 0 no more" in screen
+    assert "72 changed: 72 are right now, 0 were right before" in screen
     (ticketctl.folder / "before.json").write_text(ticketctl(*command[:-2], "--json").out)
     assert ticketctl(*command, "--json").json["changes"] == []
 
@@ -129,13 +129,13 @@ def test_the_configured_taxonomy_is_evaluated(ticketctl: Program) -> None:
     assert form["accuracy"] == 1
     write(ticketctl.folder / "odd.csv", [("I forgot my password", "login"), ("Hello", "odd \x1b[31m")])
     done = ticketctl("eval", "odd.csv", "--json")
-    assert done.err == "warning: labels that are no category of the taxonomy: odd \\x1b[31m\n"
+    assert done.err == "warning: labels that are not categories of the taxonomy: odd \\x1b[31m\n"
 
 
 def test_a_trained_model_processes_tickets(ticketctl: Program) -> None:
     ticketctl("train", "fruit.csv", "-o", "fruit.model")
     done = ticketctl.with_env(TICKETCTL_AI_MODEL_FILE="fruit.model")("eval", "fruit.csv")
-    refused(done, 2, "none of the categories")
+    refused(done, 2, "none of the file's labels is a category")
     taxonomy = """
         default_priority = "normal"
         default_team = "support"
@@ -158,8 +158,8 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["train", "fruit.csv", "-o", "m", "--label-column", "x"], 2, "no column 'x'"),
     (["eval", "none.csv"], 3, "no file none.csv"),
     (["eval", "empty.csv"], 2, "no rows"),
-    (["eval", "fruit.csv"], 2, "none of the categories: apples, pears"),
-    (["eval", "fruit.csv", "--provider", "nobody"], 2, "no provider 'nobody'"),
+    (["eval", "fruit.csv"], 2, "none of the file's labels is a category: apples, pears"),
+    (["eval", "fruit.csv", "--provider", "nobody"], 2, "'nobody' is not one of offline, openai, anthropic"),
     (["eval", "fruit.csv", "--train", "fruit.csv", "--model", "m"], 2, "exclude each other"),
     (["eval", "fruit.csv", "--train", "none.csv"], 3, "no file none.csv"),
     (["eval", "fruit.csv", "--model", "none.model"], 3, "no file none.model"),
@@ -248,7 +248,7 @@ def test_offline_responses_are_counted(online: Program) -> None:
     away = online.with_env(TICKETCTL_AI_BASE_URL="http://127.0.0.1:9/v1")
     done = away("eval", "fruit.csv", "--train", "fruit.csv", "--limit", "1", "--json")
     assert (done.status, done.json["degraded"]) == (0, 1)
-    assert done.err == "warning: 1 of 1 answers are the offline engine's\n"
+    assert done.err == "warning: 1 of 1 answers came from the offline engine, because the provider failed\n"
 
 
 def test_config_init_writes_two_files(ticketctl: Program) -> None:

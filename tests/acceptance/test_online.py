@@ -86,7 +86,8 @@ def test_work_pauses_while_the_account_is_refused(
     ) as run:
         assert run.stderr
         before = b"".join(iter_until(run.stderr, b"no more tickets are received"))
-        assert b"the AI provider refuses the account" in before
+        assert b"the AI provider answers 402" in before
+        assert b"see the provider's billing page" in before
         settled = int(ask("select count(*) from tickets where status = 'needs_review'"))
         assert ask("select count(*) from tickets where status = 'new'") == str(6 - settled)
         model.error_status = None
@@ -140,7 +141,7 @@ def test_an_exhausted_budget_leaves_the_rest_in_the_queue(
     event(online, 5)
     done = online.with_env(**PRICES)("work", "--batch-size", "1", "--budget", "0.15")
     assert (done.status, len(done.out.splitlines())) == (0, 2)
-    assert "the budget of 0.15 is spent (0.2000): what was not begun waits in the queue" in done.err
+    assert "the budget of 0.15 is spent (0.2000); the other messages stay in the queue" in done.err
     assert ask("select status, count(*), max(attempt) from tickets group by 1 order by 1") == (
         "new|3|0\nprocessed|2|1"
     )

@@ -58,7 +58,7 @@ class ProviderPause:
         if current and self._task is None:
             self._mapping.pause()
             self._report(
-                f"the AI provider refuses the account: {current[0]}; no more tickets are received until it accepts it"
+                f"{current[0]}; no more tickets are received until the AI provider accepts the account"
             )
             self._task = asyncio.create_task(self._resume_later())
 

@@ -13,7 +13,6 @@ from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, check_queue, m
 from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres.pools import get_pool
-from ticketctl.processing.deadline import require_time_to_start
 from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import PREFIX, SECRETS, Settings
 from ticketctl.tickets.protocols import QueuePolicy
@@ -101,7 +100,6 @@ def _check_and_complete(settings: Settings) -> Settings:
     policy = QueuePolicy(
         visibility_timeout=completed.visibility_timeout, max_receive_count=completed.max_receive_count
     )
-    require_time_to_start(completed)
     for finding in check_queue(completed, policy, connection_limit=None):
         raise ConfigError(finding.cause, hint=finding.fix)
     return completed
@@ -115,6 +113,7 @@ def _values(settings: Settings, target: Target) -> dict[str, object]:
         "worker_zip": PurePosixPath(PACKAGES, target.file_name("worker")),
         "api_zip": PurePosixPath(PACKAGES, target.file_name("api")),
         "pool": _quoted(settings.pool),
+        "ai_permission": _ai_permission(settings),
         "settings": "\n".join(f"        {name}: {_quoted(value)}" for name, value in _variables(settings)),
         "function_timeout": int(settings.function_timeout),
         "window": int(settings.window),
@@ -127,6 +126,33 @@ def _values(settings: Settings, target: Target) -> dict[str, object]:
         "oldest_message": settings.max_receive_count * visibility_timeout,
         "connect_timeout": math.ceil(settings.connect_timeout),
     }
+
+
+def _ai_permission(settings: Settings) -> str:
+    """Return the statement that lets the worker's role call Amazon Bedrock, if Bedrock is the AI provider.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/inference.html
+    """
+    from ticketctl.ai.providers.authentication import is_bedrock  # imports httpx
+
+    url = settings.ai_base_url or ""
+    if settings.ai_provider == "offline" or not (settings.ai_auth == "aws" or is_bedrock(url)):
+        return ""
+    if "bedrock-mantle" in url:
+        action, resources = "bedrock-mantle:CreateInference", ["bedrock-mantle:*:${AWS::AccountId}:project/*"]
+    else:
+        action = "bedrock:InvokeModel"
+        resources = ["bedrock:*::foundation-model/*", "bedrock:*:${AWS::AccountId}:inference-profile/*"]
+    lines = [f"- !Sub arn:${{AWS::Partition}}:{resource}" for resource in resources]
+    return "".join(
+        f"              {line}\n"
+        for line in (
+            "- Effect: Allow",
+            f"  Action: {action}",
+            "  Resource:",
+            *(f"    {line}" for line in lines),
+        )
+    )
 
 
 def _variables(settings: Settings) -> list[tuple[str, object]]:

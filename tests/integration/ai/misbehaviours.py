@@ -301,6 +301,9 @@ OPENAI: dict[str, Misbehaviour] = {
     "an answer in a list": answers(chat([ANSWER])),
     "capitals, a region, numbers as text": answers(chat(SHOUTED)),
     "unknown fields": answers(chat({**ANSWER, "reasoning": "because", "id": None})),
+    "a byte order mark": answers(
+        http(200, b"\xef\xbb\xbf" + json.dumps({"choices": [{"message": {"content": TEXT}}]}).encode())
+    ),
     "usage of nothing": answers(completion({"role": "assistant", "content": TEXT}, usage=None)),
     "usage of another type": answers(
         completion({"role": "assistant", "content": TEXT}, usage={"prompt_tokens": "many"})

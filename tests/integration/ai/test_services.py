@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from tests.integration.ai.misbehaviours import ANSWER, EXTRA_FORBIDDEN, GOOD, completion
-from tests.integration.ai.provider_server import chat, claude, failing, hanging, provider_server, raw
+from tests.integration.ai.provider_server import chat, claude, failing, hanging, http, provider_server, raw
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.providers.authentication import KeyHeader, is_azure, is_bedrock, make_authentication
-from ticketctl.ai.providers.http_client import open_client
+from ticketctl.ai.providers.http_client import MAX_RESPONSE_BYTES, open_client
 from ticketctl.ai.providers.llm import LlmProvider
 from ticketctl.ai.providers.llm_settings import LlmSettings
 from ticketctl.ai.taxonomy.loader import default_taxonomy
@@ -334,8 +334,9 @@ async def test_anthropic_without_output_config_is_remembered(server, classify):
     [
         (hanging, 3),
         (raw(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"), 3),
+        (http(200, b" " * (MAX_RESPONSE_BYTES + 1)), 1),
     ],
-    ids=["a timeout", "a body cut off"],
+    ids=["a timeout", "a body cut off", "an answer that is too long"],
 )
 async def test_requests_without_a_response_count_as_billed(server, classify, reply, requests):
     server.replies = [reply]

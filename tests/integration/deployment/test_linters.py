@@ -33,7 +33,16 @@ class NoManagedPolicies:
         return {}
 
 
-@pytest.fixture(params=[({}, "x86_64"), (EXTREMES, "arm64")], ids=["defaults", "extremes"])
+BEDROCK = {
+    "ai_provider": "openai",
+    "ai_model": "m",
+    "ai_base_url": "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
+}
+
+
+@pytest.fixture(
+    params=[({}, "x86_64"), (EXTREMES, "arm64"), (BEDROCK, "arm64")], ids=["defaults", "extremes", "bedrock"]
+)
 def written(request):
     chosen, architecture = request.param
     # the newest Python, so that the one that runs the tests may grow old

@@ -68,9 +68,9 @@ async def test_three_refusals_pause_until_the_account_is_accepted(pause, message
     assert pause.mapping.is_paused
     await asyncio.wait_for(pause.mapping.resumed.wait(), 5)
     assert answers == []
-    assert [message.partition(":")[0] for message in messages] == [
-        "the AI provider refuses the account",
-        "the AI provider accepts the account again",
+    assert messages == [
+        "401; no more tickets are received until the AI provider accepts the account",
+        "the AI provider accepts the account again: receiving tickets",
     ]
 
 

@@ -76,7 +76,7 @@ def test_lambdas_smallest_concurrency_takes_the_place_of_one():
         ({"batch_size": 10_001, "window": 1}, "batch_size"),
         ({"concurrency": 1001}, "concurrency"),
         ({"max_receive_count": 4}, "4 deliveries"),
-        ({"function_timeout": 2}, "leaves no time to process a ticket"),
+        ({"function_timeout": 2}, "no ticket is ever started"),
         ({"ai_provider": "openai"}, "key"),
     ],
 )
@@ -103,6 +103,23 @@ def test_settings_of_ones_own_go_with_it():
     assert {name: told[f"TICKETCTL_{name.upper()}"] for name in chosen} == chosen
     assert told["TICKETCTL_REDACT"] == "False"
     assert template()["Globals"]["Function"]["Environment"]["Variables"].keys() < told.keys()
+
+
+@pytest.mark.parametrize(
+    ("url", "auth", "action"),
+    [
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1", "auto", "bedrock:InvokeModel"),
+        ("https://bedrock-mantle.us-east-1.api.aws/openai/v1", "auto", "bedrock-mantle:CreateInference"),
+        ("https://llm.internal/v1", "aws", "bedrock:InvokeModel"),
+        ("https://llm.internal/v1", "auto", None),
+    ],
+)
+def test_the_worker_may_call_bedrock_only_if_it_is_the_provider(url, auth, action):
+    made = template(ai_provider="openai", ai_base_url=url, ai_auth=auth, ai_model="m")
+    (policy,) = made["Resources"]["WorkerRole"]["Properties"]["Policies"]
+    actions = [statement["Action"] for statement in policy["PolicyDocument"]["Statement"]]
+    granted = [one for one in actions if isinstance(one, str) and one.startswith("bedrock")]
+    assert granted == ([action] if action else [])
 
 
 def test_its_variables_are_settings():

@@ -5,6 +5,7 @@ https://platform.claude.com/docs/en/api/errors, https://openrouter.ai/docs/api-r
 https://cloud.google.com/apis/design/errors (Gemini), and FastAPI's `detail` (vLLM, Mistral).
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -257,6 +258,6 @@ def _mask_key(text: str, response: Response) -> str:
 def _decode(body: bytes) -> Any:
     """Return decoded JSON, or None if it is none."""
     try:
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -217,9 +217,10 @@ class LlmProvider:
         return None
 
     def _record_refusal(self, error: AccountRefusedError) -> None:
+        reason = f"{error} ({error.hint})" if error.hint else str(error)
         if self._account.failures == 0:
-            log.warning("%s; tickets need a review meanwhile", error, extra={"hint": error.hint})
-        self._account.record_refusal(str(error))
+            log.warning("%s; tickets need a review meanwhile", reason)
+        self._account.record_refusal(reason)
 
     def _redact(self, ticket: Ticket) -> RedactedText:
         """Return the part of the ticket that leaves the machine."""
