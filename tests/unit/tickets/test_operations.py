@@ -34,11 +34,11 @@ LATER = NOW + timedelta(seconds=30)
         (UNTOUCHED, True, "never sent"),
         (GONE, True, "no worker has reported on it"),
         (replace(UNTOUCHED, receive_count=3), False, "delivered 3 times, but no worker claimed it"),
-        (FAILED, False, "attempt 2 failed: too slow; it waits for a worker"),
+        (FAILED, False, "last error: too slow; it waits for a worker"),
         (
             replace(FAILED, visible_at=LATER),
             False,
-            "attempt 2 failed: too slow; the next delivery is in 30 s",
+            "last error: too slow; the next delivery is in 30 s",
         ),
         (replace(FAILED, message_id=None, visible_at=None), True, "the queue will deliver its message again"),
         (replace(FAILED, dead=True), False, "its message is a dead letter (too slow)"),
