@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, NoReturn, TypeVar
 
 from ticketctl.ai.draft_validation import find_ungrounded_references
@@ -94,17 +95,14 @@ def _first_usable(text: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parse
     the ticket. Raises the error of the first object if none is accepted.
     """
     problem: UnusableResponseError | None = None
-    for fields in _objects(_without_thoughts(text)):
+    # some servers drop the opening <think>, because the prompt ends with it
+    thoughts, _, answer = text.rpartition("</think>")
+    for fields in chain(_objects(answer), _objects(thoughts)):
         try:
             return parse(fields)
         except UnusableResponseError as error:
             problem = problem or error
     raise problem or UnusableResponseError("the answer contains no JSON object")
-
-
-def _without_thoughts(text: str) -> str:
-    """Return a text without a model's thoughts; some servers drop the opening tag, because the prompt ends with it."""
-    return re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL).rpartition("</think>")[2]
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
