@@ -87,9 +87,11 @@ def _check_templates(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
 
 
 def _check_unique(path: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
     for number, name in enumerate(names):
-        if name in names[:number]:
+        if name in seen:
             yield f"{path}[{number}]", f"{name!r} occurs twice"
+        seen.add(name)
 
 
 def _unknown_name(noun: str, name: str, known: Sequence[str]) -> str:
