@@ -216,8 +216,14 @@ class TicketQueue(Protocol):
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete processed messages. A delivery that is not the latest of its message deletes nothing."""
 
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Make messages visible again, or dead letters if this was their last delivery."""
+    async def release(self, deliveries: Sequence[Delivery]) -> Sequence[str]:
+        """Make messages visible again, or dead letters if no delivery is left or none can succeed.
+
+        Return the ids of those that will not be delivered again.
+        """
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> None:
+        """Hide messages for another visibility timeout. A delivery that is not the latest of its message extends nothing."""
 
     async def count_backlog(self) -> int:
         """Return the number of messages that are neither deleted nor dead letters, including hidden ones."""
