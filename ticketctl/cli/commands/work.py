@@ -80,7 +80,7 @@ def work(
     )
     with (
         open_database(settings) as opened,
-        open_work_reporter(settings.max_receive_count, as_json=as_json) as reporter,
+        open_work_reporter(as_json=as_json) as reporter,
     ):
         try:
             spent = event_loops.run(_work(opened, reporter, drain=drain, budget=budget))
@@ -132,7 +132,9 @@ async def _work(
 
     async with open_operator_resources(database) as opened:
         await opened.queue.count_backlog()  # a missing queue is an error now; later it is only retried
-        event_source_mapping = EventSourceMapping(opened.queue, make_function, settings, on_event, drain)
+        event_source_mapping = EventSourceMapping(
+            opened.queue, make_function, settings, on_event, drain, opened.store
+        )
         provider_pause = ProviderPause(event_source_mapping, check_account, error_reporting.warn)
         if _is_exhausted(0.0, budget):
             event_source_mapping.stop()
