@@ -1,4 +1,4 @@
-"""Report what `work` does: a line per message in a pipe, one live line on a terminal."""
+"""Report what `work` does: a line per message and summaries in a pipe, one live line on a terminal."""
 
 import sys
 import time
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ticketctl.tickets.protocols import Delivery
 
 
+SUMMARY_INTERVAL = 10.0
+"""Seconds between two summaries on stderr where stdout is a pipe."""
+
+
 class WorkReporter:
     """Counts messages and prints each of them, or updates the live line if there is one.
 
@@ -27,7 +31,7 @@ class WorkReporter:
         self.spent: float | None = 0.0
         self._as_json = as_json
         self._live = live
-        self._started_at = time.monotonic()
+        self._started_at = self._summarised_at = time.monotonic()
 
     def report(self, event: "MappingEvent") -> None:
         """Count an event of the event source mapping, and print it."""
@@ -44,6 +48,13 @@ class WorkReporter:
                 self._report_batch(event)
         if self._live is not None:
             self._live.update(self._summary())
+        elif time.monotonic() - self._summarised_at >= SUMMARY_INTERVAL:
+            self.summarise()
+
+    def summarise(self) -> None:
+        """Print a summary on stderr."""
+        self._summarised_at = time.monotonic()
+        output.print_message(self._summary())
 
     def _report_batch(self, batch: "BatchSettled") -> None:
         if batch.error is not None:
@@ -87,7 +98,10 @@ class WorkReporter:
 def open_work_reporter(*, as_json: bool) -> Iterator[WorkReporter]:
     """Yield a reporter, with a live line on stderr if stdout is a terminal."""
     if as_json or not output.is_terminal():
-        yield WorkReporter(as_json=as_json, live=None)
+        reporter = WorkReporter(as_json=as_json, live=None)
+        yield reporter
+        if reporter.done or reporter.returned or reporter.dead:
+            reporter.summarise()
         return
     from rich.live import Live
 
