@@ -147,13 +147,13 @@ def _shorten(text: str, signature: ErrorSignature | None) -> str:
     return f"... {line[max(0, match.end() - MAX_QUOTE // 2) : match.end()]}"
 
 
-def describe_thaw(thaw: InvocationResult, *, silent: bool, failed_before: bool) -> Finding:
+def describe_thaw(thaw: InvocationResult, *, silent: bool) -> Finding:
     """Return the finding about the first invocation after a freeze, which failed."""
     event = "its connections went silent" if silent else "the server closed its connections"
-    before = "Earlier invocations failed as well" if failed_before else "All earlier invocations succeeded"
     return Finding(
         kind="thaw",
-        cause=f"While the process was frozen, {event}, and the next invocation{_describe_error(thaw)}. {before}.",
+        cause=f"While the process was frozen, {event}, and the next invocation{_describe_error(thaw)}. All earlier "
+        "invocations succeeded.",
         fix=SILENT_CONNECTION_FIX if silent or thaw.process_end == "hang" else CLOSED_CONNECTION_FIX,
     )
 

@@ -16,17 +16,21 @@ def build_report(experiment: Experiment, without_gc: Session, with_gc: Session) 
     The environment whose garbage collector is off decides; the other one adds its counts of connections, and the
     second initialization that SnapStart's findings compare with.
     """
+    shared_state = list(snapstart.find_shared_state(without_gc.snapshot, with_gc.snapshot))
+    verdict = judge_session(without_gc)
+    if any(one.kind in snapstart.SHARED_STATE_KINDS for one in shared_state):
+        verdict = min(verdict, Verdict.UNSAFE, key=list(Verdict).index)
     return Report(
         handler=experiment.handler,
         times=experiment.times,
-        verdict=judge_session(without_gc),
+        verdict=verdict,
         invocations=[result.invocation for result in without_gc.results],
         thaw=without_gc.thaw.invocation if without_gc.thaw else None,
         leftovers=without_gc.leftovers,
         connections=without_gc.connections,
         connections_gc=with_gc.connections,
         findings=[
-            *snapstart.find_shared_state(without_gc.snapshot, with_gc.snapshot),
+            *shared_state,
             *_find_all(without_gc, silent=experiment.freeze == "silent"),
         ],
         labels=experiment.labels,
@@ -81,8 +85,9 @@ def _find_all(session: Session, *, silent: bool) -> Iterator[Finding]:
     yield from failure_findings.find_failures(failures)
     yield from leak_findings.find_leaks(_select_growing(session), session.holders)
     yield from leak_findings.find_leftovers(session.leftovers)
-    if session.thaw and is_failure(session.thaw):
-        yield failure_findings.describe_thaw(session.thaw, silent=silent, failed_before=bool(failures))
+    if session.thaw and is_failure(session.thaw) and not failures:
+        # of a handler that fails anyway, the invocation after the thaw says nothing about the freeze
+        yield failure_findings.describe_thaw(session.thaw, silent=silent)
     yield from failure_findings.find_false_fixes(session.results, failures)
     # the process keeps more and more sockets while the server sees no more connections: they were replaced
     if is_growing(session.sockets) and session.backends and session.backends[-1] <= session.backends[0]:
