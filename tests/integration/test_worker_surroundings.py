@@ -74,7 +74,7 @@ def test_a_batch_without_a_free_connection_is_no_attempt(narrow_url: str, ask: A
 
 
 class SlowProvider(FakeProvider):
-    """Responds to the last step after `seconds`, and notes who could claim the ticket meanwhile."""
+    """Responds to the last step after `seconds`, and tries to claim its ticket for another worker meanwhile."""
 
     def __init__(self, seconds: float, claim: Callable[[], Any]) -> None:
         super().__init__(local=False)

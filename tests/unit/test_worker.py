@@ -313,7 +313,7 @@ class TestLogs:
         assert parsed["message_id"] == "é\ud800"
 
     @pytest.mark.parametrize(
-        ("told", "level"),
+        ("variables", "level"),
         [
             ({}, logging.INFO),
             ({"AWS_LAMBDA_LOG_LEVEL": "WARN"}, logging.WARNING),
@@ -321,13 +321,13 @@ class TestLogs:
         ],
     )
     def test_they_go_to_lambdas_handlers_at_the_configured_level(
-        self, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], level: int
+        self, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], level: int
     ) -> None:
         root = logging.getLogger()
         collector = logging.StreamHandler()
         monkeypatch.setattr(root, "handlers", [collector])
         monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
-        log_on_lambda({"AWS_LAMBDA_FUNCTION_NAME": "tickets", **told})
+        log_on_lambda({"AWS_LAMBDA_FUNCTION_NAME": "tickets", **variables})
         assert isinstance(collector.formatter, JsonFormatter)
         assert root.handlers == [collector]
         assert logging.getLogger("ticketctl").level == level
