@@ -7,6 +7,7 @@ from functools import cache
 from ticketctl.ai.normalization import normalize
 from ticketctl.ai.offline import patterns
 from ticketctl.ai.payment_numbers import find_cards, find_ibans
+from ticketctl.ai.regex_safety import match_word
 from ticketctl.ai.sanitize import MAX_CHARACTERS
 from ticketctl.ai.taxonomy.schema import Identifier
 from ticketctl.tickets.models import Entity, Extraction
@@ -63,9 +64,9 @@ def _candidates(
 ) -> Iterator[tuple[str, int, int]]:
     yield from _find_secrets(text, kinds or MASKED_KINDS)
     lowered = text.lower()
-    for kind, required, expression in _order_patterns(identifiers):
+    for kind, required, expression, value in _order_patterns(identifiers):
         if (kinds is None or kind in kinds) and any(literal in lowered for literal in required):
-            yield from _match(kind, _compile(expression), text)
+            yield from _match(kind, _compile(expression), text, value)
 
 
 def _find_secrets(text: str, kinds: frozenset[str]) -> Iterator[tuple[str, int, int]]:
@@ -76,10 +77,12 @@ def _find_secrets(text: str, kinds: frozenset[str]) -> Iterator[tuple[str, int, 
             yield from ((kind, *normalized.original_span(start, end)) for start, end in find(normalized.text))
 
 
-def _match(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[tuple[str, int, int]]:
+def _match(kind: str, pattern: re.Pattern[str], text: str, value: str) -> Iterator[tuple[str, int, int]]:
     group = "value" if "value" in pattern.groupindex else 0
     for match in pattern.finditer(text):
         start, end = match.span(group)
+        if value:
+            start, end = end, match_word(value, text, end) or end
         if kind == "url":
             end = start + len(_trim_url(match[0]))
         if end > start:
