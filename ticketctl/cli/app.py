@@ -56,11 +56,7 @@ def _program(
     if debug:
         global _debug  # noqa: PLW0603 - one process is one call of the program
         _debug = True
-        from ticketctl.cli.rendering.log_lines import DebugFormatter
-
-        handler = logging.StreamHandler()
-        handler.setFormatter(DebugFormatter(logging.BASIC_FORMAT))
-        logging.basicConfig(level=logging.DEBUG, handlers=[handler])
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     else:
         logging.getLogger().addHandler(logging.NullHandler())
 

@@ -20,8 +20,7 @@ def report(error: Any, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        text = "".join(traceback.format_exception(error))
-        sys.stderr.write(escape_controls(text, multiline=True))
+        traceback.print_exception(error)
     if _is_bare_call(error):
         # a command group without a command: its help, laid out, which the exception carries as its message
         sys.stderr.write(f"{error.format_message()}\n")

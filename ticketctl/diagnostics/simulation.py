@@ -118,6 +118,9 @@ class _CellSetup:
             observer=self.side_effects.observe,
             with_gc=with_gc,
             runtime=self._plan.runtime,
+            # the worker and its pools are known: counts after `times` invocations say enough, in little time
+            max_times=self._plan.times,
+            is_thorough=False,
             labels={"pool": self._pool, "loop": self._model.name},
         )
 

@@ -127,9 +127,9 @@ async def test_shared_state_in_a_snapshot_is_reported(examine, echo_port) -> Non
     found = {finding.kind: finding.cause for finding in report.findings}
     assert report.verdict == "broken"
     assert f"127.0.0.1:{echo_port}, from app.py:13" in found["snapshot-connection"]
-    assert "app.dice (app.py:" in found["snapshot-random"]
-    assert "new value of app.SESSION (app.py:" in found["snapshot-unique"]
-    assert "read app.API_KEY (app.py:" in found["snapshot-secret"]
+    assert "of app.dice start" in found["snapshot-random"]
+    assert "another app.SESSION, app.IDENTITY;" in found["snapshot-unique"]
+    assert "app.API_KEY was read" in found["snapshot-secret"]
     assert "TOKEN_URL" not in found["snapshot-secret"]
     assert "hush" not in str(found)
 
@@ -178,10 +178,8 @@ def handler(event, context):
     return choice("ab") + random.choice("ab")
 """)
     assert [finding.kind for finding in report.findings] == ["snapshot-random"]
-    assert "app.random (app.py:2), app.choice (app.py:3)" in report.findings[0].cause
-    assert report.verdict == "unsafe"
-    with pytest.raises(AssertionError, match="app:handler is unsafe"):
-        report.assert_safe()
+    assert "app.random, app.choice" in report.findings[0].cause
+    assert report.verdict == "safe"
 
 
 def test_the_command_reports_shared_state(tmp_path: Path) -> None:
@@ -196,9 +194,8 @@ def test_the_command_reports_shared_state(tmp_path: Path) -> None:
         )
 
     done = run("--json")
-    assert done.returncode == 8, done.stderr
+    assert done.returncode == 0, done.stderr
     (cell,) = json.loads(done.stdout)["cells"]
     assert [finding["kind"] for finding in cell["findings"]] == ["snapshot-unique"]
-    assert cell["verdict"] == "unsafe"
-    assert "error: app:handler is unsafe: Each import creates a new value of app.ID (app.py:2)" in done.stderr
+    assert done.stderr.startswith("warning: snapshot-unique: ")
     assert run("--runtime", "awslambdaric").returncode == 2

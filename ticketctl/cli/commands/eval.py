@@ -102,14 +102,14 @@ def _load_model(
 ) -> "Model | None":
     """Return the model of --train or --model, or None to use the one in the settings."""
     from ticketctl.ai.evaluation.dataset import load_dataset
-    from ticketctl.ai.offline.engine.artifact import load_model
+    from ticketctl.ai.offline.engine.artifact import deserialize
 
     if train is not None:
         return train_model(load_dataset(train, text_column, label_column))
     if model is None:
         return None
     try:
-        return load_model(model)
+        return deserialize(model.read_bytes())
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {model}", hint="ticketctl train writes one") from None
     except OSError as error:

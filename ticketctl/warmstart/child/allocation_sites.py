@@ -65,13 +65,15 @@ class LoopRegistry:
 class AllocationSites:
     """Records where sockets are connected, files opened and threads started; nothing unless `enabled`.
 
-    `opened` has the connections since the owner last emptied it, each with the number of the loop that ran then.
+    `opened` has the connections since the owner last emptied it, each with the number of the loop that ran then;
+    `threads_started` counts threads.
     """
 
     def __init__(self, user_code: UserCode, *, enabled: bool) -> None:
         self.user_code = user_code
         self.loops = LoopRegistry()
         self.opened: list[tuple[int, int | None]] = []
+        self.threads_started = 0
         self._connections = 0
         self._sockets: dict[int, Site] = {}
         self._socket_lines: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
@@ -114,6 +116,7 @@ class AllocationSites:
         original = threading.Thread.start
 
         def start(thread: threading.Thread) -> None:
+            self.threads_started += 1
             if line := self.user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 as above
                 self._thread_lines[thread] = line
             original(thread)

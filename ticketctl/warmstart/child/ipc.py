@@ -65,13 +65,8 @@ class LeftoverInfo(TypedDict):
 
 
 class VariableInfo(TypedDict):
-    """A module's own variable: a digest of its value, and whether it is `random` state or looks like a `secret`.
+    """A module's own variable: a digest of its value, and whether it is `random` state or looks like a `secret`."""
 
-    file: the module's path; shown: the same, relative to the handler's folder.
-    """
-
-    file: str
-    shown: str
     digest: str
     random: bool
     secret: bool
@@ -92,15 +87,69 @@ class LifecycleEvent(TypedDict):
     held: list[int]
 
 
+class InvocationCost(TypedDict):
+    """What one invocation used: connections that it opened, bytes on TCP connections, threads that it started."""
+
+    connections: int
+    bytes_sent: int
+    bytes_received: int
+    threads: int
+
+
+class TimerInfo(TypedDict):
+    """A timer that an invocation left armed.
+
+    kind: "signal" (an interval timer), "callback" (of an event loop), "thread" or "task".
+    line: the user's line that armed it, or that it runs. seconds: until it goes off, 0 where that is not known.
+    fired: whether it has gone off meanwhile.
+    """
+
+    kind: str
+    name: str
+    line: str | None
+    seconds: float
+    fired: bool
+
+
+class MemoryUsage(TypedDict):
+    """Memory after a collection: allocated blocks, resident bytes, bytes traced by tracemalloc, bytes below /tmp."""
+
+    blocks: int
+    rss: int
+    traced: int
+    tmp: int
+
+
+class ContainerInfo(TypedDict):
+    """A container that grew: the path of names to it, its type, its definition, and its length after each call."""
+
+    name: str
+    type: str
+    definition: DefinitionInfo | None
+    lengths: list[int]
+
+
+class AllocationInfo(TypedDict):
+    """A line of the user's code, and the bytes that it allocated during a memory probe and that are still in use."""
+
+    line: str
+    bytes: int
+
+
 class Observation(TypedDict):
     """What an environment observed of one invocation, or of the import.
 
     logged: records of level ERROR.
     captured_log: errors, warnings and ignored exceptions, as text.
     leftovers: objects bound to closed loops, each reported once.
-    counts: how many "connections", "descriptors", "loops" and "threads" are open.
+    counts: how many "connections", "descriptors", "loops", "threads", "tasks" and "child processes" there are.
     holders: for each of these counts, what the open ones are and how many there are of each.
     lifecycle: null where the level is not "all".
+    printed: the end of what the invocation wrote on standard output and error.
+    swallowed: exceptions that the user's code caught and did not raise again.
+    loop_closed_at: the user's line that last closed an event loop by itself.
+    cost: null where the level is not "all".
+    tmp_writes: the files below /tmp that the process has written so far, with the user's lines that did it.
     """
 
     logged: list[LoggedError]
@@ -109,6 +158,11 @@ class Observation(TypedDict):
     counts: dict[str, int]
     holders: dict[str, dict[str, int]]
     lifecycle: LifecycleEvent | None
+    printed: str
+    swallowed: list[ErrorInfo]
+    loop_closed_at: str | None
+    cost: InvocationCost | None
+    tmp_writes: dict[str, str | None]
 
 
 class StartAnswer(Observation):
@@ -118,12 +172,16 @@ class StartAnswer(Observation):
 
 
 class InvocationAnswer(Observation):
-    """The answer to `invoke`: the handler's response, or the exception that it raised; `meter` is the meter's reading."""
+    """The answer to `invoke`: the handler's response, or the exception that it raised.
+
+    meter: the meter's reading. forked_at: the line of the fork whose child returned from the handler, too.
+    """
 
     duration_ms: float
     response: Any
     error: ErrorInfo | None
     meter: Any
+    forked_at: str | None
 
 
 class SnapshotAnswer(TypedDict):
@@ -136,7 +194,19 @@ class SnapshotAnswer(TypedDict):
 
 def no_observation() -> Observation:
     """Return the observation of an environment that observes nothing."""
-    return Observation(logged=[], captured_log=[], leftovers=[], counts={}, holders={}, lifecycle=None)
+    return Observation(
+        logged=[],
+        captured_log=[],
+        leftovers=[],
+        counts={},
+        holders={},
+        lifecycle=None,
+        printed="",
+        swallowed=[],
+        loop_closed_at=None,
+        cost=None,
+        tmp_writes={},
+    )
 
 
 def open_channel(descriptor: int) -> socket.socket:

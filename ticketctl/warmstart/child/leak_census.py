@@ -45,6 +45,7 @@ class LeakCensus:
     """Takes the census of one process. Each object is reported once.
 
     `unclosed_loops`: for each loop that the last census found neither closed nor running, the line that created it.
+    `pending_tasks`: for each unfinished task on such a loop, its coroutine and the user's line where it is suspended.
     """
 
     def __init__(self, sites: AllocationSites) -> None:
@@ -52,6 +53,7 @@ class LeakCensus:
         self._reported: set[tuple[int, int]] = set()
         self._garbage: set[tuple[int, int]] = set()
         self.unclosed_loops: list[str | None] = []
+        self.pending_tasks: list[tuple[str, str | None]] = []
         self._recorder = CancelledTaskRecorder()
         self._recorder.install()
 
@@ -66,6 +68,11 @@ class LeakCensus:
         ]
         live = find_live_objects(asyncio)
         self.unclosed_loops = [self._sites.loops.line(loop) for loop in live.loops if _is_left_open(loop)]
+        self.pending_tasks = [
+            (coroutine_name(task.get_coro()), self._sites.user_code.line(await_chain(task.get_coro())))
+            for task in live.tasks
+            if not task.done() and _is_left_open(task.get_loop())
+        ]
         candidates = find_loop_bound(asyncio, live, self._sites)
         bound = [one for one in candidates if self._key(one) not in self._garbage]
         new = {self._key(one) for one in bound} - self._reported
@@ -131,7 +138,7 @@ class LeakCensus:
             or self._line_of(connection)
             or self._sites.user_code.line(suspended_at),
             "loop": self._sites.loops.number(one.loop),
-            "definition": self._variable(path)
+            "definition": self._sites.user_code.definition(path)
             if coroutine is None
             else self._coroutine_function(coroutine, suspended_at),
             "elsewhere": [] if coroutine is None else self._users_files(),
@@ -153,21 +160,9 @@ class LeakCensus:
         }
 
     def _coroutine_function(self, name: str, places: list[Place]) -> DefinitionInfo | None:
-        return self._definition(places[-1][0], [name.rpartition(".")[2]]) if self._is_users(places) else None
-
-    def _variable(self, path: Path) -> DefinitionInfo | None:
-        """Return the variable at the start of a path: a module's, or a class's attribute."""
-        if not path:
+        if not self._is_users(places):
             return None
-        root = path[0].object
-        module = sys.modules.get(root.__module__) if isinstance(root, type) else root
-        names = root.__qualname__.split(".") if isinstance(root, type) else []
-        names += [step.name.lstrip(".") for step in path[1:] if step.name.startswith(".")][:1]
-        return self._definition(getattr(module, "__file__", None) or "", names)
-
-    def _definition(self, file: str, names: list[str]) -> DefinitionInfo | None:
-        shown = self._sites.user_code.name(file)
-        return {"file": file, "shown": shown, "names": names} if shown else None
+        return self._sites.user_code.name_in_file(places[-1][0], [name.rpartition(".")[2]])
 
 
 def _is_left_open(loop: Any) -> bool:

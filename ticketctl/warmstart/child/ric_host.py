@@ -63,7 +63,7 @@ class RicEnvironment(ExecutionEnvironment):
     def __init__(self, request: ipc.Message, channel: socket.socket) -> None:
         super().__init__(request)
         self._channel = channel
-        self._before_client = self._own_descriptors
+        self._before_client = self._observer.own_descriptors
 
     def import_handler(self) -> Callable[[Any, Any], Any]:
         """Import the user's handler; tell the laboratory the result, and give awslambdaric a function to call."""
@@ -81,24 +81,26 @@ class RicEnvironment(ExecutionEnvironment):
         if request["command"] == "invoke":
             return self._call(event, context)
         # the connection to the Runtime API is awslambdaric's, not the handler's
-        self._own_descriptors = self._before_client | _connected_to(os.environ[API_VARIABLE])
+        self._observer.own_descriptors = self._before_client | _connected_to(os.environ[API_VARIABLE])
         if request["command"] == "observe":
-            ipc.send(self._channel, self._observe(is_complete=request["observe"]))
+            ipc.send(self._channel, self._observer.observe(is_complete=request["observe"]))
         else:
-            ipc.send(self._channel, self.cut(request))
+            ipc.send(self._channel, getattr(self, sys.intern(request["command"]))(request))
         return None
 
     def _call(self, event: Any, context: Any) -> Any:
         started = time.perf_counter()
         error = None
         try:
-            return self._handler(event, context)
+            with self._observer.record():
+                return self._handler(event, context)
         except BaseException as problem:
-            error = {**self._describe(problem), "fatal": not isinstance(problem, Exception)}
+            error = {**self._observer.describe(problem), "fatal": not isinstance(problem, Exception)}
             raise
         finally:
             duration = (time.perf_counter() - started) * 1000
-            ipc.send(self._channel, {"duration_ms": duration, "error": error})
+            answer = {"duration_ms": duration, "error": error, "forked_at": self._check_forks()}
+            ipc.send(self._channel, answer)
 
 
 def _connected_to(address: str) -> set[int]:

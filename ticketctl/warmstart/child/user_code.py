@@ -8,6 +8,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .ipc import DefinitionInfo
+from .referrers import Path as ReferencePath
+
 HERE = str(Path(__file__).parent)
 INSTALLED = ("site-packages", "dist-packages")
 STANDARD_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 as the interpreter spells it
@@ -40,6 +43,21 @@ class UserCode:
     def line(self, places: Iterable[Place]) -> str | None:
         """Return the first of the places that is in the user's own code, as `file:line`."""
         return next((f"{name}:{line}" for file, line in places if (name := self.name(file))), None)
+
+    def definition(self, path: ReferencePath) -> DefinitionInfo | None:
+        """Return the variable at the start of a path of references: a module's, or a class's attribute."""
+        if not path:
+            return None
+        root = path[0].object
+        module = sys.modules.get(root.__module__) if isinstance(root, type) else root
+        names = root.__qualname__.split(".") if isinstance(root, type) else []
+        names += [step.name.lstrip(".") for step in path[1:] if step.name.startswith(".")][:1]
+        return self.name_in_file(getattr(module, "__file__", None) or "", names)
+
+    def name_in_file(self, file: str, names: list[str]) -> DefinitionInfo | None:
+        """Return a name in a file; None where the file is not the user's own."""
+        shown = self.name(file)
+        return {"file": file, "shown": shown, "names": names} if shown else None
 
     def _find_name(self, filename: str) -> str | None:
         if filename.startswith((HERE, "<", *self._vendored)) or not filename:

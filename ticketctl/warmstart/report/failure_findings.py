@@ -61,6 +61,10 @@ PROCESS_ENDS = {
         "The process crashed",
         "Read the stack above: native code used memory or a handle that was already freed.",
     ),
+    "fork": (
+        "Two processes answered",
+        "End the forked child with os._exit() before the handler returns in it; or use subprocess, which never returns.",
+    ),
     "hang": (
         "The handler hung",
         "Put a timeout on what it waits for: asyncio.timeout in a coroutine, the call's own timeout elsewhere.",
@@ -147,12 +151,18 @@ def _shorten(text: str, signature: ErrorSignature | None) -> str:
     return f"... {line[max(0, match.end() - MAX_QUOTE // 2) : match.end()]}"
 
 
-def describe_thaw(thaw: InvocationResult, *, silent: bool) -> Finding:
-    """Return the finding about the first invocation after a freeze, which failed."""
-    event = "its connections went silent" if silent else "the server closed its connections"
+def describe_thaw(thaw: InvocationResult, *, freeze: str | None, seconds: float) -> Finding:
+    """Return the finding about the first invocation after a freeze, which failed; all before it succeeded.
+
+    freeze: what happened to its connections: "silent", "kept", else they were closed. seconds: how long it lasted.
+    """
+    events = {"silent": "its connections went silent", "kept": "its timers and deadlines ran on"}
+    event = events.get(freeze or "", "the server closed its connections")
+    silent = freeze == "silent"
+    time = f" for {seconds:g} s" if seconds else ""
     return Finding(
         kind="thaw",
-        cause=f"While the process was frozen, {event}, and the next invocation{_describe_error(thaw)}. All earlier "
+        cause=f"While the process was frozen{time}, {event}, and the next invocation{_describe_error(thaw)}. All earlier "
         "invocations succeeded.",
         fix=SILENT_CONNECTION_FIX if silent or thaw.process_end == "hang" else CLOSED_CONNECTION_FIX,
     )

@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 from ticketctl.warmstart.report.model import Invocation
 
-Freeze = Literal["closed", "silent"]
-"""How the peers of connections behave while the process is frozen: they close them, or are never heard of again."""
+Freeze = Literal["closed", "silent", "kept"]
+"""What the peers of connections do while the process is frozen: close them, become unreachable, or keep them."""
 Runtime = Literal["direct", "awslambdaric"]
 """Who calls the handler: the child itself, or AWS's own runtime client, which a Runtime API on loopback serves."""
 
@@ -54,7 +54,13 @@ class Experiment:
         give it events of its own if the same ones would interfere. None: the same events and variables, no server.
     thaw: whether to stop the process after the last invocation, disconnect the server, and invoke once more. This needs
         a server or a `freeze`.
-    freeze: break every connection inside the process instead.
+    freeze: stop the process for `freeze_seconds`, and break every connection inside it, unless they are "kept".
+    freeze_seconds: None: long enough for the timers that are armed, at least one second.
+    max_times: invocations at most: beyond `times`, the handler is invoked until it is clear whether counts of
+        connections, threads and so on keep growing, and whether memory does. At most `times`: never.
+    is_thorough: also record exceptions that the user's code swallows, which slows the handler down.
+    is_call: the handler is a function without arguments, and is not on Lambda.
+    concurrency: environments that are invoked at the same time, as Lambda Managed Instances do.
     runtime: who calls the handler; "awslambdaric" must be installed for the interpreter.
     snapstart: between import and first invocation, run the hooks before a snapshot, break every connection, and run
         the hooks after a restore. This needs the direct runtime.
@@ -74,6 +80,11 @@ class Experiment:
     with_gc: EnvironmentConfig | None = None
     thaw: bool = True
     freeze: Freeze | None = None
+    freeze_seconds: float | None = None
+    max_times: int = 40
+    is_thorough: bool = True
+    is_call: bool = False
+    concurrency: int = 1
     census: bool = True
     runtime: Runtime = "direct"
     snapstart: bool = False
@@ -81,8 +92,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.times < 1 or not self.events:
             raise ValueError("an experiment needs at least one event and one invocation")
-        if self.snapstart and self.runtime != "direct":
-            raise ValueError("snapstart needs the direct runtime")
+        if self.runtime != "direct" and (self.snapstart or self.is_call):
+            raise ValueError("snapstart and calls need the direct runtime")
 
     @property
     def environments(self) -> tuple[EnvironmentConfig, EnvironmentConfig]:

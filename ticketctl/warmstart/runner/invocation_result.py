@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ticketctl.warmstart.child.ipc import ErrorInfo, InvocationAnswer, LoggedError
+from ticketctl.warmstart.child.ipc import ErrorInfo, InvocationAnswer, InvocationCost, LoggedError
 from ticketctl.warmstart.report import batch_response
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Record
 
@@ -19,7 +19,12 @@ class InvocationResult:
     chain: (class, text) of every exception that it raised or logged, and of those behind them.
     raised_at: the innermost line of the user's code in the traceback of the first of them, as `file:line`.
     response_error: what AWS makes of an SQS response that has the wrong form.
-    process_end: how the process ended, if it did: "import", "exit", "crash", "hang".
+    process_end: how the process ended, if it did: "import", "exit", "crash", "hang"; or "fork": a forked child returned
+        from the handler, too.
+    printed: the end of what it wrote on standard output and error.
+    swallowed: exceptions that the user's code caught and did not raise again, and that it did not log.
+    loop_closed_at: the user's line that closed an event loop by itself, up to this invocation.
+    cost: what it used.
     """
 
     invocation: Invocation
@@ -27,11 +32,15 @@ class InvocationResult:
     raised_at: str | None = None
     response_error: str | None = None
     process_end: str | None = None
+    printed: str = ""
+    swallowed: tuple[ErrorInfo, ...] = ()
+    loop_closed_at: str | None = None
+    cost: InvocationCost | None = None
 
 
 def interpret(number: int, event: object, answer: InvocationAnswer) -> InvocationResult:
     """Return the result of an invocation. Why records were returned is known from what the handler logged."""
-    raised = answer["error"]
+    raised = answer["error"] or (_fork_error(answer["forked_at"]) if answer["forked_at"] else None)
     logged = [(one["message_id"], one["exception"]) for one in answer["logged"] if one["exception"]]
     reading = batch_response.interpret_response(event, answer["response"])
     returned = frozenset(reading.message_ids) if raised else reading.failed_ids
@@ -52,15 +61,25 @@ def interpret(number: int, event: object, answer: InvocationAnswer) -> Invocatio
         error=first and first["error"],
         captured_log=answer["captured_log"],
     )
+    chain = _join_chains([*([raised] if raised else []), *(error for _, error in logged)])
+    exits = raised is not None and raised["error_type"] in ("SystemExit", "KeyboardInterrupt")
     return InvocationResult(
         invocation=invocation,
-        chain=_join_chains([*([raised] if raised else []), *(error for _, error in logged)]),
+        chain=chain,
         raised_at=first and first["raised_at"],
         response_error=reading.error,
-        process_end="exit"
-        if raised and raised["error_type"] in ("SystemExit", "KeyboardInterrupt")
-        else None,
+        process_end="fork" if answer["forked_at"] else "exit" if exits else None,
+        printed=answer["printed"],
+        swallowed=tuple(one for one in answer["swallowed"] if (one["error_type"], one["error"]) not in chain),
+        loop_closed_at=answer["loop_closed_at"],
+        cost=answer["cost"],
     )
+
+
+def _fork_error(line: str) -> ErrorInfo:
+    """Return the error of an invocation whose forked child has returned from the handler: on Lambda both answer it."""
+    text = "a child process that os.fork() made returned from the handler as well"
+    return {"error_type": "Runtime.ExitError", "error": text, "raised_at": line, "chain": []}
 
 
 def failed_result(

@@ -5,7 +5,8 @@ import contextlib
 import os
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -19,11 +20,16 @@ from ticketctl.warmstart.runner.process import (
     ForkServer,
     LaboratoryError,
     check_interpreter,
+    kill_marked_processes,
     start_captured,
 )
 from ticketctl.warmstart.runner.ric import EnvironmentProcess, RicProcess
 from ticketctl.warmstart.runner.runtime_api import FUNCTION_NAME, RuntimeApi
-from ticketctl.warmstart.runner.session import Session, run_session
+from ticketctl.warmstart.runner.session import run_session
+from ticketctl.warmstart.runner.session_data import Session
+
+MOST_SECONDS_APART = 5.0
+"""How long an environment waits for the others to be ready for the next invocation."""
 
 
 class Laboratory:
@@ -58,37 +64,59 @@ class Laboratory:
 
         Raises LaboratoryError where no process can be started; whatever the handler does is in the report.
         """
+        observed = await self.observe(experiment)
+        return build_report(experiment, observed.without_gc, observed.with_gc, observed.peers)
+
+    async def observe(self, experiment: Experiment) -> "Observed":
+        """Run the experiment, and return what was observed. Raises LaboratoryError as `examine`."""
         config, config_with_gc = experiment.environments
+        turn = _Turns(experiment.concurrency).take if experiment.concurrency > 1 else None
+        peer_config = EnvironmentConfig(events=config.events, environment=config.environment)
         try:
-            async with asyncio.TaskGroup() as both:
-                without_gc = both.create_task(self._run(experiment, config, gc=False))
-                with_gc = both.create_task(self._run(experiment, config_with_gc, gc=True))
+            async with asyncio.TaskGroup() as group:
+                with_gc = group.create_task(self._run(experiment, config_with_gc, gc=True))
+                without_gc = group.create_task(self._run(experiment, config, gc=False, turn=turn))
+                peers = [
+                    group.create_task(self._run(experiment, peer_config, gc=False, turn=turn))
+                    for _ in range(experiment.concurrency - 1)
+                ]
         except ExceptionGroup as problems:
             raise problems.exceptions[0] from None
         if experiment.python and without_gc.result().results[0].process_end:
             await check_interpreter(experiment.python)
-        return build_report(experiment, without_gc.result(), with_gc.result())
+        return Observed(without_gc.result(), with_gc.result(), [peer.result() for peer in peers])
 
-    async def _run(self, experiment: Experiment, config: EnvironmentConfig, *, gc: bool) -> Session:
+    async def _run(
+        self,
+        experiment: Experiment,
+        config: EnvironmentConfig,
+        *,
+        gc: bool,
+        turn: Callable[[], Awaitable[object]] | None = None,
+    ) -> Session:
         process, variables = await self._start(experiment, config)
         if experiment.snapstart:
             variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+        environment_id = uuid.uuid4().hex
         start = {
             "command": "start",
             "function_name": FUNCTION_NAME,
             "handler": experiment.handler,
             "path": str(experiment.path.resolve()) if experiment.path else None,
             "environment": {**config.environment, **variables},
-            "environment_id": uuid.uuid4().hex,
+            "environment_id": environment_id,
             "timeout": experiment.timeout,
             "gc": gc,
+            "is_call": experiment.is_call,
+            "is_thorough": experiment.is_thorough,
             "observe": _observation_level(experiment, gc=gc),
         }
         with contextlib.closing(process):
             try:
-                return await run_session(process, experiment, config, start)
+                return await run_session(process, experiment, config, start, turn)
             finally:
                 await process.end()
+                kill_marked_processes(environment_id)
 
     async def _start(
         self, experiment: Experiment, config: EnvironmentConfig
@@ -112,6 +140,28 @@ class Laboratory:
             return await self._fork_server.fork(entry_point)
         python = experiment.python or self._python
         return start_captured(python, config.environment, experiment.path, entry_point)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was observed of an experiment's environments; `peers` were invoked at the same time as `without_gc`."""
+
+    without_gc: Session
+    with_gc: Session
+    peers: Sequence[Session] = ()
+
+
+class _Turns:
+    """Lets `parties` environments begin each invocation at the same time; one that ended or is slow is not awaited."""
+
+    def __init__(self, parties: int) -> None:
+        self._barrier = asyncio.Barrier(parties)
+
+    async def take(self) -> None:
+        """Wait until all environments are ready."""
+        with contextlib.suppress(TimeoutError, asyncio.BrokenBarrierError):
+            async with asyncio.timeout(MOST_SECONDS_APART):
+                await self._barrier.wait()
 
 
 def _observation_level(experiment: Experiment, *, gc: bool) -> ObservationLevel:

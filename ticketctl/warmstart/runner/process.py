@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from ticketctl.warmstart.child.child_processes import MARKER
 from ticketctl.warmstart.child.ipc import Message
+from ticketctl.warmstart.runner.cpu_timeout import CpuTimeout
 from ticketctl.warmstart.runner.ipc import Channel
 
 BOOTSTRAP = Path(__file__).parents[1] / "child" / "bootstrap.py"
@@ -49,6 +51,20 @@ class ChildProcess:
         """Return the answer, or None where the process died. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             return await self._channel.ask(request)
+
+    async def ask_patiently(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 as above
+        """As `ask`; time in which the process waits for a CPU does not count."""
+        cpu_timeout = CpuTimeout(self.pid, timeout)
+        asking = asyncio.create_task(self._channel.ask(request))
+        try:
+            while not asking.done():
+                remaining = cpu_timeout.remaining()
+                if remaining <= 0:
+                    raise TimeoutError
+                await asyncio.wait({asking}, timeout=remaining)
+            return asking.result()
+        finally:
+            asking.cancel()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless the process has ended."""
@@ -171,6 +187,15 @@ def _start(
             ours.close()
             raise LaboratoryError(f"{python} cannot be started: {problem}") from problem
     return process, ours
+
+
+def kill_marked_processes(environment_id: str) -> None:
+    """Kill what an environment started and what has left its process group: it still has the marker (Linux)."""
+    marker = f"{MARKER}={environment_id}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if marker in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 async def wait_for_exit(process: subprocess.Popen[bytes]) -> int:

@@ -16,15 +16,15 @@ class RicProcess:
         self._process = process
         self._api = api
 
-    async def ask(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 as a plain process
-        """As ChildProcess.ask. The handler's response or exception is what awslambdaric posted.
+    async def ask_patiently(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 as a plain process
+        """As ChildProcess.ask_patiently. The handler's response or exception is what awslambdaric posted.
 
         Raises LaboratoryError where the interpreter has no awslambdaric.
         """
         if request["command"] == "start":
             return await self._start(request, timeout)
         posted = self._api.offer(request.get("event"), timeout)
-        answer = await self._process.ask({**request, "event": None}, timeout)
+        answer = await self._process.ask_patiently({**request, "event": None}, timeout)
         if answer is None or request["command"] != "invoke":
             return answer
         if answer["error"] and answer["error"]["fatal"]:
@@ -32,11 +32,11 @@ class RicProcess:
         # awslambdaric asks for the next event once it has posted the result of this one, unless that ends it
         self._api.offer(None, timeout)
         observe = {"command": "observe", "observe": request["observe"]}
-        observation = await self._process.ask(observe, timeout)
+        observation = await self._process.ask_patiently(observe, timeout)
         return observation and {**observation, **_result(answer, posted.result())}
 
     async def _start(self, request: Message, timeout: float) -> Any:  # noqa: ASYNC109 as `ask`
-        answer = await self._process.ask(request, timeout)
+        answer = await self._process.ask_patiently(request, timeout)
         if answer and "missing" in answer:
             raise LaboratoryError(f"{answer['missing']} is not installed for {answer['python']}")
         return answer
@@ -50,6 +50,7 @@ class RicProcess:
             "response": None,
             "error": answer["error"],
             "meter": None,
+            "forked_at": answer["forked_at"],
         }
 
     def signal(self, number: signal.Signals) -> None:
@@ -92,4 +93,5 @@ def _result(answer: Message, posted: PostedResult) -> Message:
         "response": posted.response,
         "error": error,
         "meter": None,
+        "forked_at": answer["forked_at"],
     }

@@ -3,7 +3,7 @@ import pytest
 from ticketctl.warmstart.report.model import Invocation, InvocationOutcome, Verdict
 from ticketctl.warmstart.report.verdict import is_growing, judge_session
 from ticketctl.warmstart.runner.invocation_result import InvocationResult, interpret
-from ticketctl.warmstart.runner.session import Session
+from ticketctl.warmstart.runner.session_data import Session
 
 EVENT = {"Records": [{"messageId": name, "eventSource": "aws:sqs"} for name in ("a", "b")]}
 
@@ -47,6 +47,11 @@ def make_answer(response=None, error=None, logs=()):
         "error": error,
         "logged": list(logs),
         "captured_log": [],
+        "printed": "",
+        "swallowed": [],
+        "loop_closed_at": None,
+        "cost": None,
+        "forked_at": None,
     }
 
 

@@ -1,0 +1,208 @@
+"""Memory and containers that grow from call to call.
+
+Measured where the garbage collector is on, and after a collection, so that garbage counts as freed.
+"""
+
+import atexit
+import functools
+import gc
+import os
+import resource
+import sys
+import tracemalloc
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from .ipc import AllocationInfo, ContainerInfo, MemoryUsage
+from .referrers import Path, ReferrerSearch
+from .tmp_files import TmpFiles
+from .user_code import UserCode
+
+CONTAINERS = (list, dict, set, deque, bytearray)
+FRAMES = 16
+"""Frames of each allocation that tracemalloc keeps: enough to reach the user's code from a library."""
+MOST_CONTAINERS = 10
+MOST_ALLOCATIONS = 5
+CALLS_PER_SCAN = 6
+"""Calls between two looks at all containers, which take long; a container grows if it does so between any two."""
+IRRELEVANT_MODULES = ("_ticketctl_warmstart_child", "threading")
+WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+HEAP_TYPE = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: classes made by a class statement, among others."""
+LARGE = 1 << 62
+"""Stands for the initial length of a container that did not exist then."""
+
+
+class MemoryRecorder:
+    """Measures memory after each call. `start` makes it exact: by object, container and line."""
+
+    def __init__(self, user_code: UserCode, tmp_files: TmpFiles) -> None:
+        self._user_code = user_code
+        self._tmp_files = tmp_files
+        self._initial: dict[int, int] = {}
+        self._growing: dict[int, list[int]] = {}
+        self._exit_functions: list[int] = []
+        self._first: tracemalloc.Snapshot | None = None
+        self._calls = 0
+
+    def measure(self) -> MemoryUsage:
+        """Collect garbage, and return what is in use."""
+        _clear_type_cache()
+        gc.collect()
+        usage = MemoryUsage(
+            blocks=sys.getallocatedblocks(),
+            rss=_resident_bytes(),
+            traced=tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0,
+            tmp=self._tmp_files.size(),
+        )
+        if self._first is not None:
+            self._calls += 1
+            if self._calls % CALLS_PER_SCAN == 0:
+                self._scan_containers()
+        return usage
+
+    def start(self) -> None:
+        """Trace allocations and containers from now on, those included that were frozen at the start.
+
+        What is allocated before tracemalloc starts, such as the initial lengths, does not count as traced.
+        """
+        gc.unfreeze()
+        self._initial = {id(one): len(one) for one in _find_containers()}
+        self._exit_functions = [_count_exit_functions()]
+        self._tmp_files.mark()
+        tracemalloc.start(FRAMES)
+        self._first = self._snapshot()
+
+    def finish(self) -> tuple[list[ContainerInfo], list[AllocationInfo], str | None]:
+        """Return containers that have grown, lines that have allocated what is still in use, and the line of most files.
+
+        Delete the files that the probe's invocations have created: there would be none of them otherwise.
+        """
+        allocations = self._compare() if self._first else []
+        tracemalloc.stop()
+        tmp_line = self._tmp_files.biggest_line()
+        self._tmp_files.delete_marked()
+        return self._describe_containers(), allocations, tmp_line
+
+    def _scan_containers(self) -> None:
+        """Add one length to the series of each container that has grown since the scan before; drop the others."""
+        self._exit_functions.append(_count_exit_functions())
+        if self._initial:
+            grown = {
+                id(one): len(one)
+                for one in _find_containers()
+                if len(one) > self._initial.get(id(one), LARGE)
+            }
+            self._growing = {number: [self._initial[number], length] for number, length in grown.items()}
+            self._initial = {}
+            return
+        lengths = {id(one): len(one) for one in _find_containers() if id(one) in self._growing}
+        self._growing = {
+            number: [*series, lengths[number]]
+            for number, series in self._growing.items()
+            if lengths.get(number, -1) > series[-1]
+        }
+
+    def _describe_containers(self) -> list[ContainerInfo]:
+        growing = self._growing
+        wanted = [one for one in _find_containers() if id(one) in growing]
+        wanted.sort(key=lambda one: growing[id(one)][0] - growing[id(one)][-1])
+        del wanted[MOST_CONTAINERS:]
+        search = ReferrerSearch(wanted, [wanted, growing], [], self._is_users_module)
+        search.run()
+        infos = []
+        for one in wanted:
+            path = search.path(one)
+            name = "".join(step.name for step in path)
+            if not path or _is_irrelevant(path):
+                continue
+            infos.append(
+                ContainerInfo(
+                    name=name,
+                    type=type(one).__qualname__,
+                    definition=self._user_code.definition(path),
+                    lengths=growing[id(one)],
+                )
+            )
+        if self._exit_functions and self._exit_functions[0] < self._exit_functions[-1]:
+            infos.append(
+                ContainerInfo(
+                    name="atexit", type="registered functions", definition=None, lengths=self._exit_functions
+                )
+            )
+        return infos
+
+    def _is_users_module(self, module: ModuleType) -> bool:
+        return self._user_code.name(getattr(module, "__file__", None) or "") is not None
+
+    def _snapshot(self) -> tracemalloc.Snapshot:
+        own = tracemalloc.Filter(inclusive=False, filename_pattern=f"{os.path.dirname(__file__)}{os.sep}*")  # noqa: PTH120 pathlib costs its import
+        return tracemalloc.take_snapshot().filter_traces([own])
+
+    def _compare(self) -> list[AllocationInfo]:
+        """Add up the growth since the start by the user's lines."""
+        if self._first is None:
+            return []
+        growth: dict[str, int] = {}
+        for difference in self._snapshot().compare_to(self._first, "traceback"):
+            places = [(frame.filename, frame.lineno) for frame in reversed(list(difference.traceback))]
+            if difference.size_diff > 0 and (line := self._user_code.line(places)):
+                growth[line] = growth.get(line, 0) + difference.size_diff
+        biggest = sorted(growth.items(), key=lambda one: -one[1])[:MOST_ALLOCATIONS]
+        return [AllocationInfo(line=line, bytes=size) for line, size in biggest]
+
+
+def _count_exit_functions() -> int:
+    """Return how many functions are registered with atexit, which no Python object refers to."""
+    return int(getattr(atexit, "_ncallbacks", int)())
+
+
+def _clear_type_cache() -> None:
+    """Clear the cache of attributes by type and name. It keeps names, such as asyncio's "Task-12", until others come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        getattr(sys, "_clear_type_cache", int)()
+
+
+def _find_containers() -> Iterator[Any]:
+    """Yield all containers without a bound, those included that the collector does not track for want of containers."""
+    bounded = {id(part) for cache in _bounded_caches() for part in gc.get_referents(cache)}
+    for one in gc.get_objects():
+        if type(one).__flags__ & HEAP_TYPE:
+            # the attributes of an instance may have no dictionary
+            yield from [value for value in gc.get_referents(one) if _is_untracked(value)]
+        if not isinstance(one, CONTAINERS) or id(one) in bounded:
+            continue
+        if not isinstance(one, deque) or one.maxlen is None:
+            yield one
+        if type(one) is dict:
+            # a dictionary of plain values is not tracked itself; the namespace that it is in is
+            yield from [value for value in list(one.values()) if _is_untracked(value)]
+
+
+def _is_untracked(value: Any) -> bool:
+    return type(value) in (dict, bytearray) and not gc.is_tracked(value)
+
+
+def _bounded_caches() -> list[Any]:
+    kind = type(functools.lru_cache(len))
+    return [one for one in gc.get_objects() if type(one) is kind and one.cache_parameters()["maxsize"]]
+
+
+def _is_irrelevant(path: Path) -> bool:
+    """Whether the container belongs to the laboratory, lists threads, or keeps its entries by weak references only."""
+    return path[0].name.startswith(IRRELEVANT_MODULES) or any(isinstance(step.object, WEAK) for step in path)
+
+
+def _resident_bytes() -> int:
+    """Return the resident memory; where the system does not tell, its maximum so far."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 pathlib costs its import
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,80 @@
+"""Files below /tmp that the handler's process writes. On Lambda, /tmp outlives an invocation, and is limited."""
+
+import contextlib
+import os
+import stat
+import sys
+from typing import Any
+
+from .user_code import UserCode, walk_stack
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+class TmpFiles:
+    """Records which files and folders below /tmp this process creates, and the user's lines that do it."""
+
+    def __init__(self, user_code: UserCode) -> None:
+        self._user_code = user_code
+        folders = {"/tmp", os.environ.get("TMPDIR") or "/tmp"}  # noqa: S108 Lambda's folder for temporary files
+        self._roots = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in folders)
+        self.lines: dict[str, str | None] = {}
+        self._created: set[str] | None = None
+        sys.addaudithook(self._record)
+
+    def size(self) -> int:
+        """Return the bytes of all recorded files that still exist."""
+        return sum(_size(path) for path in list(self.lines))
+
+    def biggest_line(self) -> str | None:
+        """Return the user's line whose files take the most space."""
+        sizes: dict[str, int] = {}
+        for path, line in list(self.lines.items()):
+            if line:
+                sizes[line] = sizes.get(line, 0) + _size(path)
+        return max(sizes, key=lambda line: sizes[line], default=None)
+
+    def mark(self) -> None:
+        """Remember the files that are created from now on."""
+        self._created = set()
+
+    def delete_marked(self) -> None:
+        """Delete the files that were created since `mark`."""
+        for path in self._created or ():
+            with contextlib.suppress(OSError):  # a folder, or deleted already
+                os.unlink(path)  # noqa: PTH108 pathlib costs its import
+        self._created = None
+
+    def _record(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            if isinstance(arguments[2], int) and arguments[2] & WRITING:
+                self._add(arguments[0])
+        elif event in ("os.mkdir", "sqlite3.connect"):
+            self._add(arguments[0])
+        elif event == "os.rename":
+            self._add(arguments[1])
+
+    def _add(self, path: Any) -> None:
+        if isinstance(path, bytes):
+            path = path.decode(errors="surrogateescape")
+        if not isinstance(path, str):
+            return
+        path = os.path.realpath(path)
+        if path.startswith(self._roots):
+            line = self._user_code.line(walk_stack(sys._getframe(2)))  # noqa: SLF001 the only way to the caller's frame
+            self.lines.setdefault(path, line)
+            # the event comes before the file is opened
+            if self._created is not None and not os.path.lexists(path):
+                self._created.add(path)
+
+
+def _size(path: str) -> int:
+    """Return a file's size, or that of the files in a folder which the process did not create one by one."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            return status.st_size
+        with os.scandir(path) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries if entry.is_file())
+    except OSError:  # deleted
+        return 0

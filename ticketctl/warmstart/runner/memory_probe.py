@@ -1,0 +1,124 @@
+"""Does memory grow from call to call? A few more calls show whether it may, and many more whether it does."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ticketctl.warmstart.child.ipc import ContainerInfo, MemoryUsage, Message
+from ticketctl.warmstart.report import source_locator
+
+CHECK_CALLS = 3
+"""Calls after which memory that has grown is suspicious."""
+MOST_CHECK_CALLS = 10
+PROBE_CALLS = 24
+"""Calls after which growth counts as steady."""
+MOST_SECONDS = 30.0
+"""How long a probe may take; fewer calls are made of a slow handler."""
+MOST_MEMORY = 1024 * 1024 * 1024
+"""Resident bytes at which a probe ends: more than Lambda gives to most functions."""
+SUSPICIOUS_RSS = 512 * 1024
+SUSPICIOUS_BLOCKS = 1
+"""Growth from which a handler is probed. Blocks are Python's own count of allocations, which is exact."""
+
+Ask = Callable[[Message], Awaitable[Any]]
+"""Sends a request to the environment; returns None where there is no answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowingContainer:
+    """A container without a bound that grew: the path of names to it, its definition's line, its lengths.
+
+    The lengths are those at the start of the probe, and after every sixth call.
+    """
+
+    name: str
+    type: str
+    line: str | None
+    lengths: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """A line of the user's code, and how many bytes it allocated during the probe that are still in use."""
+
+    line: str
+    bytes: int
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryProbe:
+    """Memory after each call of a probe, garbage collected: resident, traced by tracemalloc, in files below /tmp.
+
+    tmp_line: the user's line that wrote most of these files.
+    """
+
+    rss: list[int] = field(default_factory=list)
+    traced: list[int] = field(default_factory=list)
+    tmp: list[int] = field(default_factory=list)
+    containers: list[GrowingContainer] = field(default_factory=list)
+    allocations: list[Allocation] = field(default_factory=list)
+    tmp_line: str | None = None
+
+    def add(self, usage: MemoryUsage) -> None:
+        """Add one measurement to the series."""
+        self.rss.append(usage["rss"])
+        self.traced.append(usage["traced"])
+        self.tmp.append(usage["tmp"])
+
+
+async def probe_memory(ask: Ask, invoke: Callable[[], Awaitable[bool]], events: int) -> MemoryProbe | None:
+    """Invoke the handler some more times, and measure; return None where memory does not grow, or a call fails.
+
+    `invoke` calls the handler once and returns whether all went well; `events` take turns.
+    """
+    deadline = time.monotonic() + MOST_SECONDS
+    before: MemoryUsage | None = await ask({"command": "measure_memory"})
+    after = before
+    for _ in range(min(MOST_CHECK_CALLS, max(CHECK_CALLS, events))):
+        if not await invoke() or time.monotonic() > deadline:
+            return None
+        after = await ask({"command": "measure_memory"})
+    if before is None or after is None or not _is_suspicious(before, after):
+        return None
+    return await _probe(ask, invoke, deadline)
+
+
+def _is_suspicious(before: MemoryUsage, after: MemoryUsage) -> bool:
+    return (
+        after["blocks"] - before["blocks"] >= SUSPICIOUS_BLOCKS
+        or after["rss"] - before["rss"] > SUSPICIOUS_RSS
+        or after["tmp"] > before["tmp"]
+    )
+
+
+async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: float) -> MemoryProbe | None:
+    probe = MemoryProbe()
+    first = await ask({"command": "start_memory"})
+    if first is None:
+        return None
+    while len(probe.rss) < PROBE_CALLS and time.monotonic() < deadline:
+        if not await invoke():
+            return None
+        usage: MemoryUsage | None = await ask({"command": "measure_memory"})
+        if usage is None:
+            return None
+        probe.add(usage)
+        if usage["rss"] > MOST_MEMORY:
+            break
+    grown = await ask({"command": "finish_memory"})
+    if grown is None:
+        return None
+    probe.containers = [_container(info) for info in grown["containers"]]
+    probe.tmp_line = grown["tmp_line"]
+    probe.allocations = [Allocation(line=one["line"], bytes=one["bytes"]) for one in grown["allocations"]]
+    return probe
+
+
+def _container(info: ContainerInfo) -> GrowingContainer:
+    definition = info["definition"]
+    number = (
+        source_locator.find_assignment(definition["file"], tuple(definition["names"])) if definition else None
+    )
+    line = f"{definition['shown']}:{number}" if definition and number else None
+    return GrowingContainer(name=info["name"], type=info["type"], line=line, lengths=info["lengths"])
