@@ -2,7 +2,7 @@
 # ruff: noqa: ARG002 - a fake takes every argument of its port
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -153,13 +153,26 @@ class FakeStore:
         )
         return True
 
+    async def extend_leases(self, ticket_ids: Collection[int], *, token: UUID, lease: timedelta) -> None:
+        self._raise_if_failing("extend_leases")
+        for ticket_id in ticket_ids:
+            if self.tickets[ticket_id].lease_token == token:
+                self.change(ticket_id, lease_until=datetime.now(UTC) + lease)
+
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         self._raise_if_failing("release")
         for failure in failures:
             ticket = self.tickets.get(failure.message.ticket_id)
             if ticket is not None and (ticket.lease_token == token or ticket.status is TicketStatus.NEW):
-                status = TicketStatus.FAILED if failure.final else TicketStatus.NEW
-                self.change(ticket.id, status=status, error=failure.error, lease_token=None, lease_until=None)
+                counted = ticket.lease_token is not None
+                self.change(
+                    ticket.id,
+                    status=TicketStatus.FAILED if failure.final else TicketStatus.NEW,
+                    error=failure.error,
+                    attempt=ticket.attempt + failure.attempted - counted,
+                    lease_token=None,
+                    lease_until=None,
+                )
 
     def _raise_if_failing(self, method: str) -> None:
         error = self.failing.get(method)

@@ -156,6 +156,17 @@ class Program:
         os.close(screen)
         return ProgramResult(status, text)
 
+    def type_on_terminal(self, *arguments: str, keys: str, width: int = 100) -> ProgramResult:
+        """Run it on a pseudo-terminal on which these keys were typed already."""
+        screen, line = pty.openpty()
+        os.write(screen, keys.encode())
+        user = self.with_env(TERM="xterm-256color", COLUMNS=str(width))
+        with user.popen(*arguments, stdin=line, stdout=line, stderr=line) as process:
+            os.close(line)
+            text = _read_all(screen).decode().replace("\r\n", "\n")
+        os.close(screen)
+        return ProgramResult(process.returncode, text)
+
     def _forked(self, arguments: tuple[str | bytes, ...], files: dict[str, str]) -> int:
         return self.fork_server.run([os.fsdecode(a) for a in arguments], self.environment, self.folder, files)
 

@@ -14,6 +14,7 @@ from ticketctl.postgres.error_mapping import ErrorMappingConnections, map_databa
 from ticketctl.postgres.pools import POOLS, PoolStrategy, get_pool
 from ticketctl.postgres.revision import REVISION
 from ticketctl.postgres.store import PostgresStore
+from ticketctl.processing.deadline import require_time_to_start
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
 from ticketctl.tickets import operations
@@ -59,11 +60,12 @@ def resources(
     The objects that are not bound to a loop (the engine's settings, the taxonomy) are made here, once.
 
     Raises:
-        ConfigError: A setting or the taxonomy is wrong.
+        ConfigError: A setting or the taxonomy is wrong, or the timeouts leave no time for work.
         ProviderError: The budget has a limit, but a model has no price.
     """
     from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
 
+    require_time_to_start(settings)
     one_loop = get_loop_policy(settings.loop).persistent
     engines = Engines(get_address(settings), get_pool(settings.pool), settings, one_loop=one_loop)
     taxonomy = load_taxonomy(settings)

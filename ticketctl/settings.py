@@ -92,6 +92,9 @@ class Settings:
     redact: bool = _setting(
         default=True, meaning="mask e-mail addresses and phone numbers in text for the AI provider"
     )
+    phone_regions: str | None = _setting(
+        None, "the countries whose national phone numbers are recognized, like US, DE; without it, 35 of them"
+    )
     api_tokens: str | None = _setting(
         None, "the tokens of the API: scope:token, scope:token; a scope is r (read) or rw", secret=True
     )
@@ -134,6 +137,13 @@ class Settings:
         return user_cache_path("ticketctl")
 
 
+MAX_TOML_BYTES = 2_000_000
+"""The largest settings file or taxonomy that is read."""
+_MAX_TOML_KEYS = 20_000
+_MAX_REASON = 200  # characters of a parser's error that are shown
+_DEEP_KEY = re.compile(r"(?<![\w-])(?:(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}")
+_HEADER = re.compile(r"^[ \t]*+\[", re.MULTILINE)
+
 NAMES = tuple(f.name for f in fields(Settings))
 SECRETS = frozenset(f.name for f in fields(Settings) if f.metadata["secret"])
 """Settings whose values are never shown."""
@@ -158,6 +168,7 @@ _FORMATS = {
         rf"{_SCOPED}(?:\s*,\s*{_SCOPED})*",
         "example: r:TOKEN, rw:TOKEN; a token has letters, digits and -._~+/, and may end with =",
     ),
+    "phone_regions": (r"[A-Z]{2}(?:\s*,\s*[A-Z]{2})*", "they are country codes of ISO 3166, like US, DE"),
     "ai_prices": (
         rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?",
         "example: model=0.25/2, other-model=1/5, the prices of a million input and output tokens",
@@ -220,19 +231,58 @@ def _file(environment: Mapping[str, str], folder: Path | None) -> Path | None:
 def _from_file(path: Path | None) -> dict[str, Any]:
     if path is None or not path.is_file():
         return {}
-    import tomllib
-
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="correct the file, or remove it") from None
+    values = parse_toml(read_toml_text(path), str(path))
     unknown = sorted(set(values) - set(NAMES))
     if unknown:
         raise ConfigError(
-            f"{path}: unknown setting {', '.join(unknown)}", hint=f"the settings are: {', '.join(NAMES)}"
+            f"{path}: unknown setting {', '.join(unknown)[:_MAX_REASON]}",
+            hint=f"the settings are: {', '.join(NAMES)}",
         )
     if isinstance(values.get("taxonomy"), dict):
         values["taxonomy"] = str(path)
     values = {name: value for name, value in values.items() if value != ""}
     named = {name: values[name] for name in _PATHS if isinstance(values.get(name), str)}
     return values | {name: str(path.parent / Path(value).expanduser()) for name, value in named.items()}
+
+
+def read_toml_text(path: Path) -> str:
+    """Return the text of a TOML file.
+
+    Raises:
+        ConfigError: The file cannot be read, is not UTF-8, or is larger than MAX_TOML_BYTES.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TOML_BYTES + 1)
+        text = data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="it must be UTF-8 text") from None
+    if len(data) > MAX_TOML_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_TOML_BYTES:,} bytes", hint="name another file")
+    return text.replace("\r\n", "\n")
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; `name` is the file's, for errors.
+
+    The parser keeps about a kilobyte for each table, and needs quadratic time for a long dotted key: the text is
+    checked first.
+
+    Raises:
+        ConfigError: The text is not TOML, or is nested too deeply, or has too many keys.
+    """
+    import tomllib
+
+    if _DEEP_KEY.search(text):
+        raise ConfigError(f"{name} is nested too deeply", hint="a key has at most 50 parts")
+    if max(text.count("="), text.count("{"), len(_HEADER.findall(text))) > _MAX_TOML_KEYS:
+        raise ConfigError(f"{name} has more than {_MAX_TOML_KEYS:,} keys", hint="make the file smaller")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{name} is nested too deeply", hint="write it with fewer levels") from None
+    except ValueError as error:  # TOMLDecodeError is one; numbers and dates raise others
+        raise ConfigError(
+            f"{name} is not valid TOML: {str(error)[:_MAX_REASON]}",
+            hint="ticketctl config init writes an example",
+        ) from None

@@ -6,6 +6,7 @@ clients) are made once per event loop.
 """
 
 import logging
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -19,11 +20,12 @@ from ticketctl import event_loops
 from ticketctl import settings as settings_module
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.providers.account_status import AccountStatus
-from ticketctl.errors import InvalidInputError
+from ticketctl.errors import ConfigError, DatabaseError
 from ticketctl.event_loops import Loop, get_loop_policy
 from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.postgres.pools import get_pool
 from ticketctl.processing.batch import Limits, RecordResult, fail_all, process
+from ticketctl.processing.record_errors import describe_error
 from ticketctl.runtime import (
     Database,
     OpenPipeline,
@@ -31,8 +33,8 @@ from ticketctl.runtime import (
     open_operator_resources,
     resources,
 )
-from ticketctl.settings import Settings
-from ticketctl.tickets.messages import Message, batch_response, parse_event
+from ticketctl.settings import PREFIX, Settings
+from ticketctl.tickets.messages import Message, TicketMessage, batch_response, parse_event
 from ticketctl.tickets.pricing import parse_prices
 
 log = logging.getLogger(__name__)
@@ -62,13 +64,12 @@ class Worker:
         """Process the records of an event and return a result for each, in their order.
 
         `context` is Lambda's context. Without one, the visibility timeout limits the invocation.
+
+        Raises:
+            InvalidInputError: The event is not an SQS event.
         """
         REQUEST_ID.set(getattr(context, "aws_request_id", None))
-        try:
-            messages = parse_event(event)
-        except InvalidInputError as error:
-            log.error("nothing was done: %s", error)  # noqa: TRY400 - the traceback says nothing more
-            return []
+        messages = parse_event(event)
         limits = self._limits(context)
         results: list[RecordResult] = []
         for batch in _batches(messages, per_record=self._policy.per_record):
@@ -76,8 +77,29 @@ class Worker:
         return results
 
     def handle(self, event: object, context: Any) -> dict[str, Any]:
-        """Process an SQS event and return the partial batch response."""
-        return response(self.invoke(event, context))
+        """Process an SQS event and return the partial batch response.
+
+        Raises:
+            InvalidInputError: The event is not an SQS event.
+            ConfigError: The function's timeout leaves no time for work.
+            DatabaseError: No ticket could be claimed, and that could not be written on the tickets either. An error of
+                the invocation is visible on Lambda, and the queue delivers the whole batch again.
+        """
+        self._require_time(context)
+        results = self.invoke(event, context)
+        records = [result for result in results if isinstance(result.message, TicketMessage)]
+        if records and all(result.is_lost for result in records):
+            error = records[0].error or AssertionError("a lost record has an error")
+            raise DatabaseError(f"the batch was not attempted: {describe_error(error)}") from error
+        return response(results)
+
+    def _require_time(self, context: Any) -> None:
+        remaining, grace_period = _get_remaining_seconds(context, math.inf), self._settings.shutdown_reserve
+        if remaining <= grace_period:
+            raise ConfigError(
+                f"the function has {remaining:g} s left at its start, and the grace period takes {grace_period:g} s",
+                hint=f"raise the function's timeout, or lower {PREFIX}SHUTDOWN_RESERVE",
+            )
 
     def close(self) -> None:
         """Close the resources of a persistent event loop."""
@@ -109,6 +131,7 @@ class Worker:
             lease=timedelta(seconds=min(remaining, settings.visibility_timeout)),
             max_receive_count=settings.max_receive_count,
             reserve=settings.shutdown_reserve,
+            counts_every_delivery=settings.queue_url is not None,
         )
 
 
@@ -119,7 +142,8 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     """Process an SQS event and return the messages that must be delivered again. Lambda calls this function.
 
     Raises:
-        ConfigError: A setting is wrong. Lambda then delivers the whole batch again.
+        TicketctlError: A setting is wrong, the event is not an SQS event, or the batch was not attempted. Lambda then
+            delivers the whole batch again.
     """
     global _worker  # noqa: PLW0603 - a warm start reuses the execution environment
     if _worker is None:
@@ -161,8 +185,7 @@ def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001
 
 def response(results: Sequence[RecordResult]) -> dict[str, Any]:
     """Return the partial batch response for these results."""
-    failed = [result.message.message_id for result in results if result.error is not None]
-    return batch_response(message_id for message_id in failed if message_id is not None)
+    return batch_response(result.message.message_id for result in results if result.error is not None)
 
 
 def _batches(messages: Sequence[Message], *, per_record: bool) -> list[Sequence[Message]]:

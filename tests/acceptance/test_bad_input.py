@@ -48,6 +48,9 @@ EVENTS: list[tuple[str | bytes, str]] = [
     ("{}", "not an SQS event"),
     ('{"Records": {}}', "not an SQS event"),
     ('{"Records": []}', "without Records"),
+    ('{"Records": [7]}', "record 1 has no messageId"),
+    ('{"Records": [{"messageId": null, "body": "{}"}]}', "record 1 has no messageId"),
+    ('{"Records": [{"eventSource": "aws:kinesis"}]}', "this is a Kinesis event"),
 ]
 
 
@@ -80,8 +83,6 @@ def test_process_refuses_an_event_file_that_cannot_be_read(ticketctl: Program) -
         (record(body='{"ticket_id": "\\u0000"}'), "not a ticket message"),
         (record(body=None), "no body"),
         (record(body=f'{{"ticket_id": {2**63 - 1}}}'), f"there is no ticket {2**63 - 1}"),
-        (record(messageId=None), "no messageId"),
-        (7, "not an object"),
     ],
 )
 def test_a_bad_record_fails_without_its_neighbours(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.program import Program
 from tests.serving import asked
+from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.api import schemas
 from ticketctl.cli import filter_options
 from ticketctl.cli.app import run
@@ -25,6 +26,9 @@ List = Callable[[Mapping[str, str]], set[int]]
 
 def values_of(spec: FilterSpec) -> tuple[str, str, str]:
     """A filter's value, the value of a ticket that matches it, and that of one that does not."""
+    if spec.name == "priority":  # the command accepts the taxonomy's priorities only
+        low, high, *_ = (priority.name for priority in default_taxonomy().priorities)
+        return low, low, high
     if spec.choices:
         return spec.choices[0], spec.choices[0], spec.choices[1]
     if spec.match == "words":

@@ -164,7 +164,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["eval", "fruit.csv", "--train", "none.csv"], 3, "no file none.csv"),
     (["eval", "fruit.csv", "--model", "none.model"], 3, "no file none.model"),
     (["eval", "fruit.csv", "--model", "fruit.csv"], 2, "not a trained model"),
-    (["eval", "fruit.csv", "--compare", "fruit.csv"], 2, "holds no evaluation"),
+    (["eval", "fruit.csv", "--compare", "fruit.csv"], 2, "is not a saved evaluation"),
     (["eval", "fruit.csv", "--compare", "none.json"], 2, "none.json cannot be read"),
     (["eval", "fruit.csv", "--fail-under", "1.5"], 2, "'--fail-under'"),
     (["eval", "fruit.csv", "--fail-under", "nan"], 2, "'--fail-under'"),

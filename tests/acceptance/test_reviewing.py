@@ -1,8 +1,6 @@
 """A person's word, through the program: set, approve, reject, review, route; and another run that respects it."""
 
 import json
-import os
-import pty
 import re
 from collections.abc import Callable
 
@@ -153,24 +151,9 @@ def test_review_lists_waiting_tickets_in_a_pipe(ticketctl: Program, unsure: str)
 
 
 def typed(ticketctl: Program, keys: str, **variables: str) -> tuple[int, str]:
-    """Review on a terminal on which somebody types; the status, and all that the screen showed."""
-    screen, line = pty.openpty()
-    os.write(screen, keys.encode())
-    person = ticketctl.with_env(TERM="xterm-256color", COLUMNS="100", **variables)
-    with person.popen("review", stdin=line, stdout=line, stderr=line) as process:
-        os.close(line)
-        seen = b""
-        while part := _read(screen):
-            seen += part
-    os.close(screen)
-    return process.returncode, STYLE.sub("", seen.decode().replace("\r\n", "\n"))
-
-
-def _read(screen: int) -> bytes:
-    try:
-        return os.read(screen, 65_536)
-    except OSError:  # how Linux says that nobody is on the other side any more
-        return b""
+    """Review on a terminal on which somebody types; the status, and all that the screen showed, without styles."""
+    done = ticketctl.with_env(**variables).type_on_terminal("review", keys=keys)
+    return done.status, STYLE.sub("", done.out)
 
 
 def test_reviewer_sees_the_pipelines_result_and_approves(ticketctl: Program, unsure: str) -> None:

@@ -54,7 +54,7 @@ def help_text(bench: Bench) -> Iterator[list[Comparison]]:
             baseline=lambda: timed_program(
                 [sys.executable, str(CHILDREN / "two_commands.py"), "--help"], bench.environment
             ),
-            budget=1.5,
+            budget=1.0,
             share=1.5,
         )
     ]

@@ -105,10 +105,10 @@ def test_a_batch_with_every_kind_of_record(new_worker: NewWorker, ask: Ask) -> N
     sent = event(good, closed, leased, twice, twice, 2**62)
     sent["Records"].append({"messageId": "malformed", "body": "?"})
     results = new_worker().invoke(sent, FakeContext())
-    told = {r.message.message_id: None if r.error is None else str(r.error) for r in results}
-    assert told.pop("m-3", "").startswith(f"another worker has ticket {leased} until ")  # type: ignore[union-attr]
-    assert told.pop("malformed", "").startswith("the body is not a ticket message")  # type: ignore[union-attr]
-    assert told == {
+    errors = {r.message.message_id: None if r.error is None else str(r.error) for r in results}
+    assert errors.pop("m-3", "").startswith(f"another worker has ticket {leased} until ")  # type: ignore[union-attr]
+    assert errors.pop("malformed", "").startswith("the body is not a ticket message")  # type: ignore[union-attr]
+    assert errors == {
         "m-1": None,
         "m-2": None,
         "m-4": None,

@@ -7,12 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 
-from tests.fakes import FakeContext, FakeProvider, FakeStore, new_ticket, pipeline_of
-from tests.unit.tickets.test_messages import events
-from ticketctl.errors import ConfigError, ProviderError
+from tests.fakes import FakeContext, FakeProvider, FakeStore, pipeline_of
+from ticketctl.errors import ConfigError, DatabaseError, InvalidInputError, ProviderError
 from ticketctl.event_loops import LOOPS
 from ticketctl.logs import JsonFormatter, log_on_lambda
 from ticketctl.processing.pipeline import Pipeline
@@ -23,6 +20,7 @@ from ticketctl.tickets.statuses import TicketStatus
 from ticketctl.worker import Worker, response
 
 DOWN = ProviderError("the provider is down")
+UNREACHABLE = ConnectionRefusedError("refused")
 
 
 def record(
@@ -159,12 +157,68 @@ def test_every_record_is_returned_if_the_resources_cannot_be_opened(
     assert {str(r.exc_info and r.exc_info[1]) for r in errors} >= {"no more sockets"}
 
 
-def test_a_foreign_event_is_logged_and_answered(
-    new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+def test_a_foreign_event_is_an_error_of_the_invocation(
+    pipelines: FakePipelines, new_worker: Callable[..., Worker]
 ) -> None:
-    assert response(new_worker().invoke({"no": "event"}, FakeContext())) == {"batchItemFailures": []}
-    assert "not an SQS event" in caplog.records[-1].getMessage()
-    assert caplog.records[-1].levelno == logging.ERROR
+    kinesis = {"Records": [{"eventSource": "aws:kinesis", "kinesis": {"data": ""}}]}
+    with pytest.raises(InvalidInputError, match="this is a Kinesis event, not an SQS event"):
+        new_worker().handle(kinesis, FakeContext())
+    assert pipelines.opened == 0
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_batch_whose_claim_never_happened_is_an_error_of_the_invocation(
+    loop: str, pipelines: FakePipelines, new_worker: Callable[..., Worker]
+) -> None:
+    pipelines.store.failing = {"claim": UNREACHABLE, "release": UNREACHABLE}
+    sent = event(record(1), record(2), record(0, name="x", body="?"))
+    with pytest.raises(DatabaseError, match="the batch was not attempted: ConnectionRefusedError: refused"):
+        new_worker(loop=loop).handle(sent, FakeContext())
+
+
+def test_resources_that_cannot_be_opened_are_an_error_of_the_invocation(
+    pipelines: FakePipelines, new_worker: Callable[..., Worker]
+) -> None:
+    pipelines.failing = OSError("no more sockets")
+    with pytest.raises(DatabaseError, match="no more sockets"):
+        new_worker().handle(event(record(1)), FakeContext())
+
+
+def test_a_failed_claim_that_could_be_written_is_returned(
+    pipelines: FakePipelines, new_worker: Callable[..., Worker]
+) -> None:
+    pipelines.store.failing = {"claim": UNREACHABLE}
+    assert failed(new_worker().handle(event(record(1)), FakeContext())) == ["m-1"]
+    assert pipelines.store.tickets[1].error == "ConnectionRefusedError: refused"
+
+
+def test_if_one_record_was_attempted_the_others_are_returned(
+    pipelines: FakePipelines, new_worker: Callable[..., Worker]
+) -> None:
+    class DyingStore(FakeStore):
+        async def finish(self, *arguments: Any) -> bool:
+            done = await super().finish(*arguments)
+            self.failing = {"claim": UNREACHABLE, "release": UNREACHABLE}
+            return done
+
+    pipelines.store = DyingStore.of(1, 2)
+    answer = new_worker(loop="run-per-record").handle(event(record(1), record(2)), FakeContext())
+    assert failed(answer) == ["m-2"]
+
+
+def test_a_function_without_time_for_work_is_a_config_error(new_worker: Callable[..., Worker]) -> None:
+    with pytest.raises(ConfigError, match="2 s left at its start") as raised:
+        new_worker().handle(event(record(1)), FakeContext(remaining_ms=2_000))
+    assert "TICKETCTL_SHUTDOWN_RESERVE" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("name", ["function_timeout", "visibility_timeout"])
+def test_a_timeout_without_time_for_work_is_a_config_error(name: str) -> None:
+    chosen: dict[str, Any] = {"database_url": "postgresql://nowhere/x", name: 2.4}
+    with pytest.raises(ConfigError, match=f"the setting {name} .2.4 s. leaves no time") as raised:
+        Worker(Settings(**chosen))
+    assert f"TICKETCTL_{name.upper()} to at least 2.5" in str(raised.value.hint)
+    Worker(Settings(**chosen | {name: 2.5}))
 
 
 def test_an_event_without_records_needs_no_loop(
@@ -205,38 +259,6 @@ def test_a_worker_without_a_database_says_what_to_set() -> None:
     with pytest.raises(ConfigError, match="no database is configured") as raised:
         Worker(Settings())
     assert "TICKETCTL_DATABASE_URL" in str(raised.value.hint)
-
-
-def message_ids(event: Any) -> set[str]:
-    """The message ids in an event, read independently of the parser."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    named = [r for r in (records if isinstance(records, list) else []) if isinstance(r, dict)]
-    return {r["messageId"] for r in named if isinstance(r.get("messageId"), str)} - {""}
-
-
-def done_with(event: Any, tickets: set[int]) -> set[str]:
-    """The messages whose body names one of these tickets."""
-    bodies = {f'{{"ticket_id": {ticket}}}' for ticket in tickets}
-    named = [r for r in event["Records"] if isinstance(r, dict) and "messageId" in r]
-    records = [r for r in named if isinstance(r.get("body"), str)]
-    ids = (r["messageId"] for r in records if r["body"] in bodies)
-    return {message_id for message_id in ids if isinstance(message_id, str)}
-
-
-@given(events)
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_worker_never_raises_and_accounts_for_every_message(
-    pipelines: FakePipelines, new_worker: Callable[..., Worker], event: Any
-) -> None:
-    pipelines.store.tickets = {number: new_ticket(number) for number in (1, 2, 3)}
-    answer = new_worker().handle(event, FakeContext())
-    assert set(answer) == {"batchItemFailures"}
-    returned = failed(json.loads(json.dumps(answer)))
-    done = {t.id for t in pipelines.store.tickets.values() if t.status is TicketStatus.PROCESSED}
-    left = {item: item in done_with(event, done) for item in message_ids(event) - set(returned)}
-    assert all(left.values())
-    assert set(returned) <= message_ids(event)
-    assert len(returned) == len(set(returned))
 
 
 class TestLogs:
@@ -291,7 +313,7 @@ class TestLogs:
         assert parsed["message_id"] == "é\ud800"
 
     @pytest.mark.parametrize(
-        ("told", "level"),
+        ("variables", "level"),
         [
             ({}, logging.INFO),
             ({"AWS_LAMBDA_LOG_LEVEL": "WARN"}, logging.WARNING),
@@ -299,13 +321,13 @@ class TestLogs:
         ],
     )
     def test_they_go_to_lambdas_handlers_at_the_configured_level(
-        self, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], level: int
+        self, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], level: int
     ) -> None:
         root = logging.getLogger()
         collector = logging.StreamHandler()
         monkeypatch.setattr(root, "handlers", [collector])
         monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
-        log_on_lambda({"AWS_LAMBDA_FUNCTION_NAME": "tickets", **told})
+        log_on_lambda({"AWS_LAMBDA_FUNCTION_NAME": "tickets", **variables})
         assert isinstance(collector.formatter, JsonFormatter)
         assert root.handlers == [collector]
         assert logging.getLogger("ticketctl").level == level

@@ -19,7 +19,7 @@ _PATTERNS = (
     ),
     (
         "system developer hidden initial",
-        r"\b(?:system|developer|hidden|initial)\s+(?:prompt|message|instruction)",
+        r"\b(?:system|developer|hidden|initial)\s++(?:prompt|message|instruction)",
     ),
     (
         "prompt instructions",
@@ -31,7 +31,7 @@ _PATTERNS = (
     ),
     (
         "instruction orders order: order. task",
-        r"\b(?:new|updated|additional|revised|important|real) (?:instructions?|orders?|task)\b\s*[:.]",
+        r"\b(?:new|updated|additional|revised|important|real) (?:instructions?|orders?|task)\b\s*+[:.]",
     ),
     (
         "~mode jailbreak do~anything~now",
@@ -41,14 +41,14 @@ _PATTERNS = (
         "< [inst [/inst",
         r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|user|instructions?|ticket|prompt)>",
     ),
-    ("system assistant developer", r"^[ \t]*#{0,4}[ \t]*(?:system|assistant|developer)[ \t]*:"),
+    ("system assistant developer", r"^[ \t]*+#{0,4}+[ \t]*+(?:system|assistant|developer)[ \t]*+:"),
     (
         "category priority team sentiment confidence label urgent",
         r"\b(?:set|mark|change|assign|classify|label|route|categori[sz]e|raise)\b.{0,40}\b(?:category|priority|team|sentiment|confidence|label|urgent)\b.{0,20}\b(?:to|as)\b",
     ),
     (
         "category priority team sentiment confidence",
-        r"\b(?:category|priority|team|sentiment|confidence)[\"']?\s*[:=]\s*[\"']?\w",
+        r"\b(?:category|priority|team|sentiment|confidence)[\"']?\s*+[:=]\s*+[\"']?\w",
     ),
     (
         "only exactly json the~following verbatim",
@@ -66,7 +66,7 @@ _PATTERNS = (
         "~ai model assistant",
         r"\bas an? (?:ai|language model|assistant)\b|\b(?:ai|language) model\b.{0,20}\bmust\b",
     ),
-    ("<<", r"<{2,}/?\s*ticket\b"),
+    ("<<", r"<</?\s*+ticket\b"),
     ("end~of", r"\bend of (?:the )?(?:ticket|message|user input|text|document)\b"),
 )
 """Required literals (one must occur; `~` is a space) and the expression, which is compiled only then."""

@@ -2,13 +2,21 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
-from ticketctl.ai.offline.extraction import MASKED_KINDS, find_entities, mask
+from ticketctl.ai.email_addresses import find_emails
+from ticketctl.ai.normalization import normalize
+from ticketctl.ai.offline.extraction import MASKED_KINDS, mask
+from ticketctl.ai.payment_numbers import find_cards, find_ibans
+from ticketctl.ai.phone_numbers import DEFAULT_REGIONS, find_phones
+from ticketctl.ai.sanitize import MAX_CHARACTERS, strip_invisible
 
 PERSONAL_KINDS = frozenset({"email", "phone", "card", "iban"})
 """The kinds of entity that redaction replaces by default."""
 
+_LONGEST = 256  # characters of a value: what begins before the limit is read to its end
 _PLACEHOLDER = re.compile(r"\[(?:EMAIL|PHONE|CARD|IBAN)_\d{1,4}\]")
 
 
@@ -20,7 +28,7 @@ class RedactedText:
     originals: dict[str, str] = field(default_factory=dict)
 
     def restore(self, text: str) -> str:
-        """Return a text with its placeholders replaced by the original values; cards and IBANs stay mask."""
+        """Return a text with its placeholders replaced by the original values; cards and IBANs stay masked."""
         return _PLACEHOLDER.sub(lambda match: self._display(match[0]), text)
 
     def restore_exactly(self, value: str) -> str:
@@ -36,20 +44,58 @@ class RedactedText:
         return mask(original) if placeholder[1:].partition("_")[0].lower() in MASKED_KINDS else original
 
 
-def redact(text: str, kinds: frozenset[str] = PERSONAL_KINDS) -> RedactedText:
-    """Return the text with every value of these kinds replaced; equal values get the same placeholder."""
+def redact(
+    text: str,
+    kinds: frozenset[str] = PERSONAL_KINDS,
+    regions: tuple[str, ...] = DEFAULT_REGIONS,
+    limit: int = MAX_CHARACTERS,
+) -> RedactedText:
+    """Return the first `limit` characters of a text with every value of these kinds replaced.
+
+    Invisible characters are removed first: removed later, they could join the parts of a number that was not
+    recognized. Equal values get the same placeholder. National phone numbers are those of the regions.
+    """
+    text = strip_invisible(text[: limit + _LONGEST])
     numbers: Counter[str] = Counter()
     placeholders: dict[tuple[str, str], str] = {}
     pieces, end = [], 0
-    for entity in find_entities(text, kinds=kinds):
-        value = text[entity.start : entity.end]
-        key = (entity.kind, value)
-        if key not in placeholders:
-            numbers[entity.kind] += 1
-            placeholders[key] = f"[{entity.kind.upper()}_{numbers[entity.kind]}]"
-        pieces += [text[end : entity.start], placeholders[key]]
-        end = entity.end
-    pieces.append(text[end:])
+    for kind, start, stop in _find_personal_data(text, kinds, regions):
+        if start >= limit:
+            break
+        value = text[start:stop]
+        if (kind, value) not in placeholders:
+            numbers[kind] += 1
+            placeholders[kind, value] = f"[{kind.upper()}_{numbers[kind]}]"
+        pieces += [text[end:start], placeholders[kind, value]]
+        end = stop
+    pieces.append(text[end : max(end, limit)])
     return RedactedText(
         "".join(pieces), {placeholder: value for (_, value), placeholder in placeholders.items()}
     )
+
+
+def _find_personal_data(
+    text: str, kinds: frozenset[str], regions: tuple[str, ...]
+) -> Iterator[tuple[str, int, int]]:
+    """Yield kind, start and end of every value in the text, in order and without overlaps."""
+    normalized = normalize(text)
+    compact = normalized.without_letter_spacing()
+    spans: list[tuple[int, int, int, str]] = []
+    for view in (normalized,) if compact is normalized else (normalized, compact):
+        finders: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {
+            "card": find_cards,
+            "iban": find_ibans,
+            "email": find_emails,
+            "phone": partial(find_phones, regions=regions),
+        }
+        # of two values that begin at the same character, the kind with the surer evidence wins
+        for rank, (kind, find) in enumerate(finders.items()):
+            if kind in kinds:
+                for start, end in find(view.text):
+                    first, last = view.original_span(start, end)
+                    spans.append((first, rank, last, kind))
+    end = 0
+    for start, _, stop, kind in sorted(spans):
+        if start >= end:
+            yield kind, start, stop
+            end = stop

@@ -56,7 +56,11 @@ def _program(
     if debug:
         global _debug  # noqa: PLW0603 - one process is one call of the program
         _debug = True
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        from ticketctl.cli.rendering.log_lines import DebugFormatter
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(DebugFormatter(logging.BASIC_FORMAT))
+        logging.basicConfig(level=logging.DEBUG, handlers=[handler])
     else:
         logging.getLogger().addHandler(logging.NullHandler())
 

@@ -20,7 +20,8 @@ def report(error: Any, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        text = "".join(traceback.format_exception(error))
+        sys.stderr.write(escape_controls(text, multiline=True))
     if _is_bare_call(error):
         # a command group without a command: its help, laid out, which the exception carries as its message
         sys.stderr.write(f"{error.format_message()}\n")

@@ -13,6 +13,7 @@ from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, check_queue, m
 from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres.pools import get_pool
+from ticketctl.processing.deadline import require_time_to_start
 from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import PREFIX, SECRETS, Settings
 from ticketctl.tickets.protocols import QueuePolicy
@@ -100,6 +101,7 @@ def _check_and_complete(settings: Settings) -> Settings:
     policy = QueuePolicy(
         visibility_timeout=completed.visibility_timeout, max_receive_count=completed.max_receive_count
     )
+    require_time_to_start(completed)
     for finding in check_queue(completed, policy, connection_limit=None):
         raise ConfigError(finding.cause, hint=finding.fix)
     return completed

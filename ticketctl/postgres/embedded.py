@@ -8,12 +8,13 @@ however a process ends, even by SIGKILL:
     server.lock    inherited by initdb and the server; lockable only when none of their processes is left
 """
 
+import asyncio
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from ticketctl.postgres.embedded_launcher import HOME_HINT, PROGRAMS, EmbeddedLa
 if sys.platform != "win32":
     import fcntl
 
+_CHECK_INTERVAL = 1.0
+"""Seconds between two checks whether a server that must keep running still runs."""
 _START_STOP_TIMEOUT = 60.0
 """Seconds to wait for the server to start or stop, as Postgres's own pg_ctl does by default."""
 
@@ -75,6 +78,20 @@ class EmbeddedServer:
                     stack.close()
                     if not self._keep_running.exists():
                         self._stop_unless_used()
+
+    def restart_if_dead(self) -> bool:
+        """Start the server again if it has ended although `use` keeps it running; return whether it was started.
+
+        Raises as `use` does.
+        """
+        if self.is_running:
+            return False
+        with self._lock_start():
+            # another user of the server may have been faster
+            if self.is_running:
+                return False
+            self._start()
+        return True
 
     def start(self) -> str:
         """Start the server if it is not running, and keep it running until `stop`.
@@ -168,6 +185,21 @@ class EmbeddedServer:
             yield descriptor if _flock(descriptor, shared=shared) else None
         finally:
             os.close(descriptor)
+
+
+async def keep_running(server: EmbeddedServer, report: Callable[[DatabaseError | None], None]) -> None:
+    """Start a server in use again whenever it ends, until this task is cancelled.
+
+    `report` is called with None after a restart, and with the error where the server does not start.
+    """
+    while True:
+        await asyncio.sleep(_CHECK_INTERVAL)
+        try:
+            # locks and sockets block, and a restart takes as long as the recovery of the data
+            if await asyncio.to_thread(server.restart_if_dead):
+                report(None)
+        except DatabaseError as error:
+            report(error)
 
 
 class _Postmaster(NamedTuple):

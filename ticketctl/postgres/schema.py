@@ -126,9 +126,11 @@ messages = Table(
     Column("body", Text, nullable=False),
     _time("enqueued_at", now=True),
     _time("visible_at", now=True),
+    # deliveries that led to an attempt; delivery_number counts every delivery
     Column("receive_count", Integer, nullable=False, server_default="0"),
     _time("dead_at"),
     Column("last_error", Text),
+    Column("delivery_number", Integer, nullable=False, server_default="0"),
 )
 Index(
     "messages_visible_at_idx",
@@ -136,4 +138,12 @@ Index(
     messages.c.enqueued_at,
     postgresql_where=messages.c.dead_at.is_(None),
 )
+Index(
+    "messages_dead_at_idx",
+    messages.c.dead_at,
+    messages.c.message_id,
+    postgresql_where=messages.c.dead_at.is_not(None),
+)
 Index("messages_ticket_id_idx", messages.c.ticket_id)
+# `list --stuck` looks for the newest attempts
+Index("attempts_started_at_idx", attempts.c.started_at, attempts.c.ticket_id)

@@ -1,6 +1,6 @@
 """Tickets in Postgres: the store that people's commands and the worker use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from uuid import UUID
@@ -141,6 +141,12 @@ class PostgresStore:
             }
         )
 
+    async def extend_leases(self, ticket_ids: Collection[int], *, token: UUID, lease: timedelta) -> None:
+        """Let the leases that this token holds end later."""
+        parameters = {"ticket_ids": encode_jsonb(sorted(ticket_ids)), "token": token, "lease": lease}
+        async with self._connections.acquire() as connection:
+            await connection.execute(worker.EXTEND_LEASES, parameters)
+
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         """Write errors on tickets and release them, over a connection that no pool has touched."""
         # a ticket that stands twice in a batch is written once, with its last failure
@@ -152,6 +158,7 @@ class PostgresStore:
                 "receive_count": failure.message.receive_count,
                 "error": failure.error,
                 "final": failure.final,
+                "attempted": failure.attempted,
             }
             for failure in by_ticket.values()
         ]

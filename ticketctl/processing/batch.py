@@ -9,44 +9,40 @@ import logging
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import uuid4
 
-from ticketctl.processing.deadline import DEADLINE
+from ticketctl.processing.deadline import DEADLINE, OutOfTimeError
 from ticketctl.processing.pipeline import LeaseLostError, Pipeline
+from ticketctl.processing.record_errors import (
+    LeasedElsewhereError,
+    NotStartedError,
+    RecordError,
+    describe_error,
+    is_closed_loop_error,
+)
 from ticketctl.tickets.messages import Message, TicketMessage
 from ticketctl.tickets.protocols import Claim, RecordFailure
 from ticketctl.tickets.statuses import TicketStatus
 
 log = logging.getLogger(__name__)
 
-_CLOSED_LOOP_ERRORS = (
-    "attached to a different loop",
-    "another operation is in progress",
-    "Event loop is closed",
-    "the handler is closed",
-)
-_CLOSED_LOOP_CAUSE = (
-    "the connection belongs to a closed event loop, because its pool outlives the loop; "
-    "fix: set TICKETCTL_POOL=null, or TICKETCTL_LOOP=runner for one loop that stays open"
-)
-
-
-class RecordError(Exception):
-    """The record cannot be processed, although nothing broke: it is malformed, its ticket unknown, or the time is up."""
-
-
-class LeasedElsewhereError(RecordError):
-    """Another worker holds the lease on the ticket; the message must be delivered again after the lease ends."""
+_HEARTBEATS_PER_LEASE = 3
+_HEARTBEAT_GRACE_SECONDS = 1.0
+"""How long the end of a batch waits for a heartbeat under way: cancelling it would break its connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """The result of one record. `error` is None if the message can be deleted."""
+    """The result of one record. `error` is None if the message can be deleted.
+
+    `is_lost` means that the record was not attempted and that its error could not be written on the ticket either.
+    """
 
     message: Message
     error: BaseException | None = None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +50,15 @@ class Limits:
     """The limits of a batch.
 
     `deadline` is a time on the monotonic clock. `reserve` is the number of seconds after it in which errors may still be
-    written on tickets.
+    written on tickets. `counts_every_delivery` says that the queue counts a delivery even if it was no attempt, as SQS
+    does; the embedded queue does not.
     """
 
     deadline: float
     lease: timedelta
     max_receive_count: int
     reserve: float = 2.0
+    counts_every_delivery: bool = False
 
     @property
     def remaining(self) -> float:
@@ -88,13 +86,12 @@ async def process(
     async with pipeline.store.share_connection() if pipeline.provider.local else nullcontext():
         results = await batch.run(messages)
     _log_errors(results)
-    await batch.release_failed(results)
-    return results
+    return await batch.release_failed(results)
 
 
 def fail_all(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
     """Log and return an error for every message, because the batch could not start. A malformed message keeps its own."""
-    results = _fail_each(messages, error)
+    results = [replace(result, is_lost=True) for result in _fail_each(messages, error)]
     _log_errors(results)
     return results
 
@@ -112,6 +109,7 @@ class _Batch:
         self._token = uuid4()
         self._claims: Mapping[int, Claim] = {}
         self._runs: dict[int, asyncio.Task[TicketStatus]] = {}
+        self._is_claimed = False
 
     async def run(self, messages: Sequence[Message]) -> list[RecordResult]:
         """Process every message and return the results."""
@@ -119,6 +117,11 @@ class _Batch:
             self._claims = await self._claim(messages)
         except Exception as error:  # noqa: BLE001 - the error is the result of each record
             return _fail_each(messages, error)
+        self._is_claimed = True
+        async with self._keep_leases():
+            return await self._process_all(messages)
+
+    async def _process_all(self, messages: Sequence[Message]) -> list[RecordResult]:
         last_in_group: dict[str, asyncio.Task[None]] = {}
         tasks = []
         for message in messages:
@@ -130,28 +133,73 @@ class _Batch:
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         return [RecordResult(message, error) for message, error in zip(messages, errors, strict=True)]
 
-    async def release_failed(self, results: Sequence[RecordResult]) -> None:
-        """Write each error on its ticket and end the lease. Log an error if the store fails."""
-        failures = [
-            RecordFailure(
-                message=result.message,
-                error=describe_error(result.error),
-                final=result.message.receive_count >= self._limits.max_receive_count,
-            )
-            for result in results
+    async def release_failed(self, results: Sequence[RecordResult]) -> list[RecordResult]:
+        """Write each error on its ticket, end the lease and return the results. Log an error if the store fails."""
+        failures = {
+            index: self._to_failure(result.message, result.error)
+            for index, result in enumerate(results)
             if isinstance(result.message, TicketMessage)
             and result.error is not None
             and not isinstance(result.error, LeasedElsewhereError | LeaseLostError)
-        ]
+        }
         if not failures:
-            return
+            return list(results)
         try:
             async with asyncio.timeout(self._limits.remaining + self._limits.reserve):
                 await self._pipeline.store.release(
-                    failures, token=self._token, environment_id=self._environment_id
+                    list(failures.values()), token=self._token, environment_id=self._environment_id
                 )
         except Exception:
             log.exception("the errors could not be written on the tickets")
+            lost = {index for index, failure in failures.items() if not failure.attempted}
+            return [replace(result, is_lost=index in lost) for index, result in enumerate(results)]
+        return list(results)
+
+    def _to_failure(self, message: TicketMessage, error: BaseException) -> RecordFailure:
+        # A claim on a connection of a closed loop may have taken effect, and its cause is a setting: it counts as an
+        # attempt, so that it ends. A database that cannot be reached is no attempt.
+        attempted = (
+            not isinstance(error, NotStartedError) if self._is_claimed else is_closed_loop_error(error)
+        )
+        last = message.receive_count >= self._limits.max_receive_count
+        final = last and (attempted or self._limits.counts_every_delivery)
+        return RecordFailure(
+            message=message, error=describe_error(error), final=final, attempted=attempted or final
+        )
+
+    @asynccontextmanager
+    async def _keep_leases(self) -> AsyncIterator[None]:
+        """Extend the leases of the batch inside the context, if it may run for longer than they last."""
+        claimed = [ticket_id for ticket_id, claim in self._claims.items() if claim.ticket is not None]
+        end = self._limits.deadline + self._limits.reserve
+        if not claimed or time.monotonic() + self._limits.lease.total_seconds() >= end:
+            yield
+            return
+        done = asyncio.Event()
+        heartbeat = asyncio.create_task(self._extend_leases(claimed, end, done))
+        try:
+            yield
+        finally:
+            done.set()
+            await asyncio.wait([heartbeat], timeout=_HEARTBEAT_GRACE_SECONDS)
+            heartbeat.cancel()
+            await asyncio.wait([heartbeat])
+
+    async def _extend_leases(self, ticket_ids: Sequence[int], end: float, done: asyncio.Event) -> None:
+        """Extend the leases every third of their length until the batch is done, never beyond `end`."""
+        interval = self._limits.lease.total_seconds() / _HEARTBEATS_PER_LEASE
+        while (left := end - time.monotonic()) > interval:
+            try:
+                async with asyncio.timeout(interval):
+                    await done.wait()
+                    return
+            except TimeoutError:
+                lease = min(self._limits.lease, timedelta(seconds=left - interval))
+            try:
+                async with asyncio.timeout(interval):
+                    await self._pipeline.store.extend_leases(ticket_ids, token=self._token, lease=lease)
+            except Exception as error:  # noqa: BLE001 - the next heartbeat tries again; `finish` notices a lost lease
+                log.warning("the leases could not be extended: %s", describe_error(error))
 
     async def _claim(self, messages: Sequence[Message]) -> Mapping[int, Claim]:
         wanted = [
@@ -173,7 +221,7 @@ class _Batch:
         if message.group in self._failed_groups or (
             previous is not None and previous.exception() is not None
         ):
-            raise RecordError(f"an earlier message of the group {message.group} failed")
+            raise NotStartedError(f"an earlier message of the group {message.group} failed")
         if not isinstance(message, TicketMessage):
             raise RecordError(message.reason)
         await self._process_ticket(message)
@@ -222,19 +270,19 @@ def _raise_unless_settled(claim: Claim) -> None:
 @asynccontextmanager
 async def _until_deadline(limits: Limits) -> AsyncIterator[None]:
     if limits.remaining == 0:
-        raise RecordError("too little time was left to start")
+        raise NotStartedError("too little time was left to start")
     try:
         async with asyncio.timeout(limits.remaining):
             yield
     except TimeoutError as error:
         if error.args:
             raise
-        raise RecordError("the invocation's time ran out") from error
+        raise OutOfTimeError("the invocation's time ran out") from error
 
 
 def _log_errors(results: Sequence[RecordResult]) -> None:
     """Log each error with its exception. Records that share one exception name the first of them instead."""
-    first: dict[int, str | None] = {}
+    first: dict[int, str] = {}
     for result in results:
         if result.error is None:
             continue
@@ -246,15 +294,3 @@ def _log_errors(results: Sequence[RecordResult]) -> None:
             extra["same_error_as"] = first[id(result.error)]
         first.setdefault(id(result.error), message.message_id)
         log.error("record failed: %s", describe_error(result.error), exc_info=result.error, extra=extra)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the text of an error for the ticket, with its cause and fix first if they are known."""
-    # SQLAlchemy's errors contain the SQL and its parameters; the driver's own error in `orig` does not
-    message = str(getattr(error, "orig", None) or error)
-    # the database and the log cannot store half of a surrogate pair
-    message = message.encode("utf-8", "backslashreplace").decode()
-    if isinstance(error, RecordError | LeaseLostError):
-        return message
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return f"{_CLOSED_LOOP_CAUSE} ({text})" if any(sign in text for sign in _CLOSED_LOOP_ERRORS) else text

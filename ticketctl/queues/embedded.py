@@ -1,6 +1,7 @@
 """The embedded queue: messages in the tickets' own database, so that no other service is needed.
 
-A receipt is (message id, receive count): it settles the delivery that it was given for, and no later one.
+A receipt is (message id, delivery number): it settles the delivery that it was given for, and no later one. The receive
+count is another number: it counts only the deliveries that led to an attempt, because a delivery is spent only on one.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from sqlalchemy import RowMapping, TextClause
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import queue
 from ticketctl.settings import Settings
-from ticketctl.tickets.messages import build_record
+from ticketctl.tickets.messages import MalformedMessage, build_record, parse_event
 from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
 
 if TYPE_CHECKING:
@@ -63,9 +64,14 @@ class PostgresQueue:
         """Delete the messages of these deliveries."""
         await self._settle(queue.DELETE, deliveries)
 
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Make the messages of these deliveries visible again after a pause."""
-        await self._settle(queue.RELEASE, deliveries, **self._limits)
+    async def release(self, deliveries: Sequence[Delivery]) -> Sequence[str]:
+        """Make messages visible again after a pause; return the ids of those that will not be delivered again."""
+        rows = await self._settle(queue.RELEASE, deliveries, **self._limits)
+        return [str(row["message_id"]) for row in rows if row["is_given_up"]]
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> None:
+        """Hide the messages of these deliveries for another visibility timeout."""
+        await self._settle(queue.EXTEND, deliveries, hidden=self._limits["hidden"])
 
     async def count_backlog(self) -> int:
         """Count the messages that are neither done nor dead."""
@@ -95,10 +101,14 @@ class PostgresQueue:
 
     async def _settle(
         self, statement: TextClause, deliveries: Sequence[Delivery], **parameters: object
-    ) -> None:
-        receipts = [msgspec.json.decode(delivery.receipt) for delivery in deliveries]
+    ) -> Sequence[RowMapping]:
+        receipts = [
+            {**msgspec.json.decode(delivery.receipt), "reason": _malformed_reason(delivery)}
+            for delivery in deliveries
+        ]
         async with self._connections.acquire() as connection:
-            await connection.execute(statement, {"receipts": encode_jsonb(receipts), **parameters})
+            result = await connection.execute(statement, {"receipts": encode_jsonb(receipts), **parameters})
+            return result.mappings().all() if result.returns_rows else ()
 
     async def _fetch(self, statement: Any, **parameters: object) -> Sequence[RowMapping]:
         async with self._connections.acquire() as connection:
@@ -107,7 +117,7 @@ class PostgresQueue:
 
 def _to_delivery(row: RowMapping) -> Delivery:
     message_id, receive_count = str(row["message_id"]), row["receive_count"]
-    receipt = {"message_id": message_id, "receive_count": receive_count}
+    receipt = {"message_id": message_id, "delivery_number": row["delivery_number"]}
     record = build_record(
         row["body"], message_id=message_id, receive_count=receive_count, sent_at=row["enqueued_at"]
     )
@@ -117,6 +127,12 @@ def _to_delivery(row: RowMapping) -> Delivery:
         receive_count=receive_count,
         record=record,
     )
+
+
+def _malformed_reason(delivery: Delivery) -> str | None:
+    """Return why no worker can ever process this message, or None."""
+    (message,) = parse_event({"Records": [delivery.record]})
+    return message.reason if isinstance(message, MalformedMessage) else None
 
 
 def _message_ids(letters: Sequence[DeadLetter]) -> str:

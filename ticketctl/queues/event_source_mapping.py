@@ -12,21 +12,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any, Protocol, TypeAlias, TypeVar
+from uuid import uuid4
 
 from ticketctl.errors import ConfigError, InvalidInputError, TicketctlError
 from ticketctl.settings import Settings
-from ticketctl.tickets.messages import read_batch_response
-from ticketctl.tickets.protocols import Delivery, TicketQueue
+from ticketctl.tickets.messages import TicketMessage, parse_event, read_batch_response
+from ticketctl.tickets.protocols import Delivery, RecordFailure, TicketQueue, TicketStore
 from ticketctl.warmstart.runner.local_function import InvocationFailedError
 
 Result = TypeVar("Result")
 
 RECEIVE_WAIT = 1.0
 """Seconds that a receive waits for a message. A stop waits for the current receive."""
-_SETTLE_SHARE = 0.1
-"""The share of the visibility timeout that is reserved for settling a batch."""
+EXTENSIONS = 3
+"""How often per visibility timeout the messages of a running invocation are hidden for another one."""
 _RETRY_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts while the queue does not answer; the last pause repeats."""
+_FAILURE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds without a receive after each failed invocation in a row, in all environments; the last one repeats."""
 _START_PAUSES = (0.5, 2.0)
 """Seconds between attempts to start an environment. After the last attempt the mapping ends."""
 
@@ -48,10 +51,14 @@ class BatchReceived:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettled:
-    """A batch was settled: `done` were deleted, `returned` were released; `error`: why the whole batch failed."""
+    """A batch was settled: `done` were deleted, `returned` were released, of which `given_up` are not delivered again.
+
+    `error`: why the whole invocation failed.
+    """
 
     done: Sequence[Delivery]
     returned: Sequence[Delivery]
+    given_up: frozenset[str]
     seconds: float
     error: str | None
 
@@ -91,7 +98,9 @@ MappingEvent: TypeAlias = EnvironmentStarted | BatchReceived | BatchSettled | Qu
 class EventSourceMapping:
     """Polls `queue` and invokes functions until `stop` is called or, with `drain`, the queue is empty.
 
-    `make_function` is called once per concurrent execution environment; `on_event` for every event.
+    `make_function` is called once per concurrent execution environment; `on_event` for every event. If there is a
+    `store`, the error of an invocation that failed as a whole is written on the tickets that it left unclaimed: the
+    worker may have had no database connection to do that itself.
     """
 
     queue: TicketQueue
@@ -99,8 +108,10 @@ class EventSourceMapping:
     settings: Settings
     on_event: Callable[[MappingEvent], None]
     drain: bool = False
+    store: TicketStore | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _resumed: asyncio.Event = field(default_factory=asyncio.Event)
+    _failures: int = 0
     _functions: list[WarmFunction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -163,6 +174,10 @@ class EventSourceMapping:
                     self.on_event(EnvironmentStarted(function.pid, again=started > 0))
                     started += 1
                 await self._resumed.wait()
+                if self._failures:
+                    await self._sleep(_FAILURE_PAUSES[min(self._failures, len(_FAILURE_PAUSES)) - 1])
+                if self.is_stopping:
+                    return
                 received_at = time.monotonic()
                 deliveries = await self._receive_batch()
                 if deliveries:
@@ -196,25 +211,59 @@ class EventSourceMapping:
         self, function: WarmFunction, deliveries: Sequence[Delivery], received_at: float
     ) -> None:
         self.on_event(BatchReceived(deliveries))
-        visible_at = received_at + self.settings.visibility_timeout * (1 - _SETTLE_SHARE)
-        seconds = min(self.settings.function_timeout, visible_at - time.monotonic())
         event = {"Records": [delivery.record for delivery in deliveries]}
         started, error = time.monotonic(), None
+        extending = asyncio.create_task(self._keep_hidden(deliveries, received_at))
         try:
-            response = await function.invoke(event, seconds)
+            response = await function.invoke(event, self.settings.function_timeout)
             failed = read_batch_response(response, {delivery.message_id for delivery in deliveries})
+            self._failures = 0
         except (InvocationFailedError, InvalidInputError) as problem:
             failed, error = frozenset(delivery.message_id for delivery in deliveries), str(problem)
+            self._failures += 1
+        finally:
+            extending.cancel()
+        if error is not None:
+            await self._write_error(event, error)
         done = [delivery for delivery in deliveries if delivery.message_id not in failed]
         returned = [delivery for delivery in deliveries if delivery.message_id in failed]
-        await self._settle(done, returned)
-        self.on_event(BatchSettled(done, returned, time.monotonic() - started, error))
+        given_up = await self._settle(done, returned)
+        self.on_event(BatchSettled(done, returned, given_up, time.monotonic() - started, error))
 
-    async def _settle(self, done: Sequence[Delivery], returned: Sequence[Delivery]) -> None:
+    async def _keep_hidden(self, deliveries: Sequence[Delivery], received_at: float) -> None:
+        """Extend the visibility timeout of the deliveries again and again, until this task is cancelled."""
+        interval = self.settings.visibility_timeout / EXTENSIONS
+        # a batching window may have used up a part of the first interval, or all of it
+        await asyncio.sleep(max(0.0, received_at + interval - time.monotonic()))
+        while True:
+            try:
+                await self.queue.extend(deliveries)
+            except TicketctlError as error:
+                # the next extension may succeed; if none does, another consumer receives the messages
+                self.on_event(QueueRetry(error))
+            await asyncio.sleep(interval)
+
+    async def _write_error(self, event: Mapping[str, Any], error: str) -> None:
+        """Write why an invocation failed on the tickets that it did not claim. Best effort: it costs no delivery."""
+        messages = [message for message in parse_event(event) if isinstance(message, TicketMessage)]
+        if self.store is None or not messages:
+            return
+        failures = [
+            RecordFailure(message=message, error=error, final=False, attempted=False) for message in messages
+        ]
+        try:
+            # a token that no claim has: tickets that a worker did claim keep their lease and are left alone
+            await self.store.release(failures, token=uuid4(), environment_id="event-source-mapping")
+        except TicketctlError as problem:
+            self.on_event(QueueRetry(problem))
+
+    async def _settle(self, done: Sequence[Delivery], returned: Sequence[Delivery]) -> frozenset[str]:
+        """Delete and release deliveries; return the ids of the messages that are not delivered again."""
         if done:
             await self._retry(lambda: self.queue.delete(done))
-        if returned:
-            await self._retry(lambda: self.queue.release(returned))
+        if not returned:
+            return frozenset()
+        return frozenset(await self._retry(lambda: self.queue.release(returned)) or ())
 
     async def _retry(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
         """Call the queue until it answers; return None where `stop` was called meanwhile."""
@@ -226,9 +275,13 @@ class EventSourceMapping:
                 self.on_event(QueueRetry(error))
             if self.is_stopping:
                 return None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(next(pauses)):
-                    await self._stopping.wait()
+            await self._sleep(next(pauses))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep until the seconds are over or `stop` is called."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 async def _start_environment(function: WarmFunction) -> bool:

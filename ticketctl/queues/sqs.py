@@ -45,6 +45,7 @@ class SqsQueue:
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = _check_url(url)
         self._hidden = math.ceil(settings.visibility_timeout)
+        self._max_receive_count = settings.max_receive_count
         self._fifo = url.endswith(".fifo")
         self._client: Any = None
 
@@ -57,8 +58,23 @@ class SqsQueue:
         """Delete messages; a receipt that is no longer valid deletes nothing."""
         await self._delete(self._url, [delivery.receipt for delivery in deliveries])
 
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Do nothing, as AWS does: messages are visible again when their visibility timeout ends."""
+    async def release(self, deliveries: Sequence[Delivery]) -> Sequence[str]:
+        """Do nothing, as AWS does: messages are visible again when their visibility timeout ends.
+
+        SQS counts every receive and offers no way to take one back. It moves a message to the dead letters by the
+        queue's own redrive policy; the return value assumes that the settings state the same maximum.
+        """
+        maximum = self._max_receive_count
+        return [delivery.message_id for delivery in deliveries if delivery.receive_count >= maximum]
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> None:
+        """Hide messages for another visibility timeout; SQS refuses it for receipts that are no longer valid."""
+        for chunk in _split_into_requests(deliveries):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": delivery.receipt, "VisibilityTimeout": self._hidden}
+                for number, delivery in enumerate(chunk)
+            ]
+            await self._call("change_message_visibility_batch", QueueUrl=self._url, Entries=entries)
 
     async def count_backlog(self) -> int:
         """Return approximately how many messages there are: SQS does not count exactly."""

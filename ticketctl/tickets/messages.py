@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,34 @@ REGION = "us-east-1"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:123456789012:tickets"
 """The source of events that this package builds; AWS's documentation uses this account."""
 
-_EVENT_HINT = "ticketctl event --status new prints an SQS event"
+_EVENT_HINT = (
+    "the event source mapping must name an SQS queue; ticketctl event --status new prints an SQS event"
+)
+_BODY_MEANING = 'a JSON object such as {"ticket_id": 7}'
+_EVENT_NAMES = {
+    "aws:kinesis": "a Kinesis event",
+    "aws:dynamodb": "a DynamoDB stream event",
+    "aws:sns": "an SNS event",
+    "aws:s3": "an S3 event",
+    "aws:ses": "an SES event",
+    "aws:kafka": "an MSK event",
+    "SelfManagedKafka": "a Kafka event",
+    "aws:mq": "an Amazon MQ event",
+    "aws:rmq": "an Amazon MQ event",
+    "aws:docdb": "a DocumentDB event",
+    "aws:codecommit": "a CodeCommit event",
+}
+"""What AWS's event sources send to Lambda functions, by `eventSource`."""
+_EVENT_KEYS = {
+    "Messages": "a response of SQS ReceiveMessage",
+    "detail-type": "an EventBridge event",
+    "awslogs": "a CloudWatch Logs event",
+    "requestContext": "an HTTP request",
+    "httpMethod": "an HTTP request",
+}
+"""Events without an `eventSource`, by a key that they have."""
+_JSON_NAMES = {type(None): "null", bool: "a boolean", str: "a text", list: "a list"}
+_MAX_ENVELOPES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +61,9 @@ class TicketMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MalformedMessage:
-    """An unusable record with the reason. Without a `message_id` it cannot be returned to the queue."""
+    """A record that names no ticket, with the reason."""
 
-    message_id: str | None
+    message_id: str
     reason: str
     group: str | None = None
 
@@ -48,7 +75,30 @@ class _Body(msgspec.Struct, frozen=True):
     ticket_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
+class _Notification(msgspec.Struct, frozen=True, rename="pascal"):
+    """An SNS notification, delivered to SQS without raw message delivery.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+    """
+
+    type: Literal["Notification"]
+    message: str
+
+
+class _EventBridgeEvent(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """An EventBridge event.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
+    """
+
+    detail_type: str
+    detail: msgspec.Raw
+
+
 _body_decoder = msgspec.json.Decoder(_Body)
+_notification_decoder = msgspec.json.Decoder(_Notification)
+_eventbridge_decoder = msgspec.json.Decoder(_EventBridgeEvent)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 
 
 def message_body(ticket_id: int) -> str:
@@ -57,44 +107,103 @@ def message_body(ticket_id: int) -> str:
 
 
 def parse_event(event: object) -> list[Message]:
-    """Parse the records of an SQS event. A malformed record does not affect the others.
+    """Parse the records of an SQS event. A record that names no ticket does not affect the others.
 
     Raises:
-        InvalidInputError: The event is not an SQS event.
+        InvalidInputError: The event is not an SQS event, or a record has no messageId: a partial batch response
+            could not return it. Lambda must not take such an event as processed.
     """
-    if not isinstance(event, dict) or not isinstance(event.get("Records"), list):
-        raise InvalidInputError("this is not an SQS event: it has no list of Records", hint=_EVENT_HINT)
-    return [_parse_record(record) for record in event["Records"]]
+    records = event.get("Records") if isinstance(event, dict) else None
+    foreign = _name_event(event)
+    if foreign is not None or not isinstance(records, list):
+        raise InvalidInputError(
+            f"this is {foreign or 'an event without a list of Records'}, not an SQS event", hint=_EVENT_HINT
+        )
+    return [_parse_record(record, number) for number, record in enumerate(records, 1)]
 
 
-def _parse_record(record: object) -> Message:
-    if not isinstance(record, dict):
-        return MalformedMessage(message_id=None, reason="the record is not an object")
-    message_id = record.get("messageId")
-    if not isinstance(message_id, str) or not message_id:
-        return MalformedMessage(message_id=None, reason="the record has no messageId")
+def _name_event(event: object) -> str | None:
+    """Return what an event from elsewhere is, None for an SQS event or one that is unknown."""
+    if not isinstance(event, dict):
+        return _JSON_NAMES.get(type(event), "a number")
+    records = event.get("Records")
+    for source in (event, *(records if isinstance(records, list) else ())):
+        for key in ("eventSource", "EventSource"):  # SNS capitalizes the key
+            name = source.get(key) if isinstance(source, dict) else None
+            if isinstance(name, str) and name not in {"", "aws:sqs"}:
+                return _EVENT_NAMES.get(name, f"an event of {name!r:.80}")
+    if isinstance(records, list):
+        return None
+    return next((meaning for key, meaning in _EVENT_KEYS.items() if key in event), None)
+
+
+def _parse_record(record: object, number: int) -> Message:
+    message_id = record.get("messageId") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or not isinstance(message_id, str) or not message_id:
+        raise InvalidInputError(
+            f"record {number} has no messageId: this is not an SQS event", hint=_EVENT_HINT
+        )
     attributes = record.get("attributes")
     attributes = attributes if isinstance(attributes, dict) else {}
     group = attributes.get("MessageGroupId")
     group = group if isinstance(group, str) and group else None
-    body = record.get("body")
     if not (_is_text(message_id) and _is_text(group or "")):
-        return MalformedMessage(
-            message_id=message_id, reason="the messageId or the group is not valid Unicode", group=group
-        )
-    if not isinstance(body, str):
-        return MalformedMessage(message_id=message_id, reason="the record has no body", group=group)
-    try:
-        ticket_id = _body_decoder.decode(body).ticket_id
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        reason = f"the body is not a ticket message: {error}"
+        reason = "the messageId or the group is not valid Unicode"
         return MalformedMessage(message_id=message_id, reason=reason, group=group)
+    ticket_id = _parse_body(record.get("body"))
+    if isinstance(ticket_id, str):
+        return MalformedMessage(message_id=message_id, reason=ticket_id, group=group)
     return TicketMessage(
         message_id=message_id,
         ticket_id=ticket_id,
         group=group,
         receive_count=_receive_count(attributes.get("ApproximateReceiveCount")),
     )
+
+
+def _parse_body(body: object) -> int | str:
+    """Return the ticket that a body names, or why it names none; SNS and EventBridge may have wrapped the body."""
+    if not isinstance(body, str):
+        return "the record has no body"
+    content: str | None = body
+    for _ in range(_MAX_ENVELOPES):
+        if content is None:
+            break
+        try:
+            return _body_decoder.decode(content).ticket_id
+        except _UNDECODABLE:
+            content = _unwrap(content)
+    return f"the body is {_name_body(body)}not a ticket message: it must be {_BODY_MEANING}"
+
+
+def _unwrap(body: str) -> str | None:
+    """Return the body inside an envelope of SNS or EventBridge, None if there is no envelope."""
+    try:
+        return _notification_decoder.decode(body).message
+    except _UNDECODABLE:
+        pass
+    try:
+        return bytes(_eventbridge_decoder.decode(body).detail).decode()
+    except _UNDECODABLE:
+        return None
+
+
+def _name_body(body: str) -> str:
+    """Return what a body from elsewhere is, followed by a comma; empty if it is unknown."""
+    content = _decode_object(body)
+    if content.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
+        return "an SNS subscription confirmation, "
+    if content.get("Event") == "s3:TestEvent":
+        return "an S3 test notification, "
+    name = _name_event(content) if content else None
+    return "" if name is None else f"{name}, "
+
+
+def _decode_object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except _UNDECODABLE:
+        return {}
 
 
 def _is_text(value: str) -> bool:

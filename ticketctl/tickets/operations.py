@@ -24,7 +24,7 @@ def explain_stuck(stuck: StuckTicket, *, now: datetime, elsewhere: bool) -> str:
     if stuck.ticket.status is TicketStatus.PROCESSING:
         return f"its worker ended or froze: the lease ran out; {_next_delivery(stuck, now)}"
     if stuck.ticket.error is not None:
-        return f"attempt {stuck.ticket.attempt} failed: {stuck.ticket.error}; {_next_delivery(stuck, now)}"
+        return f"last error: {stuck.ticket.error}; {_next_delivery(stuck, now)}"
     return _explain_unsent(stuck) if elsewhere else _explain_unclaimed(stuck, now)
 
 

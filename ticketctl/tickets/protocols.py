@@ -1,6 +1,6 @@
 """The interfaces between the domain and its adapters. `runtime` chooses the adapters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,11 +100,16 @@ class PipelineResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFailure:
-    """The error of one record. `final` means that the queue will not deliver its message again: the ticket fails."""
+    """The error of one record.
+
+    `final` means that the queue will not deliver the message again: the ticket fails. `attempted` is False if no work
+    on the ticket started; then no attempt is counted.
+    """
 
     message: TicketMessage
     error: str
     final: bool
+    attempted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +159,9 @@ class TicketStore(Protocol):
         self, ticket_id: int, token: UUID, outcome: PipelineResult, steps: Sequence[StepRecord]
     ) -> bool:
         """Write the result and the unsaved steps, and end the attempt. Return False if the lease is lost."""
+
+    async def extend_leases(self, ticket_ids: Collection[int], *, token: UUID, lease: timedelta) -> None:
+        """Let the leases that this token holds end after `lease` from now."""
 
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         """Write the errors on the messages' tickets and end their leases.
@@ -208,8 +216,14 @@ class TicketQueue(Protocol):
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete processed messages. A delivery that is not the latest of its message deletes nothing."""
 
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Make messages visible again, or dead letters if this was their last delivery."""
+    async def release(self, deliveries: Sequence[Delivery]) -> Sequence[str]:
+        """Make messages visible again, or dead letters if no delivery is left or none can succeed.
+
+        Return the ids of those that will not be delivered again.
+        """
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> None:
+        """Hide messages for another visibility timeout. A delivery that is not the latest of its message extends nothing."""
 
     async def count_backlog(self) -> int:
         """Return the number of messages that are neither deleted nor dead letters, including hidden ones."""

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.ai.misbehaviours import ANTHROPIC, OPENAI
-from tests.integration.ai.provider_server import provider_server
+from tests.integration.ai.misbehaviours import ANTHROPIC, GOOD, OPENAI
+from tests.integration.ai.provider_server import failing, provider_server
 from ticketctl.ai.budget import Budget
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.providers.http_client import open_client
@@ -35,15 +35,14 @@ def test_the_tables_are_long_enough():
     assert counts["anthropic"] >= 17
 
 
-@pytest.mark.parametrize(("provider", "misbehaviour"), CASES.values(), ids=CASES)
-async def test_no_answer_fails_a_ticket(store, provider, misbehaviour):
+async def run_ticket(store, server, provider="openai"):
+    """Run one ticket through the worker's batch; return its result, its details and the waits between attempts."""
     waits = []
 
     async def record(seconds):
         waits.append(seconds)
 
-    async with provider_server() as server, open_client(TIMEOUT) as client:
-        server.choose = lambda request: misbehaviour.choose(request.body, len(server.requests) - 1)
+    async with open_client(TIMEOUT) as client:
         settings = LlmSettings(
             provider=provider,
             model="m",
@@ -63,7 +62,24 @@ async def test_no_answer_fails_a_ticket(store, provider, misbehaviour):
             Limits(deadline=time.monotonic() + 60, lease=timedelta(minutes=2), max_receive_count=5),
             environment_id="test",
         )
-    details = await store.get_details(ticket.id)
+    return result, await store.get_details(ticket.id), waits
+
+
+async def test_answers_are_kept_when_another_step_is_refused(store):
+    refused = failing(400, {"error": {"message": "no", "code": "content_filter"}})
+    async with provider_server() as server:
+        server.choose = lambda request: refused if "entities" in str(request.body) else GOOD
+        result, details, _ = await run_ticket(store, server)
+    assert (result.error, details.ticket.status, details.ticket.category) == (None, "needs_review", "billing")
+    degraded = {str(step.step): step.output.get("degraded", False) for step in details.steps}
+    assert degraded == {"classify": False, "extract": True, "route": False, "respond": False}
+
+
+@pytest.mark.parametrize(("provider", "misbehaviour"), CASES.values(), ids=CASES)
+async def test_no_answer_fails_a_ticket(store, provider, misbehaviour):
+    async with provider_server() as server:
+        server.choose = lambda request: misbehaviour.choose(request.body, len(server.requests) - 1)
+        result, details, waits = await run_ticket(store, server, provider)
     assert result.error is None
     assert details.ticket.status == misbehaviour.status
     reasons = [reason for step in details.steps for reason in step.output.get("review") or ()]

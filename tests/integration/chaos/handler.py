@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -57,6 +57,10 @@ class SabotagedStore:
             self._sabotage.note("finished", ticket=ticket_id)
         self._sabotage.at("after-finish", ticket_id)
         return finished
+
+    async def extend_leases(self, ticket_ids: Collection[int], *, token: UUID, lease: timedelta) -> None:
+        await self._store.extend_leases(ticket_ids, token=token, lease=lease)
+        self._sabotage.at("after-extend")
 
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         self._sabotage.at("before-release")

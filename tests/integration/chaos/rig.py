@@ -38,11 +38,16 @@ class SabotagedQueue:
         await self._queue.delete(deliveries)
         self._sabotage.at("after-delete")
 
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> Sequence[str]:
         self._refuse()
         self._sabotage.at("before-queue-release")
-        await self._queue.release(deliveries)
+        given_up = await self._queue.release(deliveries)
         self._sabotage.at("after-queue-release")
+        return given_up
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> None:
+        self._refuse()
+        await self._queue.extend(deliveries)
 
     async def count_backlog(self) -> int:
         return await self._queue.count_backlog()

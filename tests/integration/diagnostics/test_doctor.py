@@ -36,7 +36,7 @@ def doctor(tmp_path: Path):
 def test_a_safe_folder_has_no_findings(doctor, tmp_path):
     (tmp_path / "app.py").write_text("def handler(event, context): ...\n")
     done = doctor()
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "looked at 1 of 1 file\n")
 
 
 def test_a_breaking_finding_has_location_cause_and_fix(doctor, tmp_path):
@@ -47,7 +47,8 @@ def test_a_breaking_finding_has_location_cause_and_fix(doctor, tmp_path):
     assert (place, rule, gravity) == ("app.py:4", "client-outlives-loop", "breaks")
     assert "app.py:7" in cause
     assert "asyncio.Runner" in cure
-    assert done.stderr.startswith("error: 1 found that break")
+    assert "error: 1 finding breaks warm starts" in done.stderr
+    assert "hint: ticketctl doctor --explain client-outlives-loop" in done.stderr
 
 
 def test_findings_as_json(doctor, tmp_path):
@@ -107,3 +108,47 @@ def test_invalid_arguments_are_refused(doctor, arguments, message):
     done = doctor(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_rules_are_selected_and_suppressed(doctor, tmp_path):
+    (tmp_path / "app.py").write_text(BAD)
+    assert doctor("--ignore", "client-outlives-loop").returncode == 0
+    assert doctor("--select", "lost-task").returncode == 0
+    comment = "# ticketctl: ignore[client-outlives-loop] a test\nclient ="
+    (tmp_path / "app.py").write_text(BAD.replace("client =", comment))
+    assert doctor().returncode == 0
+
+
+def test_a_rule_is_explained(doctor):
+    done = doctor("--explain", "closed-but-cached")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("Why: ", "Fix: ", "Example of code"))
+    done = doctor("--explain", "nothing")
+    assert done.returncode == 2
+    assert "there is no rule 'nothing'" in done.stderr
+
+
+def test_findings_for_ci(doctor, tmp_path):
+    (tmp_path / "app.py").write_text(BAD)
+    done = doctor("--format", "github")
+    assert done.returncode == 8
+    assert done.stdout.startswith("::error file=app.py,line=4,title=client-outlives-loop::")
+    (result,) = json.loads(doctor("--format", "sarif").stdout)["runs"][0]["results"]
+    assert result["ruleId"] == "client-outlives-loop"
+
+
+def test_what_could_not_be_resolved_is_said(doctor, tmp_path):
+    (tmp_path / "app.py").write_text("import elsewhere_xyz\ndef handler(event, context): ...\n")
+    assert doctor().stderr == "looked at 1 of 1 file, could not resolve elsewhere_xyz\n"
+
+
+def test_an_invalid_configuration_is_refused(doctor, tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.ticketctl.doctor]\nnothing = []\n")
+    done = doctor()
+    assert done.returncode == 4
+    assert "no key 'nothing'" in done.stderr
+
+
+def test_our_own_checkout_has_no_findings(doctor):
+    done = doctor("--path", str(Path(__file__).parents[3]))
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout

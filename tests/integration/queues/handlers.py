@@ -21,6 +21,11 @@ def works(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": []}
 
 
+def waits(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    time.sleep(1)
+    return works(event, context)
+
+
 def spent() -> float | None:
     """A meter: each call of `works` costs 0.25; the cost is unknown from the fourth call on."""
     return 0.25 * _calls if _calls < 4 else None

@@ -1,18 +1,23 @@
 """The event source mapping with real execution environments and an in-memory queue."""
 # ruff: noqa: ARG001, ARG002 - a fake has the signatures of its protocol
 
+import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.fakes import NOON
+from tests.fakes import NOON, FakeStore
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.queues.event_source_mapping import (
+    BatchReceived,
     BatchSettled,
     EnvironmentStarted,
     EventSourceMapping,
@@ -21,7 +26,7 @@ from ticketctl.queues.event_source_mapping import (
 )
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import build_record
-from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
+from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy, RecordFailure
 from ticketctl.warmstart.runner.local_function import LocalFunction
 
 HANDLERS = "tests.integration.queues.handlers"
@@ -35,6 +40,8 @@ class QueueInMemory:
         self.messages = [str(n) for n in range(number)]
         self.deleted: list[str] = []
         self.returned: list[str] = []
+        self.extended: list[str] = []
+        self.gives_up_after = 2
         self._refusals = refusals
 
     async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
@@ -47,10 +54,15 @@ class QueueInMemory:
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         self.deleted += [delivery.message_id for delivery in deliveries]
 
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> Sequence[str]:
         ids = [delivery.message_id for delivery in deliveries]
-        self.messages += [message_id for message_id in ids if message_id not in self.returned]
+        given_up = [one for one in ids if self.returned.count(one) + 1 >= self.gives_up_after]
+        self.messages += [one for one in ids if one not in given_up]
         self.returned += ids
+        return given_up
+
+    async def extend(self, deliveries: Sequence[Delivery]) -> None:
+        self.extended += [delivery.message_id for delivery in deliveries]
 
     async def count_backlog(self) -> int:
         return len(self.messages)
@@ -117,9 +129,81 @@ async def test_one_environment_stays_warm_for_all_batches(seen: Path) -> None:
     assert all(0 < int(remaining) <= 20_000 for _, _, remaining, _ in calls)
 
 
-async def test_the_remaining_time_ends_before_the_visibility_timeout(seen: Path) -> None:
-    await drain(QueueInMemory(1), "works", seen, replace(SETTINGS, visibility_timeout=10))
-    assert int(calls_in(seen)[0][2]) < 10_000
+async def test_an_invocation_has_the_functions_timeout_and_extends_a_shorter_visibility_timeout(
+    seen: Path,
+) -> None:
+    queue = QueueInMemory(2)
+    await drain(queue, "waits", seen, replace(SETTINGS, visibility_timeout=0.3))
+    assert 10_000 < int(calls_in(seen)[0][2]) <= 20_000
+    assert queue.extended.count("0") == queue.extended.count("1") >= 2
+    assert queue.deleted == ["0", "1"]
+
+
+class RecordingStore(FakeStore):
+    """Keeps the failures that are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: list[RecordFailure] = []
+
+    async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
+        self.failures += failures
+
+
+async def test_the_error_of_a_failed_invocation_is_written_on_its_tickets_without_an_attempt(
+    seen: Path,
+) -> None:
+    store: Any = RecordingStore()
+    mapping = EventSourceMapping(
+        QueueInMemory(1), local_function("raises", seen), SETTINGS, lambda _: None, drain=True, store=store
+    )
+    await mapping.run()
+    assert {(failure.error, failure.attempted, failure.final) for failure in store.failures} == {
+        ("the handler raised ValueError: no", False, False)
+    }
+
+
+async def test_failed_invocations_pause_the_mapping_for_longer_and_longer(seen: Path) -> None:
+    queue = QueueInMemory(1)
+    queue.gives_up_after = 3
+    events: list[tuple[float, MappingEvent]] = []
+    mapping = EventSourceMapping(
+        queue,
+        local_function("raises", seen),
+        SETTINGS,
+        lambda event: events.append((time.monotonic(), event)),
+        drain=True,
+    )
+    await mapping.run()
+    received = [at for at, event in events if isinstance(event, BatchReceived)]
+    settled = [at for at, event in events if isinstance(event, BatchSettled)]
+    pauses = [after - before for before, after in zip(settled, received[1:], strict=False)]
+    assert len(pauses) == 2
+    assert pauses[0] >= 0.2
+    assert pauses[1] >= 0.5
+
+
+async def test_a_paused_mapping_receives_nothing_until_it_is_resumed(seen: Path) -> None:
+    queue = QueueInMemory(1)
+    mapping = EventSourceMapping(queue, local_function("works", seen), SETTINGS, lambda _: None, drain=True)
+    mapping.pause()
+    running = asyncio.create_task(mapping.run())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(running), 0.3)
+    assert (mapping.is_paused, queue.messages) == (True, ["0"])
+    mapping.resume()
+    await running
+    assert queue.deleted == ["0"]
+
+
+async def test_a_paused_mapping_can_be_stopped(seen: Path) -> None:
+    queue = QueueInMemory(1)
+    mapping = EventSourceMapping(queue, local_function("works", seen), SETTINGS, lambda _: None)
+    mapping.pause()
+    running = asyncio.create_task(mapping.run())
+    mapping.stop()
+    await asyncio.wait_for(running, 60)
+    assert queue.messages == ["0"]
 
 
 async def test_returned_messages_are_released_and_the_others_deleted(seen: Path) -> None:

@@ -127,9 +127,9 @@ async def test_shared_state_in_a_snapshot_is_reported(examine, echo_port) -> Non
     found = {finding.kind: finding.cause for finding in report.findings}
     assert report.verdict == "broken"
     assert f"127.0.0.1:{echo_port}, from app.py:13" in found["snapshot-connection"]
-    assert "of app.dice start" in found["snapshot-random"]
-    assert "another app.SESSION, app.IDENTITY;" in found["snapshot-unique"]
-    assert "app.API_KEY was read" in found["snapshot-secret"]
+    assert "app.dice (app.py:" in found["snapshot-random"]
+    assert "new value of app.SESSION (app.py:" in found["snapshot-unique"]
+    assert "read app.API_KEY (app.py:" in found["snapshot-secret"]
     assert "TOKEN_URL" not in found["snapshot-secret"]
     assert "hush" not in str(found)
 
@@ -178,8 +178,10 @@ def handler(event, context):
     return choice("ab") + random.choice("ab")
 """)
     assert [finding.kind for finding in report.findings] == ["snapshot-random"]
-    assert "app.random, app.choice" in report.findings[0].cause
-    assert report.verdict == "safe"
+    assert "app.random (app.py:2), app.choice (app.py:3)" in report.findings[0].cause
+    assert report.verdict == "unsafe"
+    with pytest.raises(AssertionError, match="app:handler is unsafe"):
+        report.assert_safe()
 
 
 def test_the_command_reports_shared_state(tmp_path: Path) -> None:
@@ -194,8 +196,9 @@ def test_the_command_reports_shared_state(tmp_path: Path) -> None:
         )
 
     done = run("--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 8, done.stderr
     (cell,) = json.loads(done.stdout)["cells"]
     assert [finding["kind"] for finding in cell["findings"]] == ["snapshot-unique"]
-    assert done.stderr.startswith("warning: snapshot-unique: ")
+    assert cell["verdict"] == "unsafe"
+    assert "error: app:handler is unsafe: Each import creates a new value of app.ID (app.py:2)" in done.stderr
     assert run("--runtime", "awslambdaric").returncode == 2

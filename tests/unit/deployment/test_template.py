@@ -76,7 +76,7 @@ def test_lambdas_smallest_concurrency_takes_the_place_of_one():
         ({"batch_size": 10_001, "window": 1}, "batch_size"),
         ({"concurrency": 1001}, "concurrency"),
         ({"max_receive_count": 4}, "4 deliveries"),
-        ({"function_timeout": 2}, "no ticket is ever started"),
+        ({"function_timeout": 2}, "leaves no time to process a ticket"),
         ({"ai_provider": "openai"}, "key"),
     ],
 )

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.fakes import FakeProvider, FakeStore, pipeline_of
 from ticketctl.errors import ProviderError
-from ticketctl.processing.batch import Limits, RecordResult, describe_error, process
+from ticketctl.processing.batch import Limits, RecordResult, process
 from ticketctl.processing.pipeline import LeaseLostError
+from ticketctl.processing.record_errors import describe_error
 from ticketctl.tickets.messages import MalformedMessage, Message, TicketMessage
 from ticketctl.tickets.models import Step, StepRecord
 from ticketctl.tickets.protocols import Claim, PipelineResult

@@ -65,7 +65,7 @@ def test_any_text_is_a_time_in_utc_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "told"),
+    ("age", "expected"),
     [
         (timedelta(seconds=-5), "just now"),
         (timedelta(milliseconds=999), "just now"),
@@ -76,8 +76,8 @@ def test_any_text_is_a_time_in_utc_or_refused(text: str) -> None:
         (timedelta(days=700), "100 w ago"),
     ],
 )
-def test_relative_times(age: timedelta, told: str) -> None:
-    assert format_relative(NOON - age, now=NOON) == told
+def test_relative_times(age: timedelta, expected: str) -> None:
+    assert format_relative(NOON - age, now=NOON) == expected
 
 
 def test_a_missing_time_is_empty() -> None:

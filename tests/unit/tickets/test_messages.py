@@ -59,11 +59,7 @@ def test_every_record_of_any_event_has_a_message(event: Any) -> None:
         return
     assert len(messages) == len(event["Records"])
     for message, source in zip(messages, event["Records"], strict=True):
-        if isinstance(source, dict) and isinstance(source.get("messageId"), str) and source["messageId"]:
-            assert message.message_id == source["messageId"]
-        else:
-            assert isinstance(message, MalformedMessage)
-            assert message.message_id is None
+        assert message.message_id == source["messageId"]
         if isinstance(message, TicketMessage):
             assert 1 <= message.ticket_id <= LARGEST_ID
             assert message.receive_count >= 0
@@ -74,6 +70,70 @@ def test_a_foreign_event_is_refused_with_a_hint(event: object) -> None:
     with pytest.raises(InvalidInputError, match="not an SQS event") as raised:
         parse_event(event)
     assert "ticketctl event" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        ({"Records": [{"eventSource": "aws:kinesis", "kinesis": {}}]}, "a Kinesis event"),
+        ({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}]}, "a DynamoDB stream event"),
+        ({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}, "an SNS event"),
+        ({"Records": [{"eventSource": "aws:s3", "s3": {}}]}, "an S3 event"),
+        ({"Records": [record(), record(eventSource="aws:new")]}, "an event of 'aws:new'"),
+        ({"eventSource": "aws:kafka", "records": {}}, "an MSK event"),
+        ({"eventSource": "SelfManagedKafka", "records": {}}, "a Kafka event"),
+        ({"eventSource": "aws:rmq", "rmqMessagesByQueue": {}}, "an Amazon MQ event"),
+        ({"Messages": [{"MessageId": "m-1", "Body": "{}"}]}, "a response of SQS ReceiveMessage"),
+        ({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}, "an EventBridge event"),
+        ({"awslogs": {"data": ""}}, "a CloudWatch Logs event"),
+        ({"version": "2.0", "requestContext": {}}, "an HTTP request"),
+        ([], "a list"),
+        ({}, "an event without a list of Records"),
+    ],
+)
+def test_an_event_from_elsewhere_is_named(event: object, name: str) -> None:
+    with pytest.raises(InvalidInputError, match="not an SQS event") as raised:
+        parse_event(event)
+    assert str(raised.value).startswith(f"this is {name},")
+
+
+def wrap_in_sns(body: str) -> str:
+    return json.dumps({"Type": "Notification", "MessageId": "n", "TopicArn": "arn:...", "Message": body})
+
+
+def wrap_in_eventbridge(body: str) -> str:
+    return json.dumps({"version": "0", "detail-type": "Ticket", "source": "shop", "detail": json.loads(body)})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        wrap_in_sns(message_body(7)),
+        wrap_in_eventbridge(message_body(7)),
+        wrap_in_sns(wrap_in_eventbridge(message_body(7))),
+    ],
+)
+def test_envelopes_of_sns_and_eventbridge_are_opened(body: str) -> None:
+    assert parse_one(record(body=body)) == TicketMessage(message_id="m-1", ticket_id=7)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"Records": [{"eventSource": "aws:s3"}]}, "an S3 event"),
+        ({"Event": "s3:TestEvent", "Bucket": "b"}, "an S3 test notification"),
+        ({"Type": "SubscriptionConfirmation", "Message": "..."}, "an SNS subscription confirmation"),
+        ({"detail-type": "Scheduled Event", "detail": {}}, "an EventBridge event"),
+        ({"Type": ["Notification"], "Message": {}}, ""),
+        ({"Type": "Notification", "Message": "hello"}, ""),
+        ({"detail-type": "Big", "detail": {"ticket_id": 10**400}}, ""),
+    ],
+)
+def test_a_body_from_elsewhere_is_malformed_and_named(body: object, name: str) -> None:
+    message = parse_one(record(body=json.dumps(body)))
+    assert isinstance(message, MalformedMessage)
+    assert name in message.reason
+    assert 'not a ticket message: it must be a JSON object such as {"ticket_id": 7}' in message.reason
 
 
 def test_an_event_without_records_has_no_messages() -> None:
@@ -130,15 +190,14 @@ def test_the_smallest_and_the_largest_ticket_id(ticket_id: int) -> None:
 
 
 @pytest.mark.parametrize("source", [None, 7, "m-1", [], {}, record(messageId=""), record(messageId=7)])
-def test_a_record_without_a_message_id_cannot_be_returned(source: object) -> None:
-    message = parse_one(source)
-    assert isinstance(message, MalformedMessage)
-    assert message.message_id is None
+def test_a_record_without_a_message_id_fails_the_batch(source: object) -> None:
+    with pytest.raises(InvalidInputError, match="record 2 has no messageId"):
+        parse_event({"Records": [record(), source]})
 
 
 def test_a_malformed_record_does_not_affect_the_others() -> None:
-    kinds = [type(m) for m in parse_event({"Records": [record(), record(body="x"), None, record()]})]
-    assert kinds == [TicketMessage, MalformedMessage, MalformedMessage, TicketMessage]
+    kinds = [type(m) for m in parse_event({"Records": [record(), record(body="x"), record()]})]
+    assert kinds == [TicketMessage, MalformedMessage, TicketMessage]
 
 
 @pytest.mark.parametrize(

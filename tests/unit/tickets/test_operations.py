@@ -34,18 +34,18 @@ LATER = NOW + timedelta(seconds=30)
         (UNTOUCHED, True, "never sent"),
         (GONE, True, "no worker has reported on it"),
         (replace(UNTOUCHED, receive_count=3), False, "delivered 3 times, but no worker claimed it"),
-        (FAILED, False, "attempt 2 failed: too slow; it waits for a worker"),
+        (FAILED, False, "last error: too slow; it waits for a worker"),
         (
             replace(FAILED, visible_at=LATER),
             False,
-            "attempt 2 failed: too slow; the next delivery is in 30 s",
+            "last error: too slow; the next delivery is in 30 s",
         ),
         (replace(FAILED, message_id=None, visible_at=None), True, "the queue will deliver its message again"),
         (replace(FAILED, dead=True), False, "its message is a dead letter (too slow)"),
         (replace(DYING, visible_at=LATER), False, "the lease ran out; the next delivery is in 30 s"),
     ],
 )
-def test_a_stuck_ticket_says_why(stuck: StuckTicket, *, elsewhere: bool, reason: str) -> None:
+def test_the_reason_of_a_stuck_ticket(stuck: StuckTicket, *, elsewhere: bool, reason: str) -> None:
     assert reason in operations.explain_stuck(stuck, now=NOW, elsewhere=elsewhere)
 
 
@@ -73,7 +73,7 @@ class FakeOutbox:
 
 
 class FakeSender:
-    """Takes messages but those it refuses, and none at all where it is down."""
+    """Accepts all messages except `refused`; raises if it is down."""
 
     def __init__(self, refused: tuple[str, ...] = (), *, down: bool = False) -> None:
         self.sent: list[str] = []
@@ -101,14 +101,14 @@ async def test_flushing_sends_each_message_once() -> None:
     assert await outbox.count() == 0
 
 
-async def test_what_is_refused_can_be_taken_again() -> None:
+async def test_a_refused_message_can_be_claimed_again() -> None:
     outbox = outbox_of(3)
     with pytest.raises(QueueError, match="refused 1"):
         await operations.flush(outbox, FakeSender(("1",)))
     assert [message.message_id for message in await outbox.claim(10)] == ["1"]
 
 
-async def test_a_queue_that_is_down_takes_nothing_from_the_outbox() -> None:
+async def test_messages_stay_in_the_outbox_if_the_queue_is_down() -> None:
     outbox = outbox_of(3)
     with pytest.raises(QueueError, match="down"):
         await operations.flush(outbox, FakeSender(down=True))

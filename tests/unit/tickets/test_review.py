@@ -239,7 +239,7 @@ async def run(store: FakeStore, provider: FakeProvider) -> TicketStatus:
     return await pipeline_of(store, provider).run(claimed, claims[1], token)
 
 
-async def test_nobody_doubts_the_category_of_a_human() -> None:
+async def test_a_category_set_by_a_person_needs_no_review() -> None:
     store, provider = FakeStore.of(1), FakeProvider(review=("it may be anything",))
     store.change(1, category="outage", set_by_human=["category"])
     assert await run(store, provider) is TicketStatus.PROCESSED
@@ -247,14 +247,14 @@ async def test_nobody_doubts_the_category_of_a_human() -> None:
     assert (classification.category, classification.confidence, classification.review) == ("outage", 1.0, ())
 
 
-async def test_doubts_stay_where_a_human_set_something_else() -> None:
+async def test_reasons_for_a_review_stay_if_a_person_set_another_field() -> None:
     store, provider = FakeStore.of(1), FakeProvider(review=("it may be anything",))
     store.change(1, priority="high", set_by_human=["priority"])
     assert await run(store, provider) is TicketStatus.NEEDS_REVIEW
 
 
 @pytest.mark.parametrize("draft", ["Dear Ada", None])
-async def test_nobody_is_asked_for_a_draft_that_a_human_wrote_or_rejected(draft: str | None) -> None:
+async def test_no_draft_is_asked_for_if_a_person_wrote_or_rejected_it(draft: str | None) -> None:
     store, provider = FakeStore.of(1), FakeProvider(local=False)
     store.change(1, draft=draft, set_by_human=["draft"])
     await run(store, provider)

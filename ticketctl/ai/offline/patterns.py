@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ticketctl.ai.regex_safety import is_safe_to_backtrack
+
 DIGITS = tuple("0123456789")
 
 _MONTHS = (
@@ -54,12 +56,14 @@ class EntityPattern(NamedTuple):
     """A case-insensitive regular expression for one kind of entity.
 
     Only texts that contain one of the `required` lower-case literals can match: without them the expression is
-    not even compiled. A group named `value` narrows the match to the entity.
+    not even compiled. A group named `value` narrows the match to the entity. `value`, if there is one, is the
+    expression of the entity behind the match: RE2 runs it.
     """
 
     kind: str
     required: tuple[str, ...]
     expression: str
+    value: str = ""
 
 
 PATTERNS = (
@@ -189,7 +193,10 @@ def identifier_pattern(kind: str, keywords: Iterable[str], number: str) -> Entit
         r"|\s?(?:number|num|no|nr|id|ref)\b\.?)"
     )
     start = rf"(?<!\w)(?:{words})s?(?:{sign}\s{{0,3}}#?|\s(?=[^\s]{{4}}))"
-    return EntityPattern(kind, tuple(map(str.lower, keywords)), rf"{start}(?P<value>{number})(?!\w)")
+    required = tuple(map(str.lower, keywords))
+    if is_safe_to_backtrack(number):
+        return EntityPattern(kind, required, rf"{start}(?P<value>{number})(?!\w)")
+    return EntityPattern(kind, required, start, number)
 
 
 def _escape_words(words: str) -> str:

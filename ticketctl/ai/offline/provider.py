@@ -92,10 +92,10 @@ class OfflineProvider:
         """The digest of the trained model, or None if the taxonomy's own examples are used."""
         from hashlib import sha256
 
-        from ticketctl.ai.offline.engine.artifact import serialize
+        from ticketctl.ai.offline.engine.artifact import read_artifact, serialize
 
         model = self._trained_model
         if model is None:
             return None
-        data = model.read_bytes() if isinstance(model, Path) else serialize(model)
+        data = read_artifact(model) if isinstance(model, Path) else serialize(model)
         return sha256(data).hexdigest()

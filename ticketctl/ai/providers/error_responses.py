@@ -58,6 +58,7 @@ _HINTS = {
     404: "check TICKETCTL_AI_BASE_URL and TICKETCTL_AI_MODEL",
 }
 _QUOTED_CHARACTERS = 200  # of the server's own error text
+_MAX_PAGE = 5_000  # characters of a web page that are searched for text
 _MAX_SEARCHED = 20_000  # characters of a body that are searched for the name of a parameter
 
 
@@ -235,7 +236,8 @@ def _media_type(response: Response) -> str:
 def _error_text(response: Response, body: Any) -> str:
     """Return what the server says went wrong, in one line; its body may be JSON, text or a page of HTML."""
     if body is None:
-        body = re.sub(r"<(script|style)\b.*?</\1>|<[^>]{0,500}>", " ", response.text, flags=re.DOTALL)
+        start = response.text[:_MAX_PAGE]  # the pattern takes quadratic time on a page of unclosed tags
+        body = re.sub(r"<(script|style)\b.*?</\1>|<[^>]{0,500}>", " ", start, flags=re.DOTALL)
     for error in _error_objects(body):
         body = error
         for name in ("error", "message", "detail"):

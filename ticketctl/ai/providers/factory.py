@@ -111,6 +111,7 @@ class ProviderFactory:
 def _llm_settings(
     settings: Settings, kind: Literal["openai", "anthropic"], *, raise_account_errors: bool
 ) -> "LlmSettings":
+    from ticketctl.ai.phone_numbers import parse_regions
     from ticketctl.ai.providers.llm_settings import LlmSettings
 
     if settings.ai_model is None:
@@ -134,6 +135,7 @@ def _llm_settings(
         max_concurrency=settings.ai_concurrency,
         max_tokens=settings.ai_max_tokens,
         redact=settings.redact,
+        phone_regions=parse_regions(settings.phone_regions),
         raise_account_errors=raise_account_errors,
     )
 

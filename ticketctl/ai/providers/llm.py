@@ -91,7 +91,14 @@ class LlmProvider:
         """Return a text that changes whenever the responses of this step may change."""
         settings = self._settings
         model = settings.model_for(step)
-        request = [prompts.VERSION, settings.base_url, model, settings.redact, settings.max_tokens]
+        request = [
+            prompts.VERSION,
+            settings.base_url,
+            model,
+            settings.redact,
+            settings.phone_regions,
+            settings.max_tokens,
+        ]
         return json_digest([self.name, request, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
@@ -123,11 +130,12 @@ class LlmProvider:
     ) -> ProviderResponse[Draft]:
         """Draft a reply. Raises ProviderError if the budget is exhausted."""
         redacted = self._redact(ticket)
+        prompt = prompts.respond_prompt(self._taxonomy, classification, route)
         return await self._ask(
             Step.RESPOND,
-            prompts.respond_prompt(self._taxonomy, classification, route),
+            prompt,
             redacted,
-            lambda text: parse_draft(text, self._taxonomy, ticket.text, redacted),
+            lambda text: parse_draft(text, self._taxonomy, ticket.text, redacted, prompt.system),
             lambda: self._offline.respond(ticket, classification, extraction, route),
         )
 
@@ -224,7 +232,8 @@ class LlmProvider:
 
     def _redact(self, ticket: Ticket) -> RedactedText:
         """Return the part of the ticket that leaves the machine."""
-        return redact(ticket.text, PERSONAL_KINDS if self._settings.redact else MASKED_KINDS)
+        kinds = PERSONAL_KINDS if self._settings.redact else MASKED_KINDS
+        return redact(ticket.text, kinds, self._settings.phone_regions)
 
 
 def _make_chat_model(settings: LlmSettings, http: HttpClient) -> ChatModel:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ticketctl.ai.phone_numbers import DEFAULT_REGIONS
 from ticketctl.ai.providers import anthropic, openai
 from ticketctl.ai.providers.authentication import Authentication, Method, is_azure, make_authentication
 from ticketctl.ai.providers.http_client import MAX_RESPONSE_SECONDS
@@ -16,7 +17,7 @@ class LlmSettings:
     """How to reach a model. `models` replaces `model` for single steps; times are in seconds.
 
     `timeout` bounds each wait for the next bytes, `max_response_seconds` a whole response. `redact` replaces e-mail
-    addresses and phone numbers by placeholders; card and account numbers are always replaced. `auth` says how requests
+    addresses and phone numbers by placeholders; card and account numbers are always replaced, and national phone numbers are those of `phone_regions`. `auth` says how requests
     are authenticated, and `api_version` is Azure's. `raise_account_errors` makes a refusal of the whole account an
     error instead of a degraded response: an evaluation of the offline engine in place of the model would be useless.
     """
@@ -34,6 +35,7 @@ class LlmSettings:
     max_concurrency: int = 32
     max_tokens: int = 2_000
     redact: bool = True
+    phone_regions: tuple[str, ...] = DEFAULT_REGIONS
     raise_account_errors: bool = False
 
     def __post_init__(self) -> None:

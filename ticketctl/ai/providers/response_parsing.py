@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, NoReturn, TypeVar
 
-from ticketctl.ai.draft_validation import find_ungrounded_references
+from ticketctl.ai.draft_validation import find_draft_problems
 from ticketctl.ai.offline.extraction import MASKED_KINDS, MAX_ENTITIES, find_entities
 from ticketctl.ai.redaction import RedactedText
 from ticketctl.ai.sanitize import strip_invisible
@@ -66,10 +67,13 @@ def parse_extraction(text: str, taxonomy: Taxonomy, ticket: str, redacted: Redac
     return Extraction(entities=tuple(sorted(kept, key=lambda entity: entity.start)[:MAX_ENTITIES]))
 
 
-def parse_draft(text: str, taxonomy: Taxonomy, ticket: str, redacted: RedactedText) -> Draft:
-    """Return the draft in a model's text.
+def parse_draft(
+    text: str, taxonomy: Taxonomy, ticket: str, redacted: RedactedText, instructions: str = ""
+) -> Draft:
+    """Return the draft in a model's text; `instructions` is the prompt that the model was given.
 
-    Raises UnusableResponseError if it names a link, address or amount that neither the ticket nor a template names.
+    Raises UnusableResponseError if it names a link, address or amount that neither the ticket nor a template names,
+    asks for a secret, promises money, or repeats the instructions.
     """
     reply = _first_usable(text, lambda fields: _text(fields, "reply"))
     if len(reply) > MAX_REPLY_CHARACTERS:
@@ -78,10 +82,8 @@ def parse_draft(text: str, taxonomy: Taxonomy, ticket: str, redacted: RedactedTe
     if unknown := redacted.unknown_placeholders(reply):
         raise UnusableResponseError(f"the ticket has no placeholder {unknown[0]}")
     reply = redacted.restore(reply)
-    if ungrounded := find_ungrounded_references(reply, ticket, taxonomy):
-        raise UnusableResponseError(
-            f"the reply names {ungrounded[0]!r}, which is neither in the ticket nor on the list of what it may name"
-        )
+    for problem in find_draft_problems(reply, ticket, taxonomy, instructions):
+        raise UnusableResponseError(problem)
     if not reply:
         raise UnusableResponseError("the reply is empty")
     return Draft(text=f"{reply}\n", method="model")
@@ -94,17 +96,14 @@ def _first_usable(text: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parse
     the ticket. Raises the error of the first object if none is accepted.
     """
     problem: UnusableResponseError | None = None
-    for fields in _objects(_without_thoughts(text)):
+    # some servers drop the opening <think>, because the prompt ends with it
+    thoughts, _, answer = text.rpartition("</think>")
+    for fields in chain(_objects(answer), _objects(thoughts)):
         try:
             return parse(fields)
         except UnusableResponseError as error:
             problem = problem or error
     raise problem or UnusableResponseError("the answer contains no JSON object")
-
-
-def _without_thoughts(text: str) -> str:
-    """Return a text without a model's thoughts; some servers drop the opening tag, because the prompt ends with it."""
-    return re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL).rpartition("</think>")[2]
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:

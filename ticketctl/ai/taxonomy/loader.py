@@ -5,17 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from ticketctl.ai.taxonomy.schema import PATTERN_MEANINGS, Category, Taxonomy
 from ticketctl.errors import ConfigError, NotFoundError, explain_validation_error
+from ticketctl.settings import parse_toml, read_toml_text
 
 DEFAULT = Path(__file__).with_name("software_support.toml")
 """The built-in taxonomy, for software support; users copy and change it."""
 
 _MAX_PROBLEMS = 5  # that one error lists
+_MAX_PROBLEM = 400  # characters of one
 _HEADER = re.compile(r"\s*\[\[?\s*(?:taxonomy\.)?([\w.-]+)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([\w.-]+)\s*=")
 
@@ -23,7 +24,7 @@ _KEY = re.compile(r"\s*([\w.-]+)\s*=")
 @cache
 def default_taxonomy() -> Taxonomy:
     """Return the built-in taxonomy; it is loaded once per process."""
-    return msgspec.convert(_decode_toml(_read_text(DEFAULT), str(DEFAULT)), Taxonomy)
+    return msgspec.convert(parse_toml(_read_text(DEFAULT), str(DEFAULT)), Taxonomy)
 
 
 def taxonomy_from_labels(labels: Iterable[str]) -> Taxonomy:
@@ -44,7 +45,7 @@ def parse_taxonomy(text: str, where: str) -> Taxonomy:
     """Return the taxonomy in a TOML text; `where` names it in errors. Raises ConfigError with all problems in one line."""
     from ticketctl.ai.taxonomy.validation import find_problems
 
-    data = _decode_toml(text, where)
+    data = parse_toml(text, where)
     try:
         taxonomy = msgspec.convert(data.get("taxonomy", data), Taxonomy)
     except msgspec.ValidationError as error:
@@ -53,7 +54,7 @@ def parse_taxonomy(text: str, where: str) -> Taxonomy:
         found = list(find_problems(taxonomy))
         if not found:
             return taxonomy
-    shown = [_with_line(text, path, problem) for path, problem in found[:_MAX_PROBLEMS]]
+    shown = [_with_line(text, path, problem)[:_MAX_PROBLEM] for path, problem in found[:_MAX_PROBLEMS]]
     more = f"; and {len(found) - _MAX_PROBLEMS} more" if len(found) > _MAX_PROBLEMS else ""
     raise ConfigError(
         f"{where}: {'; '.join(shown)}{more}",
@@ -62,23 +63,9 @@ def parse_taxonomy(text: str, where: str) -> Taxonomy:
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}", hint="write one with ticketctl config init") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="the file must be UTF-8 text") from error
-
-
-def _decode_toml(text: str, where: str) -> dict[str, Any]:
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{where} is not valid TOML: {error}", hint="ticketctl config init writes a file to start from"
-        ) from None
+    if not path.exists():
+        raise NotFoundError(f"there is no file {path}", hint="write one with ticketctl config init")
+    return read_toml_text(path)
 
 
 def _with_line(text: str, path: str, problem: str) -> str:

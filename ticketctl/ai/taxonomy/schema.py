@@ -4,7 +4,6 @@ The pipeline writes only values of this vocabulary on a ticket. The classes are 
 defining one is thirty times faster than defining a dataclass, which matters in a cold start.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -112,8 +111,12 @@ class Conditions(TaxonomyPart, frozen=True, kw_only=True):
         return self._unmet_entity_condition(extraction)
 
     def _unmet_entity_condition(self, extraction: Extraction) -> str | None:
+        from ticketctl.ai.regex_safety import search
+
         for kind, pattern in self.entities.items():
-            if not any(e.kind == kind and re.search(pattern, e.value) for e in extraction.entities):
+            if not any(
+                e.kind == kind and (not pattern or search(pattern, e.value)) for e in extraction.entities
+            ):
                 return f"no {kind} that matches {pattern!r}" if pattern else f"no {kind} in the text"
         return None
 

@@ -1,9 +1,9 @@
 """Check a taxonomy for contradictions between its parts; the schema has checked each part already."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from ticketctl.ai import reply_templates
+from ticketctl.ai.regex_safety import find_regex_problem
 from ticketctl.ai.taxonomy.schema import BUILT_IN_KINDS, NO_CATEGORY, SENTIMENTS, Conditions, Taxonomy
 
 
@@ -87,9 +87,11 @@ def _check_templates(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
 
 
 def _check_unique(path: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
     for number, name in enumerate(names):
-        if name in names[:number]:
+        if name in seen:
             yield f"{path}[{number}]", f"{name!r} occurs twice"
+        seen.add(name)
 
 
 def _unknown_name(noun: str, name: str, known: Sequence[str]) -> str:
@@ -97,7 +99,6 @@ def _unknown_name(noun: str, name: str, known: Sequence[str]) -> str:
 
 
 def _check_pattern(path: str, pattern: str) -> Iterator[tuple[str, str]]:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        yield path, f"not a regular expression: {error}"
+    problem = find_regex_problem(pattern)
+    if problem is not None:
+        yield path, problem

@@ -1,4 +1,4 @@
-"""`doctor`: what is known to go wrong with a handler's source, its installed libraries, and our own settings."""
+"""`doctor`: check a handler's source, its installed libraries, and our own settings for warm-start problems."""
 
 import os
 from pathlib import Path
@@ -7,22 +7,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli.commands import simulate_handler
+from ticketctl.cli.options import choice
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.verdicts import print_finding
 from ticketctl.cli.resources import load_settings
-from ticketctl.errors import InvalidInputError, UnsafeError
+from ticketctl.errors import ConfigError, InvalidInputError, UnsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.settings import Settings
     from ticketctl.warmstart.static_analysis.analyzer import Analysis
+    from ticketctl.warmstart.static_analysis.doctor_config import DoctorConfig
     from ticketctl.warmstart.static_analysis.finding import SourceFinding
+
+FORMATS = ("text", "json", "github", "sarif")
+MAX_NAMES = 5
+"""Unresolved names that the summary lists."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
     app.command("doctor")(doctor)
+
+
+def _list_rules() -> list[str]:
+    from ticketctl.warmstart.static_analysis.rule_catalog import RULES
+
+    return list(RULES)
 
 
 def doctor(
@@ -32,55 +44,114 @@ def doctor(
         typer.Option(
             metavar="MODULE:FUNCTION",
             callback=simulate_handler.check_handler,
-            help="Only what this handler's import brings in. Default: all that look like a handler.",
+            help="Only what this handler imports. Default: all handlers of the folder.",
         ),
     ] = None,
     path: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", exists=True, file_okay=False, help="The handler's folder. Default: this one."
-        ),
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="The folder. Default: this one."),
     ] = None,
     ask: Annotated[
         bool, typer.Option("--ask", help="Ask the configured queue and database how they are set up, too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select", metavar="RULE", help="Only this rule; repeatable.", autocompletion=_list_rules
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore", metavar="RULE", help="Not this rule; repeatable.", autocompletion=_list_rules
+        ),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain", metavar="RULE", help="Explain a rule and exit.", autocompletion=_list_rules
+        ),
+    ] = None,
+    form: Annotated[
+        str | None, choice(FORMATS, "--format", help="How to print the findings; default text.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
 ) -> None:
     """Check code and settings for warm-start problems.
 
-    Looks at Python files, at the versions of installed libraries, and at ticketctl's own settings. The exit status
-    is 8 where something is found that breaks.
+    Looks at Python files, at the versions of installed libraries, and at ticketctl's own settings. It finds the
+    handlers in SAM, Serverless, CDK and Terraform files and by their shape, and runs none of the code. The exit status
+    is 8 if a finding breaks warm starts.
 
-    Piped, the columns are: place, rule, breaks or risk, cause, fix.
+    A comment `# ticketctl: ignore[RULE] REASON` suppresses a finding; `[tool.ticketctl.doctor]` in pyproject.toml sets
+    select, ignore and exclude. Piped, the columns are: place, rule, breaks or risk, cause, fix.
     """
+    if explain is not None:
+        _explain(explain)
+        return
     from ticketctl.diagnostics.settings_checks import check_settings
 
     folder = path or Path.cwd()
-    inspection = _inspect(folder, handler)
+    config = _read_config(folder, tuple(select or ()), tuple(ignore or ()))
+    analysis = _analyze(folder, handler)
     settings = load_settings()
-    advice = [*inspection.findings, *check_settings(settings, os.environ), *(_ask(settings) if ask else ())]
-    if as_json:
-        found = [one.to_json() for one in advice]
-        output.print_json({"files": inspection.files, "findings": found})
-    elif output.is_terminal():
-        _show(advice, len(inspection.files))
-    else:
-        output.print_rows([one.place, one.rule, _gravity(one), one.cause, one.fix] for one in advice)
-    broken = [one for one in advice if one.breaks]
+    findings = [
+        one
+        for one in (
+            *_suppress(analysis),
+            *check_settings(settings, os.environ),
+            *(_ask(settings) if ask else ()),
+        )
+        if config.applies_to(one)
+    ]
+    _print(analysis, findings, folder, "json" if as_json else form or "text")
+    broken = [one for one in findings if one.breaks]
     if broken:
+        count = f"{len(broken)} findings break" if len(broken) > 1 else "1 finding breaks"
         raise UnsafeError(
-            f"{len(broken)} found that break, first {broken[0].rule} at {broken[0].place}",
-            hint="ticketctl simulate-warm-starts --handler MODULE:FUNCTION --event FILE shows it happen",
+            f"{count} warm starts, first {broken[0].rule} at {broken[0].place}",
+            hint=f"ticketctl doctor --explain {broken[0].rule}"
+            if broken[0].rule in _list_rules()
+            else "ticketctl simulate-warm-starts shows it happen",
         )
 
 
-def _inspect(folder: Path, handler: str | None) -> "Analysis":
+def _explain(name: str) -> None:
+    from ticketctl.warmstart.static_analysis.rule_catalog import RULES
+
+    rule = RULES.get(name)
+    if rule is None:
+        raise InvalidInputError(
+            f"there is no rule {name!r}", hint=f"the rules are {', '.join(sorted(RULES))}"
+        )
+    example = "\n".join(f"    {line}" for line in rule.example.rstrip().splitlines())
+    typer.echo(
+        f"{rule.id}\n\n{rule.summary}\n\nWhy: {rule.why}\n\nFix: {rule.fix}\n\nExample of code that it finds:\n\n{example}"
+    )
+
+
+def _read_config(folder: Path, select: tuple[str, ...], ignore: tuple[str, ...]) -> "DoctorConfig":
+    from ticketctl.warmstart.static_analysis.doctor_config import DoctorConfigError, read_config
+
+    try:
+        return read_config(folder).override(select=select, ignore=ignore)
+    except DoctorConfigError as error:
+        raise ConfigError(str(error), hint="see `ticketctl doctor --help`") from None
+
+
+def _analyze(folder: Path, handler: str | None) -> "Analysis":
     from ticketctl.warmstart.static_analysis.analyzer import HandlerNotFoundError, analyze
 
     try:
         return analyze(folder, handler)
     except HandlerNotFoundError as error:
         raise InvalidInputError(str(error), hint=f"--path names its folder; here it is {folder}") from None
+
+
+def _suppress(analysis: "Analysis") -> "list[SourceFinding]":
+    from ticketctl.warmstart.static_analysis.suppressions import apply_suppressions
+
+    return apply_suppressions(analysis.findings, analysis.lines)
 
 
 def _ask(settings: "Settings") -> "list[SourceFinding]":
@@ -98,12 +169,47 @@ def _ask(settings: "Settings") -> "list[SourceFinding]":
         return check_server_limits(settings, os.environ, event_loops.run(asked()))
 
 
-def _show(advice: "Sequence[SourceFinding]", files: int) -> None:
-    for one in advice:
-        print_finding(f"{one.place}  {one.rule} ({_gravity(one)})", {"cause": one.cause, "fix": one.fix})
-    if not advice:
-        output.print_message(f"nothing found in {files} file{'' if files == 1 else 's'}, nor in the settings")
+def _print(analysis: "Analysis", findings: "Sequence[SourceFinding]", folder: Path, form: str) -> None:
+    from ticketctl import __version__
+    from ticketctl.cli.rendering.source_findings import render_github, render_sarif
+
+    if form == "json":
+        output.print_json(
+            {
+                "files": analysis.files,
+                "findings": [one.to_json() for one in findings],
+                "file_count": analysis.file_count,
+                "unresolved": analysis.unresolved,
+            }
+        )
+    elif form == "sarif":
+        output.print_json(render_sarif(findings, folder, __version__))
+    elif form == "github":
+        for line in render_github(findings, folder):
+            typer.echo(line)
+    elif output.is_terminal():
+        for one in findings:
+            print_finding(
+                f"{one.place}  {one.rule} ({_name_gravity(one)})", {"cause": one.cause, "fix": one.fix}
+            )
+        if not findings:
+            output.print_message("no findings")
+    else:
+        output.print_rows([one.place, one.rule, _name_gravity(one), one.cause, one.fix] for one in findings)
+    if form != "json":
+        output.print_message(_summarize(analysis))
 
 
-def _gravity(one: "SourceFinding") -> str:
+def _summarize(analysis: "Analysis") -> str:
+    """Return how much of the folder was analyzed: a handler that is not found must not look like a sound one."""
+    files = "1 file" if analysis.file_count == 1 else f"{analysis.file_count} files"
+    summary = f"looked at {len(analysis.files)} of {files}"
+    if analysis.unresolved:
+        more = len(analysis.unresolved) - MAX_NAMES
+        names = ", ".join(analysis.unresolved[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+        summary += f", could not resolve {names}"
+    return summary
+
+
+def _name_gravity(one: "SourceFinding") -> str:
     return "breaks" if one.breaks else "risk"

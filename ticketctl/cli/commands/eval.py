@@ -102,14 +102,14 @@ def _load_model(
 ) -> "Model | None":
     """Return the model of --train or --model, or None to use the one in the settings."""
     from ticketctl.ai.evaluation.dataset import load_dataset
-    from ticketctl.ai.offline.engine.artifact import deserialize
+    from ticketctl.ai.offline.engine.artifact import load_model
 
     if train is not None:
         return train_model(load_dataset(train, text_column, label_column))
     if model is None:
         return None
     try:
-        return deserialize(model.read_bytes())
+        return load_model(model)
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {model}", hint="ticketctl train writes one") from None
     except OSError as error:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticketctl.cli import error_reporting
 from ticketctl.cli.options import ServerPoolOption
 from ticketctl.cli.rendering import output
+from ticketctl.cli.rendering.log_lines import ErrorLineFormatter
 from ticketctl.cli.resources import load_settings
 from ticketctl.cli.signals import stop_on_signals
 from ticketctl.errors import ConfigError
@@ -80,16 +80,6 @@ def _log() -> None:
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         return
     handler = logging.StreamHandler()
-    handler.setFormatter(_Line() if sys.stderr.isatty() else JsonFormatter())
+    handler.setFormatter(ErrorLineFormatter() if sys.stderr.isatty() else JsonFormatter())
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)
-
-
-class _Line(logging.Formatter):
-    """Formats a record as the command line reports errors."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text, error = record.getMessage(), record.exc_info and record.exc_info[1]
-        if error and str(error) not in text:
-            text = f"{text}: {type(error).__name__}: {error}"
-        return error_reporting.format_line(record.levelname.lower(), text)

@@ -1,13 +1,14 @@
 """`work`: poll the queue and run the worker, as AWS's event source mapping and Lambda do."""
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.options import BudgetOption, JsonOption, LoopOption, PoolOption
+from ticketctl.cli.options import BudgetOption, JsonOption, LoopOption, PoolOption, choice
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.work_progress import open_work_reporter
 from ticketctl.cli.resources import load_settings
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.cli.rendering.work_progress import WorkReporter
+    from ticketctl.errors import DatabaseError
     from ticketctl.queues.event_source_mapping import MappingEvent
     from ticketctl.runtime import Database, OperatorResources
 
 FUNCTION_NAME = "ticketctl-worker"
 HANDLER = "ticketctl.worker:handler"
 METER = "ticketctl.worker:status"
+LOG_LEVEL = "AWS_LAMBDA_LOG_LEVEL"
+"""The environment variable with which Lambda sets a function's log level."""
+LOG_LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 FLUSH_EVERY = 5.0
 """Seconds between two flushes of the outbox, if the queue is not in the database."""
 
@@ -54,6 +59,14 @@ def work(
         float | None, typer.Option(metavar="SECONDS", help="How long a delivered message stays hidden.")
     ] = None,
     budget: BudgetOption = None,
+    log_level: Annotated[
+        str | None,
+        choice(
+            LOG_LEVELS,
+            "--log-level",
+            help="The worker's log on stderr; default AWS_LAMBDA_LOG_LEVEL, else WARN.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Receive messages and process their tickets.
@@ -80,10 +93,10 @@ def work(
     )
     with (
         open_database(settings) as opened,
-        open_work_reporter(settings.max_receive_count, as_json=as_json) as reporter,
+        open_work_reporter(as_json=as_json) as reporter,
     ):
         try:
-            spent = event_loops.run(_work(opened, reporter, drain=drain, budget=budget))
+            spent = event_loops.run(_work(opened, reporter, drain=drain, budget=budget, log_level=log_level))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
     _report_budget(spent, budget)
@@ -95,14 +108,20 @@ def work(
 
 
 async def _work(
-    database: "Database", reporter: "WorkReporter", *, drain: bool, budget: float | None
+    database: "Database",
+    reporter: "WorkReporter",
+    *,
+    drain: bool,
+    budget: float | None,
+    log_level: str | None,
 ) -> float | None:
     """Poll the queue until stopped, and return what the AI provider cost, or None if a price is unknown."""
     from ticketctl.ai.budget import Budget
     from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
     from ticketctl.cli.provider_pause import ProviderPause
+    from ticketctl.postgres.embedded import keep_running
     from ticketctl.queues.event_source_mapping import EventSourceMapping
-    from ticketctl.runtime import open_operator_resources, resources
+    from ticketctl.runtime import embedded_server, open_operator_resources, resources
     from ticketctl.settings import to_environment
     from ticketctl.tickets.pricing import parse_prices
     from ticketctl.warmstart.runner.local_function import LocalFunction
@@ -118,7 +137,7 @@ async def _work(
         LocalFunction,
         HANDLER,
         name=FUNCTION_NAME,
-        environment=to_environment(settings),
+        environment=to_environment(settings) | {LOG_LEVEL: log_level or os.environ.get(LOG_LEVEL, "WARN")},
         is_quiet=output.is_terminal(),
         meter=METER,
     )
@@ -132,17 +151,23 @@ async def _work(
 
     async with open_operator_resources(database) as opened:
         await opened.queue.count_backlog()  # a missing queue is an error now; later it is only retried
-        event_source_mapping = EventSourceMapping(opened.queue, make_function, settings, on_event, drain)
+        event_source_mapping = EventSourceMapping(
+            opened.queue, make_function, settings, on_event, drain, opened.store
+        )
         provider_pause = ProviderPause(event_source_mapping, check_account, error_reporting.warn)
         if _is_exhausted(0.0, budget):
             event_source_mapping.stop()
         await _flush(opened, reporter)
         with stop_on_signals(event_source_mapping):
-            sending = asyncio.create_task(_keep_flushing(opened, reporter))
+            background = [asyncio.create_task(_keep_flushing(opened, reporter))]
+            if database.embedded:
+                server = embedded_server(settings)
+                background.append(asyncio.create_task(keep_running(server, _report_restart)))
             try:
                 await event_source_mapping.run()
             finally:
-                sending.cancel()
+                for task in background:
+                    task.cancel()
                 await provider_pause.close()
     return _sum_spent(event_source_mapping.readings)
 
@@ -151,6 +176,13 @@ def _sum_spent(statuses: "Sequence[dict[str, Any]]") -> float | None:
     """Return the cost of all processes, None if one of them does not know its own."""
     costs = [status["spent"] for status in statuses]
     return None if None in costs else sum(costs)
+
+
+def _report_restart(error: "DatabaseError | None") -> None:
+    if error is None:
+        error_reporting.warn("the embedded Postgres ended and was started again")
+    else:
+        error_reporting.warn(f"{error}; trying again")
 
 
 def _is_exhausted(spent: float | None, budget: float | None) -> bool:

@@ -161,7 +161,8 @@ def _print_steps(details: "TicketDetails", prices: "Prices") -> None:
     )
     for step in details.steps:
         if step.sent is not None:
-            output.make_console().print(f"\ntext that {step.step} sent to {step.provider}", style="bold")
+            title = f"text that {step.step} sent to {escape_controls(step.provider)}"
+            output.make_console().print(f"\n{title}", style="bold")
             output.make_console().print(escape_controls(step.sent, multiline=True), overflow="fold")
 
 

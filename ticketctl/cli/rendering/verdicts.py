@@ -11,6 +11,7 @@ STYLES = {
     "safe": "green",
     "fragile": "yellow",
     "masked": "yellow",
+    "unsafe": "magenta",
     "leaking": "magenta",
     "broken": "bold red",
 }
@@ -19,6 +20,7 @@ MEANINGS = {
     "safe": "every invocation was ok, nothing grows, and nothing is bound to a closed event loop",
     "fragile": "safe until a freeze cuts its connections: the invocation after the thaw failed",
     "masked": "no failure yet, but an object bound to a closed event loop is left for the next invocation",
+    "unsafe": "no failure, but restored SnapStart environments share random state, an id or a secret",
     "leaking": "connections, descriptors, threads or child processes grow with the invocations",
     "broken": "an invocation failed, or the process died or hung",
 }

@@ -1,4 +1,4 @@
-"""Report what `work` does: a line per message in a pipe, one live line on a terminal."""
+"""Report what `work` does: a line per message and summaries in a pipe, one live line on a terminal."""
 
 import sys
 import time
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from ticketctl.tickets.protocols import Delivery
 
 
+SUMMARY_INTERVAL = 10.0
+"""Seconds between two summaries on stderr where stdout is a pipe."""
+
+
 class WorkReporter:
     """Counts messages and prints each of them, or updates the live line if there is one.
 
     `spent` is what the AI provider cost so far, None if a price is unknown.
     """
 
-    def __init__(self, max_receive_count: int, *, as_json: bool, live: "Live | None") -> None:
+    def __init__(self, *, as_json: bool, live: "Live | None") -> None:
         self.done = self.returned = self.dead = self.in_flight = 0
         self.spent: float | None = 0.0
-        self._max_receive_count = max_receive_count
         self._as_json = as_json
         self._live = live
-        self._started_at = time.monotonic()
+        self._started_at = self._summarised_at = time.monotonic()
 
     def report(self, event: "MappingEvent") -> None:
         """Count an event of the event source mapping, and print it."""
@@ -45,6 +48,13 @@ class WorkReporter:
                 self._report_batch(event)
         if self._live is not None:
             self._live.update(self._summary())
+        elif time.monotonic() - self._summarised_at >= SUMMARY_INTERVAL:
+            self.summarise()
+
+    def summarise(self) -> None:
+        """Print a summary on stderr."""
+        self._summarised_at = time.monotonic()
+        output.print_message(self._summary())
 
     def _report_batch(self, batch: "BatchSettled") -> None:
         if batch.error is not None:
@@ -53,10 +63,10 @@ class WorkReporter:
             self.done += 1
             self._print(delivery, "done")
         for delivery in batch.returned:
-            is_last = delivery.receive_count >= self._max_receive_count
-            self.dead += is_last
-            self.returned += not is_last
-            self._print(delivery, "dead" if is_last else "returned", batch.error)
+            is_dead = delivery.message_id in batch.given_up
+            self.dead += is_dead
+            self.returned += not is_dead
+            self._print(delivery, "dead" if is_dead else "returned", batch.error)
         self.in_flight -= len(batch.done) + len(batch.returned)
 
     def _print(self, delivery: "Delivery", outcome: str, error: str | None = None) -> None:
@@ -85,15 +95,18 @@ class WorkReporter:
 
 
 @contextmanager
-def open_work_reporter(max_receive_count: int, *, as_json: bool) -> Iterator[WorkReporter]:
+def open_work_reporter(*, as_json: bool) -> Iterator[WorkReporter]:
     """Yield a reporter, with a live line on stderr if stdout is a terminal."""
     if as_json or not output.is_terminal():
-        yield WorkReporter(max_receive_count, as_json=as_json, live=None)
+        reporter = WorkReporter(as_json=as_json, live=None)
+        yield reporter
+        if reporter.done or reporter.returned or reporter.dead:
+            reporter.summarise()
         return
     from rich.live import Live
 
     with Live("waiting for messages", console=output.make_console(stderr=True), refresh_per_second=4) as live:
-        yield WorkReporter(max_receive_count, as_json=False, live=live)
+        yield WorkReporter(as_json=False, live=live)
 
 
 def _read_ticket_id(delivery: "Delivery") -> int | None:

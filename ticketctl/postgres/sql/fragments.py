@@ -5,6 +5,9 @@ from ticketctl.postgres.schema import tickets
 LEASE_EXPIRED = "the worker ended or froze: its lease ran out"
 """The error of an attempt that no worker ended."""
 
+NO_SUCH_TICKET = "there is no such ticket"
+"""The reason of a dead letter whose ticket does not exist."""
+
 CLAIMABLE = "(status = 'new' or status = 'processing' and lease_until < now())"
 """The condition under which a worker may claim a ticket; it names columns of `tickets` without an alias."""
 

@@ -7,23 +7,32 @@ no two of these statements wait for each other.
 from sqlalchemy import Column, DateTime, Integer, Text, Uuid, text
 
 from ticketctl.postgres.json_params import json_rows, json_values
-from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED
+from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED, NO_SUCH_TICKET
+
+# A delivery is spent only on an attempt. A claim writes the attempt with the message id and the receive count of its
+# delivery, so that this row tells whether a delivery reached a claim, whatever became of the receiver afterwards.
+_ATTEMPTED = """exists(select from attempts a where a.ticket_id = m.ticket_id
+    and a.message_id = cast(m.message_id as text) and a.receive_count = m.receive_count)"""
 
 # RECEIVE takes the next visible messages and does two things with them. A message below the maximum receive count is
-# delivered: counted and hidden. A spent message (one that reached the maximum) is not delivered again; it becomes
-#   dead     where its ticket failed, does not exist, or is failed by this statement because no worker holds it;
+# delivered: counted (unless its last delivery led to no attempt) and hidden. A spent message (its last permitted
+# delivery led to an attempt) is not delivered again; it becomes
 #   held     where a worker still has the ticket: it waits until that lease ends;
-#   settled  where the ticket is done: the message is deleted.
+#   dead     in every other case; the ticket fails too, unless it is settled already.
 # `materialized` makes Postgres evaluate `ready` once; inlined into each branch it would lock and count other rows there.
+# `is_counted`: the receive count stands for an attempt, so that the next delivery counts anew.
 RECEIVE = text(
     f"""
 with ready as materialized (
-  select message_id, ticket_id, receive_count, receive_count >= :max_receive_count as spent
-  from messages where dead_at is null and visible_at <= now()
-  order by visible_at, enqueued_at limit :limit for no key update skip locked
+  select m.message_id, m.ticket_id, m.receive_count,
+    case when m.receive_count = 0 then true else {_ATTEMPTED} end as is_counted
+  from messages m where m.dead_at is null and m.visible_at <= now()
+  order by m.visible_at, m.enqueued_at limit :limit for no key update skip locked
+), exhausted as (
+  select * from ready where is_counted and receive_count >= :max_receive_count
 ), abandoned as (
   select id from tickets
-  where id in (select ticket_id from ready where spent) and {CLAIMABLE}
+  where id in (select ticket_id from exhausted) and {CLAIMABLE}
   order by id for no key update skip locked
 ), failed as (
   update tickets t set status = 'failed', lease_token = null, lease_until = null, updated_at = now(),
@@ -33,31 +42,31 @@ with ready as materialized (
   update attempts a set ended_at = now(), outcome = 'lost', error = '{LEASE_EXPIRED}'
   from failed where a.ticket_id = failed.id and a.attempt <= failed.attempt and a.ended_at is null
 ), spent as (
-  select ready.message_id, ready.receive_count, t.lease_until,
-    case when failed.id is not null or t.id is null or t.status = 'failed' then 'dead'
-         when t.status in ('new', 'processing') then 'held' else 'settled' end as fate,
-    coalesce(failed.error, t.error, 'there is no such ticket') as reason
-  from ready left join tickets t on t.id = ready.ticket_id left join failed on failed.id = ready.ticket_id
-  where ready.spent
+  select exhausted.message_id, t.lease_until,
+    failed.id is null and coalesce(t.status in ('new', 'processing'), false) as is_held,
+    coalesce(failed.error, t.error, 'its ticket is ' || t.status || ' already', '{NO_SUCH_TICKET}') as reason
+  from exhausted left join tickets t on t.id = exhausted.ticket_id
+  left join failed on failed.id = exhausted.ticket_id
 ), dead as (
   update messages m set dead_at = now(), last_error = spent.reason
-  from spent where m.message_id = spent.message_id and spent.fate = 'dead'
+  from spent where m.message_id = spent.message_id and not spent.is_held
 ), held as (
   update messages m set visible_at = greatest(spent.lease_until, now() + interval '1 second')
-  from spent where m.message_id = spent.message_id and spent.fate = 'held'
-), settled as (
-  delete from messages m using spent where m.message_id = spent.message_id and spent.fate = 'settled'
+  from spent where m.message_id = spent.message_id and spent.is_held
 ), delivered as (
-  update messages m set receive_count = m.receive_count + 1, visible_at = now() + cast(:hidden as interval)
-  from ready where m.message_id = ready.message_id and not ready.spent
-  returning m.message_id, m.receive_count, m.enqueued_at, m.body
+  update messages m set receive_count = m.receive_count + cast(ready.is_counted as int),
+    delivery_number = m.delivery_number + 1, visible_at = now() + cast(:hidden as interval)
+  from ready where m.message_id = ready.message_id
+    and ready.message_id not in (select message_id from exhausted)
+  returning m.message_id, m.receive_count, m.delivery_number, m.enqueued_at, m.body
 )
-select message_id, receive_count, enqueued_at, body from delivered
-union all select null, null, null, null from spent
+select message_id, receive_count, delivery_number, enqueued_at, body from delivered
+union all select null, null, null, null, null from spent
 """  # noqa: S608 - only constants of this package are interpolated
 ).columns(
     Column("message_id", Uuid),
     Column("receive_count", Integer),
+    Column("delivery_number", Integer),
     Column("enqueued_at", DateTime(timezone=True)),
     Column("body", Text),
 )
@@ -65,29 +74,48 @@ union all select null, null, null, null from spent
 
 _LATEST = f"""
 with latest as (
-  select m.message_id, m.ticket_id from messages m
-  join ({json_rows("receipts", "message_id uuid, receive_count int")}) r
-    on r.message_id = m.message_id and r.receive_count = m.receive_count
+  select m.message_id, m.ticket_id, r.reason, {_ATTEMPTED} as is_attempted from messages m
+  join ({json_rows("receipts", "message_id uuid, delivery_number int, reason text")}) r
+    on r.message_id = m.message_id and r.delivery_number = m.delivery_number
   where m.dead_at is null order by m.message_id for update of m
 )
 """  # noqa: S608 - as above
-"""The messages whose latest delivery is among the receipts. A worker that froze and thawed holds an older receipt, which
+"""The messages whose latest delivery is among the receipts. A mapping that froze and thawed holds an older receipt, which
 must settle nothing."""
 
 DELETE = text(f"{_LATEST} delete from messages m using latest where m.message_id = latest.message_id")  # noqa: S608 - as above
 
-# A spent message becomes visible at once: RECEIVE then decides what becomes of it.
+# A message that no delivery can help, because its body is malformed (`reason`) or its ticket does not exist, becomes a
+# dead letter at once. A spent message becomes visible at once: RECEIVE then decides what becomes of it.
 RELEASE = text(
-    f"""{_LATEST}
-update messages m set visible_at = case
-  when t.status = 'processing' and t.lease_until > now() then t.lease_until
-  when m.receive_count >= :max_receive_count then now()
-  else now() + least(interval '1 second' * power(2, least(m.receive_count - 1, 16)), cast(:hidden as interval)) end
-from latest left join tickets t on t.id = latest.ticket_id
-where m.message_id = latest.message_id
+    f"""{_LATEST}, released as (
+  select latest.message_id, coalesce(latest.reason, case when t.id is null then '{NO_SUCH_TICKET}' end) as reason,
+    case when t.status = 'processing' and t.lease_until > now() then t.lease_until end as leased_until,
+    latest.is_attempted
+  from latest left join tickets t on t.id = latest.ticket_id
+)
+update messages m set
+  dead_at = case when released.reason is not null then now() end,
+  last_error = released.reason,
+  visible_at = case
+    when released.leased_until is not null then released.leased_until
+    when released.is_attempted and m.receive_count >= :max_receive_count then now()
+    else now() + least(interval '1 second' * power(2, least(m.delivery_number - 1, 16)), cast(:hidden as interval))
+  end
+from released where m.message_id = released.message_id
+returning m.message_id, m.dead_at is not null or released.leased_until is null
+  and released.is_attempted and m.receive_count >= :max_receive_count as is_given_up
 """  # noqa: S608 - as above
 )
 """Makes messages visible again after 1, 2, 4 ... seconds, or when the lease on the ticket ends."""
+
+EXTEND = text(
+    f"""{_LATEST}
+update messages m set visible_at = now() + cast(:hidden as interval)
+from latest where m.message_id = latest.message_id
+"""  # noqa: S608 - as above
+)
+"""Hides messages for another visibility timeout."""
 
 COUNT_BACKLOG = text("select count(*) from messages where dead_at is null")
 

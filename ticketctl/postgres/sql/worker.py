@@ -112,25 +112,42 @@ select id, token from holder
 )
 """Writes the results of several runs, each under its token; returns the runs whose leases still held."""
 
+EXTEND_LEASES = text(
+    f"""
+with held as (
+  select id from tickets where id in ({json_values("ticket_ids", "bigint")}) and lease_token = :token
+  order by id for no key update
+)
+update tickets t set lease_until = now() + cast(:lease as interval) from held where t.id = held.id
+"""  # noqa: S608 - as above
+)
+"""Lets the leases that a token still holds end later."""
+
 # A connection that is bound to a closed event loop sends its bytes before it raises: the claim may have taken effect
 # although the worker never saw the answer. Then the ticket has our token and the attempt its row. Where the claim did
 # not reach the server the ticket is still new, and this statement writes the attempt.
+# For a record that was not attempted it is the other way round: a claim that took effect is undone, because the row of
+# an attempt is what makes a delivery count.
 RELEASE = text(
     f"""
 with failed as (
-  {json_rows("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool")}
+  {json_rows("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool, attempted bool")}
 ), held as (
   select t.id from tickets t join failed f on t.id = f.ticket_id
   where t.lease_token = :token or t.status = 'new' order by t.id for no key update of t
 ), released as (
   update tickets t set status = case when f.final then 'failed' else 'new' end, error = f.error,
-    attempt = attempt + case when t.lease_token is null then 1 else 0 end,
+    attempt = attempt + case when f.attempted and t.lease_token is null then 1
+      when not f.attempted and t.lease_token is not null then -1 else 0 end,
     lease_token = null, lease_until = null, updated_at = now()
   from failed f join held on held.id = f.ticket_id where t.id = held.id
-  returning t.id, t.attempt, t.error, f.message_id, f.receive_count
+  returning t.id, t.attempt, t.error, f.message_id, f.receive_count, f.attempted
+), undone as (
+  delete from attempts a using released r where not r.attempted and a.ticket_id = r.id and a.attempt > r.attempt
 )
 insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, receive_count, environment_id)
 select id, attempt, clock_timestamp(), 'failed', error, message_id, receive_count, :environment_id from released
+where attempted
 on conflict (ticket_id, attempt) do update
   set ended_at = excluded.ended_at, outcome = excluded.outcome, error = excluded.error
 """  # noqa: S608 - as above

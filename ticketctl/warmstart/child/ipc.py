@@ -65,8 +65,13 @@ class LeftoverInfo(TypedDict):
 
 
 class VariableInfo(TypedDict):
-    """A module's own variable: a digest of its value, and whether it is `random` state or looks like a `secret`."""
+    """A module's own variable: a digest of its value, and whether it is `random` state or looks like a `secret`.
 
+    file: the module's path; shown: the same, relative to the handler's folder.
+    """
+
+    file: str
+    shown: str
     digest: str
     random: bool
     secret: bool

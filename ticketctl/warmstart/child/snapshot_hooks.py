@@ -51,22 +51,35 @@ def describe_variables(user_code: UserCode) -> dict[str, VariableInfo]:
     return {
         f"{module.__name__}.{name}": info
         for module in list(sys.modules.values())
-        if user_code.name(getattr(module, "__file__", None) or "")
-        for name, info in _variables_of(module)
+        if (shown := user_code.name(getattr(module, "__file__", None) or ""))
+        for name, info in _variables_of(module, shown)
     }
 
 
-def _variables_of(module: ModuleType) -> Iterator[tuple[str, VariableInfo]]:
+def _variables_of(module: ModuleType, shown: str) -> Iterator[tuple[str, VariableInfo]]:
+    file = module.__file__ or ""
     for name, value in list(vars(module).items()):
         generator = _random_generator(module, name, value)
         if generator is not None:
             state = repr(generator.getstate())
-            yield name, {"digest": _digest(state), "random": True, "secret": False}
+            yield (
+                name,
+                {"digest": _digest(state), "random": True, "secret": False, "file": file, "shown": shown},
+            )
         elif not name.startswith("__") and (
             isinstance(value, PLAIN_TYPES) or type(value).__module__ == "uuid"
         ):
             secret = isinstance(value, str | bytes) and bool(value) and SECRET.search(name) is not None
-            yield name, {"digest": _digest(repr(value)), "random": False, "secret": secret}
+            yield (
+                name,
+                {
+                    "digest": _digest(repr(value)),
+                    "random": False,
+                    "secret": secret,
+                    "file": file,
+                    "shown": shown,
+                },
+            )
 
 
 def _random_generator(module: ModuleType, name: str, value: Any) -> random.Random | None:

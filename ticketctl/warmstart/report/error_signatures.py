@@ -44,6 +44,19 @@ ERROR_SIGNATURES = (
         "the answer is closed",
     ),
     ErrorSignature(
+        "closed-object",
+        re.compile(
+            r"pool is clos(ed|ing)|pool .* is (already )?closed|client has been closed|Session is closed|"
+            r"Cannot (reopen|open) a client instance|Mongo\w* after close|"
+            r"cannot schedule new futures after shutdown|underlying connection is closed"
+        ),
+        "an earlier invocation closed this pool or client, but a variable still holds the closed object, and this "
+        "invocation used it",
+        "Set the variable to None after closing the object, so that the next invocation creates a new one; or create "
+        "the object inside the coroutine and keep it in no variable; or keep the object and one event loop for the "
+        "life of the process (an asyncio.Runner that every invocation uses), and do not close it.",
+    ),
+    ErrorSignature(
         "closed-loop",
         re.compile("Event loop is closed|the handler is closed"),
         "an object that was opened on an earlier event loop (L1) was used, or closed, after L1 was closed",

@@ -13,6 +13,8 @@ class Verdict(StrEnum):
 
     broken: an invocation was not ok, or the process died or hung.
     leaking: connections, descriptors, threads or event loops grow with the invocations, garbage collector off.
+    unsafe: no failure, but state in a SnapStart snapshot that every restored environment shares: the state of a
+        pseudorandom generator, a value that is meant to be unique, or a secret.
     masked: no failure, but an object bound to a closed event loop was left for the next invocation.
     fragile: no failure, but the invocation after a freeze in which the connections were lost failed.
     safe: none of these.
@@ -20,6 +22,7 @@ class Verdict(StrEnum):
 
     BROKEN = "broken"
     LEAKING = "leaking"
+    UNSAFE = "unsafe"
     MASKED = "masked"
     FRAGILE = "fragile"
     SAFE = "safe"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ticketctl.warmstart.report import source_locator
 from ticketctl.warmstart.report.model import Finding
 
 AFTER_RESTORE = "in a hook (snapshot_restore_py.register_after_restore)"
@@ -31,6 +32,10 @@ class Snapshot:
         return name in self.after and bool(self.after[name]["digest"] == self.before[name]["digest"])
 
 
+SHARED_STATE_KINDS = frozenset({"snapshot-random", "snapshot-unique", "snapshot-secret"})
+"""Kinds of findings that make the verdict "unsafe"; a lost connection decides by what the invocations do."""
+
+
 def find_shared_state(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
     """Yield what is wrong with a snapshot; `other` comes from a second initialization of the same handler.
 
@@ -48,7 +53,7 @@ def find_shared_state(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
     if generators := [name for name in unique if one.before[name]["random"]]:
         yield Finding(
             kind="snapshot-random",
-            cause=f"The state of the pseudorandom generators of {', '.join(generators)} is part of the snapshot: every "
+            cause=f"The state of the pseudorandom generators of {_list_names(generators, one)} is part of the snapshot: every "
             "restored environment draws the same numbers.",
             fix=f"Use secrets or random.SystemRandom, or seed {AFTER_RESTORE}.",
         )
@@ -57,17 +62,29 @@ def find_shared_state(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
     ]:
         yield Finding(
             kind="snapshot-unique",
-            cause=f"Each import creates a new value of {', '.join(values)}; under SnapStart, all environments share the "
+            cause=f"Each import creates a new value of {_list_names(values, one)}; under SnapStart, all environments share the "
             "value in the snapshot.",
             fix=f"Create it in the handler, or {AFTER_RESTORE}.",
         )
     if secrets := [name for name, value in one.before.items() if value["secret"] and one.is_kept(name)]:
         yield Finding(
             kind="snapshot-secret",
-            cause=f"The import read {', '.join(secrets)}, which is therefore part of the snapshot: environments go on using "
+            cause=f"The import read {_list_names(secrets, one)}, which is therefore part of the snapshot: environments go on using "
             "it after it is changed or revoked.",
             fix=f"Read it in the handler, with a time to live, or {AFTER_RESTORE}.",
         )
+
+
+def _list_names(names: Sequence[str], snapshot: Snapshot) -> str:
+    """Return the variables in words, each with the line that gives it its value."""
+    return ", ".join(f"{name}{_locate(name, snapshot.before[name])}" for name in names)
+
+
+def _locate(name: str, info: Mapping[str, Any]) -> str:
+    last = name.rpartition(".")[2]
+    file = info.get("file", "")
+    line = source_locator.find_assignment(file, (last,)) or source_locator.find_import(file, last)
+    return f" ({info['shown']}:{line})" if line else ""
 
 
 def _is_different(name: str, one: Snapshot, other: Snapshot) -> bool:

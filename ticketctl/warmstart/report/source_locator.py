@@ -24,6 +24,17 @@ def find_assignment(file: str, names: tuple[str, ...]) -> int | None:
     return min(_assignment_lines(scope, names[-1]), default=None) or _find_function(scope, names[-1])
 
 
+@lru_cache(maxsize=1024)
+def find_import(file: str, name: str) -> int | None:
+    """Return the line of the import that binds a name."""
+    for node in _walk(_parse(file)):
+        if isinstance(node, ast.Import | ast.ImportFrom) and any(
+            name == (alias.asname or alias.name.partition(".")[0]) for alias in node.names
+        ):
+            return node.lineno
+    return None
+
+
 def find_task_start(file: str, coroutine: str) -> int | None:
     """Return the line that starts a task of the coroutine function with this name."""
     tree = _parse(file)

@@ -26,16 +26,21 @@ def build_report(
     its memory, and the second initialization that SnapStart's findings compare with. `peers` were invoked at the same
     time as the first one.
     """
+    shared_state = list(snapstart.find_shared_state(without_gc.snapshot, with_gc.snapshot))
     memory_leaks = list(memory_findings.find_memory_leaks(with_gc.memory))
     peer_failures = list(peer_findings.find_peer_failures(peers))
     shared_files = list(peer_findings.find_shared_files([without_gc, *peers]))
     verdict = (
         Verdict.BROKEN if peer_failures else judge_session(without_gc, has_memory_leaks=bool(memory_leaks))
     )
+    if shared_files:
+        verdict = _worse(verdict, Verdict.FRAGILE)
+    if any(one.kind in snapstart.SHARED_STATE_KINDS for one in shared_state):
+        verdict = _worse(verdict, Verdict.UNSAFE)
     return Report(
         handler=experiment.handler,
         times=experiment.times,
-        verdict=Verdict.FRAGILE if shared_files and verdict is Verdict.SAFE else verdict,
+        verdict=verdict,
         invocations=[result.invocation for result in without_gc.results],
         thaw=without_gc.thaw.invocation if without_gc.thaw else None,
         leftovers=without_gc.leftovers,
@@ -43,7 +48,7 @@ def build_report(
         connections=without_gc.connections[: experiment.times],
         connections_gc=with_gc.connections,
         findings=[
-            *snapstart.find_shared_state(without_gc.snapshot, with_gc.snapshot),
+            *shared_state,
             *peer_failures,
             *_find_all(without_gc, experiment.freeze),
             *memory_leaks,
@@ -52,6 +57,10 @@ def build_report(
         labels=experiment.labels,
         lifecycle_events=without_gc.lifecycle_events[: experiment.times + 1],
     )
+
+
+def _worse(one: Verdict, other: Verdict) -> Verdict:
+    return min(one, other, key=list(Verdict).index)
 
 
 def judge_session(session: Session, *, has_memory_leaks: bool = False) -> Verdict:

@@ -47,7 +47,7 @@ svg .live { fill: $live; stroke: $live }
 svg .dead, svg .stale-use { stroke: $bad }
 svg .safe, svg .ok { fill: $good }
 svg .fragile, svg .masked, svg .partial { fill: $odd }
-svg .leaking { fill: $leak }
+svg .leaking, svg .unsafe { fill: $leak }
 svg .broken, svg .error, svg .arrowhead { fill: $bad }
 """)
 STYLE = (

@@ -4,10 +4,8 @@ A name that an import or the module itself defines stands for one function. An a
 unknown stands for all methods with that name, of the classes that the code mentions.
 """
 
-import ast
 from collections.abc import Callable, Sequence
 
-from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 
 SPECIAL_METHODS = frozenset(
@@ -34,11 +32,13 @@ class CallGraph:
     ) -> None:
         self._modules = modules
         self._follow_import = follow_import
+        self._nested: dict[Scope, list[Function]] = {}
         self._definitions: dict[str, list[Function]] = {}
         self._methods: dict[str, list[tuple[str, Function]]] = {}
         self._variables: dict[str, set[str]] = {}
         self._references: dict[Scope | None, set[str]] = {}
         for facts in modules:
+            self._nested |= facts.nested
             self._definitions |= facts.definitions
             self._variables |= facts.variables
             for name, methods in facts.methods.items():
@@ -56,8 +56,9 @@ class CallGraph:
         reached: set[Scope] = set()
         mentioned: set[str] = set()
         waiting = list(functions)
-        new = names
+        new = set(names)
         while waiting or new:
+            new |= {self._follow_import(name) for name in new}
             mentioned |= new
             waiting += self._list_functions(new, mentioned)
             new = {one for name in new for one in self._variables.get(name, ())}
@@ -65,15 +66,8 @@ class CallGraph:
                 scope = waiting.pop()
                 if scope not in reached:
                     reached.add(scope)
-                    # functions that are defined within another one run as part of it
-                    inner = (
-                        one
-                        for one in list_nodes(scope)
-                        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
-                    )
-                    waiting += [one for one in inner if one is not scope]
+                    waiting += self._nested.get(scope, ())
                     new |= self._references.get(scope, set())
-            new |= {self._follow_import(name) for name in new | mentioned}
             new -= mentioned
         return reached
 

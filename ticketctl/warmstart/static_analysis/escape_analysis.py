@@ -105,6 +105,8 @@ class Escapes:
     def list_kept(self) -> Iterator[ast.Call]:
         """Yield the calls whose results stay in a cache, a global, or an object that outlives the function."""
         is_cached = self.is_cached()
+        if not is_cached and self._compares_loops():
+            return  # it creates the object anew for each event loop
         declared = list_globals(self._function)
         local = list_locals(self._function)
         outside = declared | {"cls"} | (self._module.top_level_names - local)
@@ -146,16 +148,30 @@ class Escapes:
     def _is_loop_key(self, key: ast.expr) -> bool:
         """Return whether a container's key differs for each event loop, so that no later loop meets the item."""
         names = {one.id for one in ast.walk(key) if isinstance(one, ast.Name)}
-        calls = (one for one in ast.walk(key) if isinstance(one, ast.Call))
-        if any(self._module.qualify(one.func) in LOOP_GETTERS for one in calls):
-            return True
-        for node in self._nodes:
-            for target, value in list_assignments(node):
-                if isinstance(target, ast.Name) and target.id in names and value is not None:
-                    inner = (one for one in ast.walk(value) if isinstance(one, ast.Call))
-                    if any(self._module.qualify(one.func) in LOOP_GETTERS for one in inner):
-                        return True
-        return False
+        return self._calls_loop_getter(key) or bool(names & self._loop_variables())
+
+    def _compares_loops(self) -> bool:
+        """Return whether a condition asks about the running event loop, as `if owner is not loop:` does."""
+        tests = [node for node in self._nodes if isinstance(node, ast.Compare)]
+        variables = self._loop_variables()
+        return any(
+            self._calls_loop_getter(test)
+            or any(isinstance(one, ast.Name) and one.id in variables for one in ast.walk(test))
+            for test in tests
+            if not any(isinstance(one, ast.Constant) and one.value is None for one in test.comparators)
+        )
+
+    def _loop_variables(self) -> set[str]:
+        return {
+            target.id
+            for node in self._nodes
+            for target, value in list_assignments(node)
+            if isinstance(target, ast.Name) and value is not None and self._calls_loop_getter(value)
+        }
+
+    def _calls_loop_getter(self, expression: ast.expr) -> bool:
+        calls = (one for one in ast.walk(expression) if isinstance(one, ast.Call))
+        return any(self._module.qualify(one.func) in LOOP_GETTERS for one in calls)
 
     def list_held_by_instance(self) -> Iterator[ast.Call]:
         """Yield the calls whose results a method keeps on its instance."""

@@ -9,6 +9,7 @@ from ticketctl.warmstart.static_analysis.source import SourceModule
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = Function | ast.Lambda
+HANDLER_NAMES = frozenset({"handler", "lambda_handler"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Facts:
         functions and variables, and ".name" for attributes of objects whose class is unknown.
     variables: what the values of top-level variables mention, by the variable's qualified name.
     thread_references: the functions that each function passes to another thread.
+    nested: the functions that each function defines; they run as part of it.
     definitions: functions by their qualified name.
     methods: class and function of each method, by ".name".
     scripts: functions that are called only if the file is run as a script.
@@ -91,6 +93,7 @@ class Facts:
     references: dict[Scope | None, set[str]] = field(default_factory=dict)
     variables: dict[str, set[str]] = field(default_factory=dict)
     thread_references: dict[Scope | None, set[str]] = field(default_factory=dict)
+    nested: dict[Scope, list[Function]] = field(default_factory=dict)
     methods: dict[str, list[tuple[str, Function]]] = field(default_factory=dict)
     definitions: dict[str, list[Function]] = field(default_factory=dict)
     decorated: list[Function] = field(default_factory=list)
@@ -109,12 +112,18 @@ def count_names(node: ast.AST) -> Counter[str]:
 
 
 def list_handlers(tree: ast.Module) -> list[Function]:
-    """Return the top-level functions that take an event and a context."""
-    found = []
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            arguments = [one.arg.strip("_") for one in (*node.args.posonlyargs, *node.args.args)]
-            first, second = (*arguments, "", "")[:2]
-            if second and (first == "event" or second in {"context", "ctx"}):
-                found.append(node)
-    return found
+    """Return the top-level functions that look like a Lambda handler: of an event and a context."""
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _looks_like_handler(node)
+    ]
+
+
+def _looks_like_handler(node: Function) -> bool:
+    names = [one.arg.strip("_") for one in (*node.args.posonlyargs, *node.args.args)]
+    if len(names) < 2:  # noqa: PLR2004 an event and a context
+        return False
+    # frameworks for bots call their handlers with (update, context)
+    is_pair = names[0] not in {"self", "cls", "update"} and names[1] in {"context", "ctx"}
+    return names[0] == "event" or is_pair or (node.name in HANDLER_NAMES and len(names) == 2)  # noqa: PLR2004

@@ -33,8 +33,10 @@ class ImportClosure:
 
     def is_reachable(self, function: Scope | None, *, in_same_thread: bool = False) -> bool:
         """Return whether the handler, or the import, may call a function, as far as names show."""
+        if function is None or isinstance(function, ast.Lambda):
+            return True
         graph = self._same_thread if in_same_thread else self._all_threads
-        return function is None or isinstance(function, ast.Lambda) or function in graph
+        return function in graph
 
     @cached_property
     def _all_threads(self) -> set[Scope]:

@@ -112,7 +112,9 @@ def check_coroutine_handler(closure: ImportClosure) -> Iterator[SourceFinding]:
     for function in own.handlers:
         is_plain = isinstance(function, ast.AsyncFunctionDef) and not function.decorator_list
         is_declared = function.name == closure.root.function
-        if is_plain and (is_declared or function.name.endswith("handler")):
+        name = f"{own.module.name}.{function.name}"
+        is_used = any(name in names for facts in closure.modules for names in facts.references.values())
+        if is_plain and (is_declared or (function.name.endswith("handler") and not is_used)):
             yield make_finding(
                 (own.module.file, function.lineno),
                 "coroutine-handler",

@@ -46,6 +46,7 @@ class _ModuleReader(ast.NodeVisitor):
         self._owners: dict[int, str] = {}
         self._targets: dict[int, str] = {}
         self._discarded: set[int] = set()
+        self._managed: set[int] = set()
         self._references: set[str] = facts.references.setdefault(None, set())
 
     def visit_If(self, node: ast.If) -> None:
@@ -101,6 +102,8 @@ class _ModuleReader(ast.NodeVisitor):
         for outside in (*node.decorator_list, *defaults):  # annotations create nothing
             self.visit(outside)
         self._define(node)
+        if self._scopes:
+            self._facts.nested.setdefault(self._scopes[-1], []).append(node)
         if node.decorator_list:
             self._facts.decorated.append(node)
         for decorator in node.decorator_list:
@@ -201,6 +204,16 @@ class _ModuleReader(ast.NodeVisitor):
         elif source := self._identities.identify(value, self._scopes, self._classes):
             self._facts.aliases.setdefault(identity, source)
 
+    def visit_With(self, node: ast.With) -> None:
+        """Note the objects that a with statement closes at its end."""
+        self._managed |= {id(unwrap_await(item.context_expr)) for item in node.items}
+        self.generic_visit(node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> None:
+        """Note the objects that an async with statement closes at its end."""
+        self._managed |= {id(unwrap_await(item.context_expr)) for item in node.items}
+        self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> None:
         """Note a call that creates or closes something that is bound to an event loop."""
         name = self._module.qualify(node.func)
@@ -260,7 +273,7 @@ class _ModuleReader(ast.NodeVisitor):
             name,
             call,
             scope,
-            kept=scope is None or id(call) in self._kept,
+            kept=(scope is None or id(call) in self._kept) and id(call) not in self._managed,
             owner=owner,
             target=target,
             guarded=scope is None or (target is not None and self._is_guarded(scope, target)),

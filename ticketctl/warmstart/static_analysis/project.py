@@ -31,6 +31,7 @@ class Project:
         self._folders = {parent for file in self.files for parent in file.parents}
         self._bases: dict[Path, list[Path]] = {}
         self._installed: dict[str, bool] = {}
+        self._imported: dict[Path, list[Path]] = {}
         self.unresolved: dict[str, set[str]] = {}
         """Names that imports could not be resolved to, with the files that import them."""
 
@@ -74,7 +75,9 @@ class Project:
             path = waiting.pop()
             if path not in reached:
                 reached[path] = module = self.load(path)
-                waiting += self._list_imported(module)
+                if path not in self._imported:
+                    self._imported[path] = list(dict.fromkeys(self._list_imported(module)))
+                waiting += self._imported[path]
         return [reached[path] for path in sorted(reached)]
 
     def _list_imported(self, module: SourceModule) -> Iterator[Path]:

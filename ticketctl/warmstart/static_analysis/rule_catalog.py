@@ -169,6 +169,13 @@ RULES = {
             "async def handler(event, context):\n    ...\n",
         ),
         RuleDescription(
+            "invalid-suppression",
+            "A comment is meant to suppress a finding, but it has no reason or names an unknown rule.",
+            "A suppression without a reason does not tell the next reader why the finding does not apply.",
+            "Write # ticketctl: ignore[RULE] REASON on the line of the finding, or on a line of its own above it.",
+            "client = httpx.AsyncClient()  # ticketctl: ignore[client-outlives-loop]\n",
+        ),
+        RuleDescription(
             "unreadable",
             "The file cannot be parsed as Python.",
             "The doctor runs under one Python version, and the file may be written for another.",

@@ -1,7 +1,14 @@
-"""Serialize trained models: a JSON header, the feature names and the quantized weights, compressed together."""
+"""Serialize trained models: a JSON header, the feature names and the quantized weights, compressed together.
+
+A model file may come from a stranger. It is checked before anything of its size is built: how much it decompresses
+to, how many values its header has, and the type and range of each.
+"""
 
 import json
+import math
 import zlib
+from pathlib import Path
+from typing import Any
 
 from ticketctl.ai.offline.engine.calibration import Calibration
 from ticketctl.ai.offline.engine.features import Vocabulary
@@ -9,6 +16,11 @@ from ticketctl.ai.offline.engine.model import Model
 from ticketctl.errors import InvalidInputError
 
 _MAGIC = b"ticketctl model 1\n"
+_MAX_FILE_BYTES = 4_000_000  # 13,000 texts with 77 labels give less than one
+_MAX_BYTES = 12_000_000  # decompressed
+_MAX_HEADER_BYTES = 1_500_000
+_MAX_FEATURES = 150_000
+_MAX_LABELS = 2_000
 
 
 def serialize(model: Model) -> bytes:
@@ -29,6 +41,25 @@ def serialize(model: Model) -> bytes:
     return _MAGIC + zlib.compress("\n".join(lines).encode() + b"\n\n" + model.weights, 9)
 
 
+def load_model(path: Path) -> Model:
+    """Return the model in a file.
+
+    Raises:
+        OSError: The file cannot be read.
+        InvalidInputError: It is not a trained model, or it is damaged; the error names the file.
+    """
+    try:
+        return deserialize(read_artifact(path))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path} cannot be used: {error}", hint=error.hint) from None
+
+
+def read_artifact(path: Path) -> bytes:
+    """Return the bytes of a model file, or one byte more than `deserialize` accepts if it is larger."""
+    with path.open("rb") as file:
+        return file.read(_MAX_FILE_BYTES + 1)
+
+
 def deserialize(data: bytes) -> Model:
     """Return the model in an artifact.
 
@@ -38,18 +69,64 @@ def deserialize(data: bytes) -> Model:
     if not data.startswith(_MAGIC):
         raise InvalidInputError("this is not a trained model", hint="ticketctl train writes one")
     try:
-        lines, _, weights = zlib.decompress(data[len(_MAGIC) :]).partition(b"\n\n")
-        header, *names = lines.decode().split("\n")
-        fields = json.loads(header)
-        model = Model(
-            labels=tuple(fields["labels"]),
-            vocabulary=Vocabulary(tuple(names), tuple(fields["seen"]), fields["texts"]),
-            weights=weights,
-            scale=fields["unit"],
-            calibration=Calibration(fields["by_score"], fields["by_lead"], fields["offset"], fields["scope"]),
-        )
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"this trained model is damaged: {error}") from error
-    if len(weights) != len(names) * len(model.labels) or len(model.vocabulary.document_counts) != len(names):
-        raise InvalidInputError("this trained model is damaged: its header and its weights do not match")
+        header, names, weights = _split(_decompress(data))
+        model = _build(json.loads(header), names.decode().split("\n")[1:], weights)
+    except (zlib.error, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        problem = str(error) if isinstance(error, ValueError) else type(error).__name__
+        raise InvalidInputError(
+            f"this trained model is damaged: {problem[:200]}", hint="train it again with ticketctl train"
+        ) from None
     return model
+
+
+def _decompress(data: bytes) -> bytes:
+    if len(data) > _MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {_MAX_FILE_BYTES:,} bytes")
+    decompressor = zlib.decompressobj()
+    content = decompressor.decompress(memoryview(data)[len(_MAGIC) :], _MAX_BYTES)
+    if decompressor.unconsumed_tail:
+        raise ValueError(f"it decompresses to more than {_MAX_BYTES:,} bytes")
+    if not decompressor.eof or decompressor.unused_data:
+        raise ValueError("it is cut off, or something follows it")
+    return content
+
+
+def _split(content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the header, the feature names (a line feed before each) and the weights."""
+    end = content.find(b"\n\n")
+    if end < 0:
+        raise ValueError("its parts are not separated")
+    start = content.find(b"\n", 0, end)
+    header, names = (content[:end], b"") if start < 0 else (content[:start], content[start:end])
+    # JSON builds an object for every few bytes: nested and empty ones take twenty times their size
+    structure = sum(map(header.count, (b"[", b"{", b":")))
+    if len(header) > _MAX_HEADER_BYTES or structure > 2 * _MAX_LABELS:
+        raise ValueError("its header is too large")
+    if names.count(b"\n") > _MAX_FEATURES:
+        raise ValueError(f"it has more than {_MAX_FEATURES:,} features")
+    return header, names, content[end + 2 :]
+
+
+def _build(fields: dict[str, Any], names: list[str], weights: bytes) -> Model:
+    labels, seen, documents = fields["labels"], fields["seen"], fields["texts"]
+    if not (type(labels) is list and 1 < len(labels) <= _MAX_LABELS and all(type(x) is str for x in labels)):
+        raise ValueError("its labels are not a list of texts")
+    if not (type(documents) is int and 0 <= documents < 1 << 40):
+        raise ValueError("its number of texts is not a whole number")
+    if not (type(seen) is list and all(type(count) is int and 0 < count <= documents for count in seen)):
+        raise ValueError("its counts are not whole numbers")
+    numbers = [fields[key] for key in ("unit", "by_score", "by_lead", "offset", "scope")]
+    if not all(type(number) in {int, float} and not math.isnan(number) for number in numbers):
+        raise ValueError("its figures are not numbers")
+    if not all(abs(number) < 1e12 for number in numbers[:4]):  # noqa: PLR2004  (infinity, and what sums to it)
+        raise ValueError("its figures are too large")
+    if len(weights) != len(names) * len(labels) or len(seen) != len(names):
+        raise ValueError("its header and its weights do not match")
+    scale, score_weight, margin_weight, bias, min_score = map(float, numbers)
+    return Model(
+        labels=tuple(labels),
+        vocabulary=Vocabulary(tuple(names), tuple(seen), documents),
+        weights=weights,
+        scale=scale,
+        calibration=Calibration(score_weight, margin_weight, bias, min_score),
+    )

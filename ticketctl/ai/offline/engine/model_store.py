@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ticketctl.ai.offline.engine.artifact import deserialize, serialize
+from ticketctl.ai.offline.engine.artifact import load_model, serialize
 from ticketctl.ai.offline.engine.model import Model
 from ticketctl.ai.taxonomy.schema import Taxonomy
 from ticketctl.errors import ConfigError, InvalidInputError
 
+_MAX_SHOWN = 300  # characters of names in an error
 log = logging.getLogger(__name__)
 
 ENGINE_VERSION = "2"
@@ -58,15 +59,17 @@ def load_model_file(path: Path, taxonomy: Taxonomy) -> Model:
         ConfigError: The file cannot be read, or has a category that the taxonomy lacks.
     """
     try:
-        model = deserialize(path.read_bytes())
-    except (OSError, InvalidInputError) as error:
+        model = load_model(path)
+    except InvalidInputError as error:
+        raise ConfigError(f"the trained model {error}", hint=error.hint) from None
+    except OSError as error:
         raise ConfigError(
-            f"the trained model {path} cannot be used: {error}", hint="ticketctl train writes one"
-        ) from error
+            f"the trained model {path} cannot be used: {error.strerror}", hint="ticketctl train writes one"
+        ) from None
     unknown = sorted(set(model.labels) - {category.name for category in taxonomy.categories})
     if unknown:
         raise ConfigError(
-            f"the trained model {path} has categories that the taxonomy lacks: {', '.join(unknown)}",
+            f"the trained model {path} has categories that the taxonomy lacks: {', '.join(unknown)[:_MAX_SHOWN]}",
             hint="add them to the taxonomy, or train again without them",
         )
     return model
@@ -74,12 +77,14 @@ def load_model_file(path: Path, taxonomy: Taxonomy) -> Model:
 
 def _load_cached(path: Path) -> Model | None:
     try:
-        return deserialize(path.read_bytes())
+        return load_model(path)
     except FileNotFoundError:
         return None
-    except (OSError, InvalidInputError) as error:
+    except InvalidInputError as error:
+        log.warning("the trained model %s", error)
+    except OSError as error:
         log.warning("the trained model %s cannot be used: %s", path, error)
-        return None
+    return None
 
 
 def _save(path: Path, data: bytes) -> None:

@@ -1,0 +1,136 @@
+"""How long event loops and clients live, and where objects are closed."""
+
+import pytest
+
+LOOP = "import asyncio, httpx\nclient = httpx.AsyncClient()\n"
+RUN = "def handler(event, context):\n    return asyncio.run(main())\n"
+POOL = (
+    "import asyncio, asyncpg\npool = None\nasync def get():\n    global pool\n    if pool is None:\n"
+    "        pool = await asyncpg.create_pool()\n    return pool\nasync def main():\n    one = await get()\n"
+    "    try:\n        await one.fetch('x')\n    finally:\n        await one.close()\n"
+)
+
+FAULTS = {
+    "the current loop is closed": (
+        (
+            "import asyncio\ndef handler(event, context):\n    loop = asyncio.get_event_loop()\n"
+            "    loop.run_until_complete(main())\n    loop.close()\n"
+        ),
+        [("app.py:5", "closes-current-loop")],
+    ),
+    "a new loop for each invocation is never closed": (
+        (
+            "import asyncio\ndef handler(event, context):\n    loop = asyncio.new_event_loop()\n"
+            "    asyncio.set_event_loop(loop)\n    return loop.run_until_complete(main())\n"
+        ),
+        [("app.py:3", "loop-not-closed")],
+    ),
+    "a pool is closed but stays in its global": (POOL + RUN, [("app.py:13", "closed-but-cached")]),
+    "a cached client is entered with async with": (
+        "import asyncio, httpx, functools\n@functools.cache\ndef client():\n    return httpx.AsyncClient()\n"
+        "async def main():\n    async with client() as one:\n        await one.get('x')\n" + RUN,
+        [("app.py:6", "closed-but-cached")],
+    ),
+    "a client at module level is closed by each invocation": (
+        LOOP
+        + "async def main():\n    try:\n        await client.get('x')\n    finally:\n        await client.aclose()\n"
+        + RUN,
+        [("app.py:7", "closed-but-cached")],
+    ),
+    "another object of the same name is closed": (
+        LOOP
+        + "async def main():\n    client = open('x')\n    try: ...\n    finally:\n        client.close()\n"
+        + RUN,
+        [("app.py:2", "client-outlives-loop")],
+    ),
+    "a list at module level keeps a client": (
+        "import asyncio, httpx\nkept = []\nasync def main():\n    kept.append(httpx.AsyncClient())\n" + RUN,
+        [("app.py:4", "client-outlives-loop")],
+    ),
+    "a dictionary keeps a client for each tenant": (
+        "import asyncio, httpx\nkept = {}\nasync def main(tenant):\n    kept[tenant] = httpx.AsyncClient()\n"
+        + RUN,
+        [("app.py:4", "client-outlives-loop")],
+    ),
+    "a context variable keeps a client that synchronous code sets": (
+        "import asyncio, httpx, contextvars\nkept = contextvars.ContextVar('kept')\ndef connect():\n"
+        "    kept.set(httpx.AsyncClient())\n" + RUN,
+        [("app.py:4", "client-outlives-loop")],
+    ),
+    "an object that a kept object creates": (
+        "import asyncio, httpx\nclass Web:\n    def __init__(self):\n        self.http = httpx.AsyncClient()\n"
+        "class Service:\n    def __init__(self):\n        self.web = Web()\nservice = Service()\n" + RUN,
+        [("app.py:4", "client-outlives-loop")],
+    ),
+    "a task is started and forgotten": (
+        "import asyncio\nasync def main():\n    asyncio.create_task(audit())\n" + RUN,
+        [("app.py:3", "lost-task")],
+    ),
+}
+
+SOUND = {
+    "a loop is created where there is none": (
+        LOOP + "def handler(event, context):\n    try:\n        loop = asyncio.get_event_loop()\n"
+        "    except RuntimeError:\n        loop = asyncio.new_event_loop()\n        asyncio.set_event_loop(loop)\n"
+        "    return loop.run_until_complete(client.get('x'))\n"
+    ),
+    "a pool is closed and its global is reset": (
+        POOL.replace("        await one.close()\n", "        await one.close()\n        reset()\n")
+        + "def reset():\n    global pool\n    pool = None\n"
+        + RUN
+    ),
+    "a client is kept and closed on another function's exit only in name": (
+        "import asyncio, httpx\nasync def main():\n    client = httpx.AsyncClient()\n    try: ...\n    finally:\n"
+        "        await client.aclose()\n" + RUN
+    ),
+    "a redis client reconnects after it was closed": (
+        "import asyncio, redis.asyncio as redis\nclient = redis.Redis()\nasync def main():\n    try: ...\n"
+        "    finally:\n        await client.aclose()\n" + RUN
+    ),
+    "a context variable that a coroutine sets": (
+        "import asyncio, httpx, contextvars\nkept = contextvars.ContextVar('kept')\nasync def main():\n"
+        "    kept.set(httpx.AsyncClient())\n" + RUN
+    ),
+    "a runner and a client on one object": (
+        "import asyncio, httpx\nclass App:\n    def __init__(self):\n        self.runner = asyncio.Runner()\n"
+        "        self.client = httpx.AsyncClient()\n    def __call__(self, event, context):\n"
+        "        return self.runner.run(self.client.get('x'))\nhandler = App()\ndef tool():\n    asyncio.run(main())\n"
+    ),
+    "tasks of a task group": (
+        "import asyncio\nasync def main():\n    async with asyncio.TaskGroup() as group:\n"
+        "        group.create_task(audit())\n" + RUN
+    ),
+    "asyncio.run in a thread beside Mangum": (
+        "import asyncio, threading\nfrom mangum import Mangum\nhandler = Mangum(app)\n"
+        "threading.Thread(target=asyncio.run, args=(main(),)).start()\n"
+    ),
+    "a class of the project's own that is named like a client": (
+        "import asyncio\nclass AsyncTokenClient:\n    def get(self): ...\nclient = AsyncTokenClient()\n" + RUN
+    ),
+    "a client that is created again for each loop": (
+        "import asyncio, httpx\nclient = None\nowner = None\nasync def get():\n    global client, owner\n"
+        "    loop = asyncio.get_running_loop()\n    if client is None or owner is not loop:\n"
+        "        client = httpx.AsyncClient()\n        owner = loop\n    return client\n" + RUN
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(check, name):
+    source, expected = FAULTS[name]
+    assert check({"app.py": source}) == expected
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_code_has_no_findings(check, name):
+    assert check({"app.py": SOUND[name]}) == []
+
+
+LOOKUP = "import asyncio\ndef handler(event, context):\n    return asyncio.get_event_loop().run_until_complete(main())\n"
+
+
+@pytest.mark.parametrize(("runtime", "found"), [("python3.14", True), ("python3.13", False)])
+def test_a_missing_current_loop_is_found_where_python_3_14_is_declared(check, runtime, found):
+    template = f"Resources:\n  A:\n    Handler: app.handler\n    Runtime: {runtime}\n"
+    expected = [("app.py:3", "no-current-loop")] if found else []
+    assert check({"app.py": LOOKUP, "template.yaml": template}) == expected
