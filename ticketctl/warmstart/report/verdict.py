@@ -30,17 +30,17 @@ def build_report(
     memory_leaks = list(memory_findings.find_memory_leaks(with_gc.memory))
     peer_failures = list(peer_findings.find_peer_failures(peers))
     shared_files = list(peer_findings.find_shared_files([without_gc, *peers]))
-    verdict = (
-        Verdict.BROKEN if peer_failures else judge_session(without_gc, has_memory_leaks=bool(memory_leaks))
-    )
+    verdicts = [judge_session(without_gc, has_memory_leaks=bool(memory_leaks))]
+    if peer_failures:
+        verdicts.append(Verdict.BROKEN)
     if shared_files:
-        verdict = _worse(verdict, Verdict.FRAGILE)
+        verdicts.append(Verdict.FRAGILE)
     if any(one.kind in snapstart.SHARED_STATE_KINDS for one in shared_state):
-        verdict = _worse(verdict, Verdict.UNSAFE)
+        verdicts.append(Verdict.UNSAFE)
     return Report(
         handler=experiment.handler,
         times=experiment.times,
-        verdict=verdict,
+        verdict=min(verdicts, key=list(Verdict).index),
         invocations=[result.invocation for result in without_gc.results],
         thaw=without_gc.thaw.invocation if without_gc.thaw else None,
         leftovers=without_gc.leftovers,
@@ -57,10 +57,6 @@ def build_report(
         labels=experiment.labels,
         lifecycle_events=without_gc.lifecycle_events[: experiment.times + 1],
     )
-
-
-def _worse(one: Verdict, other: Verdict) -> Verdict:
-    return min(one, other, key=list(Verdict).index)
 
 
 def judge_session(session: Session, *, has_memory_leaks: bool = False) -> Verdict:
