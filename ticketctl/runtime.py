@@ -18,7 +18,8 @@ from ticketctl.processing.deadline import require_time_to_start
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
 from ticketctl.tickets import operations
-from ticketctl.tickets.protocols import Operations, Outbox, Sender, TicketQueue, TicketStore
+from ticketctl.tickets.protocols import Operations, TicketStore
+from ticketctl.tickets.queue_protocols import Outbox, Sender, TicketQueue
 
 if TYPE_CHECKING:
     from ticketctl.ai.budget import Budget

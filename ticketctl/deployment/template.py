@@ -16,7 +16,7 @@ from ticketctl.postgres.pools import get_pool
 from ticketctl.processing.deadline import require_time_to_start
 from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import PREFIX, SECRETS, Settings
-from ticketctl.tickets.protocols import QueuePolicy
+from ticketctl.tickets.queue_protocols import QueuePolicy
 
 TEMPLATE = "template.yaml"
 SAM_CONFIG = "samconfig.toml"

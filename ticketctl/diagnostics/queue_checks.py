@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ticketctl.settings import Settings
-from ticketctl.tickets.protocols import QueuePolicy
+from ticketctl.tickets.queue_protocols import QueuePolicy
 
 VISIBILITY_FACTOR = 6
 """A visibility timeout must be at least this many function timeouts, so that Lambda can retry throttled batches."""

@@ -10,7 +10,7 @@ from ticketctl.postgres.address import Address
 from ticketctl.postgres.pools import PoolStrategy, get_pool
 from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import FILE, PREFIX, Settings
-from ticketctl.tickets.protocols import QueuePolicy
+from ticketctl.tickets.queue_protocols import QueuePolicy
 from ticketctl.warmstart.static_analysis.finding import SourceFinding
 
 LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"

@@ -6,14 +6,14 @@ from datetime import timedelta
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import outbox
-from ticketctl.tickets.protocols import OutboxMessage
+from ticketctl.tickets.queue_protocols import OutboxMessage
 
 SEND_TIMEOUT = timedelta(minutes=1)
 """How long a sender has for the messages that it claimed, before another sender may claim them."""
 
 
 class PostgresOutbox:
-    """The outbox over one event loop's connections; implements `tickets.protocols.Outbox`."""
+    """The outbox over one event loop's connections; implements `tickets.queue_protocols.Outbox`."""
 
     def __init__(self, connections: ErrorMappingConnections) -> None:
         self._connections = connections

@@ -18,7 +18,7 @@ from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import queue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import MalformedMessage, build_record, parse_event
-from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy
+from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, QueuePolicy
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,7 +35,7 @@ class ConnectionSource(Protocol):
 
 
 class PostgresQueue:
-    """The queue over one event loop's connections; implements `tickets.protocols.TicketQueue`.
+    """The queue over one event loop's connections; implements `tickets.queue_protocols.TicketQueue`.
 
     A released message is visible again after 1, 2, 4 ... seconds, or when the lease on its ticket ends.
     """

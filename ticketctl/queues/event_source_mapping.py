@@ -17,7 +17,8 @@ from uuid import uuid4
 from ticketctl.errors import ConfigError, InvalidInputError, TicketctlError
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, parse_event, read_batch_response
-from ticketctl.tickets.protocols import Delivery, RecordFailure, TicketQueue, TicketStore
+from ticketctl.tickets.protocols import RecordFailure, TicketStore
+from ticketctl.tickets.queue_protocols import Delivery, TicketQueue
 from ticketctl.warmstart.runner.local_function import InvocationFailedError
 
 Result = TypeVar("Result")

@@ -18,7 +18,7 @@ from ticketctl import aws
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import REGION, MalformedMessage, TicketMessage, parse_event
-from ticketctl.tickets.protocols import DeadLetter, Delivery, OutboxMessage, QueuePolicy
+from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, OutboxMessage, QueuePolicy
 
 REQUEST_LIMIT = 10
 """The largest number of messages in one request."""
@@ -36,7 +36,7 @@ Item = TypeVar("Item")
 
 
 class SqsQueue:
-    """An SQS queue, standard or FIFO; implements `TicketQueue` and `Sender` of `tickets.protocols`.
+    """An SQS queue, standard or FIFO; implements `TicketQueue` and `Sender` of `tickets.queue_protocols`.
 
     A released message is visible again when its visibility timeout ends. SQS moves spent messages to the dead-letter
     queue by the queue's redrive policy.

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from ticketctl.errors import NotFoundError, QueueError
 from ticketctl.tickets.models import LARGEST_ID
-from ticketctl.tickets.protocols import DeadLetter, Operations, Outbox, Sender, StuckTicket, TicketQueue
+from ticketctl.tickets.protocols import Operations, StuckTicket
+from ticketctl.tickets.queue_protocols import DeadLetter, Outbox, Sender, TicketQueue
 from ticketctl.tickets.statuses import TicketStatus
 
 LIMIT = 1000

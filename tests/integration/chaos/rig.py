@@ -11,7 +11,7 @@ from ticketctl import event_loops, settings
 from ticketctl.errors import QueueError
 from ticketctl.queues.event_source_mapping import EnvironmentStarted, EventSourceMapping, MappingEvent
 from ticketctl.runtime import Database, open_operator_resources
-from ticketctl.tickets.protocols import Delivery, TicketQueue
+from ticketctl.tickets.queue_protocols import Delivery, TicketQueue
 from ticketctl.warmstart.runner.local_function import LocalFunction
 
 HANDLER = "tests.integration.chaos.handler:handler"

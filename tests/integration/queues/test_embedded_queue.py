@@ -12,7 +12,8 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, parse_event
-from ticketctl.tickets.protocols import Delivery, RecordFailure
+from ticketctl.tickets.protocols import RecordFailure
+from ticketctl.tickets.queue_protocols import Delivery
 from ticketctl.tickets.statuses import TicketStatus
 
 Make = Callable[[int], Awaitable[list[int]]]

@@ -26,7 +26,8 @@ from ticketctl.queues.event_source_mapping import (
 )
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import build_record
-from ticketctl.tickets.protocols import DeadLetter, Delivery, QueuePolicy, RecordFailure
+from ticketctl.tickets.protocols import RecordFailure
+from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, QueuePolicy
 from ticketctl.warmstart.runner.local_function import LocalFunction
 
 HANDLERS = "tests.integration.queues.handlers"

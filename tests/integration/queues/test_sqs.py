@@ -26,7 +26,7 @@ from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, message_body, parse_event
 from ticketctl.tickets.models import NewTicket
 from ticketctl.tickets.operations import flush, redrive
-from ticketctl.tickets.protocols import Delivery, OutboxMessage
+from ticketctl.tickets.queue_protocols import Delivery, OutboxMessage
 
 Make = Callable[[int], Awaitable[list[int]]]
 SETTINGS = Settings(visibility_timeout=1)

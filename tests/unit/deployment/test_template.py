@@ -10,7 +10,7 @@ from ticketctl.deployment.template import TEMPLATE, render_stack
 from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.errors import ConfigError
 from ticketctl.settings import NAMES, Settings
-from ticketctl.tickets.protocols import QueuePolicy
+from ticketctl.tickets.queue_protocols import QueuePolicy
 
 TARGET = Target("3.13", Architecture.ARM64)
 SECRETS = {

@@ -1,6 +1,6 @@
 from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.settings import Settings
-from ticketctl.tickets.protocols import QueuePolicy
+from ticketctl.tickets.queue_protocols import QueuePolicy
 
 POLICY = QueuePolicy(visibility_timeout=180, max_receive_count=5)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.fakes import FakeProvider, FakeStore, pipeline_of
 from ticketctl.errors import ProviderError
 from ticketctl.processing.batch import Limits, RecordResult, process
+from ticketctl.processing.deadline import OutOfTimeError
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import Step, Ticket
 from ticketctl.tickets.statuses import TicketStatus
@@ -153,3 +154,15 @@ async def test_no_heartbeat_runs_if_the_lease_lasts_as_long_as_the_invocation() 
     store.failing["extend_leases"] = AssertionError("there was a heartbeat")
     [result] = await run(store, SlowProvider(store, 0.1), message(1), seconds=0.6, reserve=0.1, lease=0.7)
     assert result.error is None
+
+
+async def test_a_provider_without_time_returns_the_record_and_writes_no_draft() -> None:
+    store = FakeStore.of(1)
+    provider = FakeProvider(
+        failing={(1, Step.RESPOND): OutOfTimeError("no time is left to ask the AI provider")}
+    )
+    [result] = await run(store, provider, message(1))
+    ticket = store.tickets[1]
+    assert isinstance(result.error, OutOfTimeError)
+    assert (ticket.status, ticket.draft) == (TicketStatus.NEW, None)
+    assert ticket.error == "no time is left to ask the AI provider"

@@ -6,7 +6,8 @@ import pytest
 from tests.fakes import NOON, new_ticket
 from ticketctl.errors import QueueError
 from ticketctl.tickets import operations
-from ticketctl.tickets.protocols import OutboxMessage, StuckTicket
+from ticketctl.tickets.protocols import StuckTicket
+from ticketctl.tickets.queue_protocols import OutboxMessage
 from ticketctl.tickets.statuses import TicketStatus
 
 NOW = NOON + timedelta(hours=1)

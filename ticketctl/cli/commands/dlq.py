@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from ticketctl.runtime import OperatorResources
-    from ticketctl.tickets.protocols import DeadLetter
+    from ticketctl.tickets.queue_protocols import DeadLetter
 
 Result = TypeVar("Result")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from ticketctl.queues.event_source_mapping import BatchSettled, MappingEvent
-    from ticketctl.tickets.protocols import Delivery
+    from ticketctl.tickets.queue_protocols import Delivery
 
 
 SUMMARY_INTERVAL = 10.0
