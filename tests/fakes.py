@@ -93,7 +93,7 @@ class FakeStore:
         self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
     ) -> TicketPage:
         self._raise_if_failing("list")
-        matching = [t for t in self.tickets.values() if wanted.status in {None, t.status}]
+        matching = [t for t in self.tickets.values() if not wanted.status or t.status in wanted.status]
         matching.sort(key=lambda ticket: ticket.id, reverse=sort.startswith("-"))
         ids = [str(ticket.id) for ticket in matching]
         start = 0 if after is None else ids.index(after) + 1

@@ -169,7 +169,7 @@ CALLS: list[tuple[tuple[str, ...], str]] = [
     (("event", "--status", "new", "--limit", "0"), "cannot have 0 tickets"),
     (("list", "--status", "bogus"), "'bogus' is not one of new, processing,"),
     (("list", "--priority", "bogus"), "'bogus' is not one of low, normal, high, urgent"),
-    (("list", "--sort", "subject"), "'subject' is not one of -created, created"),
+    (("list", "--sort", "body"), "'body' is not one of -created, created"),
     (("list", "--limit", "0"), "cannot have 0 tickets"),
     (("list", "--limit", "1001"), "cannot have 1001 tickets"),
     (("list", "--since", "yesterday"), "since cannot be 'yesterday'"),

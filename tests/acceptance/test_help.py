@@ -15,6 +15,7 @@ from typer.main import get_group
 from tests.program import Program
 from ticketctl.cli.command_index import COMMANDS, GROUPS
 from ticketctl.postgres.pools import POOLS
+from ticketctl.tickets.sorting import SORTS
 
 NARROW = 80
 COMMAND_GROUPS = ("db", "dlq", "outbox", "config", "deploy")
@@ -109,7 +110,7 @@ FIXED = {
     ("serve", "--pool"): [*POOLS, "rds-proxy"],
     ("list", "--status"): ["new", "processing", "processed", "needs_review", "failed", "closed"],
     ("list", "--priority"): ["low", "normal", "high", "urgent"],
-    ("list", "--sort"): ["-created", "created", "-updated", "updated"],
+    ("list", "--sort"): list(SORTS),
     ("set", "--sentiment"): ["negative", "neutral", "positive"],
     ("event", "--status"): ["new", "processing", "processed", "needs_review", "failed", "closed"],
     ("eval", "--provider"): ["offline", "openai", "anthropic"],

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter, parse_filter
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket
 from ticketctl.tickets.service import FILTER_LIMIT, KEY_LIMIT, PAGE_LIMIT, REQUESTER_LIMIT
+from ticketctl.tickets.sorting import DEFAULT_SORT, SORTS
 
 EXAMPLE: dict[str, JsonValue] = {
     "subject": "I was charged twice for order 4711",
@@ -44,9 +45,12 @@ class TicketInput(BaseModel):
 
 def _query_parameter(spec: FilterSpec) -> Any:
     """The type and the field of one filter; `parse_filter` reads texts such as "2h" later."""
-    kind = spec.kind if spec.choices else str
-    limits = {"maxLength": FILTER_LIMIT} if spec.kind is str else {}
+    kind: Any = spec.kind if spec.choices else str
+    limits: dict[str, JsonValue] = {"maxLength": FILTER_LIMIT} if spec.kind is str else {}
     examples = {"examples": list(spec.examples)} if spec.examples else {}
+    if spec.is_repeatable:
+        item: Any = Annotated[kind, Field(json_schema_extra=limits)]
+        return list[item], Field([], description=spec.help)
     return kind | None, _limited(None, spec.help, **limits, **examples)
 
 
@@ -58,8 +62,8 @@ class ListQuery(_Filters):  # type: ignore[misc] # its fields come from the decl
 
     model_config = ConfigDict(extra="forbid")
 
-    sort: Literal["-created", "created", "-updated", "updated"] = Field(
-        "-created", description="The order; a minus sign means newest first."
+    sort: Literal[SORTS] = Field(  # type: ignore[valid-type] # the declared orders
+        DEFAULT_SORT, description="The order; a minus sign means descending, for times newest first."
     )
     limit: int = _limited(20, "Tickets on the page.", minimum=1, maximum=PAGE_LIMIT)
     after: str | None = Field(None, description="`next_cursor` of the previous page.")

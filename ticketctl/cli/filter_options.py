@@ -48,9 +48,10 @@ def _parameters(command: Callable[..., None]) -> Iterator[Parameter]:
 
 
 def _option(spec: FilterSpec) -> Any:
+    kind = list[str] | None if spec.is_repeatable else str | None
     if spec.choices:
-        return Annotated[str | None, choice(spec.choices, help=spec.help)]
+        return Annotated[kind, choice(spec.choices, help=spec.help)]
     if spec.name == "priority":
-        return Annotated[str | None, choice(completion.list_priorities, help=spec.help)]
+        return Annotated[kind, choice(completion.list_priorities, help=spec.help)]
     complete = _COMPLETIONS.get(spec.name)
-    return Annotated[str | None, typer.Option(metavar=spec.metavar, help=spec.help, autocompletion=complete)]
+    return Annotated[kind, typer.Option(metavar=spec.metavar, help=spec.help, autocompletion=complete)]

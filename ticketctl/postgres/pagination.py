@@ -3,22 +3,32 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from ticketctl.errors import InvalidInputError
+from ticketctl.tickets.sorting import SORT_COLUMNS
 
+MISSING_NUMBER = -1.0
+"""Stands for a confidence that a ticket does not have. A missing text is an empty one."""
 _CHECKSUM_BYTES = 6
+_LARGEST_ID = 2**63 - 1
+_Time = Annotated[datetime, Meta(tz=True)]
+_Id = Annotated[int, Meta(ge=1, le=_LARGEST_ID)]
+_Text = Annotated[str, Meta(max_length=1000, pattern="^[^\0]*$")]
+_Number = Annotated[float, Meta(ge=MISSING_NUMBER, le=1)]
+_KINDS: dict[str, Any] = {"created_at": _Time, "updated_at": _Time, "id": _Id, "confidence": _Number}
+"""The type of a value by its column; the other columns hold text."""
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The last row of a page: the sort order, the row's time in that order, its ticket id."""
+    """The last row of a page: the sort order, the row's value in that order, its ticket id."""
 
     sort: str
-    time: Annotated[datetime, Meta(tz=True)]
-    ticket_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    value: Any
+    ticket_id: _Id
 
 
 _decoder = msgspec.json.Decoder(Position)
@@ -26,7 +36,10 @@ _decoder = msgspec.json.Decoder(Position)
 
 def encode(position: Position) -> str:
     """Return the cursor of a position; equal times with different UTC offsets have the same cursor."""
-    content = msgspec.json.encode(Position(position.sort, position.time.astimezone(UTC), position.ticket_id))
+    value = position.value
+    if isinstance(value, datetime):
+        value = value.astimezone(UTC)
+    content = msgspec.json.encode(Position(position.sort, value, position.ticket_id))
     checksum = sha256(content).digest()[:_CHECKSUM_BYTES]
     return urlsafe_b64encode(checksum + content).decode().rstrip("=")
 
@@ -40,7 +53,7 @@ def decode(cursor: str, sort: str) -> Position:
     hint = "pass next_cursor as the previous page returned it, with the same order"
     try:
         raw = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-        position = _decoder.decode(raw[_CHECKSUM_BYTES:])
+        position = _with_typed_value(_decoder.decode(raw[_CHECKSUM_BYTES:]))
         # encoding again verifies the checksum, and refuses every other spelling of the same content
         unchanged = encode(position) == cursor
     except (ValueError, OverflowError, msgspec.DecodeError):
@@ -50,3 +63,8 @@ def decode(cursor: str, sort: str) -> Position:
     if position.sort != sort:
         raise InvalidInputError(f"the cursor was made for the order {position.sort}", hint=hint)
     return position
+
+
+def _with_typed_value(position: Position) -> Position:
+    kind = _KINDS.get(SORT_COLUMNS.get(position.sort.removeprefix("-"), ""), _Text)
+    return msgspec.structs.replace(position, value=msgspec.convert(position.value, kind))

@@ -74,7 +74,7 @@ tickets = Table(
 )
 
 for _spec in FILTERS.values():
-    if _spec.match == "equals":
+    if _spec.is_indexed:
         Index(f"tickets_{_spec.column}_idx", tickets.c[_spec.column], tickets.c.created_at, tickets.c.id)
 Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
 Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)

@@ -21,6 +21,7 @@ from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure, TicketPage
+from ticketctl.tickets.sorting import SORT_COLUMNS
 from ticketctl.tickets.statuses import TicketStatus
 
 _TICKET_COLUMNS = [column.name for column in tickets.columns]
@@ -168,8 +169,10 @@ class PostgresStore:
 
 
 def _to_cursor(last: Ticket, sort: str) -> str:
-    time = last.updated_at if sort.endswith("updated") else last.created_at
-    return pagination.encode(pagination.Position(sort, time, last.id))
+    value = getattr(last, SORT_COLUMNS[sort.removeprefix("-")])
+    if value is None:
+        value = pagination.MISSING_NUMBER if sort.endswith("confidence") else ""
+    return pagination.encode(pagination.Position(sort, value, last.id))
 
 
 def _to_ticket(row: RowMapping) -> Ticket:

@@ -1,13 +1,13 @@
 """The filters of a ticket list. Each is declared once, as a field of `TicketFilter`.
 
 The command line, the API, the store and the indexes derive their form of a filter from its declaration: a
-field added here becomes an option, a query parameter and an SQL condition. A filter that matches by "equals"
-also needs an index, which a migration creates; a test compares the two.
+field added here becomes an option, a query parameter and an SQL condition. A filter with an index of its own
+needs a migration that creates it; a test compares the two.
 
 The command line imports this module to build its help, so the module stays cheap to import.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -16,8 +16,10 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.durations import parse_since
 from ticketctl.tickets.statuses import TicketStatus
 
-Match = Literal["equals", "at_least", "words"]
+Match = Literal["equals", "at_least", "below", "words"]
 """How a filter compares a ticket: its column with the value, or every word of the value with the text."""
+FilterTexts = Mapping[str, str | Sequence[str] | None]
+"""What a person wrote for each filter; a sequence if the filter was repeated."""
 
 
 class FilterSpec(NamedTuple):
@@ -25,6 +27,7 @@ class FilterSpec(NamedTuple):
 
     `kind` is the type of its value; `column` is the column of `tickets` that it compares (a search in the text
     compares none). `metavar` stands for the value in the command's help; `examples` are values for the API's document.
+    `is_indexed` says whether the column has an index with the creation time, which few distinct values do not need.
     """
 
     name: str
@@ -34,6 +37,12 @@ class FilterSpec(NamedTuple):
     match: Match = "equals"
     metavar: str | None = None
     examples: tuple[str, ...] = ()
+    is_indexed: bool = False
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Return whether the filter takes several values, of which a ticket must have one."""
+        return self.match == "equals"
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -46,24 +55,52 @@ class FilterSpec(NamedTuple):
             raise InvalidInputError(
                 f"there is no {self.name} {text}", hint=f"it can be {', '.join(self.choices)}"
             )
+        if self.kind is float:
+            return self._parse_share(text)
         return parse_since(text, now=now) if self.kind is datetime else self.kind(text)
+
+    def _parse_share(self, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise InvalidInputError(
+                f"{self.name.replace('_', ' ')} cannot be {text!r}", hint="it is a number from 0 to 1"
+            )
+        return value
 
 
 def _filter(kind: type, meaning: str, **attributes: Any) -> Any:
     """Declare a filter as a field; `attributes` are those of `FilterSpec`, the column by default the field's name."""
-    return field(default=None, metadata={"kind": kind, "help": meaning} | attributes)
+    default: Any = () if attributes.get("match", "equals") == "equals" else None
+    return field(default=default, metadata={"kind": kind, "help": meaning} | attributes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketFilter:
-    """Which tickets a list contains; None means any."""
+    """Which tickets a list contains; None and no values mean any. Several values mean one of them."""
 
-    status: TicketStatus | None = _filter(  # noqa: RUF009 - it is a field
-        TicketStatus, "Only this status."
+    status: tuple[TicketStatus, ...] = _filter(
+        TicketStatus, "Only this status; may be repeated.", is_indexed=True
     )
-    category: str | None = _filter(str, "Only this category.")
-    priority: str | None = _filter(str, "Only this priority.")
-    team: str | None = _filter(str, "Only this team.")
+    category: tuple[str, ...] = _filter(str, "Only this category; may be repeated.", is_indexed=True)
+    priority: tuple[str, ...] = _filter(str, "Only this priority; may be repeated.", is_indexed=True)
+    team: tuple[str, ...] = _filter(str, "Only this team; may be repeated.", is_indexed=True)
+    requester: tuple[str, ...] = _filter(
+        str, "Only this requester; may be repeated.", metavar="EMAIL", is_indexed=True
+    )
+    language: tuple[str, ...] = _filter(
+        str, "Only this language, such as en; may be repeated.", metavar="CODE"
+    )
+    confidence_below: float | None = _filter(
+        float,
+        "Only classified with less than this confidence, 0 to 1.",
+        column="confidence",
+        match="below",
+        metavar="SHARE",
+        examples=("0.6",),
+    )
     search: str | None = _filter(
         str, "Every word must begin a word of the subject or the body.", match="words", metavar="WORDS"
     )
@@ -88,12 +125,19 @@ FILTERS: Mapping[str, FilterSpec] = {
 """The declaration of each filter by its name, in the order of the help."""
 
 
-def parse_filter(texts: Mapping[str, str | None], *, now: datetime) -> TicketFilter:
-    """Build a filter from what a person wrote, by the filters' names; None means any.
+def parse_filter(texts: FilterTexts, *, now: datetime) -> TicketFilter:
+    """Build a filter from what a person wrote, by the filters' names; None and an empty sequence mean any.
 
     Raises:
         InvalidInputError: A text does not fit its filter.
     """
     return TicketFilter(
-        **{name: FILTERS[name].parse(text, now=now) for name, text in texts.items() if text is not None}
+        **{name: _parse(FILTERS[name], text, now) for name, text in texts.items() if text is not None}
     )
+
+
+def _parse(spec: FilterSpec, text: str | Sequence[str], now: datetime) -> Any:
+    if not spec.is_repeatable:
+        return spec.parse(str(text), now=now)
+    texts = [text] if isinstance(text, str) else text
+    return tuple(dict.fromkeys(spec.parse(one, now=now) for one in texts))

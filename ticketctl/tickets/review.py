@@ -54,7 +54,7 @@ class ReviewService:
 
     async def list_waiting(self, limit: int) -> list[TicketDetails]:
         """Return tickets that need a review, the oldest first. Raise InvalidInputError for a limit out of range."""
-        wanted = TicketFilter(status=TicketStatus.NEEDS_REVIEW)
+        wanted = TicketFilter(status=(TicketStatus.NEEDS_REVIEW,))
         page = await service.list_tickets(self.tickets, wanted, sort="created", limit=limit)
         found = [await self.tickets.get_details(ticket.id) for ticket in page.tickets]
         return [details for details in found if details is not None]

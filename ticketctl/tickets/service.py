@@ -55,7 +55,9 @@ async def list_tickets(
         raise InvalidInputError(f"a page cannot have {limit} tickets", hint=f"it can have 1 to {PAGE_LIMIT}")
     for name, spec in FILTERS.items():
         if spec.kind is str:
-            check_text(name, getattr(wanted, name), limit=FILTER_LIMIT)
+            value = getattr(wanted, name)
+            for text in value if spec.is_repeatable else [value]:
+                check_text(name, text, limit=FILTER_LIMIT)
     return await store.list(wanted, sort=sort, limit=limit, after=after, count=count)
 
 

@@ -63,7 +63,7 @@ async def every_statement(database: Database) -> None:
 
 
 async def people(store: PostgresStore, reviews: reviews.PostgresReviews, ticket_id: int) -> None:
-    wanted = TicketFilter(status=TicketStatus.NEW, search="ticket")
+    wanted = TicketFilter(status=(TicketStatus.NEW,), search="ticket")
     page = await store.list(wanted, sort="created", limit=1, after=None, count=True)
     await store.list(wanted, sort="created", limit=1, after=page.next_cursor, count=False)
     await store.get_details(ticket_id)

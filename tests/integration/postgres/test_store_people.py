@@ -10,11 +10,11 @@ import pytest
 
 from tests.unit.cli.test_output import HOSTILE
 from ticketctl.errors import InvalidInputError
-from ticketctl.postgres.sql.tickets import SORTS
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket
 from ticketctl.tickets.protocols import TicketPage
+from ticketctl.tickets.sorting import SORT_COLUMNS, SORTS
 from ticketctl.tickets.statuses import TicketStatus
 
 FULL = """
@@ -98,15 +98,22 @@ class TestList:
         ("wanted", "condition"),
         [
             (TicketFilter(), "true"),
-            (TicketFilter(status=TicketStatus.FAILED), "status = 'failed'"),
-            (TicketFilter(category="billing"), "category = 'billing'"),
-            (TicketFilter(priority="high"), "priority = 'high'"),
-            (TicketFilter(team="red"), "team = 'red'"),
-            (TicketFilter(team="nobody's"), "false"),
+            (TicketFilter(status=(TicketStatus.FAILED,)), "status = 'failed'"),
+            (TicketFilter(category=("billing",)), "category = 'billing'"),
+            (TicketFilter(priority=("high",)), "priority = 'high'"),
+            (TicketFilter(team=("red",)), "team = 'red'"),
+            (TicketFilter(team=("nobody's",)), "false"),
             (TicketFilter(since=datetime(2026, 1, 31, 14, tzinfo=UTC)), "created_at >= '2026-01-31 14:00Z'"),
             (TicketFilter(search="ticket 3"), "subject ~ ' 3'"),
             (
-                TicketFilter(status=TicketStatus.NEW, category="outage", priority="high", search="ticket"),
+                TicketFilter(status=(TicketStatus.NEW, TicketStatus.FAILED), category=("billing", "outage")),
+                "status in ('new', 'failed') and category in ('billing', 'outage')",
+            ),
+            (TicketFilter(confidence_below=0.5), "confidence < 0.5"),
+            (
+                TicketFilter(
+                    status=(TicketStatus.NEW,), category=("outage",), priority=("high",), search="ticket"
+                ),
                 "status = 'new' and category = 'outage' and priority = 'high'",
             ),
         ],
@@ -124,8 +131,10 @@ class TestList:
     async def test_pages_in_every_order_contain_each_ticket_once(
         self, store: PostgresStore, ask: Callable[[str], str], sort: str
     ) -> None:
-        column, direction = f"{sort.lstrip('-')}_at", "desc" if sort.startswith("-") else "asc"
-        expected = ask(f"select id from tickets order by {column} {direction}, id {direction}").split()  # noqa: S608 - orders of the program's own
+        column, direction = SORT_COLUMNS[sort.removeprefix("-")], "desc" if sort.startswith("-") else "asc"
+        nulls = "nulls last" if direction == "desc" else "nulls first"
+        order = f"{column} {direction} {nulls}, id {direction}"
+        expected = ask(f"select id from tickets order by {order}").split()  # noqa: S608 - orders of the program's own
         seen: list[int] = []
         after: str | None = None
         while after is not None or not seen:
@@ -137,7 +146,7 @@ class TestList:
     async def test_a_filter_applies_to_every_page_and_the_total_counts_all_matches(
         self, store: PostgresStore
     ) -> None:
-        wanted = TicketFilter(category="billing")
+        wanted = TicketFilter(category=("billing",))
         first = await listed(store, wanted, limit=15)
         second = await listed(store, wanted, limit=15, after=first.next_cursor)
         assert (len(first.tickets), len(second.tickets)) == (15, 5)
@@ -168,8 +177,8 @@ class TestList:
                 await listed(store, sort="-created", after=after)
 
     async def test_an_unknown_sort_order_is_refused_with_the_choices(self, store: PostgresStore) -> None:
-        with pytest.raises(InvalidInputError, match="no order subject") as raised:
-            await listed(store, sort="subject")
+        with pytest.raises(InvalidInputError, match="no order body") as raised:
+            await listed(store, sort="body")
         assert all(sort in str(raised.value.hint) for sort in SORTS)
 
 

@@ -49,7 +49,7 @@ def event(
     async def work(store: "TicketStore") -> list[int]:
         if status is None:
             return [(await service.show(store, ticket_id)).ticket.id for ticket_id in ticket_ids or []]
-        wanted = TicketFilter(status=TicketStatus(status))
+        wanted = TicketFilter(status=(TicketStatus(status),))
         page = await service.list_tickets(store, wanted, sort="created", limit=limit)
         return [ticket.id for ticket in page.tickets]
 

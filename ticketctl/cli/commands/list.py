@@ -13,12 +13,11 @@ from ticketctl.cli.rendering import output, ticket_tables, timestamps
 from ticketctl.cli.resources import run_with
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.sorting import DEFAULT_SORT, SORTS
 
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.protocols import StuckTicket, TicketPage, TicketStore
-
-SORTS = ("-created", "created", "-updated", "updated")
 
 
 def register(app: typer.Typer) -> None:
@@ -32,8 +31,11 @@ def list_tickets(
     wanted: TicketFilter,
     *,
     sort: Annotated[
-        str, choice(SORTS, help="The order; a - means newest first. Default: -created.")
-    ] = "-created",
+        str,
+        choice(
+            SORTS, "--sort", help="The order; a - means descending, for times newest first; default -created."
+        ),
+    ] = DEFAULT_SORT,
     limit: Annotated[int, typer.Option(help="Tickets on the page, 1 to 1000.")] = 20,
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Show the page after this cursor.")

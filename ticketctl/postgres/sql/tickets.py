@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, TextClause, func, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Select, TextClause, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import TextualSelect
 
@@ -12,14 +12,7 @@ from ticketctl.postgres import pagination
 from ticketctl.postgres.schema import attempts, search_vector, steps, tickets
 from ticketctl.postgres.sql.fragments import ticket_columns
 from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter
-
-SORTS = {
-    "-created": tickets.c.created_at,
-    "created": tickets.c.created_at,
-    "-updated": tickets.c.updated_at,
-    "updated": tickets.c.updated_at,
-}
-"""The sort orders of a list; a minus puts the newest ticket first."""
+from ticketctl.tickets.sorting import SORT_COLUMNS, SORTS
 
 _JSON_COLUMNS = {column.name: column.type for column in tickets.columns if isinstance(column.type, JSONB)}
 
@@ -77,7 +70,7 @@ def select_matching(wanted: TicketFilter) -> Select[Any]:
     query = select(tickets)
     for name, spec in FILTERS.items():
         value = getattr(wanted, name)
-        if value is not None:
+        if value is not None and value != ():
             query = query.where(_condition(spec, value))
     return query
 
@@ -87,7 +80,14 @@ def _condition(spec: FilterSpec, value: Any) -> ColumnElement[bool] | TextClause
         condition = text(f"{search_vector} @@ to_tsquery('simple', :words)")
         return condition.bindparams(words=_tsquery(value))
     column: Column[Any] = tickets.c[spec.column]
-    comparison: ColumnElement[bool] = column >= value if spec.match == "at_least" else column == value
+    comparison: ColumnElement[bool]
+    match spec.match:
+        case "at_least":
+            comparison = column >= value
+        case "below":
+            comparison = column < value
+        case _:
+            comparison = column == value[0] if len(value) == 1 else column.in_(value)
     return comparison
 
 
@@ -95,13 +95,21 @@ def select_page(query: Select[Any], sort: str, after: str | None) -> Select[Any]
     """Order a query and start it after a cursor. Raises InvalidInputError for an unknown order or a bad cursor."""
     if sort not in SORTS:
         raise InvalidInputError(f"there is no order {sort}", hint=f"it can be {', '.join(SORTS)}")
-    time, newest_first = SORTS[sort], sort.startswith("-")
-    key = tuple_(time, tickets.c.id)
+    column, is_descending = _sort_key(sort), sort.startswith("-")
+    key = tuple_(column, tickets.c.id)
     if after is not None:
         position = pagination.decode(after, sort)
-        end = tuple_(position.time, position.ticket_id)
-        query = query.where(key < end if newest_first else key > end)
-    return query.order_by(*(column.desc() if newest_first else column for column in (time, tickets.c.id)))
+        end = tuple_(literal(position.value, column.type), position.ticket_id)
+        query = query.where(key < end if is_descending else key > end)
+    return query.order_by(*(part.desc() if is_descending else part for part in (column, tickets.c.id)))
+
+
+def _sort_key(sort: str) -> ColumnElement[Any]:
+    """Return the column of an order. A missing value sorts first: a row comparison with null selects nothing."""
+    column = tickets.c[SORT_COLUMNS[sort.removeprefix("-")]]
+    if not column.nullable:
+        return column
+    return func.coalesce(column, pagination.MISSING_NUMBER if column.name == "confidence" else "")
 
 
 def select_count(query: Select[Any]) -> Select[Any]:
