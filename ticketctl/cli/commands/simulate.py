@@ -12,6 +12,8 @@ from typer.core import TyperCommand
 
 from ticketctl.cli.commands import simulate_builtin, simulate_handler
 from ticketctl.cli.commands.simulate_options import (
+    CallOption,
+    ConcurrencyOption,
     DatabaseUrlOption,
     EnvOption,
     EventsOption,
@@ -27,6 +29,7 @@ from ticketctl.cli.commands.simulate_options import (
     SnapstartOption,
     TimeoutOption,
     TimesOption,
+    parse_freeze,
 )
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering.export import HtmlOption, Pictures, SvgOption
@@ -34,14 +37,24 @@ from ticketctl.errors import ConfigError
 from ticketctl.postgres.pools import ALIASES
 
 _BUILTIN_ONLY = ("pool", "loop", "database_url")
-_HANDLER_ONLY = ("path", "env", "python", "timeout", "freeze", "snapstart")
+_HANDLER_ONLY = ("path", "env", "python", "timeout", "freeze", "snapstart", "concurrency")
 
 
 class _Command(TyperCommand):
     """Accepts `--freeze` with or without a value, which Typer's options do not."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, ["--freeze=closed" if one == "--freeze" else one for one in args])
+        joined: list[str] = []
+        for argument in args:
+            if joined and joined[-1] == "--freeze":
+                is_value = not argument.startswith("-")
+                joined[-1] = f"--freeze={argument if is_value else 'closed'}"
+                if is_value:
+                    continue
+            joined.append(argument)
+        if joined and joined[-1] == "--freeze":
+            joined[-1] = "--freeze=closed"
+        return super().parse_args(ctx, joined)
 
 
 def register(app: typer.Typer) -> None:
@@ -58,12 +71,14 @@ def simulate_warm_starts(
     event: EventsOption = None,
     database_url: DatabaseUrlOption = None,
     handler: HandlerOption = None,
+    call: CallOption = None,
     path: PathOption = None,
     env: EnvOption = None,
     python: PythonOption = None,
     timeout: TimeoutOption = None,
     freeze: FreezeOption = None,
     snapstart: SnapstartOption = False,
+    concurrency: ConcurrencyOption = 1,
     runtime: RuntimeOption = RuntimeKind.DIRECT,
     svg: SvgOption = None,
     html: HtmlOption = None,
@@ -73,7 +88,7 @@ def simulate_warm_starts(
     """Test what warm starts do to a worker or handler.
 
     Without --handler, ticketctl's own worker runs with every pool under every loop. With --handler, your own
-    Lambda handler runs.
+    Lambda handler runs; with --call, any function of yours.
 
     Your tickets are not touched: the worker gets new tickets in a scratch database. The exit status is 8 if a pair
     that you chose, or else the configured one, or your handler is not safe.
@@ -87,8 +102,12 @@ def simulate_warm_starts(
     pictures = Pictures(svg, html)
     if runtime is RuntimeKind.AWSLAMBDARIC and python is None:
         _require_awslambdaric()
-    if handler is None:
-        _refuse(ctx, _HANDLER_ONLY, "needs a handler of your own: name it with --handler")
+    if handler is not None and call is not None:
+        raise typer.BadParameter(
+            "tests another function than --handler: name one of them", param_hint="--call"
+        )
+    if handler is None and call is None:
+        _refuse(ctx, _HANDLER_ONLY, "needs a handler of your own: name it with --handler or --call")
         builtin = simulate_builtin.BuiltinRequest(
             pools=None if pool is None else [ALIASES.get(name, name) for name in pool],
             loops=loop,
@@ -102,15 +121,19 @@ def simulate_warm_starts(
     _refuse(
         ctx, _BUILTIN_ONLY, "is for ticketctl's own worker and API; your handler makes its own connections"
     )
+    freeze_kind, freeze_seconds = parse_freeze(freeze)
     request = simulate_handler.HandlerRequest(
-        handler=handler,
+        handler=handler or call or "",
+        is_call=handler is None,
         event_files=event or (),
         times=times,
         path=path or Path.cwd(),
         environment=dict(variable.split("=", 1) for variable in env or ()),
         python=python,
         timeout=timeout or 60.0,
-        freeze=None if freeze is None else freeze.value,
+        freeze=freeze_kind,
+        freeze_seconds=freeze_seconds,
+        concurrency=concurrency,
         runtime=runtime.value,
         snapstart=snapstart,
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerRequest:
-    """What to test. `event_files` may hold "-" for stdin; `timeout` is in seconds."""
+    """What to test. `event_files` may hold "-" for stdin; a call has no events; `timeout` is in seconds."""
 
     handler: str
     event_files: Sequence[str]
@@ -35,8 +35,16 @@ class HandlerRequest:
     python: str | None
     timeout: float
     freeze: "Freeze | None"
+    freeze_seconds: float | None
     runtime: "Runtime"
     snapstart: bool
+    is_call: bool
+    concurrency: int
+
+    @property
+    def option(self) -> str:
+        """The option that named the handler."""
+        return "--call" if self.is_call else "--handler"
 
 
 def simulate(request: HandlerRequest, pictures: Pictures, *, as_json: bool) -> None:
@@ -49,7 +57,7 @@ def simulate(request: HandlerRequest, pictures: Pictures, *, as_json: bool) -> N
     from ticketctl import event_loops
 
     _check(request)
-    events = [_read(file) for file in request.event_files]
+    events = [_read(file) for file in request.event_files] or [None]
     with output.show_progress(1):
         report = event_loops.run(_examine(request, events))
     _refuse_misspelt(request, report)
@@ -68,9 +76,16 @@ def simulate(request: HandlerRequest, pictures: Pictures, *, as_json: bool) -> N
 
 
 def _check(request: HandlerRequest) -> None:
-    if request.snapstart and request.runtime != "direct":
-        raise typer.BadParameter("needs --runtime direct", param_hint="--snapstart")
-    if not request.event_files:
+    if request.runtime != "direct":
+        if request.snapstart:
+            raise typer.BadParameter("needs --runtime direct", param_hint="--snapstart")
+        if request.is_call:
+            raise typer.BadParameter("needs --runtime direct: it is not on Lambda", param_hint="--call")
+    if request.is_call and request.event_files:
+        raise typer.BadParameter(
+            "is for --handler; a function that is called gets no event", param_hint="--event"
+        )
+    if not request.is_call and not request.event_files:
         raise typer.BadParameter("a handler needs at least one event: --event FILE", param_hint="--event")
 
 
@@ -97,6 +112,9 @@ async def _examine(request: HandlerRequest, events: Sequence[object]) -> "Report
         python=request.python,
         timeout=request.timeout,
         freeze=request.freeze,
+        freeze_seconds=request.freeze_seconds,
+        is_call=request.is_call,
+        concurrency=request.concurrency,
         runtime=request.runtime,
         snapstart=request.snapstart,
     )
@@ -133,8 +151,8 @@ def _refuse_misspelt(request: HandlerRequest, report: "Report") -> None:
     ]
     if any(error.startswith(text) for text in misspelt):
         raise InvalidInputError(
-            f"there is no handler {request.handler}: {error}",
-            hint=f"--handler is module:function; the module is looked up in --path ({request.path})",
+            f"there is no {'function' if request.is_call else 'handler'} {request.handler}: {error}",
+            hint=f"{request.option} is module:function; the module is looked up in --path ({request.path})",
         )
 
 

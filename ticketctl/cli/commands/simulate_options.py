@@ -1,9 +1,10 @@
 """The options of `simulate-warm-starts`."""
 
+import re
 import shutil
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from ticketctl.cli.commands import simulate_handler
 from ticketctl.cli.options import POOL_NAMES, choice
 from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
 from ticketctl.event_loops import LOOPS
+
+if TYPE_CHECKING:
+    from ticketctl.warmstart.runner.experiment import Freeze
 
 
 class RuntimeKind(StrEnum):
@@ -20,11 +24,32 @@ class RuntimeKind(StrEnum):
     AWSLAMBDARIC = "awslambdaric"
 
 
-class FreezeKind(StrEnum):
-    """How connections are lost during a freeze."""
+FREEZE = re.compile(r"(?:(?P<kind>closed|silent|kept)(?::|$))?(?P<seconds>\d+(?:\.\d+)?)?$")
+"""What happens to connections during a freeze, and for how many seconds it lasts; one of them may be missing."""
+MAX_FREEZE = 900.0
+"""The longest freeze, in seconds."""
 
-    CLOSED = "closed"
-    SILENT = "silent"
+
+def parse_freeze(text: str | None) -> "tuple[Freeze | None, float | None]":
+    """Return what `--freeze` says: what happens to connections, and the seconds; None where it says nothing."""
+    if text is None:
+        return None, None
+    match = FREEZE.match(text)
+    if match is None or not text or text.endswith(":"):
+        raise typer.BadParameter(
+            f"{text!r} is not closed, silent or kept, SECONDS, or both as closed:SECONDS",
+            param_hint="--freeze",
+        )
+    seconds = float(match["seconds"]) if match["seconds"] else None
+    if seconds is not None and seconds > MAX_FREEZE:
+        raise typer.BadParameter(f"{seconds:g} seconds are more than {MAX_FREEZE:g}", param_hint="--freeze")
+    kinds: dict[str | None, Freeze] = {"silent": "silent", "kept": "kept"}
+    return kinds.get(match["kind"], "closed"), seconds
+
+
+def _check_freeze(text: str | None) -> str | None:
+    parse_freeze(text)
+    return text
 
 
 def _check_python(name: str | None) -> str | None:
@@ -105,11 +130,29 @@ TimeoutOption = Annotated[
     ),
 ]
 FreezeOption = Annotated[
-    FreezeKind | None,
+    str | None,
     typer.Option(
-        metavar="[=closed|silent]",
-        help="After the last invocation, freeze the handler, cut its connections and invoke it once more. "
-        "closed: the server closes them; silent: they stop answering.",
+        metavar="[closed|silent|kept][:SECONDS]",
+        callback=_check_freeze,
+        help="After the last invocation, freeze the handler for SECONDS, and invoke it once more. Its connections are "
+        "closed by the server (closed, the default), stop answering (silent), or stay (kept). Default: long enough "
+        "for the timers that it left armed, at least one second.",
+    ),
+]
+CallOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FUNCTION",
+        callback=simulate_handler.check_handler,
+        help="Test a function that takes no arguments and is not on Lambda: a task, a job, a command, a view.",
+    ),
+]
+ConcurrencyOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=32,
+        help="Invoke this many environments at the same time, as Lambda Managed Instances do; they share /tmp.",
     ),
 ]
 SnapstartOption = Annotated[

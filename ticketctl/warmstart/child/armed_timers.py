@@ -76,12 +76,15 @@ class ArmedTimers:
             return []
         live = find_live_objects(asyncio)
         timers = []
+        latest: dict[Any, float] = {}
         for loop in live.loops:
             if loop.is_closed() or loop.is_running():
                 continue
-            for handle in list(getattr(loop, "_scheduled", ())):
+            handles = [handle for handle in getattr(loop, "_scheduled", ()) if not handle.cancelled()]
+            latest[loop] = max((handle.when() - loop.time() for handle in handles), default=0.0)
+            for handle in handles:
                 code = getattr(getattr(handle, "_callback", None), "__code__", None)
-                if code is None or handle.cancelled() or not (name := self._user_code.name(code.co_filename)):
+                if code is None or not (name := self._user_code.name(code.co_filename)):
                     continue
                 line = f"{name}:{code.co_firstlineno}"
                 info = _info(
@@ -91,8 +94,8 @@ class ArmedTimers:
         for task in live.tasks:
             chain = [] if task.done() else await_chain(task.get_coro())
             suspended_at = self._user_code.line(chain)
-            if suspended_at and not task.get_loop().is_closed():
-                info = _info("task", coroutine_name(task.get_coro()), suspended_at, 0.0)
+            if suspended_at and task.get_loop() in latest:
+                info = _info("task", coroutine_name(task.get_coro()), suspended_at, latest[task.get_loop()])
                 timers.append(ArmedTimer(info, task.done))
         return timers
 

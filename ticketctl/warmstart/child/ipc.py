@@ -154,7 +154,7 @@ class Observation(TypedDict):
     swallowed: exceptions that the user's code caught and did not raise again.
     loop_closed_at: the user's line that last closed an event loop by itself.
     cost: null where the level is not "all".
-    tmp_writes: the files below /tmp that the process has written so far, with the user's lines that did it.
+    tmp_writes: the files below /tmp that the process wrote, with the user's lines that did it.
     """
 
     logged: list[LoggedError]

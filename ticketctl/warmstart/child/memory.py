@@ -29,7 +29,8 @@ MOST_CONTAINERS = 10
 MOST_ALLOCATIONS = 5
 CALLS_PER_SCAN = 6
 """Calls between two looks at all containers, which take long; a container grows if it does so between any two."""
-IRRELEVANT_MODULES = ("_ticketctl_warmstart_child", "threading")
+OWN_PACKAGE = __name__.rpartition(".")[0]
+IRRELEVANT_MODULES = (OWN_PACKAGE, "threading")
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: classes made by a class statement, among others."""
@@ -195,7 +196,9 @@ def _bounded_caches() -> list[Any]:
 
 def _is_irrelevant(path: Path) -> bool:
     """Whether the container belongs to the laboratory, lists threads, or keeps its entries by weak references only."""
-    return path[0].name.startswith(IRRELEVANT_MODULES) or any(isinstance(step.object, WEAK) for step in path)
+    return path[0].name.startswith(IRRELEVANT_MODULES) or any(
+        isinstance(step.object, WEAK) or type(step.object).__module__.startswith(OWN_PACKAGE) for step in path
+    )
 
 
 def _resident_bytes() -> int:

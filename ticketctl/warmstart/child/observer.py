@@ -83,7 +83,7 @@ class Observer:
             observation["logged"], observation["captured_log"] = self._logs.take()
             observation["printed"] = _read_output(self._printed_from)
         if self._tmp_files:
-            observation["tmp_writes"] = dict(self._tmp_files.lines)
+            observation["tmp_writes"] = self._tmp_files.take()
         if self._full:
             self._full.add_errors(observation)
         if is_complete and self._full:

@@ -12,24 +12,35 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class TmpFiles:
-    """Records which files and folders below /tmp this process creates, and the user's lines that do it."""
+    """Records which files and folders below /tmp this process creates, and the user's lines that do it.
+
+    Deleted ones are dropped: a recorder that keeps every name would itself be what grows.
+    """
 
     def __init__(self, user_code: UserCode) -> None:
         self._user_code = user_code
         folders = {"/tmp", os.environ.get("TMPDIR") or "/tmp"}  # noqa: S108 Lambda's folder for temporary files
         self._roots = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in folders)
-        self.lines: dict[str, str | None] = {}
+        self._lines: dict[str, str | None] = {}
+        self._new: dict[str, str | None] = {}
         self._created: set[str] | None = None
         sys.addaudithook(self._record)
 
     def size(self) -> int:
         """Return the bytes of all recorded files that still exist."""
-        return sum(_size(path) for path in list(self.lines))
+        for path in [path for path in self._lines if not os.path.lexists(path)]:
+            del self._lines[path]
+        return sum(map(_size, list(self._lines)))
+
+    def take(self) -> dict[str, str | None]:
+        """Return what was written since the last call, deleted files included."""
+        new, self._new = self._new, {}
+        return new
 
     def biggest_line(self) -> str | None:
         """Return the user's line whose files take the most space."""
         sizes: dict[str, int] = {}
-        for path, line in list(self.lines.items()):
+        for path, line in list(self._lines.items()):
             if line:
                 sizes[line] = sizes.get(line, 0) + _size(path)
         return max(sizes, key=lambda line: sizes[line], default=None)
@@ -62,7 +73,8 @@ class TmpFiles:
         path = os.path.realpath(path)
         if path.startswith(self._roots):
             line = self._user_code.line(walk_stack(sys._getframe(2)))  # noqa: SLF001 the only way to the caller's frame
-            self.lines.setdefault(path, line)
+            self._lines.setdefault(path, line)
+            self._new.setdefault(path, line)
             # the event comes before the file is opened
             if self._created is not None and not os.path.lexists(path):
                 self._created.add(path)

@@ -159,7 +159,7 @@ def describe_thaw(thaw: InvocationResult, *, freeze: str | None, seconds: float)
     events = {"silent": "its connections went silent", "kept": "its timers and deadlines ran on"}
     event = events.get(freeze or "", "the server closed its connections")
     silent = freeze == "silent"
-    time = f" for {seconds:g} s" if seconds else ""
+    time = f" for {seconds:.1f} s" if seconds else ""
     return Finding(
         kind="thaw",
         cause=f"While the process was frozen{time}, {event}, and the next invocation{_describe_error(thaw)}. All earlier "

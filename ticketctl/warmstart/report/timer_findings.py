@@ -18,13 +18,17 @@ TIMER_FIX = (
 
 
 def find_late_timers(timers: Sequence[TimerInfo], freeze_seconds: float) -> Iterator[Finding]:
-    """Yield a finding for each timer that was armed when the process was frozen, and went off after the thaw."""
+    """Yield a finding for each line whose timers were armed when the process was frozen, and went off after the thaw."""
+    groups: dict[tuple[str, str | None], list[TimerInfo]] = {}
     for timer in timers:
         if timer["fired"]:
-            line = f" ({timer['line']})" if timer["line"] else ""
-            yield Finding(
-                kind="late-timer",
-                cause=f"{KINDS.get(timer['kind'], timer['kind'])}, {timer['name']}{line}, was left behind by one invocation. The "
-                f"process was frozen for {freeze_seconds:g} s, and it went off in the invocation after that.",
-                fix=TIMER_FIX,
-            )
+            groups.setdefault((timer["kind"], timer["line"]), []).append(timer)
+    for (kind, line), members in groups.items():
+        at = f" ({line})" if line else ""
+        more = f" {len(members)} such were left behind." if len(members) > 1 else ""
+        yield Finding(
+            kind="late-timer",
+            cause=f"{KINDS.get(kind, kind)}, {members[0]['name']}{at}, was left behind by one invocation. The process was "
+            f"frozen for {freeze_seconds:.1f} s, and it went off in the invocation after that.{more}",
+            fix=TIMER_FIX,
+        )

@@ -93,7 +93,11 @@ def is_growing(counts: Sequence[int]) -> bool:
 def _select_growing(session: Session) -> dict[str, Sequence[int]]:
     """Return the counts that grow, by name; connections include the server's view of them."""
     counts = {**session.counts, "connections": session.connections}
-    return {name: series for name, series in counts.items() if is_growing(series)}
+    return {
+        name: series
+        for name, series in counts.items()
+        if is_growing(series) and name not in session.transient
+    }
 
 
 def _find_all(session: Session, freeze: Freeze | None) -> Iterator[Finding]:

@@ -20,6 +20,10 @@ MOST_EXTRA_SECONDS = 30.0
 MIN_FREEZE = 1.0
 MAX_FREEZE = 10.0
 """Seconds of a freeze whose length depends on the timers that are armed."""
+ENDING = ("threads", "tasks", "child processes")
+"""What may end by itself, without an invocation that ends it."""
+PAUSE = 2.5
+"""Seconds in which it does so."""
 BEYOND_TIMER = 0.25
 """Seconds by which such a freeze is longer than the last timer."""
 
@@ -87,6 +91,27 @@ async def _invoke_until_decided(
         session.extra_results.append(result)
         if result.process_end:
             return False
+    return number == experiment.times or await _find_transient(runner, number + 1, config, session)
+
+
+async def _find_transient(
+    runner: SessionRunner, number: int, config: EnvironmentConfig, session: Session
+) -> bool:
+    """Find the counts of what ends by itself a little later; return whether the process lives."""
+    growing = [
+        name
+        for name in ENDING
+        if classify(session.counts.get(name, []), is_final=True) is Trend.GROWING and _is_sound(session)
+    ]
+    if not growing:
+        return True
+    before = {name: session.counts[name][-1] for name in growing}
+    await asyncio.sleep(PAUSE)
+    result = await runner.invoke(number, _event(config, number))
+    session.extra_results.append(result)
+    if result.process_end:
+        return False
+    session.transient = {name for name in growing if session.counts[name][-1] < before[name]}
     return True
 
 
@@ -133,7 +158,13 @@ async def _freeze_and_thaw(
         process.signal(signal.SIGCONT)
     number = experiment.times + 1
     session.thaw = await runner.invoke_unobserved(number, _event(config, number))
-    if experiment.freeze and not session.thaw.process_end:
+    if not experiment.freeze:
+        return
+    if session.thaw.process_end:
+        # the handler of a signal may have ended the process: it cannot be asked any more
+        for timer in session.timers:
+            timer["fired"] = timer["kind"] == "signal" and timer["seconds"] <= session.freeze_seconds
+    else:
         session.timers = (await runner.ask({"command": "check_timers"}) or {"timers": []})["timers"]
 
 
@@ -141,6 +172,4 @@ def _freeze_seconds(experiment: Experiment, session: Session) -> float:
     if experiment.freeze_seconds is not None:
         return experiment.freeze_seconds
     longest = max((timer["seconds"] for timer in session.timers), default=0.0)
-    if not longest:
-        return 0.0 if experiment.freeze != "kept" else MIN_FREEZE
     return min(MAX_FREEZE, max(MIN_FREEZE, longest + BEYOND_TIMER))

@@ -25,6 +25,7 @@ class Session:
     memory: how memory grew, where it may have (the environment with garbage collection only).
     freeze_seconds: how long the process was stopped; timers: those that were armed then, and which of them have fired
         in the invocation after the thaw.
+    transient: the counts that grew while invocations followed each other at once, and shrank after a pause.
     tmp_writes: the files below /tmp that the process has written, with the user's line that did it.
     """
 
@@ -40,6 +41,7 @@ class Session:
     memory: MemoryProbe | None = None
     freeze_seconds: float = 0.0
     timers: list[TimerInfo] = field(default_factory=list)
+    transient: set[str] = field(default_factory=set)
     tmp_writes: dict[str, str | None] = field(default_factory=dict)
 
     @property

@@ -1,0 +1,86 @@
+"""Handlers that leave something behind that goes off by itself, and handlers that do not."""
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+import threading
+import time
+
+runner = asyncio.Runner()
+done = []
+tasks = set()
+
+
+def interrupt(_number, _frame):
+    raise TimeoutError("the time is over")
+
+
+def finish():
+    done.append(True)
+
+
+async def finish_later():
+    await asyncio.sleep(0.8)
+    finish()
+
+
+async def call_later():
+    asyncio.get_running_loop().call_later(0.8, finish)
+
+
+async def start_task():
+    task = asyncio.create_task(finish_later())
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+def leaves_alarm(_event, _context):
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 2.0)
+
+
+def cancels_alarm(_event, _context):
+    leaves_alarm(_event, _context)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def leaves_callback(_event, _context):
+    runner.run(call_later())
+
+
+def leaves_task(_event, _context):
+    runner.run(start_task())
+
+
+def leaves_thread(_event, _context):
+    threading.Timer(0.8, finish).start()
+
+
+def writes_the_same_file(_event, _context):
+    with open("/tmp/laboratory-shared", "w") as file:  # noqa: S108, PTH123 the same name for all is the point
+        file.write("x")
+
+
+def writes_its_own_file(_event, _context):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"x")
+
+
+def view():
+    return object()
+
+
+async def async_view():
+    await asyncio.sleep(0)
+    return object()
+
+
+def command():
+    raise SystemExit(0)
+
+
+def failing_command():
+    with contextlib.suppress(ValueError):
+        time.sleep(0)
+    raise SystemExit(2)
