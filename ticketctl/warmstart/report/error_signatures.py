@@ -44,6 +44,13 @@ ERROR_SIGNATURES = (
         "the answer is closed",
     ),
     ErrorSignature(
+        "coroutine-handler",
+        re.compile("the handler is a coroutine function"),
+        "the handler is declared with `async def`",
+        "Make the handler a plain function that runs the coroutine: def handler(event, context): return "
+        "asyncio.run(main(event)).",
+    ),
+    ErrorSignature(
         "closed-object",
         re.compile(
             r"pool is clos(ed|ing)|pool .* is (already )?closed|client has been closed|Session is closed|"

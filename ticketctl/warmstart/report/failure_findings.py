@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 
+from ticketctl.warmstart.report import source_locator
 from ticketctl.warmstart.report.error_signatures import (
     CONNECTION_SIGNATURES,
     ERROR_SIGNATURES,
@@ -72,14 +74,17 @@ PROCESS_ENDS = {
 }
 
 
-def find_failures(results: Sequence[InvocationResult]) -> Iterator[Finding]:
-    """Yield a finding for each kind of failure among invocations that were not ok."""
+def find_failures(results: Sequence[InvocationResult], folder: Path | None = None) -> Iterator[Finding]:
+    """Yield a finding for each kind of failure among invocations that were not ok.
+
+    folder: the handler's folder, in which the lines of its source are.
+    """
     groups: dict[str, list[InvocationResult]] = {}
     for result in results:
         for kind in _classify(result):
             groups.setdefault(kind, []).append(result)
     for kind, members in groups.items():
-        yield _describe_failure(kind, members)
+        yield _describe_failure(kind, members, folder)
 
 
 def _classify(result: InvocationResult) -> list[str]:
@@ -91,11 +96,14 @@ def _classify(result: InvocationResult) -> list[str]:
 
 
 def _match_signatures(result: InvocationResult) -> list[ErrorSignature]:
-    text = "\n".join([result.invocation.error or "", *(error for _, error in result.chain)])
+    swallowed = [one["error"] for one in result.swallowed]
+    text = "\n".join(
+        [result.invocation.error or "", *(error for _, error in result.chain), *swallowed, result.printed]
+    )
     return [signature for signature in ERROR_SIGNATURES if signature.pattern.search(text)]
 
 
-def _describe_failure(kind: str, members: Sequence[InvocationResult]) -> Finding:
+def _describe_failure(kind: str, members: Sequence[InvocationResult], folder: Path | None) -> Finding:
     first = members[0]
     signature = next(
         (one for one in _match_signatures(first) if one.kind == kind or kind in PROCESS_ENDS), None
@@ -110,9 +118,19 @@ def _describe_failure(kind: str, members: Sequence[InvocationResult]) -> Finding
             cause=f"{first.response_error} ({list_numbers(members)}).",
             fix='Return {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} with ids of the batch only.',
         )
+    if signature is not None and kind == "closed-loop" and (line := _find_own_close(first, folder)):
+        return Finding(
+            kind=kind,
+            cause=f"{error}: the handler closed its thread's event loop itself, at {line}, and the next invocation got the "
+            "same loop.",
+            fix=f"Remove the call of loop.close() at {line}; or use asyncio.run(), which creates and closes an event loop "
+            "for each invocation.",
+        )
     if signature is not None:
         fix = signature.fix or f"{LOOP_BOUND_FIX} {FALSE_FIXES}"
-        return Finding(kind=kind, cause=f"{error}: {signature.cause}.", fix=fix)
+        line = _find_closing(first, folder) if kind == "closed-object" else None
+        closed = f", at {line}" if line else ""
+        return Finding(kind=kind, cause=f"{error}: {signature.cause}{closed}.", fix=fix)
     return Finding(
         kind="failure", cause=f"{error}.", fix=COLD_FIX if first.invocation.number == 1 else WARM_FIX
     )
@@ -127,17 +145,52 @@ def list_numbers(members: Sequence[InvocationResult]) -> str:
 def _describe_error(result: InvocationResult, signature: ErrorSignature | None = None) -> str:
     """Return the invocation's error in short; the invocation itself has the whole text."""
     errors = [(result.invocation.error_type, result.invocation.error), *result.chain]
+    if errors[0][0] is None:
+        errors = [*result.chain, *((one["error_type"], one["error"]) for one in result.swallowed)] or errors
     matching = [
         (name, text) for name, text in errors if text and signature and signature.pattern.search(text)
     ]
     name, text = (matching or errors)[0]
     if name is None:
-        return " returned records as failed and logged no exception"
+        return _describe_silent_failure(result, signature)
     at = f", at {result.raised_at}" if result.raised_at else ""
     text = text or ""
     if result.process_end:
         text = text.partition("\n")[0]  # the following lines are the last output of the process
-    return f" failed with {name}{': ' if text else ''}{_shorten(text, signature)}{at}"
+    how = f" {_describe_response(result)} after" if result.invocation.error_type is None else " failed with"
+    return f"{how} {name}{': ' if text else ''}{_shorten(text, signature)}{at}"
+
+
+def _describe_response(result: InvocationResult) -> str:
+    response = result.invocation.response
+    status = response.get("statusCode") if isinstance(response, dict) else None
+    return "returned records as failed" if status is None else f"answered with HTTP status {status}"
+
+
+def _describe_silent_failure(result: InvocationResult, signature: ErrorSignature | None) -> str:
+    """Describe a failure without an exception: stdout is the log on Lambda, so its last line may say more."""
+    lines = [line.strip() for line in result.printed.splitlines() if line.strip()]
+    matching = [line for line in lines if signature and signature.pattern.search(line)]
+    text = (matching or lines[-1:] or [""])[0]
+    said = f"printed {_shorten(text, signature)!r}" if text else "logged and printed nothing"
+    return f" {_describe_response(result)} and {said}"
+
+
+def _find_own_close(result: InvocationResult, folder: Path | None) -> str | None:
+    """Return the line at which the handler closed the loop on which it then tried to run a coroutine."""
+    if result.loop_closed_at is None or result.raised_at is None:
+        return None
+    code = source_locator.read_line(folder, result.raised_at)
+    is_run = any(name in code for name in ("run_until_complete", "run_forever", ".run("))
+    return result.loop_closed_at if is_run else None
+
+
+def _find_closing(result: InvocationResult, folder: Path | None) -> str | None:
+    """Return the line that closes an object in the file through which the error came."""
+    place = result.raised_at or next((one["raised_at"] for one in result.swallowed if one["raised_at"]), None)
+    shown = place.rpartition(":")[0] if place else ""
+    line = source_locator.find_closing(str((folder or Path()) / shown)) if shown else None
+    return f"{shown}:{line}" if line else None
 
 
 def _shorten(text: str, signature: ErrorSignature | None) -> str:

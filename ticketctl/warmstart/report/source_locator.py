@@ -1,7 +1,7 @@
 """Lines of the user's source, located by parsing it: where a name gets its value, where a task is started."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,6 +46,49 @@ def find_task_start(file: str, coroutine: str) -> int | None:
             if not names.isdisjoint(map(_last_name, functions)):
                 return node.lineno
     return None
+
+
+def find_closing(file: str) -> int | None:
+    """Return the first line that closes an object: in a finally block, by a with statement, else anywhere."""
+    tree = _parse(file)
+    final = [
+        part
+        for node in _walk(tree)
+        if isinstance(node, ast.Try)
+        for statement in node.finalbody
+        for part in ast.walk(statement)
+    ]
+    managed = [
+        item.context_expr.lineno
+        for node in _walk(tree)
+        if isinstance(node, ast.With | ast.AsyncWith)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Name | ast.Attribute)
+    ]
+    return (
+        min(_closing_lines(final), default=None)
+        or min(managed, default=None)
+        or min(_closing_lines(_walk(tree)), default=None)
+    )
+
+
+def _closing_lines(nodes: Iterable[ast.AST]) -> Iterator[int]:
+    for node in nodes:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"aclose", "close", "disconnect", "shutdown", "terminate"}
+        ):
+            yield node.lineno
+
+
+def read_line(folder: Path | None, place: str) -> str:
+    """Return the source of a place as `file:line`; empty if it cannot be read."""
+    name, _, number = place.rpartition(":")
+    try:
+        return ((folder or Path()) / name).read_text("utf-8", "replace").splitlines()[int(number) - 1]
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 def is_endless(file: str, line: int) -> bool:
