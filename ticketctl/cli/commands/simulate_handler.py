@@ -13,7 +13,14 @@ from ticketctl.cli.input import read_text
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.export import Pictures
 from ticketctl.cli.rendering.matrix import summarize
-from ticketctl.cli.rendering.verdicts import MEANINGS, OUTCOME_STYLES, STYLES, choose_glyphs, print_finding
+from ticketctl.cli.rendering.verdicts import (
+    MEANINGS,
+    OUTCOME_STYLES,
+    STYLES,
+    choose_glyphs,
+    is_utf8,
+    print_finding,
+)
 from ticketctl.errors import InvalidInputError, UnsafeError
 
 if TYPE_CHECKING:
@@ -186,11 +193,42 @@ def _show(report: "Report") -> None:
     style = STYLES[report.verdict]
     verdict = Text.assemble("\n", (report.verdict, style), f": {MEANINGS[report.verdict]}")
     output.make_console().print(verdict)
+    for line in [*_describe_cost(report), *_draw_series(report)]:
+        output.make_console().print(line, style="dim", highlight=False)
     fixes: dict[str, str] = {}
     for finding in report.findings:
         fix = f"the same as for {fixes[finding.fix]}" if finding.fix in fixes else finding.fix
         fixes.setdefault(finding.fix, finding.kind)
         print_finding(finding.kind, {"cause": finding.cause, "fix": fix})
+
+
+def _describe_cost(report: "Report") -> list[str]:
+    """Return what a warm invocation costs, in the middle of all of them."""
+    from statistics import median
+
+    costs = [one.cost for one in report.invocations[1:] if one.cost is not None]
+    if not costs:
+        return []
+    connections = median(one["connections"] for one in costs)
+    threads = median(one["threads"] for one in costs)
+    sent, received = (median(one[key] for one in costs) for key in ("bytes_sent", "bytes_received"))
+    return [
+        (
+            f"a warm invocation opens {connections:g} connections, sends {sent:g} and receives {received:g} bytes, and starts "
+            f"{threads:g} threads (medians)"
+        )
+    ]
+
+
+def _draw_series(report: "Report") -> list[str]:
+    """Return a small chart for each count that changes from invocation to invocation."""
+    from ticketctl.warmstart.report.charts import describe_range, render_sparkline, select_series
+
+    ascii_only = not is_utf8()
+    return [
+        f"{name:16} {render_sparkline(series, ascii_only=ascii_only)} {describe_range(name, series)}"
+        for name, series in select_series(report.series).items()
+    ]
 
 
 def _row(name: str, invocation: "Invocation") -> list["str | Text"]:

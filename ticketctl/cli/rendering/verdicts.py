@@ -47,13 +47,14 @@ def print_finding(kind: str, parts: Mapping[str, str]) -> None:
 
 def choose_glyphs() -> Mapping[str, str]:
     """Return a character for each outcome, in ASCII if the terminal does not take UTF-8."""
-    return _GLYPHS if _is_utf8() else _PLAIN_GLYPHS
+    return _GLYPHS if is_utf8() else _PLAIN_GLYPHS
 
 
 def choose_mark() -> str:
     """Return the character that marks the configured cell."""
-    return "◀" if _is_utf8() else "<"
+    return "◀" if is_utf8() else "<"
 
 
-def _is_utf8() -> bool:
+def is_utf8() -> bool:
+    """Return whether standard output takes UTF-8."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -129,7 +129,7 @@ def _describe_failure(kind: str, members: Sequence[InvocationResult], folder: Pa
     if signature is not None:
         fix = signature.fix or f"{LOOP_BOUND_FIX} {FALSE_FIXES}"
         line = _find_closing(first, folder) if kind == "closed-object" else None
-        closed = f", at {line}" if line else ""
+        closed = f"; it is closed at {line}" if line else ""
         return Finding(kind=kind, cause=f"{error}: {signature.cause}{closed}.", fix=fix)
     return Finding(
         kind="failure", cause=f"{error}.", fix=COLD_FIX if first.invocation.number == 1 else WARM_FIX
@@ -153,7 +153,10 @@ def _describe_error(result: InvocationResult, signature: ErrorSignature | None =
     name, text = (matching or errors)[0]
     if name is None:
         return _describe_silent_failure(result, signature)
-    at = f", at {result.raised_at}" if result.raised_at else ""
+    line = result.raised_at or next(
+        (one["raised_at"] for one in result.swallowed if one["error"] == text), None
+    )
+    at = f", at {line}" if line else ""
     text = text or ""
     if result.process_end:
         text = text.partition("\n")[0]  # the following lines are the last output of the process

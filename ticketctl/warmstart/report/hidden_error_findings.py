@@ -13,7 +13,9 @@ from ticketctl.warmstart.report.model import Finding, InvocationOutcome
 from ticketctl.warmstart.runner.invocation_result import InvocationResult
 
 MAX_QUOTE = 300
-ERROR_LINE = re.compile(r"\b[A-Z]\w*(Error|Exception)\b|^Traceback \(most recent call last\)|\berror\b", re.MULTILINE)
+ERROR_LINE = re.compile(
+    r"\b[A-Z]\w*(Error|Exception)\b|^Traceback \(most recent call last\)|\berror\b", re.MULTILINE
+)
 """A printed line that reports an error."""
 NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
 HANDLED_BY_DESIGN = frozenset(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ticketctl.warmstart.report.charts import render_charts
 from ticketctl.warmstart.report.model import Finding
 from ticketctl.warmstart.report.svg import (
     ReportCell,
@@ -40,6 +41,8 @@ def render_html(cells: Sequence[ReportCell]) -> str:
 def _render_details(cell: ReportCell, *, is_open: bool) -> str:
     summary = render_element("summary", text=f"{cell.title}: {cell.report.verdict}")
     content = [summary, render_standalone(render_timeline(cell), f"Timeline of {cell.title}")]
+    if charts := render_charts(cell.report.series):
+        content.append(render_standalone(charts, f"Counts of {cell.title}"))
     if cell.report.findings:
         content.append(render_element("dl", *(_render_finding(one) for one in cell.report.findings)))
     return render_element("details", *content, **({"open": ""} if is_open else {}))

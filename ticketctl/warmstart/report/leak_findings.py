@@ -9,6 +9,8 @@ from ticketctl.warmstart.report.leftovers import TASK_KINDS
 from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Leftover
 from ticketctl.warmstart.runner.invocation_result import InvocationResult
 
+MAX_COUNTS = 12
+"""Counts of a series that a finding lists."""
 MAX_QUOTE = 500
 """Characters of a log line that a finding quotes: asyncio puts the names of tasks at its end."""
 CONNECTION_KINDS = ("transport", "socket")
@@ -16,6 +18,8 @@ CONNECTION_KINDS = ("transport", "socket")
 UNCLOSED = "Invocations open them and do not close them; the garbage collector closes only what nothing refers to, and late."
 GROWTH_CAUSES = {
     "threads": "Invocations start threads that do not end.",
+    "child processes": "Invocations start processes that do not end.",
+    "tasks": "Invocations start tasks that do not finish, on an event loop that lives on.",
     "loops": "Invocations create event loops and do not close them; each holds three file descriptors.",
 }
 CLOSE_FIX = (
@@ -24,6 +28,9 @@ CLOSE_FIX = (
 )
 GROWTH_FIXES = {
     "threads": "End the threads with the invocation, or start them once for the process.",
+    "child processes": "Wait for each process, or end it, before the invocation ends: subprocess.run(), or Popen in a with "
+    "statement.",
+    "tasks": "Await each task before the invocation ends, or cancel it.",
     "loops": "Use asyncio.run(), or one asyncio.Runner for the process.",
 }
 LOOP_WARNINGS = re.compile(
@@ -48,10 +55,18 @@ def find_leaks(
         example = f" Most of them: {most[0]} ({most[1]})." if most else ""
         yield Finding(
             kind="leak",
-            cause=f"The number of {name} grows with the invocations: {', '.join(map(str, counts))}.{example} "
+            cause=f"The number of {name} grows with the invocations: {_format_series(counts)}.{example} "
             f"{GROWTH_CAUSES.get(name, UNCLOSED)}",
             fix=GROWTH_FIXES.get(name, CLOSE_FIX),
         )
+
+
+def _format_series(counts: Sequence[int]) -> str:
+    """Return the counts; of many, the first and the last ones."""
+    if len(counts) <= MAX_COUNTS:
+        return ", ".join(map(str, counts))
+    first, last = counts[: MAX_COUNTS - 3], counts[-2:]
+    return f"{', '.join(map(str, first))}, ..., {', '.join(map(str, last))} after {len(counts)} invocations"
 
 
 def find_leftovers(leftovers: Sequence[Leftover]) -> Iterator[Finding]:
@@ -113,11 +128,6 @@ def _describe_bound(name: str, one: Leftover, more: str) -> Finding:
         f"the next invocation uses it on another event loop.{more}",
         fix=f"{LOOP_BOUND_FIX} {FALSE_FIXES}",
     )
-
-
-def has_destroyed_task(result: InvocationResult) -> bool:
-    """Return whether asyncio logged that a pending task was destroyed: no census can find such a task any more."""
-    return any("Task was destroyed but it is pending" in text for text in result.invocation.captured_log)
 
 
 def find_loop_warnings(results: Sequence[InvocationResult]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ticketctl.warmstart.child.ipc import LifecycleEvent
+from ticketctl.warmstart.child.ipc import InvocationCost, LifecycleEvent
 
 
 class Verdict(StrEnum):
@@ -58,6 +58,8 @@ class Invocation:
         was logged about a message, else of the first one that was logged.
     captured_log: errors that were logged, warnings, and exceptions that Python prints because no code can catch
         them; JSON key "heard".
+    printed: the end of what it wrote to standard output and error, which on Lambda is the log as well.
+    cost: what it used: connections that it opened, bytes, threads that it started.
     """
 
     number: int
@@ -68,6 +70,8 @@ class Invocation:
     error_type: str | None = None
     error: str | None = None
     captured_log: Sequence[str] = ()
+    printed: str = ""
+    cost: InvocationCost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the invocation as JSON's own types."""
@@ -127,6 +131,8 @@ class Report:
     connections_gc: the same with the garbage collector on.
     lifecycle_events: those of the import, and then of each invocation; JSON key "moments".
     leftovers: JSON key "zombies".
+    series: counts after each invocation, by their name; longer than `times` where it took more invocations to see
+        whether a count keeps growing.
     """
 
     handler: str
@@ -140,6 +146,7 @@ class Report:
     findings: Sequence[Finding]
     labels: Mapping[str, str] = field(default_factory=dict)
     lifecycle_events: Sequence[LifecycleEvent] = ()
+    series: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types, the labels first."""
@@ -155,6 +162,7 @@ class Report:
             "connections_gc": list(self.connections_gc),
             "findings": [one.to_json() for one in self.findings],
             "moments": [dict(one) for one in self.lifecycle_events],
+            "series": {name: list(counts) for name, counts in self.series.items()},
         }
 
     def assert_safe(self) -> None:

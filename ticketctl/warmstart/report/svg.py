@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ticketctl.warmstart.report.charts import render_charts
 from ticketctl.warmstart.report.model import InvocationOutcome, Report, Verdict
 from ticketctl.warmstart.report.svg_shapes import (
     GLYPHS,
@@ -51,7 +52,10 @@ def select_most_informative(cells: Sequence[ReportCell]) -> ReportCell:
 def render_svg(cells: Sequence[ReportCell]) -> str:
     """Return an SVG file with the matrix, if there is more than one cell, and one timeline."""
     fragments = [render_matrix(cells)] if len(cells) > 1 else []
-    fragments.append(render_timeline(select_most_informative(cells)))
+    selected = select_most_informative(cells)
+    fragments.append(render_timeline(selected))
+    if charts := render_charts(selected.report.series):
+        fragments.append(charts)
     width = max(fragment.width for fragment in fragments) + 2 * MARGIN
     height = sum(fragment.height + MARGIN for fragment in fragments) + MARGIN
     groups, y = [], MARGIN

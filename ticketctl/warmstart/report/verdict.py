@@ -1,6 +1,8 @@
 """The verdict and the findings of an experiment, judged from what its two environments showed."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from ticketctl.warmstart.report import (
     failure_findings,
@@ -11,7 +13,14 @@ from ticketctl.warmstart.report import (
     timer_findings,
 )
 from ticketctl.warmstart.report.growth import Trend, classify
-from ticketctl.warmstart.report.model import Finding, InvocationOutcome, Report, Verdict
+from ticketctl.warmstart.report.hidden_error_findings import find_hidden_errors
+from ticketctl.warmstart.report.model import (
+    Finding,
+    Invocation,
+    InvocationOutcome,
+    Report,
+    Verdict,
+)
 from ticketctl.warmstart.runner.experiment import Experiment, Freeze
 from ticketctl.warmstart.runner.invocation_result import InvocationResult
 from ticketctl.warmstart.runner.session_data import Session
@@ -41,8 +50,8 @@ def build_report(
         handler=experiment.handler,
         times=experiment.times,
         verdict=min(verdicts, key=list(Verdict).index),
-        invocations=[result.invocation for result in without_gc.results],
-        thaw=without_gc.thaw.invocation if without_gc.thaw else None,
+        invocations=[_complete(result) for result in without_gc.results],
+        thaw=_complete(without_gc.thaw) if without_gc.thaw else None,
         leftovers=without_gc.leftovers,
         # invocations beyond `times` only show whether a count grows
         connections=without_gc.connections[: experiment.times],
@@ -50,13 +59,26 @@ def build_report(
         findings=[
             *shared_state,
             *peer_failures,
-            *_find_all(without_gc, experiment.freeze),
+            *_find_all(without_gc, experiment.freeze, experiment.path),
             *memory_leaks,
             *shared_files,
         ],
         labels=experiment.labels,
         lifecycle_events=without_gc.lifecycle_events[: experiment.times + 1],
+        series=_list_series(without_gc, with_gc),
     )
+
+
+def _complete(result: InvocationResult) -> Invocation:
+    return replace(result.invocation, printed=result.printed, cost=result.cost)
+
+
+def _list_series(without_gc: Session, with_gc: Session) -> dict[str, Sequence[int]]:
+    """Return the counts of the first environment, and the memory of the second one if it was probed."""
+    series: dict[str, Sequence[int]] = {**without_gc.counts, "connections": without_gc.connections}
+    if with_gc.memory is not None:
+        series |= {"memory": with_gc.memory.rss, "tmp": with_gc.memory.tmp}
+    return series
 
 
 def judge_session(session: Session, *, has_memory_leaks: bool = False) -> Verdict:
@@ -65,7 +87,12 @@ def judge_session(session: Session, *, has_memory_leaks: bool = False) -> Verdic
         return Verdict.BROKEN
     if _select_growing(session) or has_memory_leaks:
         return Verdict.LEAKING
-    if session.leftovers or any(map(leak_findings.has_destroyed_task, session.results)):
+    results = [*session.results, *session.extra_results]
+    if (
+        session.leftovers
+        or any(leak_findings.find_loop_warnings(results))
+        or any(find_hidden_errors(results))
+    ):
         return Verdict.MASKED
     has_failed_thaw = session.thaw is not None and is_failure(session.thaw)
     return Verdict.FRAGILE if has_failed_thaw or _has_late_timers(session) else Verdict.SAFE
@@ -100,9 +127,9 @@ def _select_growing(session: Session) -> dict[str, Sequence[int]]:
     }
 
 
-def _find_all(session: Session, freeze: Freeze | None) -> Iterator[Finding]:
+def _find_all(session: Session, freeze: Freeze | None, folder: Path | None) -> Iterator[Finding]:
     failures = list_failures(session)
-    yield from failure_findings.find_failures(failures)
+    yield from failure_findings.find_failures(failures, folder)
     yield from leak_findings.find_leaks(_select_growing(session), session.holders)
     yield from leak_findings.find_leftovers(session.leftovers)
     # the thaw says nothing about a handler that fails anyway
@@ -115,3 +142,4 @@ def _find_all(session: Session, freeze: Freeze | None) -> Iterator[Finding]:
     if is_growing(session.sockets) and session.backends and session.backends[-1] <= session.backends[0]:
         yield failure_findings.RECYCLING
     yield from leak_findings.find_loop_warnings(session.results)
+    yield from find_hidden_errors([*session.results, *session.extra_results])

@@ -35,6 +35,7 @@ svg .loop, svg .stale-use { fill: none }
 svg .live { fill-opacity: .3 }
 svg .dead { stroke-dasharray: 5 3 }
 svg .end { stroke-width: 2 }
+svg .series { fill: none; stroke-width: 2 }
 """
 COLOURS = Template("""
 body { background: $back; color: $text }
@@ -45,6 +46,7 @@ svg .grid { stroke: $line }
 svg .loop, svg .end { stroke: $text }
 svg .live { fill: $live; stroke: $live }
 svg .dead, svg .stale-use { stroke: $bad }
+svg .series { stroke: $live }
 svg .safe, svg .ok { fill: $good }
 svg .fragile, svg .masked, svg .partial { fill: $odd }
 svg .leaking, svg .unsafe { fill: $leak }
