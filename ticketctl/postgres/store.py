@@ -148,6 +148,13 @@ class PostgresStore:
         async with self._connections.acquire() as connection:
             await connection.execute(worker.EXTEND_LEASES, parameters)
 
+    async def write_error(self, ticket_ids: Sequence[int], error: str) -> None:
+        """Write an error on those of the tickets that are new. It counts no attempt."""
+        # a text parameter cannot contain NUL, unlike the text of an exception
+        parameters = {"ticket_ids": encode_jsonb(ticket_ids), "error": error.replace("\0", "")}
+        async with self._connections.acquire() as connection:
+            await connection.execute(worker.WRITE_ERROR, parameters)
+
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         """Write errors on tickets and release them, over a connection that no pool has touched."""
         # a ticket that stands twice in a batch is written once, with its last failure

@@ -12,12 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any, Protocol, TypeAlias, TypeVar
-from uuid import uuid4
 
 from ticketctl.errors import ConfigError, InvalidInputError, TicketctlError
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, parse_event, read_batch_response
-from ticketctl.tickets.protocols import RecordFailure, TicketStore
+from ticketctl.tickets.protocols import TicketStore
 from ticketctl.tickets.queue_protocols import Delivery, TicketQueue
 from ticketctl.warmstart.runner.local_function import InvocationFailedError
 
@@ -246,15 +245,11 @@ class EventSourceMapping:
 
     async def _write_error(self, event: Mapping[str, Any], error: str) -> None:
         """Write why an invocation failed on the tickets that it did not claim. Best effort: it costs no delivery."""
-        messages = [message for message in parse_event(event) if isinstance(message, TicketMessage)]
-        if self.store is None or not messages:
+        if self.store is None:
             return
-        failures = [
-            RecordFailure(message=message, error=error, final=False, attempted=False) for message in messages
-        ]
+        ids = [message.ticket_id for message in parse_event(event) if isinstance(message, TicketMessage)]
         try:
-            # a token that no claim has: tickets that a worker did claim keep their lease and are left alone
-            await self.store.release(failures, token=uuid4(), environment_id="event-source-mapping")
+            await self.store.write_error(ids, error)
         except TicketctlError as problem:
             self.on_event(QueueRetry(problem))
 

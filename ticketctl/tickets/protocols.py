@@ -163,6 +163,9 @@ class TicketStore(Protocol):
     async def extend_leases(self, ticket_ids: Collection[int], *, token: UUID, lease: timedelta) -> None:
         """Let the leases that this token holds end after `lease` from now."""
 
+    async def write_error(self, ticket_ids: Sequence[int], error: str) -> None:
+        """Write an error on those of the tickets that are new. It counts no attempt."""
+
     async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
         """Write the errors on the messages' tickets and end their leases.
 

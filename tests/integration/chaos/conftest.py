@@ -55,6 +55,8 @@ class Run:
     sql: Callable[..., str]
     record: Callable[[str, object], None]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    observer_url: str | None = None
+    """The URL for queries of the test, where it is not that of the processes."""
 
     def plan(self, *, seed: int, latency: float = 0.02, **plan: Any) -> None:
         """Write the fault plan."""
@@ -67,7 +69,7 @@ class Run:
 
     def ask(self, statement: str) -> str:
         """Query the database over a connection of its own."""
-        return self.sql(statement, self.url)
+        return self.sql(statement, self.observer_url or self.url)
 
     def start(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start a process that drains the queue."""
@@ -105,6 +107,13 @@ class Run:
         deadline = time.monotonic() + RUN_TIMEOUT
         while self.ask(f"select {condition}") != "t":
             assert time.monotonic() < deadline, f"it never came to be that {condition}"
+            time.sleep(0.05)
+
+    def wait_for_journal(self, what: str, number: int) -> None:
+        """Wait until the processes have noted something that many times."""
+        deadline = time.monotonic() + RUN_TIMEOUT
+        while self._count(what) < number:
+            assert time.monotonic() < deadline, f"{what} was noted {self._count(what)} times only"
             time.sleep(0.05)
 
     @property

@@ -125,6 +125,6 @@ _worker = SabotagedWorker(settings.load(os.environ), _sabotage)
 
 
 def handler(event: object, context: Any) -> dict[str, Any]:
-    answer = worker.response(_worker.invoke(event, context))
+    answer = _worker.handle(event, context)
     _sabotage.at("before-answer")
     return answer

@@ -9,7 +9,13 @@ from typing import Any
 from tests.integration.chaos.sabotage import Sabotage
 from ticketctl import event_loops, settings
 from ticketctl.errors import QueueError
-from ticketctl.queues.event_source_mapping import EnvironmentStarted, EventSourceMapping, MappingEvent
+from ticketctl.queues.event_source_mapping import (
+    BatchSettled,
+    EnvironmentStarted,
+    EventSourceMapping,
+    MappingEvent,
+    QueueRetry,
+)
 from ticketctl.runtime import Database, open_operator_resources
 from ticketctl.tickets.queue_protocols import Delivery, TicketQueue
 from ticketctl.warmstart.runner.local_function import LocalFunction
@@ -65,13 +71,19 @@ async def main() -> None:
     def record(event: MappingEvent) -> None:
         if isinstance(event, EnvironmentStarted):
             sabotage.note("started", environment=event.pid)
+        elif isinstance(event, BatchSettled) and event.error is not None:
+            sabotage.note("failed", error=event.error)
+        elif isinstance(event, QueueRetry):
+            sabotage.note("retried", error=str(event.error))
 
     async with open_operator_resources(Database(loaded, embedded=False)) as resources:
         queue: Any = SabotagedQueue(resources.queue, sabotage)
         make_function = partial(
             LocalFunction, HANDLER, name="worker", environment=settings.to_environment(loaded), is_quiet=True
         )
-        await EventSourceMapping(queue, make_function, loaded, record, drain=True).run()
+        await EventSourceMapping(
+            queue, make_function, loaded, record, drain=True, store=resources.store
+        ).run()
 
 
 if __name__ == "__main__":

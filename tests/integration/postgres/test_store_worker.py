@@ -317,6 +317,23 @@ class TestLostLease:
         assert await store.get_details(7) is None
 
 
+class TestWriteError:
+    async def test_an_error_on_a_new_ticket_counts_no_attempt(self, store: PostgresStore) -> None:
+        ticket, _ = await store.create(NewTicket(subject="Fire"))
+        await store.write_error([ticket.id], "no\0 connection")
+        written = await details(store, ticket.id)
+        assert (written.ticket.status, written.ticket.error) == (TicketStatus.NEW, "no connection")
+        assert (written.ticket.attempt, written.attempts) == (0, [])
+
+    async def test_a_claimed_ticket_is_left_alone(self, store: PostgresStore) -> None:
+        ticket, _ = await store.create(NewTicket(subject="Fire"))
+        message = TicketMessage(message_id="m", ticket_id=ticket.id)
+        await store.claim([message], token=uuid4(), lease=timedelta(minutes=1), environment_id="e")
+        before = await details(store, ticket.id)
+        await store.write_error([ticket.id], "no connection")
+        assert await details(store, ticket.id) == before
+
+
 class TestRelease:
     @staticmethod
     def _free(ticket: Ticket) -> bool:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from tests.fakes import NOON, FakeStore
+from tests.fakes import NOON
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.queues.event_source_mapping import (
     BatchReceived,
@@ -26,7 +25,6 @@ from ticketctl.queues.event_source_mapping import (
 )
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import build_record
-from ticketctl.tickets.protocols import RecordFailure
 from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, QueuePolicy
 from ticketctl.warmstart.runner.local_function import LocalFunction
 
@@ -140,18 +138,17 @@ async def test_an_invocation_has_the_functions_timeout_and_extends_a_shorter_vis
     assert queue.deleted == ["0", "1"]
 
 
-class RecordingStore(FakeStore):
-    """Keeps the failures that are written."""
+class RecordingStore:
+    """Keeps the errors that are written."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.failures: list[RecordFailure] = []
+        self.errors: list[tuple[Sequence[int], str]] = []
 
-    async def release(self, failures: Sequence[RecordFailure], *, token: UUID, environment_id: str) -> None:
-        self.failures += failures
+    async def write_error(self, ticket_ids: Sequence[int], error: str) -> None:
+        self.errors.append((ticket_ids, error))
 
 
-async def test_the_error_of_a_failed_invocation_is_written_on_its_tickets_without_an_attempt(
+async def test_the_error_of_a_failed_invocation_is_written_on_its_tickets(
     seen: Path,
 ) -> None:
     store: Any = RecordingStore()
@@ -159,9 +156,7 @@ async def test_the_error_of_a_failed_invocation_is_written_on_its_tickets_withou
         QueueInMemory(1), local_function("raises", seen), SETTINGS, lambda _: None, drain=True, store=store
     )
     await mapping.run()
-    assert {(failure.error, failure.attempted, failure.final) for failure in store.failures} == {
-        ("the handler raised ValueError: no", False, False)
-    }
+    assert store.errors == [([1], "the handler raised ValueError: no")] * 2
 
 
 async def test_failed_invocations_pause_the_mapping_for_longer_and_longer(seen: Path) -> None:

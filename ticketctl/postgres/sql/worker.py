@@ -36,6 +36,17 @@ select {ticket_columns("claimed")} from claimed
 )
 """Leases the free tickets among the messages' tickets, starts an attempt for each and returns them."""
 
+WRITE_ERROR = text(
+    f"""
+with waiting as (
+  select id from tickets where id in ({json_values("ticket_ids", "bigint")}) and status = 'new'
+  order by id for no key update skip locked
+)
+update tickets t set error = :error, updated_at = now() from waiting where t.id = waiting.id
+"""  # noqa: S608 - as above
+)
+"""Writes why tickets could not be claimed; those that a worker has claimed meanwhile are left alone."""
+
 SELECT_LEASES = text(
     f"select id, status, lease_until from tickets where id in ({json_values('ticket_ids', 'bigint')})"  # noqa: S608 - as above
 )
