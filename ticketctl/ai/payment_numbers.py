@@ -22,6 +22,7 @@ _ISSUERS = {
     19: "220[0-4]|3[05689]|4|5[06-9]|6",
 }
 _MIN_CARD_GROUP = 4  # digits, unless all digits or pairs stand alone
+_NETWORK_GROUPINGS = frozenset({(4, 3, 3, 3), (4, 6, 4), (4, 6, 5)})
 _UUID = r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 """Each digit doubled, as Luhn's check adds it: of 12, the sum of its digits."""
@@ -73,13 +74,15 @@ def _match_card(text: str, groups: Sequence[tuple[int, int]]) -> int:
 def _is_card_grouping(sizes: list[int], separators: str) -> bool:
     """Tell whether people write card numbers in such groups; a list of other numbers, a date and a time are not.
 
-    One group; groups of equal size and a last one of any size; groups of four and more, such as 4-6-5.
+    One group; groups of equal size and a last one of any size; a network's own; other groups of four and more.
     """
     *leading, last = sizes
     if not leading:
         return True
     if len(set(leading)) == 1:
         return leading[0] in {1, 2} or leading[0] >= _MIN_CARD_GROUP
+    if tuple(sizes) in _NETWORK_GROUPINGS:
+        return True
     if "," in separators or ":" in separators:
         return False
     return min(leading) >= _MIN_CARD_GROUP and last > 1

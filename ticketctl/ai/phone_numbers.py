@@ -106,7 +106,8 @@ def find_phones(text: str, regions: tuple[str, ...] = DEFAULT_REGIONS) -> Iterat
             is_phone = _is_in_numbering_plan(match[0], regions)
         if is_phone or is_phone is None:
             extension = _compile(_EXTENSION).match(searched, match.end())
-            yield match.start(), extension.end() if extension else match.end()
+            is_bracketed = match[0][0] in "([" and not re.search(r"[)\]]", match[0])
+            yield match.start() + is_bracketed, extension.end() if extension else match.end()
 
 
 def _decide_by_context(text: str, match: re.Match[str]) -> bool | None:  # noqa: PLR0911  (a list of decisions)

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ticketctl.ai.email_addresses import find_emails
 from ticketctl.ai.normalization import normalize
@@ -12,6 +12,9 @@ from ticketctl.ai.offline.extraction import MASKED_KINDS, mask
 from ticketctl.ai.payment_numbers import find_cards, find_ibans
 from ticketctl.ai.phone_numbers import DEFAULT_REGIONS, find_phones
 from ticketctl.ai.sanitize import MAX_CHARACTERS, strip_invisible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PERSONAL_KINDS = frozenset({"email", "phone", "card", "iban"})
 """The kinds of entity that redaction replaces by default."""
@@ -76,8 +79,8 @@ def redact(
 
 def _find_personal_data(
     text: str, kinds: frozenset[str], regions: tuple[str, ...]
-) -> Iterator[tuple[str, int, int]]:
-    """Yield kind, start and end of every value in the text, in order and without overlaps."""
+) -> list[tuple[str, int, int]]:
+    """Return kind, start and end of every value in the text, in order and without overlaps."""
     normalized = normalize(text)
     compact = normalized.without_letter_spacing()
     spans: list[tuple[int, int, int, str]] = []
@@ -88,14 +91,15 @@ def _find_personal_data(
             "email": find_emails,
             "phone": partial(find_phones, regions=regions),
         }
-        # of two values that begin at the same character, the kind with the surer evidence wins
         for rank, (kind, find) in enumerate(finders.items()):
             if kind in kinds:
-                for start, end in find(view.text):
-                    first, last = view.original_span(start, end)
-                    spans.append((first, rank, last, kind))
-    end = 0
-    for start, _, stop, kind in sorted(spans):
-        if start >= end:
-            yield kind, start, stop
-            end = stop
+                spans += [(*view.original_span(start, end), rank, kind) for start, end in find(view.text)]
+    # Overlapping values become one: it has the kind with the surest evidence and hides all of their characters.
+    merged: list[tuple[int, int, int, str]] = []
+    for start, end, rank, kind in sorted(spans):
+        if merged and start < merged[-1][1]:
+            first, last, surest, name = merged[-1]
+            merged[-1] = (first, max(last, end), *min((surest, name), (rank, kind)))
+        else:
+            merged.append((start, end, rank, kind))
+    return [(kind, start, end) for start, end, _, kind in merged]
