@@ -6,7 +6,7 @@ would: normalized, with defanged and spelled-out links put together again.
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from ticketctl.ai.draft_patterns import find_money_in_words, find_promises, find_secret_requests, find_wallets
 from ticketctl.ai.normalization import normalize
@@ -56,14 +56,14 @@ def find_draft_problems(draft: str, ticket: str, taxonomy: Taxonomy, instruction
     templates = _join_templates(taxonomy)
     for reference in find_ungrounded_references(draft, ticket, taxonomy):
         yield f"the reply names {reference!r}, which is neither in the ticket nor on the list of what it may name"
-    text, allowed = _read(draft), _read(templates).casefold()
+    text, allowed = _read(draft), _read_templates(templates).casefold()
     for sentence in find_secret_requests(text):
         if sentence.casefold() not in allowed:
             yield f"the reply asks for a secret: {sentence!r}"
     for sentence in find_promises(text):
         if sentence.casefold() not in allowed:
             yield f"the reply promises money: {sentence!r}"
-    if instructions and (repeated := _find_repetition(draft, instructions, f"{ticket}\n{templates}")):
+    if instructions and (repeated := _find_repetition(draft, instructions, ticket, templates)):
         yield f"the reply repeats its instructions: {repeated!r}"
 
 
@@ -81,8 +81,8 @@ def find_ungrounded_references(draft: str, ticket: str, taxonomy: Taxonomy) -> l
     )
     if not references:
         return []
-    source = "\n".join((ticket, _join_templates(taxonomy), *taxonomy.reply.allow))
-    allowed = _fold(f"{normalize(source).text}\n{_read(source)}")
+    own = "\n".join((_join_templates(taxonomy), *taxonomy.reply.allow))
+    allowed = _fold(f"{_read_templates(own)}\n{own}\n{normalize(ticket).text}\n{_read(ticket)}")
     hosts = {_fold(entry) for entry in taxonomy.reply.allow}
     checked = list(references)[:_MAX_REFERENCES]
     ungrounded = [reference for reference in checked if not _is_grounded(_fold(reference), allowed, hosts)]
@@ -98,15 +98,23 @@ def _is_grounded(reference: str, allowed: str, hosts: set[str]) -> bool:
     return host is not None and host[1] in hosts
 
 
-def _find_repetition(draft: str, instructions: str, allowed: str) -> str | None:
-    """Return a run of words that the draft shares with the instructions but not with the allowed text."""
-    forbidden = set(_word_runs(instructions)) - set(_word_runs(allowed))
-    return next((run for run in _word_runs(draft) if run in forbidden), None)
+def _find_repetition(draft: str, instructions: str, *allowed: str) -> str | None:
+    """Return a run of words that the draft shares with the instructions but not with the allowed texts."""
+    shared = set(_word_runs(draft)) & set(_word_runs(instructions))
+    for text in allowed:
+        shared -= set(_word_runs(text)) if shared else set()
+    return min(shared, default=None)
 
 
 def _word_runs(text: str) -> Iterator[str]:
     words = re.findall(r"\w+", normalize(text).text.casefold())
     return (" ".join(words[at : at + _PROMPT_WORDS]) for at in range(len(words) - _PROMPT_WORDS + 1))
+
+
+@lru_cache(maxsize=8)
+def _read_templates(text: str) -> str:
+    """Return `_read` of a taxonomy's texts, which are the same for every draft."""
+    return _read(text)
 
 
 def _read(text: str) -> str:

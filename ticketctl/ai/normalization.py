@@ -31,6 +31,7 @@ _UNIFIED = {
     }.items()
     for character in characters
 }
+_NOT_PLAIN = r"[^\n -~]"
 _SPACED_LETTERS = r"(?<!\w)\S(?: \S){4,}(?!\w)"
 
 
@@ -65,21 +66,24 @@ def normalize(text: str) -> NormalizedText:
     """
     if text.isascii() and text.replace("\n", "").isprintable():
         return NormalizedText(text)
-    characters: list[str] = []
+    pieces: list[str] = []
     origins = array("L")
     normalized: dict[str, str] = {}
-    for position, character in enumerate(text):
-        if " " <= character <= "~" or character == "\n":
-            plain = character
-        else:
-            if character not in normalized:
-                normalized[character] = _normalize_character(character)
-            plain = normalized[character]
-            if not plain:
-                continue
-        characters.append(plain)
-        origins.extend([position] * len(plain)) if len(plain) > 1 else origins.append(position)
-    return NormalizedText("".join(characters), origins)
+    end = 0
+    for match in re.finditer(_NOT_PLAIN, text):
+        position, character = match.start(), match[0]
+        if position > end:  # what is plain already is copied as a whole
+            pieces.append(text[end:position])
+            origins.extend(range(end, position))
+        end = position + 1
+        if character not in normalized:
+            normalized[character] = _normalize_character(character)
+        plain = normalized[character]
+        pieces.append(plain)
+        origins.extend([position] * len(plain))
+    pieces.append(text[end:])
+    origins.extend(range(end, len(text)))
+    return NormalizedText("".join(pieces), origins)
 
 
 def _normalize_character(character: str) -> str:

@@ -16,6 +16,7 @@ from ticketctl.ai.taxonomy.loader import default_taxonomy
 TAXONOMY = default_taxonomy()
 MAX_SECONDS = 1.0
 LARGEST = 200_000
+CHEAP = 0.05  # seconds: a quadratic pattern takes far longer for 20,000 characters
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +45,18 @@ def measure(steps, text):
 def test_largest_text_costs_at_most_a_second(steps):
     slow = {}
     for name, text in hostile_texts(LARGEST):
-        seconds = (
-            min(measure(steps, text) for _ in range(2))
-            if (first := measure(steps, text)) > MAX_SECONDS
-            else first
-        )
-        if seconds > MAX_SECONDS:
-            slow[name] = seconds
-    assert slow == {}
+        if (seconds := measure(steps, text)) > MAX_SECONDS:
+            slow[name] = min(seconds, measure(steps, text))
+    assert {name: seconds for name, seconds in slow.items() if seconds > MAX_SECONDS} == {}
 
 
 def test_cost_grows_no_more_than_linearly(steps):
-    """Both sizes are below the limit after which text is ignored; fixed costs allow for 20 ms."""
+    """Both sizes are below the limit after which text is ignored; 20 ms are allowed for fixed costs."""
     slow = {}
     for name, text in hostile_texts(MAX_CHARACTERS):
-        large = measure(steps, text)
-        if large > 0.05:
-            small = min(measure(steps, text[: MAX_CHARACTERS // 4]) for _ in range(2))
+        if (large := measure(steps, text)) > CHEAP:
+            small = max(measure(steps, text[: MAX_CHARACTERS // 4]) for _ in range(2))
             large = min(large, measure(steps, text))
-            if large > 4 * small * 1.3 + 0.02:
+            if large > 4 * small * 1.2 + 0.02:
                 slow[name] = (small, large)
     assert slow == {}
