@@ -146,8 +146,8 @@ def test_create_refuses_other_content_under_the_same_key(ticketctl: Program, row
         ("0", NOT_FOUND, "there is no ticket 0"),
         ("-1", NOT_FOUND, "there is no ticket -1"),
         (str(2**63), NOT_FOUND, f"there is no ticket {2**63}"),
-        ("true", USAGE, "'true' is not a whole number"),
-        ("1.5", USAGE, "'1.5' is not a whole number"),
+        ("true", USAGE, "'true' is not"),
+        ("1.5", USAGE, "'1.5' is not"),
     ],
 )
 def test_commands_report_a_ticket_that_does_not_exist(
@@ -224,6 +224,20 @@ def test_a_wrong_setting_is_named(
     sent = ticketctl("event", number).out
     refused(ticketctl.with_env(**{variable: value})("process", "-", stdin=sent), CONFIG, text)
     assert rows() == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "suggestion"),
+    [
+        ("TICKETCTL_POL", "did you mean TICKETCTL_POOL?"),
+        ("TICKETCTL_AI_API_KEYS", "did you mean TICKETCTL_AI_API_KEY?"),
+        ("TICKETCTL_ZZZZZZZZZZZZZZZZZZZZ", "ticketctl config show lists the settings"),
+    ],
+)
+def test_a_misspelt_variable_is_warned_of(ticketctl: Program, variable: str, suggestion: str) -> None:
+    done = ticketctl.with_env(**{variable: SECRET})("list")
+    expected = f"warning: the environment variable {variable} is not a setting; {suggestion}\n"
+    assert (done.status, done.err) == (0, expected)
 
 
 def test_an_unknown_setting_in_the_file_is_named(ticketctl: Program) -> None:

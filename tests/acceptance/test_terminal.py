@@ -247,6 +247,20 @@ class TestEditor:
         assert (done.status, "the subject is missing" in done.out) == (2, True)
 
 
+@pytest.mark.parametrize("line", ["list --json", "list", "show {}", "--help", "config show"])
+def test_a_full_disk_is_reported_in_plain_words(ticketctl: Program, line: str) -> None:
+    number = ticketctl("create", "Fire", stdin="x" * 100_000).out.strip()
+    done = ticketctl.in_shell(f"{line.format(number)} >/dev/full")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.splitlines()[0] == "error: the output cannot be written: No space left on device"
+    assert len(done.err.splitlines()) == 2
+
+
+def test_messages_that_cannot_be_written_change_nothing(ticketctl: Program) -> None:
+    assert ticketctl.in_shell("create Fire 2>/dev/full </dev/null").status == 0
+    assert ticketctl.in_shell("show 424242 2>/dev/full") == ProgramResult(3, "")
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 def test_a_closed_stream_is_not_reported_as_a_bug(ticketctl: Program, closed: str) -> None:
     done = ticketctl.in_shell(f"create Fire --body-file - {closed}", stdin=b"x")

@@ -213,6 +213,20 @@ class TestCreate:
             made = ticketctl("create", "x", "--body-file", source, "--json", stdin=body).json
             assert made["body"] == body
 
+    def test_the_body_is_read_from_a_pipe_or_a_redirected_file(self, ticketctl: Program) -> None:
+        assert ticketctl("create", "x", "--json", stdin="from stdin\n").json["body"] == "from stdin\n"
+        (ticketctl.folder / "body.txt").write_text("from a file")
+        for line in ("create x --json <body.txt", "create x --json --body given </dev/null"):
+            body = json.loads(ticketctl.in_shell(line).out)["body"]
+            assert body == ("given" if "given" in line else "from a file")
+        assert json.loads(ticketctl.in_shell("create x --json </dev/null").out)["body"] == ""
+
+    def test_an_id_may_begin_with_a_hash_sign(self, ticketctl: Program) -> None:
+        number = ticketctl("create", "Fire").out.strip()
+        assert ticketctl("show", f"#{number}", "--json") == ticketctl("show", number, "--json")
+        for text in ("#", "##1", "x", "1x"):
+            assert f"'{text}' is not the number of a ticket, such as 7 or #7" in ticketctl("show", text).err
+
     def test_a_closed_ticket_stays_closed(self, ticketctl: Program) -> None:
         number = ticketctl("create", "Fire").out.strip()
         assert ticketctl("close", number) == ProgramResult(0, f"{number}\n")

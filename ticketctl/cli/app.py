@@ -1,5 +1,6 @@
 """The command line as a whole: options of every command, exit statuses, and how the program ends."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typer.main import get_command
 
 from ticketctl.cli import error_reporting, parameters
 from ticketctl.cli.lazy_group import LazyGroup
+from ticketctl.errors import InvalidInputError
 
 EPILOG = """\
 Settings come from TICKETCTL_... variables and ticketctl.toml; ticketctl config show lists them.
@@ -66,14 +68,13 @@ def _program(
 
 
 _debug = False
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_OUTPUT_HINT = "free some space, or send the output elsewhere"
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program and return its exit status; every error is reported here."""
-    for stream in ("stdout", "stderr"):
-        if getattr(sys, stream) is None:  # the caller closed it
-            setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - it is open as long as the program runs
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream at the edge
+    _prepare_streams()
     try:
         program = get_command(app)
         parameters.adapt(program)
@@ -87,11 +88,24 @@ def run(arguments: Sequence[str]) -> int:
         if not isinstance(end.__context__, BrokenPipeError):
             raise
         return _discard_output()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            return error_reporting.report(error, debug=_debug)
+        _discard_output()
+        full = InvalidInputError(f"the output cannot be written: {error.strerror}", hint=_OUTPUT_HINT)
+        return error_reporting.report(full, debug=_debug)
     except Exception as error:  # noqa: BLE001 - the last place that can report a bug
         return error_reporting.report(error, debug=_debug)
     if result == error_reporting.INTERRUPTED:  # Typer turns a KeyboardInterrupt into this status
         sys.stderr.write("interrupted\n")
     return result if isinstance(result, int) else 0
+
+
+def _prepare_streams() -> None:
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # the caller closed it
+            setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - it is open as long as the program runs
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text stream at the edge
 
 
 def _discard_output() -> int:

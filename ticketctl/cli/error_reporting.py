@@ -1,5 +1,6 @@
 """Report errors and warnings on stderr: one line, a hint, and an exit status."""
 
+import os
 import sys
 from typing import Any
 
@@ -21,10 +22,10 @@ def report(error: Any, *, debug: bool) -> int:
         import traceback
 
         text = "".join(traceback.format_exception(error))
-        sys.stderr.write(escape_controls(text, multiline=True))
+        write_stderr(escape_controls(text, multiline=True))
     if _is_bare_call(error):
         # a command group without a command: its help, laid out, which the exception carries as its message
-        sys.stderr.write(f"{error.format_message()}\n")
+        write_stderr(f"{error.format_message()}\n")
         return int(error.exit_code)
     status, message, hint = _explain(error)
     _print("error", message)
@@ -64,4 +65,14 @@ def format_line(kind: str, message: str) -> str:
 
 
 def _print(kind: str, message: str) -> None:
-    sys.stderr.write(format_line(kind, message) + "\n")
+    write_stderr(format_line(kind, message) + "\n")
+
+
+def write_stderr(text: str) -> None:
+    """Write text on stderr, if that can be written: there is no other place to report it."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        # Python would try again at exit, and end with a status of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

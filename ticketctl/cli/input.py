@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,14 @@ _EVENT_HINT = "ticketctl event --status new > event.json writes an SQS event"
 def is_interactive() -> bool:
     """Return whether stdin is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def is_piped() -> bool:
+    """Return whether stdin is a pipe or a file that somebody redirected; /dev/null is neither."""
+    if sys.stdin is None:
+        return False
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 def read_text(path: str) -> str:

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, and options whose value is one of a few words."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
@@ -63,10 +64,19 @@ class _Choices(str):  # noqa: SLOT000 - one object per option
         return f"[{'|'.join(names)}]" if names else str(self)
 
 
+def parse_ticket_id(text: str) -> int:
+    """Return the number of a ticket that is written as 7 or #7. Raises BadParameter."""
+    match = re.fullmatch(r"#?(-?[0-9]{1,40})", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not the number of a ticket, such as 7 or #7")
+    return int(match[1])
+
+
 TicketIdArgument = Annotated[
     int,
     typer.Argument(
         metavar="ID",
+        parser=parse_ticket_id,
         help="The ticket's number.",
         show_default=False,
         autocompletion=completion.list_ticket_ids,

@@ -81,12 +81,14 @@ class _Converter:
             raise typer.BadParameter(str(error), ctx=ctx, param=param) from None
 
     def _convert(self, value: Any) -> Any:
-        kind = self._kind
+        kind, info = self._kind, self.descriptor.parameter_info
+        if info.parser is not None and isinstance(value, str):
+            return info.parser(value)
         if isinstance(value, kind) or not isinstance(value, str):
             return value
         if issubclass(kind, Enum):
             return _member(kind, value)
-        return _CONVERSIONS[kind](value, self.descriptor.parameter_info)
+        return _CONVERSIONS[kind](value, info)
 
 
 class _UnusableError(Exception):

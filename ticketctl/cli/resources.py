@@ -1,6 +1,7 @@
 """Settings, and the resources that one command opens: a store, operator resources or a review service."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from ticketctl.runtime import Database
     from ticketctl.settings import Settings
 
+_OTHER_VARIABLES = ("config", "debug", "user")
+"""Variables that are not settings: the settings' file, `--debug`, and the name of the person."""
+_warned: set[str] = set()
 Resource = TypeVar("Resource")
 Result = TypeVar("Result")
 
@@ -19,7 +23,23 @@ def load_settings(**chosen: Any) -> "Settings":
     """Return the settings from environment, file and the values given on the command line. Raises ConfigError."""
     from ticketctl import settings as settings_module
 
+    _warn_of_misspelt_variables(settings_module.NAMES)
     return settings_module.load(os.environ, folder=Path.cwd(), **chosen)
+
+
+def _warn_of_misspelt_variables(settings: Sequence[str]) -> None:
+    """Warn of TICKETCTL_ variables that no setting has: each would be ignored without a word."""
+    known = {f"TICKETCTL_{name.upper()}" for name in (*settings, *_OTHER_VARIABLES)}
+    for variable in sorted(set(os.environ) - known - _warned):
+        if variable.startswith("TICKETCTL_"):
+            from difflib import get_close_matches
+
+            from ticketctl.cli import error_reporting
+
+            _warned.add(variable)
+            near = get_close_matches(variable, known, n=1)
+            suggestion = f"did you mean {near[0]}?" if near else "ticketctl config show lists the settings"
+            error_reporting.warn(f"the environment variable {variable} is not a setting; {suggestion}")
 
 
 def run_with(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import editor, error_reporting
-from ticketctl.cli.input import is_interactive, read_text
+from ticketctl.cli.input import STDIN, is_interactive, is_piped, read_text
 from ticketctl.cli.options import JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, run_with
@@ -44,7 +44,7 @@ def create(
 ) -> None:
     """Create a ticket and queue it for processing.
 
-    On a terminal, without SUBJECT and text, your editor opens.
+    Without --body and --body-file, the text is what is piped in. On a terminal, without SUBJECT, your editor opens.
     """
     from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import service
@@ -118,6 +118,8 @@ def _read_ticket(
 
     if body is not None and body_file is not None:
         raise InvalidInputError("--body and --body-file were both given", hint="give one of them")
+    if body is None and body_file is None and subject is not None and is_piped():
+        body_file = STDIN
     if body_file is not None:
         body = read_text(body_file)
     if subject is None and body is None and output.is_terminal() and is_interactive():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ticketctl.cli import error_reporting
 from ticketctl.cli.rendering.escaping import escape_controls, escape_json_controls
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def format_amount(cost: float | None) -> str:
 
 def print_message(message: str) -> None:
     """Print a message on stderr: it is not data."""
-    sys.stderr.write(escape_controls(message, multiline=True) + "\n")
+    error_reporting.write_stderr(escape_controls(message, multiline=True) + "\n")
 
 
 @contextmanager
