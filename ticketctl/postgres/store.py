@@ -45,12 +45,15 @@ class PostgresStore:
         self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
     ) -> TicketPage:
         """Read one page by its sort key: an offset would skip or repeat rows when tickets are created meanwhile."""
-        matching = ticket_sql.select_matching(wanted)
         # one row more than asked for tells whether there is a next page
-        page = ticket_sql.select_page(matching, sort, after).limit(limit + 1)
+        page = ticket_sql.select_page(wanted, sort, after, limit + 1)
         async with self._connections.acquire() as connection:
             rows = (await connection.execute(page)).mappings().all()
-            total = await connection.scalar(ticket_sql.select_count(matching)) if count else None
+            total = (
+                await connection.scalar(ticket_sql.select_count(ticket_sql.select_matching(wanted)))
+                if count
+                else None
+            )
         listed = [_to_ticket(row) for row in rows[:limit]]
         next_cursor = _to_cursor(listed[-1], sort) if len(rows) > limit else None
         return TicketPage(tickets=listed, total=total, next_cursor=next_cursor)

@@ -1,5 +1,6 @@
 """The worker's statements read few rows, however large the tables are."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -14,6 +15,7 @@ from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
+from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.protocols import RecordFailure
 
@@ -70,6 +72,32 @@ async def test_claim_and_release_read_few_rows(
     failures = [RecordFailure(message=message, error="it broke", final=False) for message in messages]
     await store.release(failures, token=token, environment_id="e")
     assert rows_read(reading, "tickets", before) == 0
+
+
+@pytest.mark.parametrize(
+    ("search", "sort", "number"),
+    [
+        ("nowhere", "-created", 0),
+        ("nowhere", "subject", 0),
+        ("4711", "created", 1),
+        ("ticket", "-updated", 10),
+        ("ticket nowhere", "-created", 0),
+    ],
+)
+async def test_a_search_reads_few_rows_whether_or_not_its_words_occur(
+    store: PostgresStore, ask: Callable[[str], str], search: str, sort: str, number: int
+) -> None:
+    ask(FILL)
+    ask("analyze tickets")
+    read = "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'tickets'"
+    scans = "select seq_scan + idx_scan from pg_stat_user_tables where relname = 'tickets'"
+    before, scanned = int(ask(read)), ask(scans)
+    page = await store.list(TicketFilter(search=search), sort=sort, limit=10, after=None, count=False)
+    assert len(page.tickets) == number
+    deadline = time.monotonic() + 5
+    while ask(scans) == scanned and time.monotonic() < deadline:  # noqa: ASYNC110 - Postgres sends no event
+        await asyncio.sleep(0.02)
+    assert int(ask(read)) - before < MANY / 10
 
 
 async def test_settling_deliveries_reads_few_rows(

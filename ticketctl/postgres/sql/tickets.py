@@ -1,10 +1,23 @@
 """Statements for people's commands on tickets: create, list, show, close."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, TextClause, func, literal, select, text, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    TextClause,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.expression import TextualSelect
 
 from ticketctl.errors import InvalidInputError
@@ -14,6 +27,11 @@ from ticketctl.postgres.sql.fragments import ticket_columns
 from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter
 from ticketctl.tickets.sorting import SORT_COLUMNS, SORTS
 
+_INDEXED_ORDERS = ("created_at", "updated_at")
+"""Columns by which tickets can be read in order without sorting them."""
+_WINDOW_PAGES = 10
+"""Pages of tickets that a search tests one by one before it asks the index. More would help with words that are in less
+than a tenth of the tickets; but every search for a rarer word pays for it."""
 _JSON_COLUMNS = {column.name: column.type for column in tickets.columns if isinstance(column.type, JSONB)}
 
 
@@ -91,24 +109,71 @@ def _condition(spec: FilterSpec, value: Any) -> ColumnElement[bool] | TextClause
     return comparison
 
 
-def select_page(query: Select[Any], sort: str, after: str | None) -> Select[Any]:
-    """Order a query and start it after a cursor. Raises InvalidInputError for an unknown order or a bad cursor."""
+def select_page(wanted: TicketFilter, sort: str, after: str | None, limit: int) -> Select[Any]:
+    """Select the first `limit` matching tickets of an order after a cursor.
+
+    Raises InvalidInputError for an unknown order, a bad cursor, or a search without words.
+    """
     if sort not in SORTS:
         raise InvalidInputError(f"there is no order {sort}", hint=f"it can be {', '.join(SORTS)}")
-    column, is_descending = _sort_key(sort), sort.startswith("-")
-    key = tuple_(column, tickets.c.id)
-    if after is not None:
-        position = pagination.decode(after, sort)
-        end = tuple_(literal(position.value, column.type), position.ticket_id)
-        query = query.where(key < end if is_descending else key > end)
-    return query.order_by(*(part.desc() if is_descending else part for part in (column, tickets.c.id)))
+    matching = _start_after(select_matching(wanted), sort, after)
+    if wanted.search is None:
+        return matching.order_by(*_order(tickets.c, sort)).limit(limit)
+    unsearched = _start_after(select_matching(replace(wanted, search=None)), sort, after)
+    return _select_searched_page(
+        unsearched, matching, _condition(FILTERS["search"], wanted.search), sort, limit
+    )
 
 
-def _sort_key(sort: str) -> ColumnElement[Any]:
+def _select_searched_page(
+    unsearched: Select[Any],
+    matching: Select[Any],
+    search: ColumnElement[bool] | TextClause,
+    sort: str,
+    limit: int,
+) -> Select[Any]:
+    """Select a page of a search without letting the planner guess how often the words occur.
+
+    It cannot know that. For a word that it takes for frequent it reads tickets in the order of the list and tests each:
+    if the word occurs nowhere, that is the whole table. For a frequent word, on the other hand, the search index would
+    return most of the table to be sorted. So the statement decides while it runs: it tests the first tickets of the
+    list, and asks the search index only if they do not fill the page.
+    """
+    # `offset 0` keeps the planner from merging this into the ordered query, where it could choose to walk the order
+    indexed = matching.offset(0).subquery("indexed")
+    if SORT_COLUMNS[sort.removeprefix("-")] not in _INDEXED_ORDERS:
+        return select(indexed).order_by(*_order(indexed.c, sort)).limit(limit)
+    window = unsearched.order_by(*_order(tickets.c, sort)).limit(limit * _WINDOW_PAGES).cte("first_tickets")
+    hits = (
+        select(window.prefix_with("materialized")).where(search).cte("first_hits").prefix_with("materialized")
+    )
+    number = select(func.count()).select_from(hits).scalar_subquery()
+    # the conditions on `number` are constant for the statement: Postgres evaluates them once and skips the other part
+    page = union_all(select(hits).where(number >= limit), select(indexed).where(number < limit)).subquery(
+        "page"
+    )
+    return select(page).order_by(*_order(page.c, sort)).limit(limit)
+
+
+def _start_after(query: Select[Any], sort: str, after: str | None) -> Select[Any]:
+    if after is None:
+        return query
+    position = pagination.decode(after, sort)
+    column = _sort_key(tickets.c, sort)
+    key, end = tuple_(column, tickets.c.id), tuple_(literal(position.value, column.type), position.ticket_id)
+    return query.where(key < end if sort.startswith("-") else key > end)
+
+
+def _order(columns: ReadOnlyColumnCollection[str, Any], sort: str) -> list[ColumnElement[Any]]:
+    parts = (_sort_key(columns, sort), columns["id"])
+    return [part.desc() if sort.startswith("-") else part for part in parts]
+
+
+def _sort_key(columns: ReadOnlyColumnCollection[str, Any], sort: str) -> ColumnElement[Any]:
     """Return the column of an order. A missing value sorts first: a row comparison with null selects nothing."""
-    column = tickets.c[SORT_COLUMNS[sort.removeprefix("-")]]
-    if not column.nullable:
-        return column
+    column = columns[SORT_COLUMNS[sort.removeprefix("-")]]
+    if not tickets.c[column.name].nullable:
+        return column  # type: ignore[no-any-return]  # SQLAlchemy types columns of a subquery as Any
     return func.coalesce(column, pagination.MISSING_NUMBER if column.name == "confidence" else "")
 
 
