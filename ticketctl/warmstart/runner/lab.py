@@ -113,10 +113,13 @@ class Laboratory:
         }
         with contextlib.closing(process):
             try:
-                return await run_session(process, experiment, config, start, turn)
+                session = await run_session(process, experiment, config, start, turn)
             finally:
                 await process.end()
-                kill_marked_processes(environment_id)
+        # the environment's process group has ended; what has left the group, only the marker tells
+        if any(session.counts.get("child processes", ())) or (gc and experiment.is_thorough):
+            kill_marked_processes(environment_id)
+        return session
 
     async def _start(
         self, experiment: Experiment, config: EnvironmentConfig
