@@ -11,6 +11,7 @@ import pytest
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
+from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -98,6 +99,22 @@ async def test_a_search_reads_few_rows_whether_or_not_its_words_occur(
     while ask(scans) == scanned and time.monotonic() < deadline:  # noqa: ASYNC110 - Postgres sends no event
         await asyncio.sleep(0.02)
     assert int(ask(read)) - before < MANY / 10
+
+
+async def test_listing_stuck_tickets_reads_few_rows(
+    connections: Connections,
+    emptied_url: str,
+    ask: Callable[[str], str],
+    reading: Reading,
+) -> None:
+    ask(FILL)
+    operations = PostgresOperations(ErrorMappingConnections(connections, Address.parse(emptied_url)))
+    ask("insert into attempts (ticket_id, attempt) select id, 1 from tickets; analyze")
+    for older_than, number in ((timedelta(0), 10), (timedelta(days=1), 0)):
+        before = {table: reading(table) for table in ("tickets", "messages", "attempts")}
+        assert len(await operations.list_stuck(older_than, limit=10)) == number
+        assert rows_read(reading, "tickets", before["tickets"]) == 0
+        assert all(reading(table)[0] - before[table][0] < MANY / 100 for table in before)
 
 
 async def test_settling_deliveries_reads_few_rows(

@@ -30,9 +30,8 @@ async def test_only_tickets_that_wait_longer_are_stuck(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection
 ) -> None:
     fresh, old = await make(2)
-    await other.execute(
-        "update messages set enqueued_at = now() - interval '1 hour' where ticket_id = $1", old
-    )
+    for table, column, key in (("messages", "enqueued_at", "ticket_id"), ("tickets", "created_at", "id")):
+        await other.execute(f"update {table} set {column} = now() - interval '1 hour' where {key} = $1", old)  # noqa: S608 - constants
     assert await stuck_ids(operations, QUARTER) == [old]
     assert await stuck_ids(operations) == [old, fresh]
 

@@ -11,22 +11,37 @@ from ticketctl.postgres.sql.fragments import CLAIMABLE, ticket_columns
 
 _LISTED = f"id in ({json_values('ticket_ids', 'bigint')})"
 
-# A new ticket waits since its message was enqueued or, without a message, since its last change. `overtaken`: a worker
-# started on another ticket after this message was enqueued, so that workers run and this message was passed over.
+# The newest message of a ticket; a message that is not dead comes first.
+_LATEST_MESSAGE = """lateral (
+  select * from messages where ticket_id = t.id order by dead_at nulls first, enqueued_at desc limit 1
+) m on true"""
+_MESSAGE_COLUMNS = "m.message_id, m.receive_count, m.visible_at, m.enqueued_at, m.dead_at is not null as dead"
+
+# A new ticket waits since its message was enqueued or, without a message, since its last change. Both are never before
+# its creation, so that the index of new tickets by creation time yields the candidates: the oldest `limit` tickets that
+# wait for long enough. Ordering all new tickets by the time of their message would read all of their messages.
+# `overtaken`: a worker started on another ticket after this message was enqueued, so that workers run and this message
+# was passed over.
 SELECT_STUCK = text(
     f"""
-select {ticket_columns("t")}, waits.since, m.message_id, m.receive_count, m.visible_at,
-  m.dead_at is not null as dead,
-  exists(select from attempts a where a.started_at > m.enqueued_at and a.ticket_id <> t.id) as overtaken
-from tickets t
-left join lateral (
-  select * from messages where ticket_id = t.id order by dead_at nulls first, enqueued_at desc limit 1
-) m on true
-cross join lateral (
-  select case t.status when 'new' then coalesce(m.enqueued_at, t.updated_at) else t.lease_until end as since
-) waits
-where {CLAIMABLE} and waits.since <= now() - cast(:older_than as interval)
-order by waits.since, t.id limit :limit
+with waiting as (
+  select {ticket_columns("t")}, coalesce(m.enqueued_at, t.updated_at) as since, {_MESSAGE_COLUMNS}
+  from tickets t left join {_LATEST_MESSAGE}
+  where t.status = 'new' and t.created_at <= now() - cast(:older_than as interval)
+    and coalesce(m.enqueued_at, t.updated_at) <= now() - cast(:older_than as interval)
+  order by t.created_at, t.id limit :limit
+), expired as (
+  select {ticket_columns("t")}, t.lease_until as since, {_MESSAGE_COLUMNS}
+  from tickets t left join {_LATEST_MESSAGE}
+  where t.status = 'processing' and t.lease_until < now()
+    and t.lease_until <= now() - cast(:older_than as interval)
+  order by t.lease_until, t.id limit :limit
+), stuck as (
+  select * from waiting union all select * from expired order by since, id limit :limit
+)
+select {ticket_columns("stuck")}, since, message_id, receive_count, visible_at, dead,
+  exists(select from attempts a where a.started_at > stuck.enqueued_at and a.ticket_id <> stuck.id) as overtaken
+from stuck order by since, id
 """  # noqa: S608 - only constants of this package are interpolated
 ).columns(
     *tickets.columns,
