@@ -12,6 +12,7 @@ from ticketctl.ai.draft_patterns import find_money_in_words, find_promises, find
 from ticketctl.ai.normalization import normalize
 from ticketctl.ai.offline.extraction import find_entities
 from ticketctl.ai.phone_numbers import find_phones
+from ticketctl.ai.sanitize import MAX_CHARACTERS
 from ticketctl.ai.taxonomy.schema import Taxonomy
 
 _CHECKED_KINDS = frozenset({"money", "phone", "ip", "iban", "card"})
@@ -53,6 +54,7 @@ _REFANGINGS = (
 
 def find_draft_problems(draft: str, ticket: str, taxonomy: Taxonomy, instructions: str = "") -> Iterator[str]:
     """Yield why a draft must not be used as it is; `instructions` is the prompt that it must not repeat."""
+    ticket = ticket[:MAX_CHARACTERS]  # the model saw no more of it
     templates = _join_templates(taxonomy)
     for reference in find_ungrounded_references(draft, ticket, taxonomy):
         yield f"the reply names {reference!r}, which is neither in the ticket nor on the list of what it may name"
@@ -69,6 +71,7 @@ def find_draft_problems(draft: str, ticket: str, taxonomy: Taxonomy, instruction
 
 def find_ungrounded_references(draft: str, ticket: str, taxonomy: Taxonomy) -> list[str]:
     """Return the links, hosts, addresses, amounts and numbers that neither the ticket nor the taxonomy mentions."""
+    ticket = ticket[:MAX_CHARACTERS]
     text = _read(draft)
     references = dict.fromkeys(
         [

@@ -16,7 +16,7 @@ from ticketctl.ai.taxonomy.loader import default_taxonomy
 TAXONOMY = default_taxonomy()
 MAX_SECONDS = 1.0
 LARGEST = 200_000
-CHEAP = 0.05  # seconds: a quadratic pattern takes far longer for 20,000 characters
+CHEAP = 0.12  # seconds: a quadratic pattern takes far longer
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +42,14 @@ def measure(steps, text):
     return time.process_time() - started
 
 
-def test_largest_text_costs_at_most_a_second(steps):
+def test_hostile_text_costs_little_and_linearly(steps):
+    """The growth is measured below the limit after which text is ignored; 20 ms are allowed for fixed costs."""
     slow = {}
     for name, text in hostile_texts(LARGEST):
-        if (seconds := measure(steps, text)) > MAX_SECONDS:
-            slow[name] = min(seconds, measure(steps, text))
-    assert {name: seconds for name, seconds in slow.items() if seconds > MAX_SECONDS} == {}
-
-
-def test_cost_grows_no_more_than_linearly(steps):
-    """Both sizes are below the limit after which text is ignored; 20 ms are allowed for fixed costs."""
-    slow = {}
-    for name, text in hostile_texts(MAX_CHARACTERS):
-        if (large := measure(steps, text)) > CHEAP:
-            small = max(measure(steps, text[: MAX_CHARACTERS // 4]) for _ in range(2))
-            large = min(large, measure(steps, text))
-            if large > 4 * small * 1.2 + 0.02:
-                slow[name] = (small, large)
+        seconds = measure(steps, text)
+        if seconds > CHEAP:
+            quarter = max(measure(steps, text[: MAX_CHARACTERS // 4]) for _ in range(2))
+            limit = measure(steps, text[:MAX_CHARACTERS])
+            if seconds > MAX_SECONDS or limit > 4 * quarter * 1.2 + 0.02:
+                slow[name] = (quarter, limit, seconds)
     assert slow == {}
