@@ -84,6 +84,7 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "list": [(), ("--json",), ("--stuck", "--older-than", "0s"), ("--since", ATTACK), (f"--{ATTACK}",)],
         "show": [(hostile.first,), (hostile.first, "--json"), (ATTACK,)],
         "close": [(hostile.new, "--json"), (ATTACK,)],
+        "reopen": [(hostile.new,), (ATTACK,)],
         "review": [("--json",)],  # without --json it asks on a terminal: below
         "approve": [(hostile.first, "--json"), (hostile.second,)],
         "reject": [(hostile.first, "--reason", ATTACK, "--json"), (hostile.second,)],

@@ -93,7 +93,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["route", "999"], 3, "no ticket 999"),
     (["route", "--explain", str(2**63)], 3, "no ticket"),
     (["review", "--limit", "0"], 2, "0 tickets"),
-    (["approve"], 2, "missing"),
+    (["approve"], 2, "name tickets"),
 ]
 
 

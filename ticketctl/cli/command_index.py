@@ -22,13 +22,14 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "create": Entry("tickets", "Create a ticket and queue it for processing"),
             "list": Entry("list", "List tickets, newest first"),
             "show": Entry("tickets", "Show a ticket with its steps, costs and attempts"),
-            "close": Entry("tickets", "Close a ticket, so that no worker changes it"),
+            "close": Entry("tickets", "Close tickets, so that no worker changes them"),
+            "reopen": Entry("tickets", "Reopen closed tickets"),
         },
         "People": {
             "review": Entry("review", "Go through the tickets that need a review"),
-            "approve": Entry("decisions", "Accept a ticket as it is and end its review"),
-            "reject": Entry("decisions", "Drop a ticket's draft reply and end its review"),
-            "set": Entry("decisions", "Correct a ticket's fields; no run overwrites them"),
+            "approve": Entry("decisions", "Accept tickets as they are and end their review"),
+            "reject": Entry("decisions", "Drop the draft replies of tickets, end their review"),
+            "set": Entry("decisions", "Correct fields of tickets; no run overwrites them"),
         },
         "Worker and queue": {
             "work": Entry("work", "Receive messages and process their tickets"),

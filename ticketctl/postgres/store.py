@@ -81,6 +81,13 @@ class PostgresStore:
             row = result.mappings().one_or_none()
         return None if row is None else _to_ticket(row)
 
+    async def reopen(self, ticket_id: int) -> Ticket | None:
+        """Reopen a closed ticket, with a message if no run processed it."""
+        async with self._connections.acquire() as connection:
+            result = await connection.execute(ticket_sql.REOPEN, {"ticket_id": ticket_id})
+            row = result.mappings().one_or_none()
+        return None if row is None else _to_ticket(row)
+
     def share_connection(self) -> AbstractAsyncContextManager[None]:
         """Keep a connection from one call to the next until the end of the context."""
         return self._connections.share_connection()

@@ -141,6 +141,9 @@ class TicketStore(Protocol):
     async def close(self, ticket_id: int) -> Ticket | None:
         """Close the ticket and end its lease. Return it, or None if there is no such ticket."""
 
+    async def reopen(self, ticket_id: int) -> Ticket | None:
+        """Reopen a closed ticket: `needs_review` if a run processed it, else `new` with a message; None if not closed."""
+
     def share_connection(self) -> AbstractAsyncContextManager[None]:
         """Let the calls inside the context share one connection, whatever the pool; they must follow each other closely."""
 

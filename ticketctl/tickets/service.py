@@ -77,6 +77,22 @@ async def close(store: TicketStore, ticket_id: int) -> Ticket:
     return ticket
 
 
+async def reopen(store: TicketStore, ticket_id: int) -> Ticket:
+    """Reopen a closed ticket, for a review if a run processed it, else for a worker.
+
+    Raises:
+        NotFoundError: The ticket does not exist.
+        ConflictError: The ticket is not closed.
+    """
+    ticket = await store.reopen(require_id(ticket_id))
+    if ticket is None:
+        status = (await show(store, ticket_id)).ticket.status
+        raise ConflictError(
+            f"ticket {ticket_id} is {status}, not closed", hint="only closed tickets can be reopened"
+        )
+    return ticket
+
+
 async def retry(store: TicketStore, operations: Operations, ticket_id: int) -> Ticket:
     """Queue a ticket for another attempt and return it.
 

@@ -1,14 +1,25 @@
-"""`approve`, `reject`, `set`: a reviewer's decision on one ticket."""
+"""`approve`, `reject`, `set`: a reviewer's decisions on tickets."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ticketctl.cli import completion
+from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import read_text
-from ticketctl.cli.options import JsonOption, TicketIdArgument, choice
+from ticketctl.cli.options import JsonOption, choice
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
+from ticketctl.cli.selection import (
+    Action,
+    AllOption,
+    Selection,
+    TicketIdsArgument,
+    YesOption,
+    decide,
+    parse_ids,
+)
+from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
     from ticketctl.tickets.models import Ticket
     from ticketctl.tickets.review import ReviewService
 
+EVERY = TicketFilter()
 SENTIMENTS = ("negative", "neutral", "positive")
 
 
@@ -26,40 +38,54 @@ def register(app: typer.Typer) -> None:
     app.command("set")(set_fields)
 
 
-def approve(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
-    """Accept a ticket as it is and end its review.
+@with_filter_options
+def approve(
+    ticket_ids: TicketIdsArgument = None,
+    wanted: TicketFilter = EVERY,
+    *,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Accept tickets as they are and end their review.
 
-    All its fields count as set by a human then: the ticket is processed, and no later run changes it.
+    All their fields count as set by a human then: the tickets are processed, and no later run changes them.
     """
 
-    async def work(reviews: "ReviewService") -> "Ticket":
+    async def decide_on(reviews: "ReviewService", ticket_id: int) -> "Ticket":
         return await reviews.approve(ticket_id)
 
-    _decide(work, "approved", as_json=as_json)
+    selection = Selection(ticket_ids or (), wanted, everything, yes)
+    _decide(decide_on, selection, Action("approve", "approved"), as_json=as_json)
 
 
+@with_filter_options
 def reject(
-    ticket_id: TicketIdArgument,
+    ticket_ids: TicketIdsArgument = None,
+    wanted: TicketFilter = EVERY,
     *,
     reason: Annotated[
         str | None, typer.Option(help="Why; kept with the last attempt.", show_default=False)
     ] = None,
+    everything: AllOption = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Drop a ticket's draft reply and end its review.
+    """Drop the draft replies of tickets, end their review.
 
-    You answer it yourself: the ticket is processed, and no later run drafts another reply. Category, priority
+    You answer them yourself: the tickets are processed, and no later run drafts another reply. Category, priority
     and the other fields stay; `ticketctl set` corrects them.
     """
 
-    async def work(reviews: "ReviewService") -> "Ticket":
+    async def decide_on(reviews: "ReviewService", ticket_id: int) -> "Ticket":
         return await reviews.reject(ticket_id, reason)
 
-    _decide(work, "draft rejected", as_json=as_json)
+    selection = Selection(ticket_ids or (), wanted, everything, yes)
+    _decide(decide_on, selection, Action("reject the drafts of", "rejected"), as_json=as_json)
 
 
 def set_fields(
-    ticket_id: TicketIdArgument,
+    ticket_ids: TicketIdsArgument = None,
     *,
     category: Annotated[
         str | None,
@@ -74,9 +100,10 @@ def set_fields(
     draft_file: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Read the reply from a file, or from stdin.")
     ] = None,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Correct a ticket's fields; no run overwrites them.
+    """Correct fields of tickets; no run overwrites them.
 
     The team follows the routing rules, unless you set it too. The status stays; `ticketctl approve` ends a
     review.
@@ -91,19 +118,39 @@ def set_fields(
     }
     values = {name: value for name, value in options.items() if value is not None}
 
-    async def work(reviews: "ReviewService") -> "Ticket":
+    async def decide_on(reviews: "ReviewService", ticket_id: int) -> "Ticket":
         return await reviews.set(ticket_id, values)
 
-    _decide(work, f"{', '.join(values)} set", as_json=as_json)
+    selection = Selection(ticket_ids or (), EVERY, is_all=False, is_confirmed=yes)
+    _decide(decide_on, selection, Action(f"set {', '.join(values)} of", "set"), as_json=as_json)
 
 
-def _decide(work: "Callable[[ReviewService], Awaitable[Ticket]]", done: str, *, as_json: bool) -> None:
+def _decide(
+    decide_on: "Callable[[ReviewService, int], Awaitable[Ticket]]",
+    selection: Selection,
+    action: Action,
+    *,
+    as_json: bool,
+) -> None:
     from ticketctl.runtime import open_review_service
 
-    ticket = run_with(open_review_service, work)
+    if not selection.is_one or selection.wanted != EVERY:
+        decide(
+            open_review_service,
+            lambda reviews: reviews.tickets,
+            decide_on,
+            selection,
+            action,
+            as_json=as_json,
+        )
+        return
+    (ticket_id,) = parse_ids(selection.texts)
+    ticket = run_with(open_review_service, lambda reviews: decide_on(reviews, ticket_id))
     if as_json:
         output.print_json(ticket)
     elif output.is_terminal():
-        output.print_rows([[f"ticket {ticket.id}: {done}; {ticket.status}, team {ticket.team or 'none'}"]])
+        output.print_rows(
+            [[f"ticket {ticket.id} {action.done}; {ticket.status}, team {ticket.team or 'none'}"]]
+        )
     else:
         output.print_rows([[ticket.id]])

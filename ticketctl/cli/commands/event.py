@@ -25,7 +25,7 @@ def event(
     ticket_ids: Annotated[
         list[int] | None,
         typer.Argument(
-            metavar="[ID]...", help="Tickets.", show_default=False, autocompletion=completion.list_ticket_ids
+            metavar="ID", help="Tickets.", show_default=False, autocompletion=completion.list_ticket_ids
         ),
     ] = None,
     *,

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticketctl.cli import completion, error_reporting
+from ticketctl.cli import error_reporting
 from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, parse_age
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
+from ticketctl.cli.selection import TicketIdsArgument, parse_ids
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -22,12 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def retry(
-    ticket_ids: Annotated[
-        list[int] | None,
-        typer.Argument(
-            metavar="[ID]...", help="Tickets.", show_default=False, autocompletion=completion.list_ticket_ids
-        ),
-    ] = None,
+    ticket_ids: TicketIdsArgument = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All failed tickets.")] = False,
     stuck: Annotated[bool, typer.Option("--stuck", help="All stuck tickets.")] = False,
@@ -41,12 +37,13 @@ def retry(
     from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import operations
 
-    if bool(ticket_ids) == (failed or stuck):
+    named = parse_ids(ticket_ids or ())
+    if bool(named) == (failed or stuck):
         raise InvalidInputError("name tickets, or --failed or --stuck", hint="ticketctl retry --failed")
     stuck_for = parse_age(older_than) if stuck else None
 
     async def work(resources: "OperatorResources") -> "Sequence[int]":
-        selected = ticket_ids or await operations.select_retries(
+        selected = named or await operations.select_retries(
             resources.operations, failed=failed, stuck=stuck_for
         )
         retried = await operations.retry(resources.operations, selected)
@@ -60,8 +57,8 @@ def retry(
         output.print_json({"retried": retried})
     else:
         output.print_rows([ticket_id] for ticket_id in retried)
-    if ticket_ids and len(retried) < len(set(ticket_ids)):
-        left = sorted(set(ticket_ids) - set(retried))
+    if named and len(retried) < len(named):
+        left = sorted(set(named) - set(retried))
         error_reporting.warn(
             f"not queued: {', '.join(map(str, left))} (settled, in progress, or no such ticket)"
         )

@@ -1,15 +1,26 @@
-"""`create`, `show`, `close`: one ticket at a time."""
+"""`create`, `show`, `close`, `reopen`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ticketctl.cli import editor, error_reporting
+from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, is_interactive, is_piped, read_text
 from ticketctl.cli.options import JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, run_with
+from ticketctl.cli.selection import (
+    Action,
+    AllOption,
+    Selection,
+    TicketIdsArgument,
+    YesOption,
+    decide,
+    parse_ids,
+)
 from ticketctl.errors import InvalidInputError
+from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
@@ -17,11 +28,15 @@ if TYPE_CHECKING:
     from ticketctl.tickets.protocols import TicketStore
 
 
+EVERY = TicketFilter()
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("create")(create)
     app.command("show")(show)
     app.command("close")(close)
+    app.command("reopen")(reopen)
 
 
 def create(
@@ -89,13 +104,35 @@ def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
         ticket_tables.print_details(details, prices)
 
 
-def close(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
-    """Close a ticket, so that no worker changes it.
+@with_filter_options
+def close(
+    ticket_ids: TicketIdsArgument = None,
+    wanted: TicketFilter = EVERY,
+    *,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Close tickets, so that no worker changes them.
 
-    A worker that is processing it loses its lease.
+    A worker that is processing a closed ticket loses its lease. Several tickets are closed one by one. Piped, the
+    columns are then: id, outcome, error.
     """
     from ticketctl.runtime import open_store
     from ticketctl.tickets import service
+
+    selected = Selection(ticket_ids or (), wanted, everything, yes)
+    if not selected.is_one or wanted != EVERY:
+        decide(
+            open_store,
+            lambda store: store,
+            service.close,
+            selected,
+            Action("close", "closed"),
+            as_json=as_json,
+        )
+        return
+    (ticket_id,) = parse_ids(selected.texts)
 
     async def work(store: "TicketStore") -> "Ticket":
         return await service.close(store, ticket_id)
@@ -105,6 +142,42 @@ def close(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
         output.print_json(ticket)
     else:
         output.print_rows([[f"ticket {ticket.id} closed"] if output.is_terminal() else [ticket.id]])
+
+
+@with_filter_options
+def reopen(
+    ticket_ids: TicketIdsArgument = None,
+    wanted: TicketFilter = EVERY,
+    *,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Reopen closed tickets.
+
+    A ticket that was processed before it was closed needs a review then; another one is queued for a worker. Piped,
+    the columns are: id, outcome, error.
+    """
+    from ticketctl.runtime import open_operator_resources
+    from ticketctl.tickets import service
+
+    async def decide_on(resources: "OperatorResources", ticket_id: int) -> "Ticket":
+        ticket = await service.reopen(resources.store, ticket_id)
+        unsent = await resources.try_flush(ticket_id)
+        if unsent is not None:
+            error_reporting.warn(f"the message of ticket {ticket_id} waits in the outbox: {unsent}")
+        return ticket
+
+    selection = Selection(ticket_ids or (), wanted, everything, yes)
+    action = Action("reopen", "reopened")
+    decide(
+        open_operator_resources,
+        lambda resources: resources.store,
+        decide_on,
+        selection,
+        action,
+        as_json=as_json,
+    )
 
 
 def _read_ticket(

@@ -68,6 +68,21 @@ where t.id = :ticket_id returning {ticket_columns("t")}
 )
 
 
+# A ticket that was processed before it was closed needs a person; another one is queued again.
+REOPEN = returning_tickets(
+    f"""
+with ticket as (
+  update tickets set status = case when processed_at is null then 'new' else 'needs_review' end, updated_at = now()
+  where id = :ticket_id and status = 'closed' returning *
+), message as (
+  insert into messages (ticket_id, body)
+  select id, format('{{"ticket_id": %s}}', id) from ticket where status = 'new'
+)
+select {ticket_columns("ticket")} from ticket
+"""  # noqa: S608 - only column names are interpolated
+)
+
+
 def select_ticket(ticket_id: int) -> Select[Any]:
     """Select one ticket."""
     return select(tickets).where(tickets.c.id == ticket_id)
