@@ -38,16 +38,20 @@ HANDLED_BY_DESIGN = frozenset(
 """Exceptions that code usually catches because it expects them: something exists already, or does not yet."""
 
 
-def find_hidden_errors(results: Sequence[InvocationResult]) -> Iterator[Finding]:
-    """Yield a finding for each error that only warm invocations have, and that their responses do not show."""
+def find_hidden_errors(results: Sequence[InvocationResult], event_count: int = 1) -> Iterator[Finding]:
+    """Yield a finding for each error that only warm invocations have, and that their responses do not show.
+
+    event_count: events that the invocations get in turn. An invocation is compared with the first one that got the
+    same event: an error that the event causes is there as well.
+    """
     if not results or results[0].invocation.outcome is not InvocationOutcome.OK:
         return
-    cold = {_normalize(text) for _, text, _ in _list_errors(results[0])}
+    baselines = [{_normalize(text) for _, text, _ in _list_errors(one)} for one in results[:event_count]]
     groups: dict[str, list[tuple[InvocationResult, str, str, str | None]]] = {}
-    for result in results[1:]:
+    for index, result in enumerate(results[event_count:]):
         if result.invocation.outcome is InvocationOutcome.OK and result.process_end is None:
             for how, text, line in _list_errors(result):
-                if _normalize(text) not in cold:
+                if _normalize(text) not in baselines[index % event_count]:
                     groups.setdefault(_normalize(text), []).append((result, how, text, line))
     seen: set[int] = set()
     for members in groups.values():

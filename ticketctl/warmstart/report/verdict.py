@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ticketctl.warmstart.report import (
     failure_findings,
@@ -21,7 +20,7 @@ from ticketctl.warmstart.report.model import (
     Report,
     Verdict,
 )
-from ticketctl.warmstart.runner.experiment import Experiment, Freeze
+from ticketctl.warmstart.runner.experiment import Experiment
 from ticketctl.warmstart.runner.invocation_result import InvocationResult
 from ticketctl.warmstart.runner.session_data import Session
 
@@ -39,7 +38,9 @@ def build_report(
     memory_leaks = list(memory_findings.find_memory_leaks(with_gc.memory))
     peer_failures = list(peer_findings.find_peer_failures(peers))
     shared_files = list(peer_findings.find_shared_files([without_gc, *peers]))
-    verdicts = [judge_session(without_gc, has_memory_leaks=bool(memory_leaks))]
+    verdicts = [
+        judge_session(without_gc, has_memory_leaks=bool(memory_leaks), event_count=len(experiment.events))
+    ]
     if peer_failures:
         verdicts.append(Verdict.BROKEN)
     if shared_files:
@@ -59,7 +60,7 @@ def build_report(
         findings=[
             *shared_state,
             *peer_failures,
-            *_find_all(without_gc, experiment.freeze, experiment.path),
+            *_find_all(without_gc, experiment),
             *memory_leaks,
             *shared_files,
         ],
@@ -81,7 +82,7 @@ def _list_series(without_gc: Session, with_gc: Session) -> dict[str, Sequence[in
     return series
 
 
-def judge_session(session: Session, *, has_memory_leaks: bool = False) -> Verdict:
+def judge_session(session: Session, *, has_memory_leaks: bool = False, event_count: int = 1) -> Verdict:
     """Return the verdict on an environment whose garbage collector is off."""
     if list_failures(session):
         return Verdict.BROKEN
@@ -91,7 +92,7 @@ def judge_session(session: Session, *, has_memory_leaks: bool = False) -> Verdic
     if (
         session.leftovers
         or any(leak_findings.find_loop_warnings(results))
-        or any(find_hidden_errors(results))
+        or any(find_hidden_errors(results, event_count))
     ):
         return Verdict.MASKED
     has_failed_thaw = session.thaw is not None and is_failure(session.thaw)
@@ -127,14 +128,16 @@ def _select_growing(session: Session) -> dict[str, Sequence[int]]:
     }
 
 
-def _find_all(session: Session, freeze: Freeze | None, folder: Path | None) -> Iterator[Finding]:
+def _find_all(session: Session, experiment: Experiment) -> Iterator[Finding]:
     failures = list_failures(session)
-    yield from failure_findings.find_failures(failures, folder)
+    yield from failure_findings.find_failures(failures, experiment.path)
     yield from leak_findings.find_leaks(_select_growing(session), session.holders)
     yield from leak_findings.find_leftovers(session.leftovers)
     # the thaw says nothing about a handler that fails anyway
     if session.thaw and is_failure(session.thaw) and not failures:
-        yield failure_findings.describe_thaw(session.thaw, freeze=freeze, seconds=session.freeze_seconds)
+        yield failure_findings.describe_thaw(
+            session.thaw, freeze=experiment.freeze, seconds=session.freeze_seconds
+        )
     if not failures:
         yield from timer_findings.find_late_timers(session.timers, session.freeze_seconds)
     yield from failure_findings.find_false_fixes(session.results, failures)
@@ -142,4 +145,4 @@ def _find_all(session: Session, freeze: Freeze | None, folder: Path | None) -> I
     if is_growing(session.sockets) and session.backends and session.backends[-1] <= session.backends[0]:
         yield failure_findings.RECYCLING
     yield from leak_findings.find_loop_warnings(session.results)
-    yield from find_hidden_errors([*session.results, *session.extra_results])
+    yield from find_hidden_errors([*session.results, *session.extra_results], len(experiment.events))

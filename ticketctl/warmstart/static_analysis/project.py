@@ -26,6 +26,11 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files = list(_list_files(folder))
+        self._by_last_part: dict[str, list[tuple[tuple[str, ...], Path]]] = {}
+        for file in self.files:
+            if not is_test(folder, file):
+                parts = _module_parts(file)
+                self._by_last_part.setdefault(parts[-1], []).append((parts, file))
         self._modules: dict[Path, SourceModule] = {}
         self._known = set(self.files)
         self._folders = {parent for file in self.files for parent in file.parents}
@@ -50,9 +55,7 @@ class Project:
         if not suffix[-1]:
             return None
         matches = [
-            file
-            for file in self.files
-            if _module_parts(file)[-len(suffix) :] == suffix and not is_test(self.folder, file)
+            file for parts, file in self._by_last_part.get(suffix[-1], ()) if parts[-len(suffix) :] == suffix
         ]
         near = [file for file in matches if any(folder in file.parents for folder in folders)]
         exact = [base / Path(*suffix) for base in folders]

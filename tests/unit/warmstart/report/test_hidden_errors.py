@@ -60,6 +60,13 @@ def test_an_error_that_the_cold_invocation_has_too_is_no_finding():
     assert list(find_hidden_errors([first, second])) == []
 
 
+def test_an_error_that_one_of_several_events_causes_is_no_finding():
+    refused = {"swallowed": (caught("refused", "ValueError"),)}
+    results = [result(1), result(2, **refused), result(3), result(4, **refused)]
+    assert list(find_hidden_errors(results, event_count=2)) == []
+    assert len(list(find_hidden_errors([*results, result(5, **refused)], event_count=2))) == 1
+
+
 def test_what_was_printed_and_caught_is_one_finding():
     both = {"swallowed": (caught(CLOSED),), "printed": f"error {CLOSED}\n"}
     assert len(list(find_hidden_errors([result(1), result(2, **both)]))) == 1
