@@ -1,11 +1,13 @@
-"""What the first page of `list` costs as the tickets grow."""
+"""The cost of `list`, its search, `list --stuck`, `stats` and one batch, as the number of tickets grows."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 
-from tests.benchmarks.bench import PROGRAM, Bench, query
-from tests.benchmarks.measure import Comparison, timed_program
+from tests.benchmarks.bench import PROGRAM, Bench, event_of, query
+from tests.benchmarks.measure import Comparison, Measure, timed_program
 
 FEW, MANY = 1_000, 1_000_000
 
@@ -22,26 +24,74 @@ from generate_series(1, $1::int) n, lateral (select now() - ($1 - n) * interval 
 """
 
 
+# every new ticket has its message, every other one an attempt and four saved steps
+_FILL_MESSAGES = """
+insert into messages (ticket_id, body, enqueued_at, visible_at)
+select id, format('{"ticket_id": %s}', id), created_at, created_at from tickets where status = 'new'
+"""
+_FILL_ATTEMPTS = """
+insert into attempts (ticket_id, attempt, started_at, ended_at, outcome, message_id, receive_count)
+select id, 1, created_at, created_at, 'processed', gen_random_uuid()::text, 1 from tickets where status <> 'new'
+"""
+_FILL_STEPS = """
+insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens, duration_ms)
+select id, step, '{}', 'openai', 'model', 'hash', 300, 40, random() * 1000
+from tickets, unnest(array['classify', 'extract', 'route', 'respond']) step where status <> 'new'
+"""
+
+
 @contextmanager
 def listing(bench: Bench) -> Iterator[list[Comparison]]:
-    """The first page of a million tickets against that of a thousand, as text and as JSON with its total."""
+    """Compare a million tickets with a thousand: pages, searches with and without hits, and the operator's commands.
+
+    `stats` counts every ticket and sums up every step, and `--json` counts every match, so they have no budget.
+    """
     many, few = _filled(bench, "many", MANY), _filled(bench, "few", FEW)
 
     def compared(*options: str, budget: float | None) -> Comparison:
-        command = [*PROGRAM, "list", *options]
+        command = [*PROGRAM, *options]
         return Comparison(
-            what=f"{' '.join(['list', *options])}, {MANY:,} tickets",
+            what=f"{' '.join(options)}, {MANY:,} tickets",
             ours=partial(timed_program, command, many.environment_with_url),
             against=f"{FEW:,} tickets",
             baseline=partial(timed_program, command, few.environment_with_url),
             budget=budget,
         )
 
-    yield [compared(budget=1.5), compared("--json", budget=None)]
+    yield [
+        compared("list", budget=1.5),
+        compared("list", "--search", "invoice", budget=1.5),
+        compared("list", "--search", "4711", budget=1.5),
+        compared("list", "--search", "nowhere", budget=1.5),
+        compared("list", "--json", budget=None),
+        compared("list", "--stuck", budget=1.5),
+        Comparison(
+            what=f"process 10 new tickets, {MANY:,} tickets",
+            ours=_processing(many),
+            against=f"{FEW:,} tickets",
+            baseline=_processing(few),
+            budget=1.5,
+        ),
+        compared("stats", budget=None),
+    ]
+
+
+def _processing(bench: Bench) -> Measure:
+    """Time `process` with a new event each time."""
+    tickets = bench.tickets()
+
+    def measure() -> float:
+        event = json.dumps(event_of(list(islice(tickets, 10)))).encode()
+        return timed_program([*PROGRAM, "process", "-"], bench.environment_with_url, event)
+
+    return measure
 
 
 def _filled(bench: Bench, name: str, tickets: int) -> Bench:
     made = bench.new_database(name)
     query(made.url, _FILL, tickets)
-    query(made.url, "vacuum analyze tickets")
+    for statement in (_FILL_MESSAGES, _FILL_ATTEMPTS, _FILL_STEPS):
+        query(made.url, statement)
+    for table in ("tickets", "messages", "attempts", "steps"):
+        query(made.url, f"vacuum analyze {table}")
     return made
