@@ -119,7 +119,7 @@ class MemoryRecorder:
         for one in wanted:
             path = search.path(one)
             name = "".join(step.name for step in path)
-            if not path or _is_irrelevant(path):
+            if not path or _is_irrelevant(path) or _has_weak_items(one):
                 continue
             infos.append(
                 ContainerInfo(
@@ -170,19 +170,27 @@ def _clear_type_cache() -> None:
 
 
 def _find_containers() -> Iterator[Any]:
-    """Yield all containers without a bound, those included that the collector does not track for want of containers."""
+    """Yield all containers without a bound, and the dictionaries that the collector does not track."""
     bounded = {id(part) for cache in _bounded_caches() for part in gc.get_referents(cache)}
+    for one in _candidates():
+        is_ring = isinstance(one, deque) and one.maxlen is not None
+        if id(one) not in bounded and not is_ring:
+            yield one
+
+
+def _candidates() -> Iterator[Any]:
+    """Yield the containers that the collector tracks, and those that tracked objects refer to.
+
+    A dictionary of plain values is not tracked itself; the namespace that it is in is. The attributes of an instance may
+    have no dictionary of their own.
+    """
     for one in gc.get_objects():
-        if type(one).__flags__ & HEAP_TYPE:
-            # the attributes of an instance may have no dictionary
-            yield from [value for value in gc.get_referents(one) if _is_untracked(value)]
-        if not isinstance(one, CONTAINERS) or id(one) in bounded:
-            continue
-        if not isinstance(one, deque) or one.maxlen is None:
+        if isinstance(one, CONTAINERS):
             yield one
         if type(one) is dict:
-            # a dictionary of plain values is not tracked itself; the namespace that it is in is
-            yield from [value for value in list(one.values()) if _is_untracked(value)]
+            yield from filter(_is_untracked, list(one.values()))
+        elif type(one).__flags__ & HEAP_TYPE:
+            yield from filter(_is_untracked, gc.get_referents(one))
 
 
 def _is_untracked(value: Any) -> bool:
@@ -192,6 +200,12 @@ def _is_untracked(value: Any) -> bool:
 def _bounded_caches() -> list[Any]:
     kind = type(functools.lru_cache(len))
     return [one for one in gc.get_objects() if type(one) is kind and one.cache_parameters()["maxsize"]]
+
+
+def _has_weak_items(one: Any) -> bool:
+    """Whether a list or dictionary keeps weak references, as sqlite3's list of cursors does, which prunes it later."""
+    values = list(one.values() if isinstance(one, dict) else one)[-MOST_CONTAINERS:]
+    return bool(values) and all(isinstance(value, weakref.ref) for value in values)
 
 
 def _is_irrelevant(path: Path) -> bool:
