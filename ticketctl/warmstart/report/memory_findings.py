@@ -40,7 +40,7 @@ def find_memory_leaks(probe: MemoryProbe | None) -> Iterator[Finding]:
     traced, resident = _gain_per_call(probe.traced), _gain_per_call(probe.rss)
     containers = [one for one in probe.containers if _is_steady(one.lengths)]
     if containers and traced >= NAMED_BYTES:
-        yield _describe_containers(containers, traced)
+        yield _describe_containers(containers, probe, traced)
     elif traced >= TRACED_BYTES and _is_rising(probe.traced):
         yield _describe_memory("Memory of Python objects", probe, traced)
     elif resident >= RESIDENT_BYTES and _is_rising(probe.rss):
@@ -54,14 +54,16 @@ def find_memory_leaks(probe: MemoryProbe | None) -> Iterator[Finding]:
         )
 
 
-def _describe_containers(containers: Sequence[GrowingContainer], traced: int) -> Finding:
-    first, *others = containers
+def _describe_containers(containers: Sequence[GrowingContainer], probe: MemoryProbe, traced: int) -> Finding:
+    # the shortest name is the variable that the user knows; others may be parts of libraries
+    first, *others = sorted(containers, key=lambda one: (one.line is None, one.name.count(".")))
     per_call = f"{_format_bytes(traced)} per invocation"
+    entries = f" Entries are made at {probe.allocations[0].line}." if probe.allocations else ""
     more = f" So do {', '.join(one.name for one in others)}." if others else ""
     return Finding(
         kind="growing-container",
         cause=f"{first.name} ({first.type}{_line(first.line)}) grows with the invocations: its length was "
-        f"{', '.join(map(str, first.lengths))}, with six invocations between two numbers. It keeps {per_call}.{more}",
+        f"{', '.join(map(str, first.lengths))}, with six invocations between two numbers. It keeps {per_call}.{entries}{more}",
         fix=CONTAINER_FIX,
     )
 
