@@ -81,6 +81,8 @@ async def main() -> None:
         make_function = partial(
             LocalFunction, HANDLER, name="worker", environment=settings.to_environment(loaded), is_quiet=True
         )
+        sabotage.at("before-flush")
+        await resources.flush()
         await EventSourceMapping(
             queue, make_function, loaded, record, drain=True, store=resources.store
         ).run()
