@@ -1,0 +1,45 @@
+import pytest
+
+from ticketctl.warmstart.static_analysis.constructors import (
+    can_reopen,
+    is_client,
+    load_constructors,
+    load_shared,
+)
+
+
+def test_the_table_has_forty_clients_that_were_tried_in_the_laboratory():
+    measured = [name for name, one in load_constructors().items() if "measured" in one]
+    assert len(measured) >= 40
+    assert all(
+        one.keys() <= {"measured", "reopens", "keeps_nothing", "shared"}
+        for one in load_constructors().values()
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["openai.AsyncOpenAI", "grpc.aio.insecure_channel", "weather.AsyncWeatherClient"]
+)
+def test_listed_names_and_names_like_a_clients_are_clients(name):
+    assert is_client(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["slack_sdk.web.async_client.AsyncWebClient", "agents.Runner.run", "httpx.Client", "redis.Redis"]
+)
+def test_clients_that_keep_nothing_and_synchronous_ones_are_none(name):
+    assert not is_client(name)
+
+
+def test_what_cannot_be_used_after_it_was_closed():
+    assert not can_reopen("httpx.AsyncClient")
+    assert can_reopen("redis.asyncio.Redis")
+    assert "agents.Runner.run" in load_shared()
+
+
+def test_a_client_inside_a_library_is_found(check):
+    source = (
+        "import asyncio\nfrom agents import Runner\nasync def main(event):\n    return await Runner.run(agent, 'x')\n"
+        "def handler(event, context):\n    return asyncio.run(main(event))\n"
+    )
+    assert check({"app.py": source}) == [("app.py:4", "library-client-outlives-loop")]
