@@ -186,6 +186,7 @@ def test_stuck_refuses_a_filter_that_it_would_ignore(ticketctl: Program, name: s
     assert f"--stuck cannot be combined with {option(name)}" in done.err
 
 
-@pytest.mark.parametrize("options", [["--sort", "-created"], ["--after", "x"]])
+@pytest.mark.parametrize("options", [["--sort", "-created"], ["--after", "x"], ["--fields", "id"]])
 def test_stuck_refuses_an_order_and_a_cursor(ticketctl: Program, options: list[str]) -> None:
-    assert ticketctl("list", "--stuck", *options).status == 2
+    done = ticketctl("list", "--stuck", *options)
+    assert (done.status, f"--stuck cannot be combined with {options[0]}" in done.err) == (2, True)

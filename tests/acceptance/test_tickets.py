@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.program import ForkServer, Program, ProgramResult
+from tests.program import STYLE, ForkServer, Program, ProgramResult
 from tests.unit.cli.test_output import HOSTILE
 
 CHARGED = "I was charged twice for my subscription"
@@ -180,6 +180,19 @@ class TestList:
         fields = lines[0]
         assert (fields[1], fields[6], fields[8]) == ("new", "a@b.c", "ticket 2")
         assert fields[7].endswith("+00:00")
+
+    def test_fields_choose_the_columns_of_every_form(self, ticketctl: Program, tickets: list[int]) -> None:
+        chosen = ("list", "--fields", "subject,id,team,set_by_human", "--limit", "1")
+        assert ticketctl(*chosen).out == f"ticket 2\t{tickets[2]}\t\t[]\n"
+        form = ticketctl(*chosen, "--json").json
+        assert form["tickets"] == [
+            {"subject": "ticket 2", "id": tickets[2], "team": None, "set_by_human": []}
+        ]
+        assert form["total"] == 3
+        header = STYLE.sub("", ticketctl.on_terminal(*chosen).out).splitlines()[0]
+        assert header.split() == ["SUBJECT", "ID", "TEAM", "SET_BY_HUMAN"]
+        unknown = ticketctl("list", "--fields", "id,nonsense")
+        assert (unknown.status, "'nonsense' is not one of id, subject, body," in unknown.err) == (2, True)
 
     def test_json_pages_follow_each_other_by_cursor(self, ticketctl: Program, tickets: list[int]) -> None:
         first = ticketctl("list", "--limit", "2", "--json").json

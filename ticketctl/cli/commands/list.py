@@ -1,6 +1,7 @@
 """`list`: find tickets."""
 
-from collections.abc import Collection
+import dataclasses
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,29 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_tickets)
 
 
+def _list_fields() -> list[str]:
+    from ticketctl.tickets.models import Ticket
+
+    return [column.name for column in dataclasses.fields(Ticket)]
+
+
+def _check_fields(text: str | None) -> str | None:
+    for name in [] if text is None else text.split(","):
+        if name not in _list_fields():
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(_list_fields())}")
+    return text
+
+
+def _complete_fields(incomplete: str) -> list[str]:
+    before, comma, _ = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in _list_fields()]
+
+
+def _choose_fields(page: "TicketPage", names: Sequence[str]) -> dict[str, Any]:
+    form: dict[str, Any] = msgspec.to_builtins(page)
+    return form | {"tickets": [{name: ticket[name] for name in names} for ticket in form["tickets"]]}
+
+
 @with_filter_options
 def list_tickets(
     context: typer.Context,
@@ -39,6 +63,16 @@ def list_tickets(
     limit: Annotated[int, typer.Option(help="Tickets on the page, 1 to 1000.")] = 20,
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Show the page after this cursor.")
+    ] = None,
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            "--fields",
+            metavar="NAME,...",
+            callback=_check_fields,
+            autocompletion=_complete_fields,
+            help="Show these columns, such as id,subject; also with --json.",
+        ),
     ] = None,
     stuck: Annotated[
         bool, typer.Option("--stuck", help="Only tickets that wait for too long, and why; no other filter.")
@@ -64,9 +98,12 @@ def list_tickets(
 
     page = run_with(open_store, work)
     if as_json:
-        output.print_json(page)
+        output.print_json(page if fields is None else _choose_fields(page, fields.split(",")))
         return
-    ticket_tables.print_list(page.tickets)
+    if fields is None:
+        ticket_tables.print_list(page.tickets)
+    else:
+        ticket_tables.print_fields(page.tickets, fields.split(","))
     if page.next_cursor is not None and output.is_terminal():
         output.print_message(f"more: --after {page.next_cursor}")
     elif not page.tickets and output.is_terminal():

@@ -51,6 +51,23 @@ def print_list(tickets: "Sequence[Ticket]") -> None:
     )
 
 
+def print_fields(tickets: "Sequence[Ticket]", names: Sequence[str]) -> None:
+    """Print the named columns of tickets, one ticket per line."""
+    rows = [[_format_field(getattr(ticket, name)) for name in names] for ticket in tickets]
+    if not output.is_terminal():
+        output.print_rows(rows)
+    elif rows:
+        output.print_table([name.upper() for name in names], rows)
+
+
+def _format_field(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, datetime):
+        return format_iso(value)
+    return _compact(value) if isinstance(value, list | dict) else str(value)
+
+
 def print_details(details: "TicketDetails", prices: "Prices") -> None:
     """Print everything about one ticket."""
     if not output.is_terminal():
