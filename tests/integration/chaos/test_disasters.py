@@ -19,13 +19,25 @@ CONTENT = "select md5(string_agg(t::text, '' order by id)) from tickets t"
 LEASED = "exists(select from tickets where status = 'processing' and lease_until > now())"
 
 
-def test_an_environment_is_killed_while_it_holds_a_lease(run: Any, chance: random.Random) -> None:
+@pytest.mark.parametrize("seconds", [3, 30, 180])
+def test_an_environment_is_killed_while_it_holds_a_lease(
+    run: Any, chance: random.Random, seconds: int
+) -> None:
     run.plan(seed=chance.randrange(1000), latency=1)
     run.make(4)
-    process = run.start(CONCURRENCY="1")
+    process = run.start(
+        CONCURRENCY="1", VISIBILITY_TIMEOUT=str(seconds), FUNCTION_TIMEOUT=str(max(2, seconds - 10))
+    )
     run.wait_until(LEASED)
     os.kill(run.environments()[0], signal.SIGKILL)
     assert run.ask(f"select {LEASED}") == "t"
+    if seconds > 3:
+        run.wait_until(
+            "count(*) = 4 from messages m join tickets t on m.ticket_id = t.id "
+            "where m.visible_at = t.lease_until and t.lease_until > now() + interval '5 seconds'"
+        )
+        # as if the lease had expired meanwhile
+        run.ask("update tickets set lease_until = now(); update messages set visible_at = now()")
     assert process.wait(120) == 0
     run.check(tickets=4)
     assert run.ask("select count(*) = 4 from attempts where outcome = 'lost'") == "t"
