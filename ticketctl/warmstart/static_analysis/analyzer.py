@@ -66,6 +66,8 @@ def analyze(folder: Path, handler: str | None = None, version: Versions | None =
     for root in roots:
         modules = project.list_reachable(root.path)
         analyzed |= {module.file: module for module in modules}
+        if root.is_guess:
+            continue
         closure = ImportClosure(root, [read(module.path) for module in modules], find_version)
         findings |= {finding for check in CHECKS for finding in check(closure)}
     findings |= {_report_unreadable(module) for module in analyzed.values() if module.error}

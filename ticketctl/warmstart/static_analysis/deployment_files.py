@@ -55,7 +55,7 @@ def read_declarations(folder: Path) -> Iterator[Declaration]:
             text = path.read_text("utf-8", "replace")
         except OSError:
             continue
-        if "andler" in text:
+        if "andler" in text or "ImageConfig" in text:
             yield from _read_file(folder, path, text)
 
 

@@ -10,9 +10,6 @@ from ticketctl.warmstart.static_analysis.facts import Facts
 from ticketctl.warmstart.static_analysis.project import Project, is_test
 
 HANDLER_SHAPE = re.compile(rb"def\s+\w+\s*\([^)]*\b_*(event|context|ctx)\b|Mangum\(")
-LOOP_SHAPE = re.compile(
-    rb"asyncio\.run|new_event_loop|Runner\(|async_to_sync|uvloop|anyio\.run|get_event_loop"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +19,14 @@ class Root:
     function: the handler's name within the file; None if only its shape says that it is one.
     declared_at: the line of the deployment file that names it.
     runtime: the runtime that the deployment file names, such as "python3.13".
+    is_guess: nothing says that it is a handler; the file is only parsed, since a script may run its loop once.
     """
 
     path: Path
     function: str | None = None
     declared_at: str | None = None
     runtime: str | None = None
+    is_guess: bool = False
 
     @property
     def is_python_314(self) -> bool:
@@ -39,7 +38,7 @@ class Root:
 def discover_roots(project: Project, read: Callable[[Path], Facts]) -> tuple[list[Root], list[str]]:
     """Return the handlers of a project, and the declared ones whose module is not in it.
 
-    Without any handler, every file that runs an event loop counts as one.
+    Without any handler, every file is a guess.
     """
     roots: dict[tuple[Path, str | None], Root] = {}
     missing = []
@@ -53,7 +52,7 @@ def discover_roots(project: Project, read: Callable[[Path], Facts]) -> tuple[lis
     for path in _list_by_shape(project, read):
         if path not in declared:
             roots[path, None] = Root(path)
-    return list(roots.values()) or _list_loop_users(project), missing
+    return list(roots.values()) or _list_guesses(project), missing
 
 
 def _make_root(path: Path, declaration: Declaration) -> Root:
@@ -72,10 +71,8 @@ def _list_by_shape(project: Project, read: Callable[[Path], Facts]) -> Iterator[
                 yield path
 
 
-def _list_loop_users(project: Project) -> list[Root]:
-    own = [path for path in project.files if not is_test(project.folder, path)]
-    users = [path for path in own if LOOP_SHAPE.search(_read_bytes(path))]
-    return [Root(path) for path in users or own]
+def _list_guesses(project: Project) -> list[Root]:
+    return [Root(path, is_guess=True) for path in project.files if not is_test(project.folder, path)]
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -98,6 +98,10 @@ def test_without_a_deployment_file_the_shape_of_a_handler_counts(check):
     assert check(files) == [FOUND]
 
 
+def test_a_script_without_any_handler_has_no_findings(check):
+    assert check({"bot.py": CLIENT + "import asyncio\ndef run():\n    asyncio.run(client.get('x'))\n"}) == []
+
+
 def test_a_declared_handler_without_a_module_is_reported(write):
     analysis = analyze(write({"template.yaml": SAM, "other.py": "x = 1\n"}))
     assert analysis.unresolved == ["app.start (template.yaml:10)"]
