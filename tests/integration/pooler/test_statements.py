@@ -79,6 +79,7 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
     claims = await store.claim(delivered, token=token, lease=timedelta(minutes=1), environment_id=environment)
     assert claims.keys() == {first, second}
     step = StepRecord(step=Step.CLASSIFY, output={}, provider="p", model="m", prompt_hash="h")
+    await store.extend_leases([first], token=token, lease=timedelta(minutes=1))
     assert await store.save_step(first, token, step)
     assert await store.finish(first, token, OUTCOME, [step])
     for final in (False, True):
@@ -88,6 +89,7 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
         claims = await store.claim(
             delivered, token=token, lease=timedelta(minutes=1), environment_id=environment
         )
+    await store.write_error([second], "x")
     assert claims[second].status is TicketStatus.FAILED
     assert (await store.get_details(second)).ticket.status == "failed"
 
@@ -106,6 +108,7 @@ async def messages(queue: PostgresQueue, sender: outbox.PostgresOutbox) -> None:
     taken = await sender.claim(1)
     await sender.release([one.message_id for one in taken])
     delivered = await queue.receive(1, wait=0)
+    await queue.extend(delivered)
     await queue.release(delivered)
     await queue.delete(await queue.receive(1, wait=0))
     await queue.receive(10, wait=0)
