@@ -110,7 +110,8 @@ class MemoryRecorder:
 
     def _describe_containers(self) -> list[ContainerInfo]:
         growing = self._growing
-        wanted = [one for one in _find_containers() if id(one) in growing]
+        # what has shrunk since the last scan was in use for a while only, such as a set of running tasks
+        wanted = [one for one in _find_containers() if len(one) >= growing.get(id(one), [LARGE])[-1]]
         wanted.sort(key=lambda one: growing[id(one)][0] - growing[id(one)][-1])
         del wanted[MOST_CONTAINERS:]
         search = ReferrerSearch(wanted, [wanted, growing], [], self._is_users_module)

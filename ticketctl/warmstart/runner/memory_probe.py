@@ -1,5 +1,6 @@
 """Does memory grow from call to call? A few more calls show whether it may, and many more whether it does."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ PROBE_CALLS = 24
 """Calls after which growth counts as steady."""
 MOST_SECONDS = 30.0
 """How long a probe may take; fewer calls are made of a slow handler."""
+PAUSE = 2.0
+"""Seconds before the end of a probe, in which what runs for a while comes to its end."""
 MOST_MEMORY = 1024 * 1024 * 1024
 """Resident bytes at which a probe ends: more than Lambda gives to most functions."""
 SUSPICIOUS_RSS = 512 * 1024
@@ -106,6 +109,11 @@ async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: floa
         probe.add(usage)
         if usage["rss"] > MOST_MEMORY:
             break
+    if len(probe.traced) > 1 and probe.traced[-1] > probe.traced[1]:
+        # tasks and threads that still run end meanwhile, and what keeps them shrinks with the next call
+        await asyncio.sleep(PAUSE)
+        if not await invoke():
+            return None
     grown = await ask({"command": "finish_memory"})
     if grown is None:
         return None
