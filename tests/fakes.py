@@ -62,6 +62,7 @@ class FakeStore:
     """
 
     tickets: dict[int, Ticket] = field(default_factory=dict)
+    key_owners: dict[int, str] = field(default_factory=dict)
     steps: dict[int, dict[Step, StepRecord]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
     sharing: bool = False
@@ -78,7 +79,8 @@ class FakeStore:
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
         self._raise_if_failing("create")
         for known in self.tickets.values():
-            if known.idempotency_key is not None and known.idempotency_key == ticket.idempotency_key:
+            key = (known.idempotency_key, self.key_owners.get(known.id, ""))
+            if known.idempotency_key is not None and key == (ticket.idempotency_key, ticket.key_owner):
                 return known, False
         made = replace(
             new_ticket(len(self.tickets) + 1, ticket.subject),
@@ -87,10 +89,18 @@ class FakeStore:
             idempotency_key=ticket.idempotency_key,
         )
         self.tickets[made.id] = made
+        self.key_owners[made.id] = ticket.key_owner
         return made, True
 
     async def list(
-        self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
+        self,
+        wanted: TicketFilter,
+        *,
+        sort: str,
+        limit: int,
+        after: str | None,
+        count: bool,
+        **_bounds: object,
     ) -> TicketPage:
         self._raise_if_failing("list")
         matching = [t for t in self.tickets.values() if not wanted.status or t.status in wanted.status]

@@ -1,8 +1,9 @@
-"""The API for tests: an HTTP client of the application itself, and of the program that serves it."""
+"""The API for tests: an HTTP client of the application itself, and the program that serves it."""
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import NamedTuple, TextIO
 
 import httpx
 
@@ -15,8 +16,8 @@ JSON = {"content-type": "application/json"}
 
 
 @asynccontextmanager
-async def asked(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application, over no socket; errors come as the responses that a server would give."""
+async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the application, without a socket; exceptions become responses, as in a server."""
     async with api_resources(settings, one_loop=True)() as resources:
         app = create_app(settings, lambda: nullcontext(resources))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -24,17 +25,36 @@ async def asked(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-@contextmanager
-def served(environment: Mapping[str, str], *, log: int | None = None) -> Iterator[str]:
-    """Run `ticketctl serve` on a free port; yields its URL, and asks it to stop at the end.
+class RunningServer(NamedTuple):
+    """The URL of a server, and the token that it made; the token is empty if it made none."""
 
-    `log` is the descriptor of a file for what it tells meanwhile.
-    """
-    command = [*COMMAND, "serve", "--port", "0"]
+    url: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of an authenticated request."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def open_client(self) -> httpx.Client:
+        """Return a client that sends the token."""
+        return httpx.Client(base_url=self.url, headers=self.headers, timeout=60)
+
+
+@contextmanager
+def serve(environment: Mapping[str, str], *options: str, log: int | None = None) -> Iterator[RunningServer]:
+    """Run `ticketctl serve` on a free port and stop it at the end. `log` is the descriptor of a file for its log."""
+    command = [*COMMAND, "serve", "--port", "0", *options]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         assert process.stdout
         try:
-            yield process.stdout.readline().strip()
+            yield read_address(process.stdout)
         finally:
             process.terminate()
     assert process.returncode == 0
+
+
+def read_address(output: TextIO) -> RunningServer:
+    """Read the first line that a server prints."""
+    url, _, token = output.readline().strip().partition("\t")
+    return RunningServer(url, token)

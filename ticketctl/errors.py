@@ -2,7 +2,7 @@
 
 TicketctlError            1  the base class; nothing raises it directly
 ├── InvalidInputError     2  the input is invalid
-│   └── ConflictError     2  the state of the ticket does not allow the operation
+│   └── ConflictError     2  the ticket's state, or an idempotency key, does not allow the operation
 ├── NotFoundError         3  there is no such ticket or message
 ├── ConfigError           4  a setting is wrong or missing, or needs an extra that is not installed
 ├── DatabaseError         5  the database is unreachable, refuses, or times out
@@ -35,7 +35,7 @@ class InvalidInputError(TicketctlError):
 
 
 class ConflictError(InvalidInputError):
-    """The state of the ticket does not allow the operation."""
+    """The state of the ticket, or an idempotency key, does not allow the operation."""
 
 
 class NotFoundError(TicketctlError):

@@ -108,6 +108,14 @@ class Settings:
     api_rate: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = _setting(
         100.0, "the request rate of one API client per second, which is also its burst size"
     )
+    api_read_timeout: Seconds = _setting(
+        20.0, "how long a client of the API may take to send a request's headers, and its body, in seconds"
+    )
+    api_connections: Count = _setting(512, "the most client connections that ticketctl serve holds at a time")
+    api_proxies: str | None = _setting(
+        None,
+        "the proxies whose X-Forwarded-For ticketctl serve believes: addresses or networks, like 10.0.0.0/8",
+    )
     server_pool: str = _setting("queue-pre-ping", "the pool strategy of ticketctl serve")
     server_connections: Count = _setting(
         10, "the most database connections that ticketctl serve holds at a time"
@@ -153,6 +161,7 @@ _PATHS = ("home", "cache", "taxonomy", "ai_model_file")
 _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SCOPED = r"rw?:[A-Za-z0-9._~+/-]+=*"
 """A scope and a bearer token (RFC 6750)."""
+_NETWORK = r"[0-9A-Fa-f.:]+(?:/\d{1,3})?"
 _FORMATS = {
     "database_secret_arn": (
         r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
@@ -168,6 +177,7 @@ _FORMATS = {
         rf"{_SCOPED}(?:\s*,\s*{_SCOPED})*",
         "example: r:TOKEN, rw:TOKEN; a token has letters, digits and -._~+/, and may end with =",
     ),
+    "api_proxies": (rf"{_NETWORK}(?:\s*,\s*{_NETWORK})*", "example: 127.0.0.1, 10.0.0.0/8, fd00::/8"),
     "phone_regions": (r"[A-Z]{2}(?:\s*,\s*[A-Z]{2})*", "they are country codes of ISO 3166, like US, DE"),
     "ai_prices": (
         rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?",

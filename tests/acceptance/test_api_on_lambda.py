@@ -1,4 +1,4 @@
-"""The API's handler as Lambda calls it, and as the laboratory judges it."""
+"""The API's handler as Lambda calls it, and its verdict in the laboratory."""
 
 import json
 import subprocess
@@ -15,16 +15,16 @@ from tests.program import ROOT, Program
 STRAY = """
 import asyncio
 
-from ticketctl.api import handler as answer
+from ticketctl.api import handler as respond
 
 
-async def count_the_day():
+async def record_metrics():
     await asyncio.sleep(0)
 
 
 def handler(event, context):
-    response = answer(event, context)
-    asyncio.run(count_the_day())
+    response = respond(event, context)
+    asyncio.run(record_metrics())
     return response
 """
 CALL = """
@@ -33,11 +33,11 @@ from ticketctl.api import handler
 
 print(json.dumps([handler(event, None) for event in json.load(sys.stdin)]))
 """
-OF_A_QUEUE = {"Records": [{"messageId": "1", "body": "{}"}]}
+SQS_EVENT = {"Records": [{"messageId": "1", "body": "{}"}]}
 
 
 def event(method: str, path: str, content: object = None, **headers: str) -> dict[str, Any]:
-    """A request as API Gateway's HTTP API passes it on."""
+    """Return the event of an HTTP API for a request."""
     host = "a1b2c3.execute-api.eu-central-1.amazonaws.com"
     return {
         "version": "2.0",
@@ -59,9 +59,9 @@ CREATE = event("POST", "/tickets", {"subject": "My printer is on fire"})
 
 @pytest.fixture
 def call(environment: dict[str, str], emptied_url: str) -> Callable[..., Any]:
-    """Have one execution environment answer events, one after the other."""
+    """Return a function that sends events to one execution environment, one after the other."""
 
-    def called(*events: object, **variables: str) -> Any:
+    def send(*events: object, **variables: str) -> Any:
         chosen = {"TICKETCTL_DATABASE_URL": emptied_url, "TICKETCTL_API_AUTH": "gateway"} | variables
         command = [sys.executable, "-W", "error", "-W", MANGUM, "-c", CALL]
         done = subprocess.run(
@@ -75,15 +75,15 @@ def call(environment: dict[str, str], emptied_url: str) -> Callable[..., Any]:
         )
         return json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
-    return called
+    return send
 
 
-def test_events_are_answered_and_what_is_no_request_is_refused(
+def test_requests_are_answered_and_other_events_are_refused(
     call: Callable[..., Any], ask: Callable[[str], str]
 ) -> None:
     keyed = CREATE | {"headers": CREATE["headers"] | {"idempotency-key": "once"}}
     old = CREATE | {"version": "1.0"}
-    events = [keyed, keyed, event("GET", "/tickets/0"), event("GET", "/readyz"), old, OF_A_QUEUE]
+    events = [keyed, keyed, event("GET", "/tickets/0"), event("GET", "/readyz"), old, SQS_EVENT]
     made, again, missing, ready, *others = call(*events)
     assert [one["statusCode"] for one in (made, again, missing, ready)] == [201, 200, 404, 200]
     assert json.loads(again["body"]) == json.loads(made["body"])
@@ -94,25 +94,23 @@ def test_events_are_answered_and_what_is_no_request_is_refused(
     assert ask("select count(*) from tickets") == ask("select count(*) from messages") == "1"
 
 
-def test_without_tokens_or_a_gateway_it_does_not_start(
-    call: Callable[..., Any], ask: Callable[[str], str]
-) -> None:
-    told = call(CREATE, TICKETCTL_API_AUTH="tokens")
-    assert "ConfigError: the API has no tokens" in told
+def test_the_handler_needs_tokens_or_a_gateway(call: Callable[..., Any], ask: Callable[[str], str]) -> None:
+    error = call(CREATE, TICKETCTL_API_AUTH="tokens")
+    assert "ConfigError: the API has no tokens" in error
     assert ask("select count(*) from tickets") == "0"
 
 
-def test_with_tokens_it_asks_for_them(call: Callable[..., Any]) -> None:
+def test_tokens_are_checked_if_there_are_any(call: Callable[..., Any]) -> None:
     sent = event("GET", "/tickets", authorization="Bearer reader")
-    answers = call(CREATE, sent, CREATE | {"headers": sent["headers"]}, TICKETCTL_API_TOKENS="r:reader")
-    assert [answer["statusCode"] for answer in answers] == [401, 200, 403]
+    responses = call(CREATE, sent, CREATE | {"headers": sent["headers"]}, TICKETCTL_API_TOKENS="r:reader")
+    assert [response["statusCode"] for response in responses] == [401, 200, 403]
 
 
 @pytest.fixture
-def judged(ticketctl: Program, emptied_url: str) -> Callable[[str], tuple[int, Any]]:
-    """What `simulate-warm-starts` says of a handler: the exit status, and the cell."""
+def judge(ticketctl: Program, emptied_url: str) -> Callable[[str], tuple[int, Any]]:
+    """Return a function that runs `simulate-warm-starts` on a handler and returns the exit status and the cell."""
 
-    def judge(handler: str) -> tuple[int, Any]:
+    def simulate(handler: str) -> tuple[int, Any]:
         Path(ticketctl.folder, "event.json").write_text(json.dumps(CREATE))
         Path(ticketctl.folder, "stray.py").write_text(STRAY)
         given = [f"TICKETCTL_DATABASE_URL={emptied_url}", "TICKETCTL_API_AUTH=gateway"]
@@ -122,23 +120,23 @@ def judged(ticketctl: Program, emptied_url: str) -> Callable[[str], tuple[int, A
         )
         return done.status, done.json["cells"][0]
 
-    return judge
+    return simulate
 
 
-def test_warm_starts_are_safe_with_the_standard_pool(
-    judged: Callable[[str], tuple[int, Any]], ask: Callable[[str], str]
+def test_warm_starts_are_safe_with_the_default_pool(
+    judge: Callable[[str], tuple[int, Any]], ask: Callable[[str], str]
 ) -> None:
-    status, cell = judged("ticketctl.api:handler")
+    status, cell = judge("ticketctl.api:handler")
     assert (status, cell["verdict"], cell["findings"]) == (0, "safe", [])
     assert [one["response"]["statusCode"] for one in cell["invocations"]] == [201] * 5
     assert cell["connections"] == [0] * 5
     assert int(ask("select count(*) from tickets")) >= 5
 
 
-def test_a_stray_asyncio_run_breaks_it_for_good_and_the_report_says_why(
-    judged: Callable[[str], tuple[int, Any]],
+def test_asyncio_run_in_the_same_process_breaks_the_handler_and_the_report_names_it(
+    judge: Callable[[str], tuple[int, Any]],
 ) -> None:
-    status, cell = judged("stray:handler")
+    status, cell = judge("stray:handler")
     assert (status, cell["verdict"]) == (8, "broken")
     assert [one["outcome"] for one in cell["invocations"]] == ["ok"] + ["error"] * 4
     (finding,) = cell["findings"]

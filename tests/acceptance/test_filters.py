@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.program import Program
-from tests.serving import asked
+from tests.serving import open_client
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.api import schemas
 from ticketctl.cli import filter_options
@@ -82,7 +82,7 @@ def by_store(emptied_url: str) -> List:
 @pytest.fixture
 def by_api(emptied_url: str) -> List:
     async def found(filters: Mapping[str, str]) -> set[int]:
-        async with asked(Settings(database_url=emptied_url)) as client:
+        async with open_client(Settings(database_url=emptied_url)) as client:
             answer = (await client.get("/tickets", params={**filters})).raise_for_status()
         return {ticket["id"] for ticket in answer.json()["tickets"]}
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 
 from tests.pgbouncer import installed, pgbouncer, through
 from tests.program import Program
-from tests.serving import served
+from tests.serving import serve
 from ticketctl.postgres.revision import REVISION
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="pgbouncer is not installed")
@@ -40,10 +39,10 @@ def test_serve_works_behind_pgbouncer_with_its_own_pool(pooled: Program, sql: Ca
     """Somebody else, who prepares statements, was there before."""
     theirs = "; ".join(f"prepare __asyncpg_stmt_{number}__ as select {number}" for number in range(1, 4))
     sql(theirs, pooled.environment["TICKETCTL_DATABASE_URL"])
-    with served(pooled.environment) as url:
+    with serve(pooled.environment) as server, server.open_client() as client:
         for number in range(1, 4):
-            assert httpx.post(f"{url}/tickets", json={"subject": "My printer is on fire"}).status_code == 201
-            assert httpx.get(f"{url}/tickets").json()["total"] == number
+            assert client.post("/tickets", json={"subject": "My printer is on fire"}).status_code == 201
+            assert client.get("/tickets").json()["total"] == number
 
 
 def test_another_pool_behind_pgbouncer_fails_and_names_the_right_one(pooled: Program) -> None:

@@ -1,4 +1,4 @@
-"""`ticketctl serve`: beside the command line, and how it ends."""
+"""`ticketctl serve`: it agrees with the command line, makes a token, and ends cleanly."""
 
 import json
 import signal
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,27 +16,27 @@ import httpx
 import pytest
 
 from tests.program import COMMAND, Program
-from tests.serving import served
+from tests.serving import read_address, serve
 
-WRITTEN = {"subject": "Zażółć \x1b[31m\u202e🔥", "body": "a\tb\n\x7f", "requester": "ada@example.com"}
-CHOSEN_BY_THE_DATABASE = {"id", "created_at", "updated_at", "idempotency_key"}
+SENT = {"subject": "Zażółć \x1b[31m\u202e🔥", "body": "a\tb\n\x7f", "requester": "ada@example.com"}
+SET_BY_THE_DATABASE = {"id", "created_at", "updated_at", "idempotency_key"}
 USAGE, CONFIG = 2, 4
 
 
-def test_a_ticket_is_the_same_by_whichever_edge_it_came(ticketctl: Program) -> None:
+def test_the_api_and_the_command_line_have_the_same_json(ticketctl: Program) -> None:
     options = [
         "--body",
-        WRITTEN["body"],
+        SENT["body"],
         "--requester",
-        WRITTEN["requester"],
+        SENT["requester"],
         "--idempotency-key",
         "by command",
     ]
-    with served(ticketctl.environment) as url, httpx.Client(base_url=url) as client:
-        printed = ticketctl("create", WRITTEN["subject"], *options, "--json").json
-        sent = client.post("/tickets", json=WRITTEN, headers={"Idempotency-Key": "by request"}).json()
+    with serve(ticketctl.environment) as server, server.open_client() as client:
+        printed = ticketctl("create", SENT["subject"], *options, "--json").json
+        sent = client.post("/tickets", json=SENT, headers={"Idempotency-Key": "by request"}).json()
         assert list(sent) == list(printed)
-        for name in sent.keys() - CHOSEN_BY_THE_DATABASE:
+        for name in sent.keys() - SET_BY_THE_DATABASE:
             assert sent[name] == printed[name]
 
         ticketctl("work", "--drain")
@@ -44,14 +45,15 @@ def test_a_ticket_is_the_same_by_whichever_edge_it_came(ticketctl: Program) -> N
             assert client.get(f"/tickets/{made['id']}").json() == shown
             assert len(shown["steps"]) == 4
         listed = ticketctl("list", "--json", "--sort", "created", "--limit", "1").json
-        page = client.get("/tickets", params={"sort": "created", "limit": 1}).json()
+        query = {"sort": "created", "fields": ",".join(listed["tickets"][0])}
+        page = client.get("/tickets", params=query | {"limit": 1}).json()
         assert page == listed
         after = page["next_cursor"]
         assert (
-            client.get("/tickets", params={"sort": "created", "after": after}).json()
+            client.get("/tickets", params=query | {"after": after}).json()
             == ticketctl("list", "--json", "--sort", "created", "--after", after).json
         )
-        again = ticketctl("create", WRITTEN["subject"], *options[:4], "--idempotency-key", "by request")
+        again = ticketctl("create", SENT["subject"], *options[:4], "--idempotency-key", "by request")
         assert int(again.out) == sent["id"]
 
 
@@ -80,7 +82,7 @@ select count(*) from pg_stat_activity where application_name = 'served' and wait
 def stuck_request(
     ticketctl: Program, sql: Callable[..., str], emptied_url: str
 ) -> Iterator[tuple["subprocess.Popen[str]", "Future[httpx.Response]", Callable[[], None]]]:
-    """A server with a request that waits for a lock: its process, the request, and what lets go of the lock."""
+    """A server with a request that waits for a lock: its process, the request, and a function that releases the lock."""
     environment = ticketctl.environment | {"TICKETCTL_APPLICATION_NAME": "served"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with (
@@ -89,12 +91,13 @@ def stuck_request(
         subprocess.Popen([*COMMAND, "serve", "--port", "0"], env=environment, **pipes) as server,
     ):
         try:
-            url = server.stdout.readline().strip()
+            running = read_address(server.stdout)
             assert locker.stdout.readline() == "locked\n"
-            request = beside.submit(httpx.post, f"{url}/tickets", json={"subject": "late"}, timeout=60)
+            client = running.open_client()
+            request = beside.submit(client.post, "/tickets", json={"subject": "late"})
             deadline = time.monotonic() + 30
             while sql(WAITING, emptied_url) != "1":
-                assert time.monotonic() < deadline, "the request never came to the lock"
+                assert time.monotonic() < deadline, "the request never waited for the lock"
                 time.sleep(0.02)
             yield server, request, locker.stdin.close
         finally:
@@ -103,18 +106,20 @@ def stuck_request(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_in_flight_is_answered_before_it_ends(stuck_request, ask, number: signal.Signals) -> None:
-    server, request, let_go = stuck_request
+def test_requests_in_flight_are_answered_before_the_server_ends(
+    stuck_request, ask, number: signal.Signals
+) -> None:
+    server, request, release = stuck_request
     server.send_signal(number)
     assert "finishing what is in flight" in server.stderr.readline()
-    let_go()
+    release()
     assert request.result().status_code == 201
     assert server.wait(timeout=30) == 0
     assert server.stderr.read() == ""
     assert ask("select subject from tickets") == "late"
 
 
-def test_a_second_signal_does_not_wait(stuck_request) -> None:
+def test_a_second_signal_ends_the_server_at_once(stuck_request) -> None:
     server, request, _ = stuck_request
     server.send_signal(signal.SIGINT)
     assert "finishing what is in flight" in server.stderr.readline()
@@ -124,72 +129,163 @@ def test_a_second_signal_does_not_wait(stuck_request) -> None:
     assert server.stderr.read() == "interrupted\n"
 
 
-def test_a_database_that_goes_away_is_told_in_the_log_and_not_to_who_asks(
+def test_a_lost_database_is_named_in_the_log_and_not_in_the_response(
     ticketctl: Program, database_url: str, sql: Callable[..., str], tmp_path: Path
 ) -> None:
     environment = ticketctl.with_env(TICKETCTL_DATABASE_URL=database_url).environment
     name = urlsplit(database_url).path.lstrip("/")
     log = tmp_path / "log"
-    with log.open("w") as file, served(environment, log=file.fileno()) as url:
-        assert httpx.get(f"{url}/readyz").status_code == 200
+    with (
+        log.open("w") as file,
+        serve(environment, log=file.fileno()) as server,
+        server.open_client() as client,
+    ):
+        assert client.get("/readyz").status_code == 200
         sql(f"drop database {name} with (force)")
-        answers = [httpx.get(f"{url}{path}") for path in ("/readyz", "/tickets", "/healthz")]
-    assert [answer.status_code for answer in answers] == [503, 503, 200]
-    assert not [answer for answer in answers if name in answer.text]
-    told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    assert [line["error_type"] for line in told] == ["DatabaseError"] * 2
-    assert all(name in line["error"] and "Traceback" in line["traceback"] for line in told)
+        responses = [client.get(path) for path in ("/readyz", "/tickets", "/healthz")]
+    assert [response.status_code for response in responses] == [503, 503, 200]
+    assert not [response for response in responses if name in response.text]
+    logged = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert [line["error_type"] for line in logged] == ["DatabaseError"] * 2
+    assert all(name in line["error"] and "Traceback" in line["traceback"] for line in logged)
 
 
-def refused(ticketctl: Program, *options: str, status: int, said: str) -> None:
+def assert_refused(ticketctl: Program, *options: str, status: int, error_text: str) -> None:
     done = ticketctl("serve", *options)
     assert (done.status, done.out) == (status, ""), done
     error, hint = done.err.splitlines()
     assert error.startswith("error: ")
-    assert said in error
+    assert error_text in error
     assert hint.startswith("hint: ")
 
 
-def test_a_port_that_is_taken_is_told(ticketctl: Program) -> None:
+def test_a_port_in_use_is_refused(ticketctl: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        refused(ticketctl, "--port", port, status=USAGE, said=f"port {port} of 127.0.0.1 is not available")
+        assert_refused(
+            ticketctl, "--port", port, status=USAGE, error_text=f"port {port} of 127.0.0.1 is not available"
+        )
 
 
 @pytest.mark.parametrize(
-    ("options", "status", "said"),
+    ("options", "status", "error_text"),
     [
         (["--host", "no such host"], USAGE, "there is no host no such host"),
         (["--host", "\x1b[31m"], USAGE, "there is no host \\x1b[31m"),
         (["--host", "a" * 300], USAGE, "there is no host"),
         (["--port", "65536"], USAGE, "--port"),
         (["--pool", "bigger"], USAGE, "'bigger' is not one of null, queue,"),
-        (["--host", "0.0.0.0"], CONFIG, "without tokens"),  # noqa: S104 - refused
-        (["--host", "::"], CONFIG, "without tokens"),
-        (["--host", ""], CONFIG, "without tokens"),
+        (["--no-token", "--host", "0.0.0.0"], CONFIG, "without tokens"),  # noqa: S104 - refused
+        (["--no-token", "--host", "::"], CONFIG, "without tokens"),
+        (["--no-token", "--host", ""], CONFIG, "without tokens"),
     ],
 )
-def test_what_cannot_be_served_is_refused(
-    ticketctl: Program, options: list[str], status: int, said: str
+def test_invalid_options_are_refused(
+    ticketctl: Program, options: list[str], status: int, error_text: str
 ) -> None:
-    refused(ticketctl, *options, status=status, said=said)
+    assert_refused(ticketctl, *options, status=status, error_text=error_text)
 
 
-def test_a_gateway_does_not_replace_tokens_here(ticketctl: Program) -> None:
+def test_a_gateway_does_not_replace_tokens_on_this_machine(ticketctl: Program) -> None:
     gateway = ticketctl.with_env(TICKETCTL_API_AUTH="gateway")
-    refused(gateway, "--host", "0.0.0.0", status=CONFIG, said="without tokens")  # noqa: S104 - refused
+    assert_refused(gateway, "--no-token", "--host", "0.0.0.0", status=CONFIG, error_text="without tokens")  # noqa: S104 - refused
 
 
-def test_tables_of_another_version_are_told_before_anything_is_served(
+def test_the_server_does_not_start_without_the_tables_of_this_version(
     ticketctl: Program, empty_database_url: str
 ) -> None:
     empty = ticketctl.with_env(TICKETCTL_DATABASE_URL=empty_database_url)
-    refused(empty, "--port", "0", status=5, said="has no tables yet")
+    assert_refused(empty, "--port", "0", status=5, error_text="has no tables yet")
 
 
-def test_tokens_are_not_shown(ticketctl: Program) -> None:
+def test_configured_tokens_are_never_printed(ticketctl: Program) -> None:
     shown = ticketctl.with_env(TICKETCTL_API_TOKENS="rw:hunter2")("config", "show")
     assert "hunter2" not in shown.out
     assert "TICKETCTL_API_TOKENS\t********\tenvironment" in shown.out
-    told = ticketctl.with_env(TICKETCTL_API_TOKENS="hunter2")("serve")
-    assert (told.status, "hunter2" in told.err) == (CONFIG, False)
+    failed = ticketctl.with_env(TICKETCTL_API_TOKENS="hunter2")("serve")
+    assert (failed.status, "hunter2" in failed.err) == (CONFIG, False)
+
+
+def test_without_configured_tokens_it_makes_one_for_each_start(ticketctl: Program) -> None:
+    with serve(ticketctl.environment) as one, serve(ticketctl.environment) as two:
+        assert len(one.token) > 40
+        assert one.token != two.token
+        statuses = [
+            httpx.get(f"{one.url}/tickets", headers=headers).status_code
+            for headers in ({}, two.headers, one.headers)
+        ]
+    assert statuses == [401, 401, 200]
+
+
+def test_with_configured_tokens_it_makes_none(ticketctl: Program) -> None:
+    configured = ticketctl.with_env(TICKETCTL_API_TOKENS="rw:hunter2")
+    with serve(configured.environment) as server:
+        assert server.token == ""
+        assert httpx.get(f"{server.url}/tickets").status_code == 401
+        headers = {"Authorization": "Bearer hunter2"}
+        assert httpx.get(f"{server.url}/tickets", headers=headers).status_code == 200
+    assert_refused(configured, "--no-token", status=USAGE, error_text="--no-token contradicts")
+
+
+def test_no_token_serves_programs_on_this_machine_without_one(ticketctl: Program) -> None:
+    with serve(ticketctl.environment, "--no-token") as server:
+        assert server.token == ""
+        assert httpx.post(f"{server.url}/tickets", json={"subject": "a"}).status_code == 201
+        foreign = {"Origin": "https://evil.example.com"}
+        assert httpx.get(f"{server.url}/tickets", headers=foreign).status_code == 403
+
+
+def test_a_half_sent_body_gets_a_problem_when_the_server_stops(ticketctl: Program) -> None:
+    head = "POST /tickets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with (
+        subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0", "--no-token"],
+            env=ticketctl.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as server,
+        ExitStack() as stack,
+    ):
+        parts = urlsplit(read_address(server.stdout).url)
+        connections = [
+            stack.enter_context(socket.create_connection((parts.hostname, parts.port))) for _ in range(3)
+        ]
+        for connection, length in zip(connections, ("9", "1000", "2000000"), strict=True):
+            connection.sendall(f"{head}Content-Length: {length}\r\n\r\n{{".encode())
+        time.sleep(0.5)  # until the server has read what was sent
+        begin = time.monotonic()
+        server.terminate()
+        for connection in connections:
+            response = connection.makefile("rb").read()
+            assert response.startswith(b"HTTP/1.1 503 ")
+            assert b"application/problem+json" in response
+            assert b"the server is stopping" in response
+        assert server.wait(timeout=30) == 0
+        assert time.monotonic() - begin < 10
+        assert "Traceback" not in server.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "statuses"), [("", [201, 429, 429]), ("127.0.0.0/8, ::1", [201, 201, 201])]
+)
+def test_x_forwarded_for_is_believed_only_from_configured_proxies(
+    ticketctl: Program, proxies: str, statuses: list[int]
+) -> None:
+    limited = ticketctl.with_env(TICKETCTL_API_RATE="0.01", TICKETCTL_API_PROXIES=proxies)
+    with serve(limited.environment, "--no-token") as server:
+        responses = [
+            httpx.post(
+                f"{server.url}/tickets",
+                json={"subject": "a"},
+                headers={"X-Forwarded-For": f"192.0.2.{number}"},
+            )
+            for number in range(3)
+        ]
+    assert [response.status_code for response in responses] == statuses
+
+
+@pytest.mark.parametrize("proxies", ["10.0.0.0/99", "proxy.example.com", "1.2.3"])
+def test_an_invalid_proxy_is_refused(ticketctl: Program, proxies: str) -> None:
+    wrong = ticketctl.with_env(TICKETCTL_API_PROXIES=proxies)
+    assert_refused(wrong, status=CONFIG, error_text="the setting api_proxies is invalid")

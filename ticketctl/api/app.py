@@ -10,9 +10,10 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 import ticketctl
-from ticketctl.api import problems
+from ticketctl.api import docs_page, problems
 from ticketctl.api.auth import TokenAuth
 from ticketctl.api.middleware import AdmissionMiddleware
+from ticketctl.api.openapi_examples import add_example
 from ticketctl.api.rate_limit import RateLimit
 from ticketctl.api.routes import router
 from ticketctl.runtime import OperatorResources
@@ -21,7 +22,7 @@ from ticketctl.tickets.pricing import parse_prices
 
 OPEN_PATHS = frozenset({"/healthz", "/openapi.json", "/docs"})
 """Paths that need no token: whether the process answers, and the documentation of the API."""
-_EVERYWHERE = problems.document_responses(401, 403, 413, 429, 500, 503)
+_EVERYWHERE = problems.document_responses(400, 401, 403, 408, 413, 429, 500, 503)
 """The responses that every operation may give."""
 
 
@@ -29,18 +30,26 @@ def create_app(
     settings: Settings,
     resources: Callable[[], AbstractAsyncContextManager[OperatorResources]],
     *,
+    own_token: str | None = None,
     is_local: bool = False,
 ) -> AdmissionMiddleware:
     """Return the application. It enters `resources` for each request, on the event loop that serves the request.
 
-    If `is_local`, an API without tokens serves only requests from this machine.
+    `own_token` is a token that works beside those of the settings. If `is_local`, an API without tokens serves only
+    requests from this machine.
     """
     app = FastAPI(
         title="ticketctl",
         version=ticketctl.__version__,
+        servers=[{"url": "/"}],
+        openapi_tags=[
+            {"name": "tickets", "description": "Create, list, show and retry tickets."},
+            {"name": "health", "description": "Whether the process and its database answer."},
+        ],
+        description="Errors are problem documents (RFC 9457). The JSON of a ticket is that of the command line.",
         summary="Support tickets, and the results of an AI pipeline.",
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         responses=_EVERYWHERE,
         generate_unique_id_function=lambda route: route.name,
@@ -48,17 +57,25 @@ def create_app(
     app.state.resources = resources
     app.state.prices = parse_prices(settings)
     app.include_router(router)
+    app.add_route("/docs", _show_docs, include_in_schema=False)
     problems.register_handlers(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi
     app.openapi = lambda: _complete_document(generated())  # type: ignore[method-assign] # as FastAPI documents it
     return AdmissionMiddleware(
         app,
-        auth=TokenAuth(settings.api_tokens, is_local=is_local),
+        auth=TokenAuth(settings.api_tokens, own_token=own_token, is_local=is_local),
         rate=RateLimit(settings.api_rate),
         body_limit=settings.api_body_limit,
+        body_seconds=settings.api_read_timeout,
         open_paths=OPEN_PATHS,
     )
+
+
+async def _show_docs(request: Request) -> Response:
+    """Return the OpenAPI document as a page."""
+    page = docs_page.render(request.app.openapi())
+    return Response(page, headers=docs_page.HEADERS, media_type="text/html")
 
 
 async def _handle_wrong_method(request: Request, _: Exception) -> Response:
@@ -94,6 +111,8 @@ def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
             del operation["responses"][str(status)]
     else:
         operation["security"] = [{"token": []}]
+    for response in operation["responses"].values():
+        add_example(response)
     for parameter in operation.get("parameters", ()):
         # An omitted parameter is None in Python, but neither a query nor a header can say null.
         for kind in parameter["schema"].pop("anyOf", ()):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ticketctl.api.problems import problem_for
+from ticketctl.errors import explain_validation_error
 
 _HOST = re.compile(r"[^:]*(?::[0-9]{1,5})?")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -44,14 +45,20 @@ def reject_foreign(event: object) -> dict[str, Any] | None:
     """Return the response to an event that is not a request in format 2.0, or None if it is one."""
     try:
         _check(msgspec.convert(event, _Event))
-    except (msgspec.ValidationError, ValueError) as error:
+    except msgspec.ValidationError as error:
+        field, reason = explain_validation_error(str(error))
+        return _response(f"{field or 'the event'}: {reason}")
+    except ValueError as error:
         return _response(str(error))
     return None
 
 
 def _check(event: _Event) -> None:
     """Raise ValueError if the event cannot be read as a request."""
-    msgspec.json.encode(event)  # fails for half a surrogate pair, which is not text
+    try:
+        msgspec.json.encode(event)
+    except UnicodeEncodeError:  # half a surrogate pair
+        raise ValueError("it is not valid text") from None
     if event.is_base64_encoded:
         try:
             b64decode(event.body or "")
@@ -67,7 +74,7 @@ def _check(event: _Event) -> None:
 def _response(reason: str) -> dict[str, Any]:
     response = problem_for(
         HTTPStatus.BAD_REQUEST,
-        f"the event is not a request of an HTTP API: {reason[:1].lower()}{reason[1:]}",
+        f"the event is not a request of an HTTP API: {reason}",
         hint="call the function through an HTTP API with payload format version 2.0",
     ).to_response()
     return {

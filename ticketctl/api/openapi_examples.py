@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from ticketctl.api.schemas import ListQuery, TicketListing, to_listing
 from ticketctl.tickets.models import Attempt, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import TicketPage
 from ticketctl.tickets.statuses import TicketStatus
@@ -57,11 +58,23 @@ _ATTEMPT = Attempt(
 )
 _DETAILS = TicketDetails(ticket=_TICKET, steps=[_STEP], attempts=[_ATTEMPT])
 _PAGE = TicketPage(tickets=[_TICKET], next_cursor="4b0dQmFzZTY0WyItY3JlYXRlZCJd", total=214)
-_EXAMPLES = {
-    type(example): msgspec.to_builtins(example) for example in (_TICKET, _PAGE, TicketView.of(_DETAILS, {}))
+_EXAMPLES: dict[str, Any] = {
+    type(example).__name__: msgspec.to_builtins(example) for example in (_TICKET, TicketView.of(_DETAILS, {}))
 }
+_EXAMPLES[TicketListing.__name__] = to_listing(_PAGE, ListQuery().to_fields())
 
 
-def response_with_example(form: type, **attributes: Any) -> dict[str, Any]:
-    """Return an OpenAPI response of that type, with its example."""
-    return {"model": form, "content": {"application/json": {"example": _EXAMPLES[form]}}} | attributes
+def document_response(form: type, **attributes: Any) -> dict[str, Any]:
+    """Return an OpenAPI response of that type."""
+    return {"model": form} | attributes
+
+
+def add_example(response: dict[str, Any]) -> None:
+    """Add the example of the response's type, if there is one.
+
+    FastAPI would leave out the fields of an example that are null.
+    """
+    for media in response.get("content", {}).values():
+        name = media["schema"].get("$ref", "").rpartition("/")[2]
+        if name in _EXAMPLES:
+            media["example"] = _EXAMPLES[name]

@@ -50,6 +50,7 @@ _DETAILS = {
     403: "the token may only read",
     404: "there is no ticket 4711",
     409: "ticket 4711 is processed and cannot be retried",
+    408: "the body did not arrive within 20 seconds",
     413: "the body is larger than 2,500,000 bytes",
     422: "the subject is empty",
     429: "this client sends too many requests",
@@ -59,7 +60,26 @@ _DETAILS = {
 """An example for each status."""
 _MAXIMUM_ERRORS = 20
 """Validation errors in one response: a request may have thousands of unknown fields."""
-_HEADERS = {401: {"WWW-Authenticate": "string"}, 429: {"Retry-After": "integer"}}
+_RETRY_AFTER = {"Retry-After": "5"}
+"""Seconds after which a client should repeat a request that got 503."""
+_HEADERS = {
+    401: {"WWW-Authenticate": "string"},
+    429: {"Retry-After": "integer"},
+    503: {"Retry-After": "integer"},
+}
+_CONSTRAINTS = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such field",
+    "string_type": "it must be text",
+    "string_unicode": "it is not valid text",
+    "int_type": "it must be a whole number",
+    "int_parsing": "it must be a whole number",
+    "int_parsing_size": "the number is too large",
+    "int_from_float": "it must be a whole number",
+    "model_attributes_type": "it must be an object",
+    "dict_type": "it must be an object",
+}
+"""What is wrong, in plain words, by the type of the validation error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +103,8 @@ class Problem:
 
     def to_response(self, headers: Mapping[str, str] | None = None) -> Response:
         """Return the problem as a response without its empty fields."""
+        if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers = {**_RETRY_AFTER, **(headers or {})}
         document = {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}
         return Response(msgspec.json.encode(document), self.status, headers, MEDIA_TYPE)
 
@@ -93,6 +115,17 @@ def problem_for(
     """Return the problem of a status, with the status's standard title."""
     title = HTTPStatus(status).phrase
     return Problem(title=title, status=status, detail=detail, hint=hint, errors=errors)
+
+
+def stopping_error() -> HTTPException:
+    """Return the error of a request that the server cannot wait for, because it stops."""
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping")
+
+
+def respond_to_stop() -> Response:
+    """Return the response to a request that is given up, because the server stops."""
+    error = stopping_error()
+    return problem_for(error.status_code, error.detail).to_response()
 
 
 def register_handlers(app: FastAPI) -> None:
@@ -126,9 +159,17 @@ async def _handle_invalid_request(_: Request, error: Exception) -> Response:
     if any(one["type"] == "json_invalid" for one in found):
         return problem_for(HTTPStatus.BAD_REQUEST, "the body is not JSON").to_response()
     errors = [
-        FieldError(at=".".join(map(str, one["loc"])), detail=one["msg"]) for one in found[:_MAXIMUM_ERRORS]
+        FieldError(at=".".join(map(str, one["loc"])), detail=_explain(one)) for one in found[:_MAXIMUM_ERRORS]
     ]
     return problem_for(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is invalid", errors=errors).to_response()
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    """Return what is wrong with one field in plain words."""
+    expected = error.get("ctx", {}).get("expected")
+    if expected is not None:  # an enumeration or literal: "'a', 'b' or 'c'"
+        return f"it must be {expected.replace(chr(39), '')}"
+    return _CONSTRAINTS.get(error["type"], "it is invalid")
 
 
 async def _handle_bug(_: Request, __: Exception) -> Response:

@@ -1,10 +1,10 @@
-"""The rate limit of one client."""
+"""The rate limit of the API's clients."""
 
 import time
 from collections.abc import Callable
 
 _CLIENTS = 10_000
-"""Clients to remember before those that are below their limit are dropped."""
+"""The most clients to remember."""
 
 _ROUNDING = 1e-6
 """Seconds of rounding error that sums of intervals may have."""
@@ -13,7 +13,8 @@ _ROUNDING = 1e-6
 class RateLimit:
     """Allow so many requests per second and client, and as many at once (the generic cell rate algorithm).
 
-    It keeps one time per client: when all requests of the client would be served at that rate.
+    It keeps one time per client: when all requests of the client would be served at that rate. Of more than 10,000
+    clients it forgets those whose last allowed request is the oldest.
     """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +29,9 @@ class RateLimit:
         begins = max(now, self._served_until.get(client, now))
         if begins - now > self._burst:
             return begins - now - self._burst
+        # removed and added again: the dictionary stays in the order of the last request
+        self._served_until.pop(client, None)
         self._served_until[client] = begins + self._interval
         if len(self._served_until) > _CLIENTS:
-            self._served_until = {one: done for one, done in self._served_until.items() if done > now}
+            del self._served_until[next(iter(self._served_until))]
         return 0.0

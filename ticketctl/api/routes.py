@@ -1,24 +1,68 @@
 """The operations of the API. Each calls one function of the ticket service and returns the JSON of the command line."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from ticketctl.api.openapi_examples import response_with_example
+from ticketctl.api.openapi_examples import document_response
 from ticketctl.api.problems import document_responses
-from ticketctl.api.schemas import IdempotencyKey, ListQuery, TicketId, TicketInput
+from ticketctl.api.schemas import (
+    IdempotencyKey,
+    ListQuery,
+    TicketId,
+    TicketInput,
+    TicketListing,
+    to_listing,
+)
 from ticketctl.runtime import OperatorResources
 from ticketctl.tickets import service
 from ticketctl.tickets.models import Ticket
-from ticketctl.tickets.protocols import TicketPage
 from ticketctl.tickets.views import TicketView
 
 log = logging.getLogger(__name__)
-router = APIRouter()
+
+MAX_MEMBERS = 100
+"""The most strings that can be names in the JSON of a request; a ticket has three members."""
+_MAX_PAGE_BYTES = 5_500_000
+"""The largest page of a list. A response of Lambda has 6 MB at most, and holds the page as a JSON string."""
+
+
+class _BoundedRequest(Request):
+    """A request whose JSON is checked for its size in members before it is parsed.
+
+    An object with many members costs hundreds of times its length, because each unknown one is an error with a text.
+    """
+
+    async def json(self) -> Any:
+        """Return the body as JSON. Raise HTTPException if it has too many members."""
+        body = await self.body()
+        # The quote that begins a string never follows a backslash, so that each string counts at least once.
+        if body.count(b'"') - body.count(b'\\"') > 2 * MAX_MEMBERS:
+            # FastAPI makes 400 of any other exception
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "the body has too many members")
+        return await super().json()
+
+
+class _BoundedRoute(APIRoute):
+    """A route that reads its body through `_BoundedRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return FastAPI's handler for a bounded request."""
+        handle = super().get_route_handler()
+
+        async def handle_bounded(request: Request) -> Response:
+            return await handle(_BoundedRequest(request.scope, request.receive))
+
+        return handle_bounded
+
+
+router = APIRouter(route_class=_BoundedRoute)
 
 
 async def _operator_resources(request: Request) -> AsyncIterator[OperatorResources]:
@@ -31,25 +75,28 @@ Opened = Annotated[OperatorResources, Depends(_operator_resources)]
 
 @router.post(
     "/tickets",
+    tags=["tickets"],
     status_code=HTTPStatus.CREATED,
     summary="Create a ticket",
     response_description="The ticket; its message is in the queue.",
     responses={
-        200: response_with_example(
+        200: document_response(
             Ticket, description="The ticket that was created with this Idempotency-Key before."
         ),
-        201: response_with_example(Ticket, headers={"Location": {"schema": {"type": "string"}}}),
-        **document_responses(400, 422),
+        201: document_response(Ticket, headers={"Location": {"schema": {"type": "string"}}}),
+        **document_responses(409, 422),
     },
 )
 async def create_ticket(
-    ticket: TicketInput, resources: Opened, idempotency_key: IdempotencyKey = None
+    ticket: TicketInput, resources: Opened, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Create a ticket, and the message that brings it to a worker.
 
-    The same Idempotency-Key with the same content returns the first ticket; with other content it is refused.
+    The same Idempotency-Key with the same content returns the first ticket; with other content it is refused. A key
+    belongs to the token that it was sent with.
     """
-    created, is_new = await service.create(resources.store, ticket.to_new_ticket(idempotency_key))
+    new = ticket.to_new_ticket(idempotency_key, request.state.key_owner)
+    created, is_new = await service.create(resources.store, new)
     await _send(resources, created)
     location = {"Location": f"/tickets/{created.id}"}
     return _json(created, HTTPStatus.CREATED if is_new else HTTPStatus.OK, location)
@@ -57,23 +104,33 @@ async def create_ticket(
 
 @router.get(
     "/tickets",
+    tags=["tickets"],
     summary="List tickets",
     response_description="One page; `next_cursor` is null on the last one.",
-    responses={200: response_with_example(TicketPage), **document_responses(422)},
+    responses={200: document_response(TicketListing), **document_responses(422)},
 )
 async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) -> Response:
-    """Return a page of tickets, newest first by default."""
+    """Return a page of tickets, newest first by default. A page of large tickets has fewer than `limit`."""
+    names = query.to_fields()
     page = await service.list_tickets(
-        resources.store, query.to_filter(), sort=query.sort, limit=query.limit, after=query.after, count=True
+        resources.store,
+        query.to_filter(),
+        sort=query.sort,
+        limit=query.limit,
+        after=query.after,
+        count=True,
+        without={"body", "draft"}.difference(names),
+        max_bytes=_MAX_PAGE_BYTES,
     )
-    return _json(page)
+    return _json(to_listing(page, names))
 
 
 @router.get(
     "/tickets/{ticket_id}",
+    tags=["tickets"],
     summary="Show a ticket",
     response_description="The ticket with its steps and attempts.",
-    responses={200: response_with_example(TicketView), **document_responses(404, 422)},
+    responses={200: document_response(TicketView), **document_responses(404, 422)},
 )
 async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) -> Response:
     """Return a ticket with each step of the pipeline, its cost, and each attempt."""
@@ -83,9 +140,10 @@ async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) 
 
 @router.post(
     "/tickets/{ticket_id}/retry",
+    tags=["tickets"],
     summary="Retry a ticket",
     response_description="The ticket, new again.",
-    responses={200: response_with_example(Ticket), **document_responses(404, 409, 422)},
+    responses={200: document_response(Ticket), **document_responses(404, 409, 422)},
 )
 async def retry_ticket(ticket_id: TicketId, resources: Opened) -> Response:
     """Put a ticket back to new. Saved steps are not repeated."""
@@ -94,7 +152,12 @@ async def retry_ticket(ticket_id: TicketId, resources: Opened) -> Response:
     return _json(ticket)
 
 
-@router.get("/healthz", summary="Check that the process answers", response_description="The process answers.")
+@router.get(
+    "/healthz",
+    tags=["health"],
+    summary="Check that the process answers",
+    response_description="The process answers.",
+)
 async def health() -> dict[str, str]:
     """Answer without checking anything else."""
     return {"status": "ok"}
@@ -102,6 +165,7 @@ async def health() -> dict[str, str]:
 
 @router.get(
     "/readyz",
+    tags=["health"],
     summary="Check that tickets can be served",
     response_description="The database answers and has the tables of this version.",
 )

@@ -1,38 +1,57 @@
 """`ticketctl serve`: the API on one machine, with uvicorn, on one persistent event loop."""
 
+import asyncio
 import errno
+import logging
 import math
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_host
-from ticketctl.errors import InvalidInputError
+from ticketctl.api.connections import ConnectionLimit, LimitedProtocol, RepeatFilter
+from ticketctl.errors import ConfigError, InvalidInputError
 from ticketctl.runtime import Database, api_resources, prepare_tables
 from ticketctl.settings import Settings
 
+if TYPE_CHECKING:
+    from ticketctl.api.middleware import AdmissionMiddleware
+
 _HOST_HINT = "give --host an address of this machine, such as 127.0.0.1, and --port a port that you may use"
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+_ACCEPTED_AT_ONCE = 64
+"""Connections that asyncio accepts before it looks after the others. It calls this number the backlog, too."""
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class ApiServer:
     """A server that listens on its address from the moment it is created.
 
+    `own_token` is a token that works beside those of the settings.
+
     Raises:
-        ConfigError: It would listen beyond this machine without tokens.
+        ConfigError: It would listen beyond this machine without tokens, or a proxy's address is wrong.
         InvalidInputError: The host does not exist, or the port is not free.
     """
 
-    def __init__(self, settings: Settings, host: str, port: int) -> None:
-        self._socket = _listen(settings, host, port)
+    def __init__(self, settings: Settings, host: str, port: int, *, own_token: str | None = None) -> None:
+        self._proxies = _parse_networks(settings.api_proxies)
+        self._socket = _listen(settings, host, port, has_token=own_token is not None)
+        self._own_token = own_token
         self._server: uvicorn.Server | None = None
+        self._app: AdmissionMiddleware | None = None
         self.is_stopping = False
 
     @property
@@ -50,6 +69,8 @@ class ApiServer:
     def stop(self) -> None:
         """Accept no more requests, and end when the current ones are answered."""
         self.is_stopping = True
+        if self._app is not None:
+            self._app.stop_reading()
         if self._server is not None:
             self._server.should_exit = True
 
@@ -63,8 +84,16 @@ class ApiServer:
         settings = database.settings
         pooled = replace(settings, max_connections=settings.server_connections)
         async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as resources:
+            self._app = create_app(
+                pooled, lambda: nullcontext(resources), own_token=self._own_token, is_local=True
+            )
+            limit = ConnectionLimit.from_settings(settings)
             config = uvicorn.Config(
-                create_app(pooled, lambda: nullcontext(resources), is_local=True),
+                self._app,
+                http=partial(LimitedProtocol, limit),  # type: ignore[arg-type] # uvicorn only calls it
+                backlog=_ACCEPTED_AT_ONCE,
+                proxy_headers=bool(self._proxies),
+                forwarded_allow_ips=self._proxies,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -73,6 +102,8 @@ class ApiServer:
                 # no database call takes longer
                 timeout_graceful_shutdown=math.ceil(settings.store_timeout),
             )
+            _limit_logs()
+            asyncio.get_running_loop().set_exception_handler(partial(_handle_loop_error, limit))
             self._server = _Uvicorn(config, on_start)
             self._server.should_exit = self.is_stopping
             await self._server.serve([self._socket])
@@ -95,10 +126,40 @@ class _Uvicorn(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
         self._on_start()
 
 
-def _listen(settings: Settings, host: str, port: int) -> socket.socket:
+def _parse_networks(text: str | None) -> list[str]:
+    """Return the networks of a setting in a form that uvicorn knows. Raise ConfigError for one that does not exist."""
+    try:
+        return [str(ip_network(one.strip(), strict=False)) for one in text.split(",")] if text else []
+    except ValueError as error:
+        raise ConfigError(
+            f"the setting api_proxies is invalid: {error}", hint="example: 127.0.0.1, 10.0.0.0/8, fd00::/8"
+        ) from None
+
+
+def _limit_logs() -> None:
+    repeats = RepeatFilter()
+    for name in (__name__, LimitedProtocol.__module__, "uvicorn.error"):
+        logging.getLogger(name).addFilter(repeats)
+
+
+def _handle_loop_error(
+    limit: ConnectionLimit, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Log one line if no connection can be accepted; asyncio would log a traceback for each of up to 64 attempts."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _OUT_OF_RESOURCES:
+        log.warning("no connection can be accepted: %s", os.strerror(error.errno or 0).lower())
+        limit.close_longest_waiting()
+    else:
+        loop.default_exception_handler(context)
+
+
+def _listen(settings: Settings, host: str, port: int, *, has_token: bool) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -106,7 +167,8 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a name"
         raise InvalidInputError(f"there is no host {host}: {reason}", hint=_HOST_HINT) from None
-    require_for_host(settings, str(address[0]))
+    if not has_token:
+        require_for_host(settings, str(address[0]))
     # The protocol is given because asyncio sets TCP_NODELAY only on sockets that name theirs.
     listener = socket.socket(family, kind, protocol)
     try:

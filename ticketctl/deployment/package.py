@@ -29,7 +29,15 @@ _BUILD_ONLY = (
     *("template.yaml", "samconfig.toml"),
 )
 _LEFT_OUT = frozenset(
-    {"__main__.py", "api/server.py", "api/in_process_server.py", "cli", "diagnostics", "warmstart"}
+    {
+        "__main__.py",
+        "api/connections.py",
+        "api/server.py",
+        "api/in_process_server.py",
+        "cli",
+        "diagnostics",
+        "warmstart",
+    }
     | {f"deployment/{name}" for name in _BUILD_ONLY}
 )
 """Modules of ticketctl that no function uses: the command line, the laboratory, and what builds packages."""

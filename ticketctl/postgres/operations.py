@@ -9,9 +9,9 @@ from sqlalchemy import RowMapping
 from ticketctl.postgres import migrations
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
-from ticketctl.postgres.schema import tickets
 from ticketctl.postgres.sql import operations
-from ticketctl.tickets.models import Step, Ticket
+from ticketctl.postgres.ticket_rows import to_ticket
+from ticketctl.tickets.models import Step
 from ticketctl.tickets.protocols import ModelUse, Statistics, StepStatistics, StuckTicket
 from ticketctl.tickets.statuses import TicketStatus
 
@@ -71,9 +71,8 @@ class PostgresOperations:
 
 
 def _to_stuck_ticket(row: RowMapping) -> StuckTicket:
-    values = {column.name: row[column.name] for column in tickets.columns}
     return StuckTicket(
-        ticket=Ticket(**values | {"status": TicketStatus(row["status"])}),
+        ticket=to_ticket(row),
         since=row["since"],
         message_id=None if row["message_id"] is None else str(row["message_id"]),
         receive_count=row["receive_count"],

@@ -8,8 +8,8 @@ from sqlalchemy.sql.expression import TextualSelect
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import reviews
+from ticketctl.postgres.ticket_rows import to_ticket
 from ticketctl.tickets.models import EDITABLE_FIELDS, Ticket
-from ticketctl.tickets.statuses import TicketStatus
 
 
 class PostgresReviews:
@@ -37,4 +37,4 @@ class PostgresReviews:
     async def _execute(self, statement: TextualSelect, **parameters: Any) -> Ticket | None:
         async with self._connections.acquire() as connection:
             row = (await connection.execute(statement, parameters)).mappings().one_or_none()
-        return None if row is None else Ticket(**{**row, "status": TicketStatus(row["status"])})
+        return None if row is None else to_ticket(row)

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,17 +13,15 @@ from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.finish_batcher import FinishBatcher
 from ticketctl.postgres.json_params import encode_jsonb
-from ticketctl.postgres.schema import tickets
 from ticketctl.postgres.sql import tickets as ticket_sql
 from ticketctl.postgres.sql import worker
+from ticketctl.postgres.ticket_rows import to_parameters, to_ticket
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure, TicketPage
 from ticketctl.tickets.sorting import SORT_COLUMNS
 from ticketctl.tickets.statuses import TicketStatus
-
-_TICKET_COLUMNS = [column.name for column in tickets.columns]
 
 
 class PostgresStore:
@@ -37,16 +34,26 @@ class PostgresStore:
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
         """Write a ticket and its message in one statement; return the first ticket of an idempotency key."""
         async with self._connections.acquire() as connection:
-            result = await connection.execute(ticket_sql.CREATE, msgspec.to_builtins(ticket))
+            result = await connection.execute(ticket_sql.CREATE, to_parameters(ticket))
             row = result.mappings().one()
-        return _to_ticket(row), row["created"]
+        return to_ticket(row), row["created"]
 
     async def list(
-        self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
+        self,
+        wanted: TicketFilter,
+        *,
+        sort: str,
+        limit: int,
+        after: str | None,
+        count: bool,
+        without: Collection[str] = (),
+        max_bytes: int | None = None,
     ) -> TicketPage:
         """Read one page by its sort key: an offset would skip or repeat rows when tickets are created meanwhile."""
         # one row more than asked for tells whether there is a next page
         page = ticket_sql.select_page(wanted, sort, after, limit + 1)
+        if without or max_bytes is not None:
+            page = ticket_sql.select_bounded(page, sort, without, max_bytes)
         async with self._connections.acquire() as connection:
             rows = (await connection.execute(page)).mappings().all()
             total = (
@@ -54,8 +61,11 @@ class PostgresStore:
                 if count
                 else None
             )
-        listed = [_to_ticket(row) for row in rows[:limit]]
-        next_cursor = _to_cursor(listed[-1], sort) if len(rows) > limit else None
+        listed = [to_ticket(row) for row in rows[:limit]]
+        # a bounded page has one row more than fits, as a page of `limit` tickets has
+        fitting = sum(row["fits"] for row in rows[:limit]) if max_bytes is not None else limit
+        listed = listed[:fitting]
+        next_cursor = _to_cursor(listed[-1], sort) if len(rows) > len(listed) else None
         return TicketPage(tickets=listed, total=total, next_cursor=next_cursor)
 
     async def get_details(self, ticket_id: int) -> TicketDetails | None:
@@ -69,7 +79,7 @@ class PostgresStore:
         order = list(Step)
         records = [_to_step_record(step) for step in steps]
         return TicketDetails(
-            ticket=_to_ticket(row),
+            ticket=to_ticket(row),
             steps=sorted(records, key=lambda record: order.index(record.step)),
             attempts=[_to_attempt(attempt) for attempt in attempts],
         )
@@ -79,14 +89,14 @@ class PostgresStore:
         async with self._connections.acquire() as connection:
             result = await connection.execute(ticket_sql.CLOSE, {"ticket_id": ticket_id})
             row = result.mappings().one_or_none()
-        return None if row is None else _to_ticket(row)
+        return None if row is None else to_ticket(row)
 
     async def reopen(self, ticket_id: int) -> Ticket | None:
         """Reopen a closed ticket, with a message if no run processed it."""
         async with self._connections.acquire() as connection:
             result = await connection.execute(ticket_sql.REOPEN, {"ticket_id": ticket_id})
             row = result.mappings().one_or_none()
-        return None if row is None else _to_ticket(row)
+        return None if row is None else to_ticket(row)
 
     def share_connection(self) -> AbstractAsyncContextManager[None]:
         """Keep a connection from one call to the next until the end of the context."""
@@ -113,7 +123,7 @@ class PostgresStore:
         }
         async with self._connections.acquire() as connection:
             rows = (await connection.execute(worker.CLAIM, parameters)).mappings()
-            claimed = {row["id"]: _to_ticket(row) for row in rows}
+            claimed = {row["id"]: to_ticket(row) for row in rows}
             steps = await _resume(connection, [ticket for ticket in claimed.values() if ticket.attempt > 1])
             refused = await _explain(
                 connection, [ticket_id for ticket_id in first if ticket_id not in claimed]
@@ -190,11 +200,6 @@ def _to_cursor(last: Ticket, sort: str) -> str:
     if value is None:
         value = pagination.MISSING_NUMBER if sort.endswith("confidence") else ""
     return pagination.encode(pagination.Position(sort, value, last.id))
-
-
-def _to_ticket(row: RowMapping) -> Ticket:
-    values = {name: row[name] for name in _TICKET_COLUMNS}
-    return Ticket(**values | {"status": TicketStatus(values["status"])})
 
 
 async def _resume(

@@ -32,12 +32,17 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTicket:
-    """The input for a new ticket."""
+    """The input for a new ticket.
+
+    An idempotency key belongs to `key_owner`: the same key of another owner is another key. The owner of keys on the
+    command line is the empty text.
+    """
 
     subject: str
     body: str = ""
     requester: str | None = None
     idempotency_key: str | None = None
+    key_owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,9 +131,21 @@ class TicketStore(Protocol):
         """Write a ticket and its message. Return the ticket, and False if its idempotency key already existed."""
 
     async def list(
-        self, wanted: TicketFilter, *, sort: str, limit: int, after: str | None, count: bool
+        self,
+        wanted: TicketFilter,
+        *,
+        sort: str,
+        limit: int,
+        after: str | None,
+        count: bool,
+        without: Collection[str] = (),
+        max_bytes: int | None = None,
     ) -> TicketPage:
-        """Return the page after the cursor, ordered by `sort`. Raise InvalidInputError for a bad cursor."""
+        """Return the page after the cursor, ordered by `sort`. Raise InvalidInputError for a bad cursor.
+
+        The columns `without` ("body", "draft") are not read; the tickets have "" or None there. The page ends before
+        its tickets need more than `max_bytes` as JSON inside JSON (Lambda's response), but has at least one.
+        """
 
     async def get_details(self, ticket_id: int) -> TicketDetails | None:
         """Return the ticket with its steps and attempts, or None."""

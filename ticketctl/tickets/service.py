@@ -1,5 +1,7 @@
 """The use cases of a ticket: create, list, show, close, retry. The command line and the API both call them."""
 
+from collections.abc import Collection
+
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.tickets.filters import FILTERS, TicketFilter
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketDetails
@@ -13,6 +15,7 @@ FILTER_LIMIT = 1000
 """The maximum length of a filter's text: a search for tens of thousands of words exhausts Postgres's stack."""
 PAGE_LIMIT = 1000
 """The maximum number of tickets on one page."""
+_LINE_BREAKS = frozenset("\r\n")
 
 
 async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
@@ -21,7 +24,8 @@ async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
     The same idempotency key again returns the first ticket and creates nothing.
 
     Raises:
-        InvalidInputError: A field is invalid, or the key belongs to a ticket with other content.
+        InvalidInputError: A field is invalid.
+        ConflictError: The key belongs to a ticket with other content.
     """
     _check(ticket)
     made, new = await store.create(ticket)
@@ -30,7 +34,7 @@ async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
         ticket.body,
         ticket.requester,
     ):
-        raise InvalidInputError(
+        raise ConflictError(
             f"the idempotency key belongs to ticket {made.id}, which has other content",
             hint="send the same content again, or choose another key",
         )
@@ -45,8 +49,12 @@ async def list_tickets(
     limit: int = 20,
     after: str | None = None,
     count: bool = False,
+    without: Collection[str] = (),
+    max_bytes: int | None = None,
 ) -> TicketPage:
     """Return one page of tickets; `count` adds the number of all matches.
+
+    `without` and `max_bytes` bound the page, as `TicketStore.list` says.
 
     Raises:
         InvalidInputError: The limit, the order, the cursor or a filter is invalid.
@@ -58,7 +66,9 @@ async def list_tickets(
             value = getattr(wanted, name)
             for text in value if spec.is_repeatable else [value]:
                 check_text(name, text, limit=FILTER_LIMIT)
-    return await store.list(wanted, sort=sort, limit=limit, after=after, count=count)
+    return await store.list(
+        wanted, sort=sort, limit=limit, after=after, count=count, without=without, max_bytes=max_bytes
+    )
 
 
 async def show(store: TicketStore, ticket_id: int) -> TicketDetails:
@@ -115,18 +125,21 @@ def _check(ticket: NewTicket) -> None:
         raise InvalidInputError(
             "the subject is empty", hint=f"give a subject of 1 to {SUBJECT_LIMIT} characters"
         )
-    check_text("subject", ticket.subject, limit=SUBJECT_LIMIT)
+    check_text("subject", ticket.subject, limit=SUBJECT_LIMIT, one_line=True)
     check_text("body", ticket.body, limit=BODY_LIMIT)
-    check_text("requester", ticket.requester, limit=REQUESTER_LIMIT)
-    check_text("idempotency key", ticket.idempotency_key, limit=KEY_LIMIT)
+    check_text("requester", ticket.requester, limit=REQUESTER_LIMIT, one_line=True)
+    check_text("idempotency key", ticket.idempotency_key, limit=KEY_LIMIT, one_line=True)
     if ticket.requester is not None and "@" not in ticket.requester:
         raise InvalidInputError("the requester is not an e-mail address", hint="example: ada@example.com")
     if ticket.idempotency_key is not None and not ticket.idempotency_key:
         raise InvalidInputError("the idempotency key is empty", hint="omit it, or give it a value")
 
 
-def check_text(name: str, value: str | None, *, limit: int) -> None:
-    """Raise InvalidInputError for a text that is too long or that the database cannot store."""
+def check_text(name: str, value: str | None, *, limit: int, one_line: bool = False) -> None:
+    """Raise InvalidInputError for a text that is too long or that the database cannot store.
+
+    `one_line` refuses line breaks: in an e-mail, a line break in the subject or an address starts another header.
+    """
     if value is None:
         return
     if len(value) > limit:
@@ -137,6 +150,8 @@ def check_text(name: str, value: str | None, *, limit: int) -> None:
         raise InvalidInputError(
             f"the {name} has a NUL character, which the database cannot store", hint="remove it"
         )
+    if one_line and not _LINE_BREAKS.isdisjoint(value):
+        raise InvalidInputError(f"the {name} has a line break", hint="write it on one line")
     try:
         value.encode()
     except UnicodeEncodeError:

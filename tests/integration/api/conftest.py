@@ -5,21 +5,27 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from tests.serving import asked
+from tests.serving import open_client
 from ticketctl.settings import Settings
 
-QUICK = {"api_rate": 1_000_000.0, "pool": "queue-pre-ping", "max_connections": 10, "store_timeout": 300.0}
-"""A client of the tests asks more often than anybody may, and a thousand at once keep its loop from the answers."""
+QUICK = {
+    "api_rate": 1_000_000.0,
+    "pool": "queue-pre-ping",
+    "max_connections": 10,
+    "store_timeout": 300.0,
+    "connect_timeout": 300.0,
+}
+"""Settings without a rate limit and without timeouts: tests send a thousand requests at once on one event loop."""
 
 
 @pytest.fixture
 async def api(emptied_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API without tokens."""
-    async with asked(Settings(database_url=emptied_url, **QUICK)) as client:
+    async with open_client(Settings(database_url=emptied_url, **QUICK)) as client:
         yield client
 
 
 @pytest.fixture
-def written(ask: Callable[[str], str]) -> Callable[[], str]:
-    """All that is in the tables."""
+def rows(ask: Callable[[str], str]) -> Callable[[], str]:
+    """Return all rows of the database as one text, for comparison."""
     return lambda: ask("table tickets order by 1; table messages order by 1; table attempts; table steps")

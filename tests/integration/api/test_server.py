@@ -9,7 +9,7 @@ from ticketctl.settings import Settings
 
 
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:")])
-def test_its_url_names_its_address(host: str, url: str) -> None:
+def test_the_url_names_the_address(host: str, url: str) -> None:
     if host == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
     server = ApiServer(Settings(), host, 0)
@@ -21,8 +21,8 @@ def test_its_url_names_its_address(host: str, url: str) -> None:
         server.close()
 
 
-def test_its_connections_do_not_wait_to_fill_a_packet() -> None:
-    # asyncio sets TCP_NODELAY on sockets that say they are TCP's: without it each answer is 40 ms late
+def test_connections_send_small_packets_at_once() -> None:
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol: without it a response may be 40 ms late
     server = ApiServer(Settings(), "127.0.0.1", 0)
     try:
         assert server._socket.proto == socket.IPPROTO_TCP

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from tests.moto_server import moto
-from tests.serving import asked
+from tests.serving import open_client
 from ticketctl import worker
 from ticketctl.errors import ConfigError, QueueError
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
@@ -189,7 +189,7 @@ async def test_the_api_flushes_its_message_and_succeeds_without_a_queue(
 ) -> None:
     ids = []
     for queue_url in (url, url + "x"):
-        async with asked(Settings(database_url=emptied_url, queue_url=queue_url)) as client:
+        async with open_client(Settings(database_url=emptied_url, queue_url=queue_url)) as client:
             answer = await client.post("/tickets", json={"subject": "My printer is on fire"})
         assert answer.status_code == 201
         ids.append(answer.json()["id"])

@@ -12,7 +12,7 @@ from ticketctl.errors import TicketctlError
 from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
 
-SECRET = "db.internal:5432"  # noqa: S105 - what no client should read
+SECRET = "db.internal:5432"  # noqa: S105 - must not reach a client
 tree = {
     name: kind
     for name, kind in vars(errors).items()
@@ -20,8 +20,8 @@ tree = {
 }
 
 
-async def answer_to(error: Exception) -> httpx.Response:
-    """What a client gets where the store raises that."""
+async def get_response(error: Exception) -> httpx.Response:
+    """Return the response to a request for which the store raises the error."""
     resources = OperatorResources(
         store=FakeStore(failing={"get_details": error}),
         operations=None,  # type: ignore[arg-type]
@@ -36,34 +36,35 @@ async def answer_to(error: Exception) -> httpx.Response:
 
 
 @pytest.mark.parametrize("name", tree)
-async def test_every_error_of_the_tree_is_a_problem(name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_every_error_of_the_tree_becomes_a_problem(name: str, caplog: pytest.LogCaptureFixture) -> None:
     kind = tree[name]
-    answer = await answer_to(kind(f"it is at {SECRET}", hint="look there"))
-    told = answer.json()
+    response = await get_response(kind(f"it is at {SECRET}", hint="look there"))
+    problem = response.json()
     nearest = next(STATUSES[one] for one in kind.__mro__ if one in STATUSES)
-    assert answer.status_code == told["status"] == nearest
-    assert answer.headers["content-type"] == "application/problem+json"
-    if answer.status_code < 500:
-        assert (told["detail"], told["hint"]) == (f"it is at {SECRET}", "look there")
+    assert response.status_code == problem["status"] == nearest
+    assert response.headers["content-type"] == "application/problem+json"
+    if response.status_code < 500:
+        assert (problem["detail"], problem["hint"]) == (f"it is at {SECRET}", "look there")
         assert not caplog.records
     else:
-        assert SECRET not in answer.text
-        assert told["detail"] == kind.__doc__
+        assert SECRET not in response.text
+        assert problem["detail"] == kind.__doc__
+        assert response.headers.get("retry-after") == ("5" if response.status_code == 503 else None)
         (record,) = caplog.records
         assert SECRET in record.getMessage()
         assert record.exc_info is not None
 
 
 @pytest.mark.parametrize("error", [RuntimeError(SECRET), KeyError(SECRET), RecursionError()])
-async def test_a_bug_tells_nothing_of_the_inside(error: Exception) -> None:
-    answer = await answer_to(error)
-    assert answer.status_code == 500
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert SECRET not in answer.text
-    assert "bug" in answer.json()["detail"]
+async def test_the_response_to_a_bug_has_no_details(error: Exception) -> None:
+    response = await get_response(error)
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert SECRET not in response.text
+    assert "bug" in response.json()["detail"]
 
 
-async def test_what_has_no_answer_is_left_out() -> None:
-    answer = await answer_to(errors.NotFoundError("gone"))
-    told: dict[str, Any] = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "gone"}
-    assert answer.json() == told
+async def test_empty_fields_are_left_out() -> None:
+    response = await get_response(errors.NotFoundError("gone"))
+    expected: dict[str, Any] = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "gone"}
+    assert response.json() == expected

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.log_lines import ErrorLineFormatter
 from ticketctl.cli.resources import load_settings
 from ticketctl.cli.signals import stop_on_signals
-from ticketctl.errors import ConfigError
+from ticketctl.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
     from ticketctl.api.server import ApiServer
@@ -30,16 +31,21 @@ def serve(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="Where to listen; other than on this machine, TICKETCTL_API_TOKENS is needed.",
+            help="Where to listen. Without tokens, only on this machine.",
         ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 8000,
+    no_token: Annotated[
+        bool,
+        typer.Option("--no-token", help="Make no token: every program on this machine may read and write."),
+    ] = False,
     pool: ServerPoolOption = None,
 ) -> None:
     """Serve the HTTP API on this machine.
 
-    /docs describes the API. The first Ctrl-C lets requests in flight finish, a second one stops at once. Piped,
-    the only line is the server's URL.
+    Without TICKETCTL_API_TOKENS it makes a token that is valid until it stops, and prints it. /docs describes the API.
+    The first Ctrl-C lets requests in flight finish, a second one stops at once. Piped, the only line is the server's
+    URL, and after a tab the token if it made one.
     """
     from ticketctl import event_loops
     from ticketctl.runtime import open_database
@@ -51,23 +57,28 @@ def serve(
         raise ConfigError(
             f"ticketctl serve needs {error.name}, which is not installed", hint="pip install 'ticketctl[api]'"
         ) from None
-    server = ApiServer(settings, host, port)
+    if no_token and settings.api_tokens is not None:
+        raise InvalidInputError("--no-token contradicts the setting api_tokens", hint="omit one of them")
+    own_token = None if no_token or settings.api_tokens is not None else secrets.token_urlsafe()
+    server = ApiServer(settings, host, port, own_token=own_token)
     try:
         with open_database(settings) as opened:
             _log()
-            event_loops.run(_serve(server, opened))
+            event_loops.run(_serve(server, opened, own_token))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         server.close()
 
 
-async def _serve(server: "ApiServer", database: "Database") -> None:
+async def _serve(server: "ApiServer", database: "Database", own_token: str | None) -> None:
     def started() -> None:
-        output.print_rows([[server.url]])
-        sys.stdout.flush()
         if output.is_terminal():
+            output.print_rows([[server.url], *([[f"token: {own_token}"]] if own_token else [])])
             output.print_message("/docs describes the API; Ctrl-C stops the server")
+        else:
+            output.print_rows([[server.url] if own_token is None else [server.url, own_token]])
+        sys.stdout.flush()
 
     with stop_on_signals(server):
         await server.run(database, started)

@@ -1,6 +1,7 @@
 """Statements for people's commands on tickets: create, list, show, close."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,13 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Select,
+    Text,
     TextClause,
+    cast,
     func,
     literal,
+    literal_column,
+    null,
     select,
     text,
     tuple_,
@@ -190,6 +195,45 @@ def _sort_key(columns: ReadOnlyColumnCollection[str, Any], sort: str) -> ColumnE
     if not tickets.c[column.name].nullable:
         return column  # type: ignore[no-any-return]  # SQLAlchemy types columns of a subquery as Any
     return func.coalesce(column, pagination.MISSING_NUMBER if column.name == "confidence" else "")
+
+
+def select_bounded(
+    page: Select[Any], sort: str, without: Collection[str], max_bytes: int | None
+) -> Select[Any]:
+    """Leave columns out of an ordered and limited page, and end it at a size.
+
+    With `max_bytes` there is a column `fits`: whether the page up to this row has so many bytes at most. Of the rows
+    that do not fit only the first is returned: it shows that there is a next page.
+    """
+    rows = page.subquery()
+    columns = [_empty(column) if column.name in without else column for column in rows.columns]
+    order = _order(rows.c, sort)
+    if max_bytes is None:
+        return select(*columns).order_by(*order)
+    # A single ticket may be larger than the page. It counts as a full page, so that the first row always fits.
+    size = func.least(_max_json_size(rows.c, without), max_bytes)
+    sizes = select(*columns, size.label("size"), func.sum(size).over(order_by=order).label("end")).subquery()
+    listed = [column for column in sizes.columns if column.name not in {"size", "end"}]
+    fits = (sizes.c.end <= max_bytes).label("fits")
+    within = sizes.c.end - sizes.c.size <= max_bytes
+    return select(*listed, fits).where(within).order_by(*_order(sizes.c, sort))
+
+
+def _empty(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    value: ColumnElement[Any] = null() if tickets.c[str(column.key)].nullable else literal_column("''", Text)
+    return value.label(column.key)
+
+
+def _max_json_size(row: Any, without: Collection[str]) -> ColumnElement[int]:
+    r"""Return the most bytes that a ticket can need as JSON inside a JSON string.
+
+    A control character needs 7 there (`\\u0001`), a character of JSON's own syntax 2. Postgres knows the length of a
+    text without reading it. The rest of a ticket (names of the fields, times, numbers) needs less than a kilobyte.
+    """
+    texts = {"subject", "body", "requester", "draft", "error", "idempotency_key"}.difference(without)
+    lengths = [func.octet_length(func.coalesce(row[name], "")) for name in sorted(texts)]
+    extracted = func.octet_length(func.coalesce(cast(row["extracted"], Text), ""))
+    return 7 * sum(lengths[1:], lengths[0]) + 2 * extracted + 1000
 
 
 def select_count(query: Select[Any]) -> Select[Any]:
