@@ -119,7 +119,7 @@ def test_a_repeated_query_parameter_matches_either_value(emptied_url: str, ask: 
         ask(f"insert into tickets (subject, status) values ('x', '{status}')")  # noqa: S608 - the test's own values
 
     async def listed() -> list[str]:
-        async with asked(Settings(database_url=emptied_url)) as client:
+        async with open_client(Settings(database_url=emptied_url)) as client:
             answer = await client.get("/tickets?status=new&status=processed&sort=status")
         return [ticket["status"] for ticket in answer.raise_for_status().json()["tickets"]]
 

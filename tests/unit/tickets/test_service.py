@@ -13,7 +13,7 @@ from ticketctl.tickets.statuses import TicketStatus
     [
         NewTicket(subject="x"),
         NewTicket(subject="é" * SUBJECT_LIMIT, body="😀" * BODY_LIMIT, requester="ada@example.com"),
-        NewTicket(subject=" padded\n", body="\t"),
+        NewTicket(subject=" padded\t", body="\r\n"),
         NewTicket(subject="x", idempotency_key="k" * 255),
     ],
 )
@@ -39,6 +39,9 @@ async def test_a_ticket_has_the_given_fields(ticket: NewTicket) -> None:
         (NewTicket(subject="x", requester="nobody"), "not an e-mail address"),
         (NewTicket(subject="x", requester=""), "not an e-mail address"),
         (NewTicket(subject="x", requester="a@" + "b" * 320), "the requester has 322 characters"),
+        (NewTicket(subject="a\r\nBcc: b@example.com"), "the subject has a line break"),
+        (NewTicket(subject="x", requester="a@example.com\nBcc: b"), "the requester has a line break"),
+        (NewTicket(subject="x", idempotency_key="a\nb"), "the idempotency key has a line break"),
         (NewTicket(subject="x", idempotency_key=""), "the idempotency key is empty"),
         (NewTicket(subject="x", idempotency_key="k" * 256), "the idempotency key has 256 characters"),
     ],
@@ -60,6 +63,16 @@ async def test_the_same_key_returns_the_first_ticket() -> None:
     assert len(store.tickets) == 1
 
 
+async def test_the_same_key_of_another_owner_is_another_key() -> None:
+    store = FakeStore()
+    tickets = [
+        NewTicket(subject=f"of {owner}", idempotency_key="k", key_owner=owner) for owner in ("", "one", "two")
+    ]
+    made = [await service.create(store, ticket) for ticket in tickets * 2]
+    assert [new for _, new in made] == [True] * 3 + [False] * 3
+    assert [ticket.subject for ticket, _ in made] == ["of ", "of one", "of two"] * 2
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -71,7 +84,7 @@ async def test_the_same_key_returns_the_first_ticket() -> None:
 async def test_the_same_key_with_other_content_is_an_error(other: NewTicket) -> None:
     store = FakeStore()
     await service.create(store, NewTicket(subject="x", idempotency_key="k"))
-    with pytest.raises(InvalidInputError, match="belongs to ticket 1, which has other content"):
+    with pytest.raises(ConflictError, match="belongs to ticket 1, which has other content"):
         await service.create(store, other)
     assert len(store.tickets) == 1
 
