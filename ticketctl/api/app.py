@@ -61,10 +61,11 @@ def create_app(
     problems.register_handlers(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi
-    app.openapi = lambda: _complete_document(generated())  # type: ignore[method-assign] # as FastAPI documents it
+    auth = TokenAuth(settings.api_tokens, own_token=own_token, is_local=is_local)
+    app.openapi = lambda: _complete_document(generated(), has_tokens=auth.has_tokens)  # type: ignore[method-assign] # as FastAPI documents it
     return AdmissionMiddleware(
         app,
-        auth=TokenAuth(settings.api_tokens, own_token=own_token, is_local=is_local),
+        auth=auth,
         rate=RateLimit(settings.api_rate),
         body_limit=settings.api_body_limit,
         body_seconds=settings.api_read_timeout,
@@ -91,25 +92,26 @@ async def _handle_wrong_method(request: Request, _: Exception) -> Response:
     return problems.problem_for(HTTPStatus.METHOD_NOT_ALLOWED, None).to_response(allowed)
 
 
-def _complete_document(document: dict[str, Any]) -> dict[str, Any]:
+def _complete_document(document: dict[str, Any], *, has_tokens: bool) -> dict[str, Any]:
     """Return FastAPI's document with the responses and the security of the middleware added."""
     parts = document["components"]
     if "Problem" in parts["schemas"]:
         return document
     schema = TypeAdapter(problems.Problem).json_schema(ref_template="#/components/schemas/{model}")
     parts["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
-    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    if has_tokens:
+        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            _complete_operation(operation, is_public=path in OPEN_PATHS)
+            _complete_operation(operation, is_public=path in OPEN_PATHS, has_tokens=has_tokens)
     return document
 
 
-def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
+def _complete_operation(operation: dict[str, Any], *, is_public: bool, has_tokens: bool) -> None:
     if is_public:
         for status in _EVERYWHERE:
             del operation["responses"][str(status)]
-    else:
+    elif has_tokens:
         operation["security"] = [{"token": []}]
     for response in operation["responses"].values():
         add_example(response)

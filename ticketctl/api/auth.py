@@ -38,6 +38,11 @@ class TokenAuth:
         if self._own is not None:
             self._scopes.append((self._own, WRITE))
 
+    @property
+    def has_tokens(self) -> bool:
+        """Return whether requests need a token."""
+        return bool(self._scopes)
+
     def check(self, headers: Mapping[str, str], *, writing: bool) -> str:
         """Return a name for the token, the same in every process; it is empty without tokens and for the own token.
 
