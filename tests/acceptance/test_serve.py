@@ -100,6 +100,7 @@ def stuck_request(
                 assert time.monotonic() < deadline, "the request never waited for the lock"
                 time.sleep(0.02)
             yield server, request, locker.stdin.close
+            client.close()
         finally:
             server.kill()
             locker.kill()

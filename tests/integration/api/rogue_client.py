@@ -74,7 +74,7 @@ class Rogue:
     async def never_read(self) -> None:
         async with self.connect() as (reader, writer):
             reader._transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(self.head("GET /openapi.json") * 200)
+            writer.write(self.head("GET /openapi.json") * 20)
             await asyncio.Event().wait()
 
     async def _exchange(self, request: bytes) -> None:
@@ -93,7 +93,7 @@ ATTACKS: dict[str, tuple[int, Callable[[Rogue], Coroutine[Any, Any, None]]]] = {
     "many members": (2, Rogue.send_many_members),
     "rotating addresses": (4, Rogue.rotate_addresses),
     "pipelining": (4, Rogue.pipeline),
-    "responses that are not read": (200, Rogue.never_read),
+    "responses that are not read": (50, Rogue.never_read),
 }
 """The attacks: how many clients do what at the same time."""
 
@@ -106,7 +106,7 @@ async def attack(rogue: Rogue, name: str, seconds: float) -> None:
         while True:
             with suppress(OSError):
                 await act(rogue)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
 
     tasks = [asyncio.create_task(repeat()) for _ in range(number)]
     await asyncio.sleep(1)

@@ -16,7 +16,7 @@ from tests.integration.api.rogue_client import ATTACKS
 from tests.program import COMMAND
 from tests.serving import RunningServer, read_address
 
-SECONDS = 4.0
+SECONDS = 2.0
 MAX_LATENCY = 1.0
 MAX_SLOWDOWN = 10
 """How much slower than before the attack an ordinary request may be on a machine that is busy with other work."""
@@ -43,23 +43,20 @@ class Victim(NamedTuple):
         raise AssertionError
 
 
-@pytest.fixture(params=["with a token", "without tokens"])
-def victim(request: pytest.FixtureRequest, shared_database_url: str, tmp_path: Path) -> Iterator[Victim]:
-    """A server that may open 1024 files."""
+@pytest.fixture(scope="module")
+def victim(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    """A server that may open 1024 files; the attacker knows its token."""
     if not sys.platform.startswith("linux"):
         pytest.skip("/proc tells a process's memory on Linux only")
-    options = [] if request.param == "with a token" else ["--no-token"]
     environment = os.environ | {
         "TICKETCTL_DATABASE_URL": shared_database_url,
-        # the attacker has the ordinary client's address, and maybe its token: a rate limit would stop both
+        # the attacker has the ordinary client's address and token: a rate limit would stop both
         "TICKETCTL_API_RATE": "1000000",
     }
-    log = tmp_path / "log"
+    log = tmp_path_factory.mktemp("rogue") / "log"
     with (
         log.open("w") as file,
-        subprocess.Popen(
-            [*LIMITED, *options], env=environment, stdout=subprocess.PIPE, stderr=file, text=True
-        ) as process,
+        subprocess.Popen(LIMITED, env=environment, stdout=subprocess.PIPE, stderr=file, text=True) as process,
     ):
         try:
             assert process.stdout
@@ -89,7 +86,7 @@ def test_an_ordinary_request_is_answered_within_a_second(
     port = str(urlsplit(victim.server.url).port)
     rogue = Path(__file__).with_name("rogue_client.py")
     command = [sys.executable, rogue, port, victim.server.token, attack, str(SECONDS + 2)]
-    usual = max(measure_latencies(victim, 1))
+    usual = max(measure_latencies(victim, 0.5))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attacker:
         try:
             assert attacker.stdout
@@ -105,7 +102,10 @@ def test_an_ordinary_request_is_answered_within_a_second(
         len(victim.log.read_text().splitlines()),
     )
     record_property("rogue client", figures)
-    assert max(latencies) < max(MAX_LATENCY, MAX_SLOWDOWN * usual), figures
+    if os.getloadavg()[0] <= 2 * (
+        os.cpu_count() or 1
+    ):  # else other processes decide how long a request takes
+        assert max(latencies) < max(MAX_LATENCY, MAX_SLOWDOWN * usual), figures
     assert victim.peak_memory < MAX_MEMORY, figures
     log = victim.log.read_text()
     assert "Traceback" not in log
