@@ -58,7 +58,7 @@ def test_a_terminal_shows_progress_on_one_line(ticketctl: Program) -> None:
     ticketctl("create", "Charged twice")
     done = ticketctl.on_terminal("work", "--drain")
     assert done.status == 0
-    assert "1 done, 0 returned, 0 dead, 0 in flight" in done.out
+    assert "1 done, 0 returned, 0 dead letters, 0 in flight" in done.out
 
 
 def test_a_foreign_message_becomes_a_dead_letter_and_can_be_purged(ticketctl: Program, ask: Ask) -> None:

@@ -76,7 +76,8 @@ def detect_prompt_injection(text: str) -> list[str]:
     """Return the reasons why a text may be a prompt injection; an empty list does not prove that it is none."""
     head = text[:MAX_CHARACTERS]
     hidden = count_suspicious_invisible(head)
-    reasons = [f"the text has {hidden} invisible characters"] if hidden else []
+    noun = "character" if hidden == 1 else "characters"
+    reasons = [f"the text has {hidden} invisible {noun}"] if hidden else []
     shown = strip_invisible(head)
     lowered = shown.lower()
     for words, expression in _PATTERNS:

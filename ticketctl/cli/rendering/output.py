@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+_LEAST_WIDTH = 20
+"""Characters that the last column keeps before optional columns are dropped."""
 _GAP = 2
 """Spaces between columns."""
 
@@ -43,8 +45,10 @@ def print_rows(rows: Iterable[Sequence[object]]) -> None:
         sys.stdout.write("\t".join(escape_controls(_plain(cell)) for cell in row) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) -> None:
-    """Print a table; if it is wider than the terminal, the last column is cut."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence["str | Text"]], *, optional: Sequence[str] = ()
+) -> None:
+    """Print a table. If the terminal is too narrow, cut the last column, and first drop `optional` columns in their order."""
     from rich.table import Table
     from rich.text import Text
 
@@ -53,6 +57,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
         max([len(name), *(row[number].cell_len for row in cells)]) for number, name in enumerate(columns)
     ]
     terminal = make_console()
+    for name in optional:
+        if sum(widths[:-1]) + _GAP * len(widths) + min(widths[-1], _LEAST_WIDTH) <= terminal.width:
+            break
+        dropped = columns.index(name)
+        columns = [*columns[:dropped], *columns[dropped + 1 :]]
+        cells = [[*row[:dropped], *row[dropped + 1 :]] for row in cells]
+        del widths[dropped]
     left = terminal.width - sum(widths[:-1]) - _GAP * (len(columns) - 1)
     widths[-1] = max(len(columns[-1]), min(widths[-1], left))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))

@@ -48,6 +48,7 @@ def print_list(tickets: "Sequence[Ticket]") -> None:
             )
             for ticket in tickets
         ),
+        optional=("CREATED", "PRIORITY", "TEAM", "CATEGORY"),
     )
 
 

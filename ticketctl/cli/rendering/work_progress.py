@@ -89,7 +89,7 @@ class WorkReporter:
         rate = self.done / max(time.monotonic() - self._started_at, 0.001)
         cost = f", {self.spent:.4f} spent" if self.spent else ""
         return (
-            f"{self.done} done, {self.returned} returned, {self.dead} dead, {self.in_flight} in flight, "
+            f"{self.done} done, {self.returned} returned, {self.dead} dead letters, {self.in_flight} in flight, "
             f"{rate:.1f} per second{cost}"
         )
 
