@@ -34,6 +34,7 @@ _LEFT_OUT = frozenset(
         "api/connections.py",
         "api/server.py",
         "api/in_process_server.py",
+        "queues/event_source_mapping.py",
         "cli",
         "diagnostics",
         "warmstart",
