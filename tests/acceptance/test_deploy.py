@@ -100,8 +100,8 @@ def test_what_the_index_does_not_have_is_told(ticketctl: Program) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('ai_api_key = "hunter2"', "holds a secret, ai_api_key"),
-        ('database_url = "postgresql://me:hunter2@db/tickets"', "holds a secret, database_url"),
+        ('ai_api_key = "hunter2"', "contains a secret, ai_api_key"),
+        ('database_url = "postgresql://me:hunter2@db/tickets"', "contains a secret, database_url"),
         ("not toml", "cannot be read"),
     ],
 )
@@ -135,7 +135,7 @@ def test_without_pip_it_says_how_to_get_it(ticketctl: Program) -> None:
 def test_a_taxonomy_that_would_stay_behind_is_warned_of(ticketctl: Program) -> None:
     ticketctl("config", "init")
     done = ticketctl.with_env(**EMPTY)("deploy", "package")
-    left = "taxonomy.toml, the setting taxonomy, is not in the packages: --include adds it\n"
+    left = "taxonomy.toml, which the setting taxonomy names, is not in the packages: --include adds it\n"
     assert [line for line in done.err.splitlines(keepends=True) if line.endswith(left)]
     there = ticketctl.with_env(**EMPTY)("deploy", "package", "--include", "taxonomy.toml")
     assert "warning" not in there.err

@@ -203,7 +203,7 @@ def _show(report: "Report") -> None:
 
 
 def _describe_cost(report: "Report") -> list[str]:
-    """Return what a warm invocation costs, in the middle of all of them."""
+    """Return what the median warm invocation opens and transfers; nothing if that is nothing."""
     from statistics import median
 
     costs = [one.cost for one in report.invocations[1:] if one.cost is not None]
@@ -212,6 +212,8 @@ def _describe_cost(report: "Report") -> list[str]:
     connections = median(one["connections"] for one in costs)
     threads = median(one["threads"] for one in costs)
     sent, received = (median(one[key] for one in costs) for key in ("bytes_sent", "bytes_received"))
+    if not any((connections, threads, sent, received)):
+        return []
     return [
         (
             f"a warm invocation opens {connections:g} connections, sends {sent:g} and receives {received:g} bytes, and starts "
