@@ -6,9 +6,11 @@ import re
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +36,8 @@ def shell(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def person(ticketctl: Program) -> Program:
     """The program as a person has it, with a terminal that knows no colours."""
-    return ticketctl.with_env(TERM="dumb", PS1="$ ", LANG="C.UTF-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{ticketctl.environment['PATH']}"
+    return ticketctl.with_env(TERM="dumb", PS1="$ ", LANG="C.UTF-8", PATH=path)
 
 
 def complete(person: Program, shell: str, line: str, expected: str) -> str:

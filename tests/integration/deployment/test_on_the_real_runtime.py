@@ -44,13 +44,13 @@ def examine(database, bare, unpacked):
                 events=events(), environment=shared | variables, server=database.monitor(name)
             )
 
-        alone, collected = stage(), stage()
+        without_gc, with_gc = stage(), stage()
         experiment = Experiment(
             handler=handler,
-            events=alone.events,
-            environment=alone.environment,
-            server=alone.server,
-            collected=collected,
+            events=without_gc.events,
+            environment=without_gc.environment,
+            server=without_gc.server,
+            with_gc=with_gc,
             times=TIMES,
             path=unpacked[part],
             python=str(bare),
@@ -58,7 +58,7 @@ def examine(database, bare, unpacked):
         )
         async with Laboratory() as laboratory:
             report = await laboratory.examine(experiment)
-        for one in (alone, collected):
+        for one in (without_gc, with_gc):
             assert await wait_for_closed_connections(one.server, at_most=0) == 0
         return report
 

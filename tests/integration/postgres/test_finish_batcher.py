@@ -77,9 +77,8 @@ async def test_a_result_that_cannot_be_written_fails_only_its_caller(
 
 async def wait_until_blocked(observer: asyncpg.Connection) -> None:
     """Wait until another connection waits for a row that the observer has locked."""
-    blocked = (
-        "select exists(select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))"
-    )
+    # pg_locks, because a transaction sees one snapshot of pg_stat_activity
+    blocked = "select exists(select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))"
     async with asyncio.timeout(30):
         while not await observer.fetchval(blocked):  # noqa: ASYNC110 - the server sends no event to wait for
             await asyncio.sleep(0.01)

@@ -278,7 +278,7 @@ async def test_work_flushes_the_outbox_and_drains_sqs(
     out, err = await work.communicate()
     assert work.returncode == 8, err.decode()
     assert out.decode().count("done\t") == 12
-    assert "1 of 13 messages were given up" in err.decode()
+    assert "1 of 13 messages became dead letters" in err.decode()
     assert await other.fetchval("select count(*) from tickets where processed_at is not null") == 12
     assert await other.fetchval("select count(*) from messages") == 0
     assert [letter.body for letter in await sqs.list_dead_letters(10)] == ["nonsense"]

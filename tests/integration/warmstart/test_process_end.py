@@ -87,7 +87,7 @@ async def test_a_coroutine_function_is_reported_as_no_handler(examine):
     report = await examine("failing.coroutine")
     assert report.verdict is Verdict.BROKEN
     assert "coroutine function" in report.invocations[0].error
-    assert [finding.kind for finding in report.findings] == ["failure"]
+    assert [finding.kind for finding in report.findings] == ["coroutine-handler"]
 
 
 async def test_an_exception_without_a_text_is_reported(examine):

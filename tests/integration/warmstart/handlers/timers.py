@@ -8,7 +8,7 @@ import threading
 import time
 
 runner = asyncio.Runner()
-done = []
+done = threading.Event()
 tasks = set()
 
 
@@ -17,7 +17,7 @@ def interrupt(_number, _frame):
 
 
 def finish():
-    done.append(True)
+    done.set()
 
 
 async def finish_later():
