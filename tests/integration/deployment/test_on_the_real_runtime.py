@@ -125,8 +125,9 @@ async def test_the_api(examine, database, pool, kept):
     assert report.verdict is Verdict.SAFE, report.findings
     assert [one.response["statusCode"] for one in report.invocations] == [201] * TIMES
     assert report.connections == report.connections_gc == [kept] * TIMES
+    # each invocation makes one ticket; the laboratory may invoke further, to see whether counts go on growing
     made = await database.fetch_value("select count(*) from tickets")
-    assert made == await database.fetch_value("select count(*) from messages") == CALLS + TIMES
+    assert made == await database.fetch_value("select count(*) from messages") >= CALLS + TIMES
 
 
 def test_the_workers_package_migrates_a_database(bare, unpacked, empty_database_url):
