@@ -102,7 +102,8 @@ def test_handler(warm_starts: WarmStarts) -> None:
 
 def check_types(installed: Path, folder: Path, source: str) -> str:
     """Return what `mypy --strict` prints about a user's test module, checked against the installed wheel."""
-    module = folder / "test_user.py"
+    # a name of its own, because mypy takes a file of the same size and second for unchanged
+    module = folder / f"test_user_{len(list(folder.glob('test_user_*.py')))}.py"
     module.write_text(source)
     done = subprocess.run(
         [
