@@ -38,7 +38,7 @@ def review(
 
     On a terminal each ticket is shown, oldest first, with the pipeline's result, its confidence and the reasons
     for the review; you approve it, edit or reject its draft, or correct it. Piped, the tickets are listed; the
-    columns are: id, category, confidence, team, created, subject, list_review_reasons.
+    columns are: id, category, confidence, team, created, subject, reasons.
     """
     from ticketctl.runtime import open_database, open_review_service
 
