@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Resource = TypeVar("Resource")
 
+EVERY = TicketFilter()
+"""The filter that every ticket matches."""
+
 TicketIdsArgument = Annotated[
     list[str] | None,
     typer.Argument(
@@ -133,7 +136,7 @@ def decide(
 
 
 def _check(selection: Selection) -> None:
-    has_filter = selection.wanted != TicketFilter()
+    has_filter = selection.wanted != EVERY
     if bool(selection.texts) == selection.is_all:
         raise InvalidInputError("name tickets, or filters with --all", hint="1-20, or --status failed --all")
     if has_filter and not selection.is_all:

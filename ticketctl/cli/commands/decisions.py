@@ -11,6 +11,7 @@ from ticketctl.cli.options import JsonOption, choice
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
 from ticketctl.cli.selection import (
+    EVERY,
     Action,
     AllOption,
     Selection,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ticketctl.tickets.models import Ticket
     from ticketctl.tickets.review import ReviewService
 
-EVERY = TicketFilter()
 SENTIMENTS = ("negative", "neutral", "positive")
 
 

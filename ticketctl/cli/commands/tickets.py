@@ -11,6 +11,7 @@ from ticketctl.cli.options import JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, run_with
 from ticketctl.cli.selection import (
+    EVERY,
     Action,
     AllOption,
     Selection,
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.models import NewTicket, Ticket, TicketDetails
     from ticketctl.tickets.protocols import TicketStore
-
-
-EVERY = TicketFilter()
 
 
 def register(app: typer.Typer) -> None:
