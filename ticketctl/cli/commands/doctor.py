@@ -2,12 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from ticketctl.cli.commands import simulate_handler
-from ticketctl.cli.options import choice
+from ticketctl.cli.commands.doctor_options import (
+    AskOption,
+    ExplainOption,
+    FormatOption,
+    HandlerOption,
+    IgnoreOption,
+    PathOption,
+    SameAsJsonOption,
+    SelectOption,
+    list_rules,
+)
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.verdicts import print_finding
 from ticketctl.cli.resources import load_settings
@@ -21,7 +30,6 @@ if TYPE_CHECKING:
     from ticketctl.warmstart.static_analysis.doctor_config import DoctorConfig
     from ticketctl.warmstart.static_analysis.finding import SourceFinding
 
-FORMATS = ("text", "json", "github", "sarif")
 MAX_NAMES = 5
 """Unresolved names that the summary lists."""
 
@@ -31,51 +39,16 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def _list_rules() -> list[str]:
-    from ticketctl.warmstart.static_analysis.rule_catalog import RULES
-
-    return list(RULES)
-
-
 def doctor(
     *,
-    handler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:FUNCTION",
-            callback=simulate_handler.check_handler,
-            help="Only what this handler imports. Default: all handlers of the folder.",
-        ),
-    ] = None,
-    path: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", exists=True, file_okay=False, help="The folder. Default: this one."),
-    ] = None,
-    ask: Annotated[
-        bool, typer.Option("--ask", help="Ask the configured queue and database how they are set up, too.")
-    ] = False,
-    select: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--select", metavar="RULE", help="Only this rule; repeatable.", autocompletion=_list_rules
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore", metavar="RULE", help="Not this rule; repeatable.", autocompletion=_list_rules
-        ),
-    ] = None,
-    explain: Annotated[
-        str | None,
-        typer.Option(
-            "--explain", metavar="RULE", help="Explain a rule and exit.", autocompletion=_list_rules
-        ),
-    ] = None,
-    form: Annotated[
-        str | None, choice(FORMATS, "--format", help="How to print the findings; default text.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
+    handler: HandlerOption = None,
+    path: PathOption = None,
+    ask: AskOption = False,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    explain: ExplainOption = None,
+    form: FormatOption = None,
+    as_json: SameAsJsonOption = False,
 ) -> None:
     """Check code and settings for warm-start problems.
 
@@ -111,7 +84,7 @@ def doctor(
         raise UnsafeError(
             f"{count} warm starts, first {broken[0].rule} at {broken[0].place}",
             hint=f"ticketctl doctor --explain {broken[0].rule}"
-            if broken[0].rule in _list_rules()
+            if broken[0].rule in list_rules()
             else "ticketctl simulate-warm-starts shows it happen",
         )
 

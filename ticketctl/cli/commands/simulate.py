@@ -34,7 +34,6 @@ from ticketctl.cli.commands.simulate_options import (
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering.export import HtmlOption, Pictures, SvgOption
 from ticketctl.errors import ConfigError
-from ticketctl.postgres.pools import ALIASES
 
 _BUILTIN_ONLY = ("pool", "loop", "database_url")
 _HANDLER_ONLY = ("path", "env", "python", "timeout", "freeze", "snapstart", "concurrency")
@@ -90,37 +89,19 @@ def simulate_warm_starts(
     Without --handler, ticketctl's own worker runs with every pool under every loop. With --handler, your own
     Lambda handler runs; with --call, any function of yours.
 
-    Your tickets are not touched: the worker gets new tickets in a scratch database. The exit status is 8 if a pair
-    that you chose, or else the configured one, or your handler is not safe.
+    Your tickets are not touched: the worker gets new ones in a scratch database. The exit status is 8 if a pair that
+    you chose, or else the configured one, or your handler is not safe.
 
-    Piped, the columns are: pool, loop (with --handler: handler), verdict, outcomes, connections left, first
-    error.
+    Piped, the columns are: pool, loop (or handler), verdict, outcomes, connections left, first error.
     """
     if show_list:
         simulate_builtin.list_strategies(as_json=as_json)
         return
-    pictures = Pictures(svg, html)
-    if runtime is RuntimeKind.AWSLAMBDARIC and python is None:
-        _require_awslambdaric()
-    if handler is not None and call is not None:
-        raise typer.BadParameter(
-            "tests another function than --handler: name one of them", param_hint="--call"
-        )
-    if handler is None and call is None:
-        _refuse(ctx, _HANDLER_ONLY, "needs a handler of your own: name it with --handler or --call")
-        builtin = simulate_builtin.BuiltinRequest(
-            pools=None if pool is None else [ALIASES.get(name, name) for name in pool],
-            loops=loop,
-            times=times,
-            event_files=event or (),
-            database_url=database_url,
-            runtime=runtime.value,
-        )
-        simulate_builtin.simulate(builtin, pictures, as_json=as_json)
+    _check_runtime(runtime, python)
+    if not _names_own_function(ctx, handler, call):
+        builtin = simulate_builtin.BuiltinRequest(pool, loop, times, event or (), database_url, runtime.value)
+        simulate_builtin.simulate(builtin, Pictures(svg, html), as_json=as_json)
         return
-    _refuse(
-        ctx, _BUILTIN_ONLY, "is for ticketctl's own worker and API; your handler makes its own connections"
-    )
     freeze_kind, freeze_seconds = parse_freeze(freeze)
     request = simulate_handler.HandlerRequest(
         handler=handler or call or "",
@@ -137,7 +118,22 @@ def simulate_warm_starts(
         runtime=runtime.value,
         snapstart=snapstart,
     )
-    simulate_handler.simulate(request, pictures, as_json=as_json)
+    simulate_handler.simulate(request, Pictures(svg, html), as_json=as_json)
+
+
+def _names_own_function(ctx: typer.Context, handler: str | None, call: str | None) -> bool:
+    """Return whether the caller names a function; refuse options that are for the other kind of test."""
+    if handler is not None and call is not None:
+        raise typer.BadParameter(
+            "tests another function than --handler: name one of them", param_hint="--call"
+        )
+    if handler is None and call is None:
+        _refuse(ctx, _HANDLER_ONLY, "needs a handler of your own: name it with --handler or --call")
+        return False
+    _refuse(
+        ctx, _BUILTIN_ONLY, "is for ticketctl's own worker and API; your handler makes its own connections"
+    )
+    return True
 
 
 def _refuse(ctx: typer.Context, names: Sequence[str], reason: str) -> None:
@@ -147,8 +143,9 @@ def _refuse(ctx: typer.Context, names: Sequence[str], reason: str) -> None:
             raise typer.BadParameter(reason, param_hint=f"--{name.replace('_', '-')}")
 
 
-def _require_awslambdaric() -> None:
+def _check_runtime(runtime: RuntimeKind, python: str | None) -> None:
     import importlib.util
 
-    if importlib.util.find_spec("awslambdaric") is None:
+    is_needed = runtime is RuntimeKind.AWSLAMBDARIC and python is None
+    if is_needed and importlib.util.find_spec("awslambdaric") is None:
         raise ConfigError("awslambdaric is not installed", hint="pip install 'ticketctl[aws]'")

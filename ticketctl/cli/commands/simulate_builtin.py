@@ -15,7 +15,7 @@ from ticketctl.cli.resources import load_settings
 from ticketctl.diagnostics.execution_models import EXECUTION_MODELS, require_extra
 from ticketctl.errors import UnsafeError
 from ticketctl.event_loops import LOOPS, get_loop_policy
-from ticketctl.postgres.pools import POOLS, get_pool
+from ticketctl.postgres.pools import ALIASES, POOLS, get_pool
 
 if TYPE_CHECKING:
     from ticketctl.diagnostics.simulation import MatrixCell
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ticketctl.warmstart.runner.experiment import Runtime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class BuiltinRequest:
     """What to test. `pools` None means all pools, `loops` None all loops of the worker."""
 
@@ -52,7 +52,8 @@ def simulate(request: BuiltinRequest, pictures: Pictures, *, as_json: bool) -> N
     _refuse_events(request)
     settings = load_settings()
     configured = (get_pool(settings.pool).name, get_loop_policy(settings.loop).name)
-    pairs = list(product(dict.fromkeys(request.pools or POOLS), dict.fromkeys(request.loops or LOOPS)))
+    pools = [ALIASES.get(name, name) for name in request.pools or POOLS]
+    pairs = list(product(dict.fromkeys(pools), dict.fromkeys(request.loops or LOOPS)))
     batches = [read_event(file)["Records"] for file in request.event_files]
     with (
         _server(settings, request.database_url) as (server, ours),

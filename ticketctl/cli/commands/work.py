@@ -16,21 +16,47 @@ from ticketctl.cli.signals import stop_on_signals
 from ticketctl.errors import UnsafeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ticketctl.cli.rendering.work_progress import WorkReporter
     from ticketctl.errors import DatabaseError
     from ticketctl.queues.event_source_mapping import MappingEvent
     from ticketctl.runtime import Database, OperatorResources
+    from ticketctl.settings import Settings
+    from ticketctl.warmstart.runner.local_function import LocalFunction
 
 FUNCTION_NAME = "ticketctl-worker"
 HANDLER = "ticketctl.worker:handler"
 METER = "ticketctl.worker:status"
 LOG_LEVEL = "AWS_LAMBDA_LOG_LEVEL"
 """The environment variable with which Lambda sets a function's log level."""
-LOG_LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 FLUSH_EVERY = 5.0
 """Seconds between two flushes of the outbox, if the queue is not in the database."""
+
+BatchSizeOption = Annotated[
+    int | None, typer.Option(min=1, max=10_000, help="Messages per invocation at most.")
+]
+WindowOption = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long to wait for a batch to fill.")
+]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option(min=1, max=1000, help="Execution environments at the same time.")
+]
+DrainOption = Annotated[bool, typer.Option("--drain", help="Stop when the queue is empty.")]
+MaxReceiveCountOption = Annotated[
+    int | None, typer.Option(min=1, help="Deliveries of a message before it becomes a dead letter.")
+]
+VisibilityTimeoutOption = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long a delivered message stays hidden.")
+]
+LogLevelOption = Annotated[
+    str | None,
+    choice(
+        ("DEBUG", "INFO", "WARN", "ERROR"),
+        "--log-level",
+        help="The worker's log on stderr; default AWS_LAMBDA_LOG_LEVEL, else WARN.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,33 +66,16 @@ def register(app: typer.Typer) -> None:
 
 def work(
     *,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Messages per invocation at most.")
-    ] = None,
-    window: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long to wait for a batch to fill.")
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Execution environments at the same time.")
-    ] = None,
+    batch_size: BatchSizeOption = None,
+    window: WindowOption = None,
+    concurrency: ConcurrencyOption = None,
     pool: PoolOption = None,
     loop: LoopOption = None,
-    drain: Annotated[bool, typer.Option("--drain", help="Stop when the queue is empty.")] = False,
-    max_receive_count: Annotated[
-        int | None, typer.Option(min=1, help="Deliveries of a message before it becomes a dead letter.")
-    ] = None,
-    visibility_timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long a delivered message stays hidden.")
-    ] = None,
+    drain: DrainOption = False,
+    max_receive_count: MaxReceiveCountOption = None,
+    visibility_timeout: VisibilityTimeoutOption = None,
     budget: BudgetOption = None,
-    log_level: Annotated[
-        str | None,
-        choice(
-            LOG_LEVELS,
-            "--log-level",
-            help="The worker's log on stderr; default AWS_LAMBDA_LOG_LEVEL, else WARN.",
-        ),
-    ] = None,
+    log_level: LogLevelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Receive messages and process their tickets.
@@ -122,9 +131,7 @@ async def _work(
     from ticketctl.postgres.embedded import keep_running
     from ticketctl.queues.event_source_mapping import EventSourceMapping
     from ticketctl.runtime import embedded_server, open_operator_resources, resources
-    from ticketctl.settings import to_environment
     from ticketctl.tickets.pricing import parse_prices
-    from ticketctl.warmstart.runner.local_function import LocalFunction
 
     settings = database.settings
     # raises for wrong settings of the worker before it starts
@@ -132,15 +139,6 @@ async def _work(
 
     async def check_account() -> str | None:
         return await ProviderFactory(settings, load_taxonomy(settings)).check_account()
-
-    make_function = partial(
-        LocalFunction,
-        HANDLER,
-        name=FUNCTION_NAME,
-        environment=to_environment(settings) | {LOG_LEVEL: log_level or os.environ.get(LOG_LEVEL, "WARN")},
-        is_quiet=output.is_terminal(),
-        meter=METER,
-    )
 
     def on_event(event: "MappingEvent") -> None:
         reporter.spent = _sum_spent(event_source_mapping.readings)
@@ -152,7 +150,7 @@ async def _work(
     async with open_operator_resources(database) as opened:
         await opened.queue.count_backlog()  # a missing queue is an error now; later it is only retried
         event_source_mapping = EventSourceMapping(
-            opened.queue, make_function, settings, on_event, drain, opened.store
+            opened.queue, _function_factory(settings, log_level), settings, on_event, drain, opened.store
         )
         provider_pause = ProviderPause(event_source_mapping, check_account, error_reporting.warn)
         if _is_exhausted(0.0, budget):
@@ -170,6 +168,21 @@ async def _work(
                     task.cancel()
                 await provider_pause.close()
     return _sum_spent(event_source_mapping.readings)
+
+
+def _function_factory(settings: "Settings", log_level: str | None) -> "Callable[[], LocalFunction]":
+    """Return a function that starts the worker in a new execution environment."""
+    from ticketctl.settings import to_environment
+    from ticketctl.warmstart.runner.local_function import LocalFunction
+
+    return partial(
+        LocalFunction,
+        HANDLER,
+        name=FUNCTION_NAME,
+        environment=to_environment(settings) | {LOG_LEVEL: log_level or os.environ.get(LOG_LEVEL, "WARN")},
+        is_quiet=output.is_terminal(),
+        meter=METER,
+    )
 
 
 def _sum_spent(statuses: "Sequence[dict[str, Any]]") -> float | None:
