@@ -1,21 +1,19 @@
-"""Amazon SQS as the queue. boto3 is synchronous, so each request runs in a thread.
+"""Amazon SQS as the queue.
 
 Requests and limits: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html.
 """
 
-import asyncio
 import hashlib
 import json
 import math
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from ticketctl import aws
-from ticketctl.errors import ConfigError, QueueError
+from ticketctl.errors import QueueError
+from ticketctl.queues.sqs_client import SqsClient, get_region
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import REGION, MalformedMessage, TicketMessage, parse_event
 from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, OutboxMessage, QueuePolicy
@@ -24,7 +22,6 @@ REQUEST_LIMIT = 10
 """The largest number of messages in one request."""
 _LISTING_TIMEOUT = 20
 """Seconds for which a dead letter is hidden while all of them are listed."""
-_AWS_HOST = re.compile(r"(?:[a-z]+\.)?sqs(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws|api)\.")
 _COUNT_ATTRIBUTES = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -43,11 +40,11 @@ class SqsQueue:
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._url = _check_url(url)
+        self._client = SqsClient(url)
+        self._url = url
         self._hidden = math.ceil(settings.visibility_timeout)
         self._max_receive_count = settings.max_receive_count
         self._fifo = url.endswith(".fifo")
-        self._client: Any = None
 
     async def receive(self, limit: int, *, wait: float) -> Sequence[Delivery]:
         """Receive up to ten messages."""
@@ -74,7 +71,7 @@ class SqsQueue:
                 {"Id": str(number), "ReceiptHandle": delivery.receipt, "VisibilityTimeout": self._hidden}
                 for number, delivery in enumerate(chunk)
             ]
-            await self._call("change_message_visibility_batch", QueueUrl=self._url, Entries=entries)
+            await self._client.call("change_message_visibility_batch", QueueUrl=self._url, Entries=entries)
 
     async def count_backlog(self) -> int:
         """Return approximately how many messages there are: SQS does not count exactly."""
@@ -86,7 +83,7 @@ class SqsQueue:
         sent: list[str] = []
         for chunk in _split_into_requests(messages):
             entries = [self._to_entry(number, message) for number, message in enumerate(chunk)]
-            answer = await self._call("send_message_batch", QueueUrl=self._url, Entries=entries)
+            answer = await self._client.call("send_message_batch", QueueUrl=self._url, Entries=entries)
             sent += [chunk[int(entry["Id"])].message_id for entry in answer.get("Successful", ())]
         return sent
 
@@ -136,7 +133,7 @@ class SqsQueue:
     async def _send_again(self, message: Message) -> None:
         group = message["Attributes"].get("MessageGroupId")
         fifo = {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())} if group else {}
-        await self._call("send_message", QueueUrl=self._url, MessageBody=message["Body"], **fifo)
+        await self._client.call("send_message", QueueUrl=self._url, MessageBody=message["Body"], **fifo)
 
     async def _receive_all(self, url: str, limit: int | None) -> list[Message]:
         """Receive each message of a queue once, which hides it; return them with the oldest first."""
@@ -155,10 +152,10 @@ class SqsQueue:
                 {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
                 for number, message in enumerate(chunk)
             ]
-            await self._call("change_message_visibility_batch", QueueUrl=url, Entries=entries)
+            await self._client.call("change_message_visibility_batch", QueueUrl=url, Entries=entries)
 
     async def _receive(self, url: str, limit: int, *, hidden: int, wait: float) -> list[Message]:
-        answer = await self._call(
+        answer = await self._client.call(
             "receive_message",
             QueueUrl=url,
             MaxNumberOfMessages=min(limit, REQUEST_LIMIT),
@@ -172,7 +169,7 @@ class SqsQueue:
     async def _delete(self, url: str, receipts: Sequence[str]) -> None:
         for chunk in _split_into_requests(receipts):
             entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(chunk)]
-            answer = await self._call("delete_message_batch", QueueUrl=url, Entries=entries)
+            answer = await self._client.call("delete_message_batch", QueueUrl=url, Entries=entries)
             failures = [failure for failure in answer.get("Failed", ()) if not failure["SenderFault"]]
             if failures:
                 raise QueueError(f"the queue {url} did not delete: {failures[0].get('Message', failures[0])}")
@@ -185,41 +182,14 @@ class SqsQueue:
                 hint="give it a redrive policy; without one SQS delivers a bad message until it expires",
             )
         *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
-        answer = await self._call("get_queue_url", QueueName=name, QueueOwnerAWSAccountId=account)
+        answer = await self._client.call("get_queue_url", QueueName=name, QueueOwnerAWSAccountId=account)
         url: str = answer["QueueUrl"]
         return url
 
     async def _attributes(self) -> dict[str, str]:
-        answer = await self._call("get_queue_attributes", QueueUrl=self._url, AttributeNames=["All"])
+        answer = await self._client.call("get_queue_attributes", QueueUrl=self._url, AttributeNames=["All"])
         attributes: dict[str, str] = answer["Attributes"]
         return attributes
-
-    async def _call(self, name: str, **parameters: object) -> dict[str, Any]:
-        return await asyncio.to_thread(self._request, name, parameters)
-
-    def _request(self, name: str, parameters: Mapping[str, object]) -> dict[str, Any]:
-        if self._client is None:
-            self._client = _make_client(self._url)
-        from botocore import exceptions
-
-        try:
-            answer: dict[str, Any] = getattr(self._client, name)(**parameters)
-        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-            raise QueueError(
-                f"no credentials for the queue {self._url}: {error}",
-                hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ) from error
-        except exceptions.ClientError as error:
-            details = error.response.get("Error", {})
-            raise QueueError(
-                f"the queue {self._url} refused: {details.get('Code')}: {details.get('Message')}",
-                hint="is TICKETCTL_QUEUE_URL correct, and may these credentials use the queue?",
-            ) from error
-        except exceptions.BotoCoreError as error:
-            raise QueueError(
-                f"the queue {self._url} cannot be reached: {error}", hint="is TICKETCTL_QUEUE_URL correct?"
-            ) from error
-        return answer
 
     def _to_entry(self, number: int, message: OutboxMessage) -> dict[str, str]:
         entry = {"Id": str(number), "MessageBody": message.body}
@@ -239,40 +209,9 @@ class SqsQueue:
         )
 
 
-def _check_url(url: str) -> str:
-    """Return the URL if it has the form `https://host/account/name`. Raises ConfigError."""
-    try:
-        parts = urlsplit(url)
-        is_valid = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.path.count("/") > 1
-    except ValueError:
-        is_valid = False
-    if not is_valid:
-        raise ConfigError(
-            "TICKETCTL_QUEUE_URL is not the URL of a queue",
-            hint="it looks like https://sqs.eu-central-1.amazonaws.com/123456789012/tickets",
-        )
-    return url
-
-
-def _make_client(url: str) -> Any:
-    """Make a client. For a host of AWS the host determines the region; any other host is used as the endpoint."""
-    session = aws.session("TICKETCTL_QUEUE_URL")
-    from botocore.config import Config
-
-    parts = urlsplit(url)
-    host = _AWS_HOST.match(parts.hostname or "")
-    return session.client(
-        "sqs",
-        region_name=host[1] if host else session.region_name or REGION,
-        endpoint_url=None if host else f"{parts.scheme}://{parts.netloc}",
-        config=Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 2}),
-    )
-
-
 def _to_record(message: Message, url: str) -> dict[str, Any]:
     *_, account, name = urlsplit(url).path.split("/")
-    region = _AWS_HOST.match(urlsplit(url).hostname or "")
-    region_name = region[1] if region else REGION
+    region_name = get_region(url) or REGION
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
