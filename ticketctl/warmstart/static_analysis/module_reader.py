@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import constructors, known_names
+from ticketctl.warmstart.static_analysis.assignment_guards import is_guarded
 from ticketctl.warmstart.static_analysis.closing_reader import read_closings
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     Escapes,
@@ -153,7 +154,7 @@ class _ModuleReader(ast.NodeVisitor):
         """Note the identity of the object that a function returns."""
         if node.value is not None and self._scopes:
             factory = f"{self._module.name}.{getattr(self._scopes[0], 'name', '')}"
-            identity = self._identities.identify(node.value, self._scopes, self._classes)
+            identity = self._identify(node.value)
             if identity is not None:
                 self._facts.returns[factory] = identity
             elif isinstance(call := unwrap_await(node.value), ast.Call):
@@ -181,6 +182,9 @@ class _ModuleReader(ast.NodeVisitor):
                 self.visit(part)
         self._references = outer
 
+    def _identify(self, node: ast.expr) -> str | None:
+        return self._identities.identify(node, self._scopes, self._classes)
+
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         """Note what a variable is assigned from."""
         self._note_assignments(node)
@@ -189,7 +193,7 @@ class _ModuleReader(ast.NodeVisitor):
     def _note_assignments(self, node: ast.AST) -> None:
         for target, value in list_assignments(node):
             for part in target.elts if isinstance(target, ast.Tuple) else [target]:
-                identity = self._identities.identify(part, self._scopes, self._classes)
+                identity = self._identify(part)
                 if identity is not None and value is not None:
                     self._note_assignment(identity, value)
 
@@ -201,7 +205,7 @@ class _ModuleReader(ast.NodeVisitor):
         elif isinstance(value, ast.Constant) and value.value is None:
             if self._scopes:
                 self._facts.resets.add(identity)
-        elif source := self._identities.identify(value, self._scopes, self._classes):
+        elif source := self._identify(value):
             self._facts.aliases.setdefault(identity, source)
 
     def visit_With(self, node: ast.With) -> None:
@@ -276,32 +280,8 @@ class _ModuleReader(ast.NodeVisitor):
             kept=(scope is None or id(call) in self._kept) and id(call) not in self._managed,
             owner=owner,
             target=target,
-            guarded=scope is None or (target is not None and self._is_guarded(scope, target)),
+            guarded=scope is None or (target is not None and is_guarded(scope, target, self._identify)),
         )
-
-    def _is_guarded(self, scope: Scope, target: str) -> bool:
-        """Return whether a condition of the function asks about the variable before it is assigned."""
-        if target.startswith("return:") or _is_init(scope):
-            return True
-        container = target.removesuffix("[]")
-        for node in ast.walk(scope):
-            if isinstance(node, ast.If | ast.IfExp | ast.While):
-                tests = [node.test]
-            elif isinstance(node, ast.BoolOp):
-                tests = node.values[:-1]
-            else:
-                continue
-            for part in (one for test in tests for one in ast.walk(test)):
-                if isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
-                    identity = self._identities.identify(part, self._scopes, self._classes)
-                    if identity is not None and identity.removesuffix("[]") in (target, container):
-                        return True
-        return False
-
-
-def _is_init(scope: Scope) -> bool:
-    """Return whether a function is a constructor, which runs once for each instance."""
-    return isinstance(scope, ast.FunctionDef) and scope.name == "__init__"
 
 
 def _list_statement_names(module: SourceModule) -> Iterator[int]:
