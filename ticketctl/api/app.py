@@ -1,7 +1,9 @@
 """The API as an ASGI application."""
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +22,8 @@ from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
 from ticketctl.tickets.pricing import parse_prices
 
-OPEN_PATHS = frozenset({"/healthz", "/openapi.json", "/docs"})
+HEALTH_PATH = "/healthz"
+OPEN_PATHS = frozenset({HEALTH_PATH, "/openapi.json", "/docs"})
 """Paths that need no token: whether the process answers, and the documentation of the API."""
 _EVERYWHERE = problems.document_responses(400, 401, 403, 408, 413, 429, 500, 503)
 """The responses that every operation may give."""
@@ -48,6 +51,7 @@ def create_app(
         ],
         description="Errors are problem documents (RFC 9457). The JSON of a ticket is that of the command line.",
         summary="Support tickets, and the results of an AI pipeline.",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -57,12 +61,12 @@ def create_app(
     app.state.resources = resources
     app.state.prices = parse_prices(settings)
     app.include_router(router)
-    app.add_route("/docs", _show_docs, include_in_schema=False)
     problems.register_handlers(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi
     auth = TokenAuth(settings.api_tokens, own_token=own_token, is_local=is_local)
     app.openapi = lambda: _complete_document(generated(), has_tokens=auth.has_tokens)  # type: ignore[method-assign] # as FastAPI documents it
+    _add_documents(app)
     return AdmissionMiddleware(
         app,
         auth=auth,
@@ -70,13 +74,29 @@ def create_app(
         body_limit=settings.api_body_limit,
         body_seconds=settings.api_read_timeout,
         open_paths=OPEN_PATHS,
+        unlimited_paths={HEALTH_PATH},
     )
 
 
-async def _show_docs(request: Request) -> Response:
-    """Return the OpenAPI document as a page."""
-    page = docs_page.render(request.app.openapi())
-    return Response(page, headers=docs_page.HEADERS, media_type="text/html")
+def _add_documents(app: FastAPI) -> None:
+    """Add /openapi.json and /docs. Each is rendered once: FastAPI would encode the whole document per request."""
+
+    @cache
+    def render_json() -> bytes:
+        return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    @cache
+    def render_page() -> bytes:
+        return docs_page.render(app.openapi()).encode()
+
+    async def show_json(_: Request) -> Response:
+        return Response(render_json(), media_type="application/json")
+
+    async def show_page(_: Request) -> Response:
+        return Response(render_page(), headers=docs_page.HEADERS, media_type="text/html")
+
+    app.add_route("/openapi.json", show_json, include_in_schema=False)
+    app.add_route("/docs", show_page, include_in_schema=False)
 
 
 async def _handle_wrong_method(request: Request, _: Exception) -> Response:

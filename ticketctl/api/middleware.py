@@ -24,8 +24,9 @@ _DISCARD_SECONDS = 1.0
 
 
 class AdmissionMiddleware:
-    """Check each request, read its body, and pass it to the application. `open_paths` are not checked.
+    """Check each request, read its body, and pass it to the application.
 
+    `open_paths` need no token; `unlimited_paths` of them have no rate limit.
     The body is read completely before the application runs, and never beyond the limit, whatever Content-Length says.
     The application finds the name of the request's token in `state.key_owner`.
     """
@@ -39,6 +40,7 @@ class AdmissionMiddleware:
         body_limit: int,
         body_seconds: float,
         open_paths: Collection[str],
+        unlimited_paths: Collection[str],
     ) -> None:
         self._app = app
         self._auth = auth
@@ -46,12 +48,13 @@ class AdmissionMiddleware:
         self._body_limit = body_limit
         self._body_seconds = body_seconds
         self._open_paths = open_paths
+        self._unlimited_paths = unlimited_paths
         self._reading: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with a problem."""
-        if scope["type"] != "http" or scope["path"] in self._open_paths:
+        if scope["type"] != "http" or scope["path"] in self._unlimited_paths:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -98,6 +101,9 @@ class AdmissionMiddleware:
         addresses, and guessing tokens has a limit too.
         """
         address = _client_network(request)
+        if request.scope["path"] in self._open_paths:
+            self._count(address)
+            return ""
         try:
             name = self._auth.check(request.headers, writing=request.method not in _SAFE_METHODS)
         except HTTPException:

@@ -177,9 +177,10 @@ async def test_an_unknown_method_gets_the_allowed_ones(api: httpx.AsyncClient) -
     assert response.headers["allow"] == "GET, POST"
 
 
-async def test_too_many_requests_get_the_time_to_wait(emptied_url: str) -> None:
+@pytest.mark.parametrize("path", ["/tickets", "/openapi.json", "/docs"])
+async def test_too_many_requests_get_the_time_to_wait(emptied_url: str, path: str) -> None:
     async with open_client(Settings(database_url=emptied_url, api_rate=0.5)) as client:
-        responses = [await client.get("/tickets") for _ in range(2)]
+        responses = [await client.get(path) for _ in range(2)]
         assert (await client.get("/healthz")).status_code == 200
     assert responses[0].status_code == 200
     assert_refused(responses[1], 429)

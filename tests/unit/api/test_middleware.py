@@ -44,12 +44,13 @@ class Client:
         leaves: bool = False,
         stalls: bool = False,
         address: str = "192.0.2.1",
+        path: str = "/tickets",
         **headers: str,
     ) -> None:
         self.scope = {
             "type": "http",
             "method": "POST",
-            "path": "/tickets",
+            "path": path,
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
             "client": (address, 1),
         }
@@ -94,7 +95,8 @@ def make_middleware(
         rate=RateLimit(rate),
         body_limit=LIMIT,
         body_seconds=body_seconds,
-        open_paths={"/healthz"},
+        open_paths={"/healthz", "/docs"},
+        unlimited_paths={"/healthz"},
     )
 
 
@@ -195,4 +197,11 @@ def test_clients_without_tokens_are_limited_by_address_and_by_ipv6_network() -> 
     addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.1", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
     assert send_all([Client([b"a"], address=one) for one in addresses], rate=1) == [
         204, 204, 429, 204, 429, 204,
+    ]  # fmt: skip
+
+
+def test_public_paths_need_no_token_but_are_limited_except_for_the_health_check() -> None:
+    paths = ["/docs", "/docs", "/healthz", "/healthz"]
+    assert send_all([Client([b""], path=path) for path in paths], tokens="rw:one", rate=1) == [
+        204, 429, 204, 204,
     ]  # fmt: skip
