@@ -32,6 +32,8 @@ COMMAND = (sys.executable, "-m", "ticketctl")
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 """Escape sequences for colours and weights."""
 STREAMS = ("stdin", "stdout", "stderr")
+MAX_SECONDS = 300
+"""A run that lasts longer hangs, for example on a question that no test answers, and is ended by SIGALRM."""
 IMPORTED = (
     "ticketctl.cli.app",
     "ticketctl.worker",
@@ -194,6 +196,7 @@ def _read_all(screen: int) -> bytes:
 def _become_program(
     arguments: list[str], environment: dict[str, str], cwd: str, files: dict[str, str]
 ) -> NoReturn:
+    signal.alarm(MAX_SECONDS)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)

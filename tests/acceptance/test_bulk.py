@@ -98,3 +98,5 @@ def test_a_terminal_asks_before_several_tickets_change(ticketctl: Program, ask: 
     assert done.status == 0
     assert [line.split()[1] for line in STYLE.sub("", done.out).splitlines()[-6:]] == ["closed"] * 6
     assert "?" not in ticketctl.type_on_terminal("reopen", f"{ids[0]}-{ids[5]}", "--yes", keys="").out
+    assert "?" not in ticketctl.type_on_terminal("close", f"#{ids[0]}", keys="").out
+    assert "?" not in ticketctl.type_on_terminal("reopen", ids[0], keys="").out

@@ -161,10 +161,12 @@ async def _list_matching(store: "TicketStore", wanted: TicketFilter) -> list[int
 def _ask(ids: Sequence[int], selection: Selection, action: Action) -> None:
     if not ids:
         raise NotFoundError("no ticket matches", hint="ticketctl list with the same filters shows none")
-    if selection.is_confirmed or not (output.is_terminal() and is_interactive()):
+    is_asked = not selection.is_one and output.is_terminal() and is_interactive()
+    if selection.is_confirmed or not is_asked:
         return
     some = ", ".join(map(str, ids[:_NAMED])) + (" ..." if len(ids) > _NAMED else "")
-    if not typer.confirm(f"{action.verb} {len(ids)} tickets ({some})?", err=True):
+    tickets = "1 ticket" if len(ids) == 1 else f"{len(ids)} tickets"
+    if not typer.confirm(f"{action.verb} {tickets} ({some})?", err=True):
         raise InvalidInputError("nothing was changed", hint="--yes does not ask")
 
 
