@@ -14,7 +14,7 @@ from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.model_store import load_or_train, model_file_name
 from ticketctl.ai.offline.engine.training import train
 from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_from_labels
-from ticketctl.errors import ConfigError, InvalidInputError, NotFoundError
+from ticketctl.errors import ConfigError, InvalidInputError
 
 ROWS = (
     ("green tea", "a"),
@@ -183,5 +183,5 @@ def test_invalid_datasets_name_the_line(tmp_path, name, content, expected):
 
 
 def test_a_missing_dataset_is_an_error(tmp_path):
-    with pytest.raises(NotFoundError, match="there is no file"):
+    with pytest.raises(InvalidInputError, match="there is no file"):
         load_dataset(tmp_path / "a.csv")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ticketctl.errors import InvalidInputError, NotFoundError
+from ticketctl.errors import InvalidInputError
 
 _ROW_HINT = "every row needs a text and its label"
 _DELIMITERS = ",;\t"
@@ -28,7 +28,6 @@ def load_dataset(path: Path, text_column: str = "text", label_column: str = "lab
     spaces. Labels may be whole numbers.
 
     Raises:
-        NotFoundError: The file does not exist.
         InvalidInputError: The file has another format, a column is missing, or a row lacks its text or label.
     """
     readers = {".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}
@@ -47,7 +46,7 @@ def load_dataset(path: Path, text_column: str = "text", label_column: str = "lab
                 for line, row in read_rows(path, file)
             ]
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {path}", hint="check the name and the folder") from None
+        raise InvalidInputError(f"there is no file {path}", hint="check the name and the folder") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInputError(
             f"{path} cannot be read: {error}", hint="the file must be UTF-8 text"

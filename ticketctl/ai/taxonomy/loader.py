@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ticketctl.ai.taxonomy.schema import PATTERN_MEANINGS, Category, Taxonomy
-from ticketctl.errors import ConfigError, NotFoundError, explain_validation_error
+from ticketctl.errors import ConfigError, explain_validation_error
 from ticketctl.settings import parse_toml, read_toml_text
 
 DEFAULT = Path(__file__).with_name("software_support.toml")
@@ -36,7 +36,7 @@ def taxonomy_from_labels(labels: Iterable[str]) -> Taxonomy:
 def load_taxonomy_file(path: Path) -> Taxonomy:
     """Return the taxonomy in a TOML file, at its top level or in its table `taxonomy`.
 
-    Raises NotFoundError if the file does not exist, ConfigError if it contains no valid taxonomy.
+    Raises ConfigError if the file does not exist or contains no valid taxonomy.
     """
     return parse_taxonomy(_read_text(path), str(path))
 
@@ -64,7 +64,7 @@ def parse_taxonomy(text: str, where: str) -> Taxonomy:
 
 def _read_text(path: Path) -> str:
     if not path.exists():
-        raise NotFoundError(f"there is no file {path}", hint="write one with ticketctl config init")
+        raise ConfigError(f"there is no file {path}", hint="write one with ticketctl config init")
     return read_toml_text(path)
 
 

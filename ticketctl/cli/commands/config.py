@@ -45,7 +45,9 @@ def show(*, as_json: JsonOption = False) -> None:
             ]
         )
     elif output.is_terminal():
-        output.print_table(("VARIABLE", "VALUE", "FROM", "MEANING"), rows)
+        output.print_definitions(
+            (f"{variable}={value}", (f"{meaning} [{source}]",)) for variable, value, source, meaning in rows
+        )
     else:
         output.print_rows(rows)
 

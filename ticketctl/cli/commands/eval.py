@@ -17,7 +17,7 @@ from ticketctl.cli.labelled_texts import (
 from ticketctl.cli.options import BudgetOption, JsonOption, choice
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
-from ticketctl.errors import InvalidInputError, NotFoundError, UnsafeError
+from ticketctl.errors import InvalidInputError, UnsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -111,7 +111,7 @@ def _load_model(
     try:
         return load_model(model)
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {model}", hint="ticketctl train writes one") from None
+        raise InvalidInputError(f"there is no file {model}", hint="ticketctl train writes one") from None
     except OSError as error:
         raise InvalidInputError(
             f"{model} cannot be read: {error.strerror}", hint="name another file"

@@ -127,4 +127,5 @@ def _print_table(matches: list[_RuleMatch]) -> None:
             )
             for rule in matches
         ],
+        wrap=True,
     )

@@ -1,5 +1,6 @@
 """`stats`: count tickets, and show what each step took and cost."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _LETTERS = 1000
 """Dead letters that are counted at most."""
+_STEP_COLUMNS = ("STEP", "PROVIDER", "RUNS", "MEAN MS", "P95 MS", "INPUT TOKENS", "OUTPUT TOKENS", "COST")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,25 +47,43 @@ def stats(*, as_json: JsonOption = False) -> None:
     if as_json:
         output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}})
         return
+    if output.is_terminal():
+        _print_tables(statistics, form, backlog, dead)
+        return
     output.print_rows(("tickets", status.value, number) for status, number in statistics.tickets.items())
     output.print_rows(
         [("oldest_new", timestamps.format_iso(statistics.oldest_new)), ("queue", backlog, dead)]
     )
-    output.print_rows(
-        (
-            "step",
+    output.print_rows(("step", *row) for row in _list_steps(form))
+    output.print_rows([("cost", output.format_amount(form["cost"]))])
+
+
+def _list_steps(form: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
             step["step"],
             step["provider"],
-            step["runs"],
+            str(step["runs"]),
             f"{step['mean_ms']:.1f}",
             f"{step['p95_ms']:.1f}",
-            step["input_tokens"],
-            step["output_tokens"],
+            str(step["input_tokens"]),
+            str(step["output_tokens"]),
             output.format_amount(step["cost"]),
-        )
+        ]
         for step in form["steps"]
+    ]
+
+
+def _print_tables(statistics: "Statistics", form: dict[str, Any], backlog: int, dead: int) -> None:
+    output.print_table(
+        ("STATUS", "TICKETS"), [(status.value, str(number)) for status, number in statistics.tickets.items()]
     )
-    output.print_rows([("cost", output.format_amount(form["cost"]))])
+    oldest = timestamps.format_relative(statistics.oldest_new, now=datetime.now(UTC))
+    typer.echo(f"\noldest new ticket: {oldest or 'none'}\nin the queue: {backlog}\ndead letters: {dead}")
+    if form["steps"]:
+        typer.echo()
+        output.print_table(_STEP_COLUMNS, _list_steps(form))
+        typer.echo(f"\ncost of all steps: {output.format_amount(form['cost'])}")
 
 
 def _with_costs(form: dict[str, Any]) -> dict[str, Any]:

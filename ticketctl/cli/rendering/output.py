@@ -46,9 +46,16 @@ def print_rows(rows: Iterable[Sequence[object]]) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence["str | Text"]], *, optional: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence["str | Text"]],
+    *,
+    optional: Sequence[str] = (),
+    wrap: bool = False,
 ) -> None:
-    """Print a table. If the terminal is too narrow, cut the last column, and first drop `optional` columns in their order."""
+    """Print a table.
+
+    If the terminal is too narrow, drop `optional` columns in their order, then cut the last column, or `wrap` it.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -65,10 +72,13 @@ def print_table(
         cells = [[*row[:dropped], *row[dropped + 1 :]] for row in cells]
         del widths[dropped]
     left = terminal.width - sum(widths[:-1]) - _GAP * (len(columns) - 1)
-    widths[-1] = max(len(columns[-1]), min(widths[-1], left))
+    widths[-1] = max(_LEAST_WIDTH if wrap else len(columns[-1]), min(widths[-1], left))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for name, width in zip(columns, widths, strict=True):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width)
+        is_wrapped = wrap and name == columns[-1]
+        table.add_column(
+            name, no_wrap=not is_wrapped, overflow="fold" if is_wrapped else "ellipsis", width=width
+        )
     for row in cells:
         table.add_row(*row)
     terminal.print(table, width=sum(widths) + _GAP * len(columns), crop=False)

@@ -10,7 +10,7 @@ from ticketctl.ai.taxonomy.loader import (
 )
 from ticketctl.ai.taxonomy.schema import Conditions, RoutingRule, Taxonomy
 from ticketctl.ai.taxonomy.validation import find_problems
-from ticketctl.errors import ConfigError, NotFoundError
+from ticketctl.errors import ConfigError
 from ticketctl.tickets.models import Classification, Entity, Extraction
 
 SMALL = """
@@ -231,7 +231,7 @@ def test_a_file_can_contain_the_taxonomy_in_a_table(tmp_path):
     file.write_text(inside.replace('team = "desk"\nwhen', 'team = "bar"\nwhen'))
     with pytest.raises(ConfigError, match=r"line 20: routes\[0\]\.team"):
         load_taxonomy_file(file)
-    with pytest.raises(NotFoundError, match=r"missing\.toml"):
+    with pytest.raises(ConfigError, match=r"missing\.toml"):
         load_taxonomy_file(tmp_path / "missing.toml")
 
 
