@@ -81,7 +81,7 @@ class ExecutionEnvironment:
         return {"error": error, **self._observer.observe()}
 
     def invoke(self, request: ipc.Message) -> InvocationAnswer:
-        """Call the handler once. With `observe` false, what the invocation leaves is not looked at."""
+        """Call the handler once. `observe` says how closely to look at what it leaves."""
         trace_id = f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0"
         os.environ["_X_AMZN_TRACE_ID"] = trace_id
         timeout = request.get("timeout", self._timeout)
@@ -100,7 +100,7 @@ class ExecutionEnvironment:
             "error": error,
             "meter": self._meter() if self._meter else None,
             "forked_at": self._check_forks(),
-            **self._observer.observe(is_complete=request["observe"]),
+            **self._observer.observe(request["observe"]),
         }
 
     def _check_forks(self) -> str | None:

@@ -16,6 +16,8 @@ Message = dict[str, Any]
 """A request: `command` and the fields that this command takes."""
 ObservationLevel = Literal["none", "logs", "connections", "all"]
 """What an environment observes: nothing but the handler's result; what it logs as well; connections, too; everything."""
+Detail = Literal["errors", "counts", "all"]
+"""How closely to look after an invocation: not at what is open; at how much is open; at each new leftover, too."""
 
 
 class ErrorInfo(TypedDict):

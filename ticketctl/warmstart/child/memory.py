@@ -14,6 +14,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from types import ModuleType
 from typing import Any
 
@@ -101,7 +102,7 @@ class MemoryRecorder:
             self._growing = {number: [self._initial[number], length] for number, length in grown.items()}
             self._initial = {}
             return
-        lengths = {id(one): len(one) for one in _find_containers() if id(one) in self._growing}
+        lengths = {id(one): len(one) for one in _find_again(self._growing.keys())}
         self._growing = {
             number: [*series, lengths[number]]
             for number, series in self._growing.items()
@@ -177,6 +178,15 @@ def _find_containers() -> Iterator[Any]:
         is_ring = isinstance(one, deque) and one.maxlen is not None
         if id(one) not in bounded and not is_ring:
             yield one
+
+
+def _find_again(wanted: AbstractSet[int]) -> list[Any]:
+    """Return the containers with these ids; look at those that the collector does not track only if one is missing."""
+    # the type first: an id is a new integer, and tracemalloc notes every allocation
+    tracked = [one for one in gc.get_objects() if isinstance(one, CONTAINERS) and id(one) in wanted]
+    if len(tracked) == len(wanted):
+        return tracked
+    return [one for one in _find_containers() if id(one) in wanted]
 
 
 def _candidates() -> Iterator[Any]:

@@ -76,8 +76,8 @@ class Observer:
         """Return the armed timers, where they are observed."""
         return self._full.timers if self._full else None
 
-    def observe(self, *, is_complete: bool = True) -> Observation:
-        """Return what was recorded since the last call; of what is open nothing unless `is_complete`."""
+    def observe(self, detail: ipc.Detail = "all") -> Observation:
+        """Return what was recorded since the last call, and what is open, in as much detail as asked."""
         observation = ipc.no_observation()
         if self._logs:
             observation["logged"], observation["captured_log"] = self._logs.take()
@@ -86,9 +86,11 @@ class Observer:
             observation["tmp_writes"] = self._tmp_files.take()
         if self._full:
             self._full.add_errors(observation)
-        if is_complete and self._full:
-            self._full.add_counts(observation, self.open_fds())
-        elif is_complete and self.level == "connections":
+        if detail == "errors":
+            return observation
+        if self._full:
+            self._full.add_counts(observation, self.open_fds(), has_leftovers=detail == "all")
+        elif self.level == "connections":
             observation["counts"] = {"connections": len(self.open_connections())}
         return observation
 
@@ -112,8 +114,8 @@ class _FullObserver:
         if self.swallowed:
             observation["swallowed"] = self.swallowed.take()
 
-    def add_counts(self, observation: Observation, open_fds: list[OpenFd]) -> None:
-        observation["leftovers"] = self._census.take()
+    def add_counts(self, observation: Observation, open_fds: list[OpenFd], *, has_leftovers: bool) -> None:
+        observation["leftovers"] = self._census.take(describe=has_leftovers)
         loops, tasks = self._census.unclosed_loops, self._census.pending_tasks
         connections = Counter(phrase(fd.what, fd.line) for fd in open_fds if fd.peer)
         threads = self._sites.count_threads()

@@ -83,7 +83,7 @@ class RicEnvironment(ExecutionEnvironment):
         # the connection to the Runtime API is awslambdaric's, not the handler's
         self._observer.own_descriptors = self._before_client | _connected_to(os.environ[API_VARIABLE])
         if request["command"] == "observe":
-            ipc.send(self._channel, self._observer.observe(is_complete=request["observe"]))
+            ipc.send(self._channel, self._observer.observe(request["observe"]))
         else:
             ipc.send(self._channel, getattr(self, sys.intern(request["command"]))(request))
         return None

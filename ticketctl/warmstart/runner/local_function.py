@@ -90,7 +90,7 @@ class LocalFunction:
         Raises:
             InvocationFailedError: There is no response; the message says why.
         """
-        request = {"command": "invoke", "event": event, "timeout": timeout, "observe": False}
+        request = {"command": "invoke", "event": event, "timeout": timeout, "observe": "errors"}
         try:
             answer: InvocationAnswer = await self._ask(request, timeout + GRACE_PERIOD)
         except InvocationFailedError:

@@ -10,7 +10,7 @@ from ticketctl.warmstart.child.ipc import ContainerInfo, MemoryUsage, Message
 from ticketctl.warmstart.report import source_locator
 
 CHECK_CALLS = 3
-"""Calls after which memory that has grown is suspicious."""
+"""Calls after which memory that has grown is suspicious, if it grows again in twice as many."""
 MOST_CHECK_CALLS = 10
 PROBE_CALLS = 24
 """Calls after which growth counts as steady."""
@@ -77,13 +77,15 @@ async def probe_memory(ask: Ask, invoke: Callable[[], Awaitable[bool]], events: 
     """
     deadline = time.monotonic() + MOST_SECONDS
     before: MemoryUsage | None = await ask({"command": "measure_memory"})
-    after = before
-    for _ in range(min(MOST_CHECK_CALLS, max(CHECK_CALLS, events))):
-        if not await invoke() or time.monotonic() > deadline:
+    calls = min(MOST_CHECK_CALLS, max(CHECK_CALLS, events))
+    for window in (calls, 2 * calls):  # caches that fill during the first calls do not grow twice
+        for _ in range(window):
+            if not await invoke() or time.monotonic() > deadline:
+                return None
+        after: MemoryUsage | None = await ask({"command": "measure_memory"})
+        if before is None or after is None or not _is_suspicious(before, after):
             return None
-        after = await ask({"command": "measure_memory"})
-    if before is None or after is None or not _is_suspicious(before, after):
-        return None
+        before = after
     return await _probe(ask, invoke, deadline)
 
 

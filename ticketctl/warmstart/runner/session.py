@@ -87,7 +87,7 @@ async def _invoke_until_decided(
         and any(classify(series) is Trend.UNDECIDED for series in session.counts.values())
     ):
         number += 1
-        result = await runner.invoke(number, _event(config, number))
+        result = await runner.invoke(number, _event(config, number), "counts")
         session.extra_results.append(result)
         if result.process_end:
             return False

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from ticketctl.warmstart.child import hang_dump
-from ticketctl.warmstart.child.ipc import Message, Observation, StartAnswer
+from ticketctl.warmstart.child.ipc import Detail, Message, Observation, StartAnswer
 from ticketctl.warmstart.report.leftovers import locate_leftovers
 from ticketctl.warmstart.report.snapstart import Snapshot
 from ticketctl.warmstart.runner.experiment import Experiment
@@ -69,9 +69,9 @@ class SessionRunner:
             self._session.results.append(result_of_error(1, start["error"], process_end))
         return start["error"] is not None
 
-    async def invoke(self, number: int, event: object) -> InvocationResult:
+    async def invoke(self, number: int, event: object, detail: Detail = "all") -> InvocationResult:
         """Invoke the handler once, and record what it left."""
-        answer = await self._invoke(number, event, observe=True)
+        answer = await self._invoke(number, event, detail)
         if isinstance(answer, InvocationResult):
             return answer
         self._record(answer, number)
@@ -82,7 +82,7 @@ class SessionRunner:
 
     async def invoke_unobserved(self, number: int, event: object) -> InvocationResult:
         """Invoke the handler once; what it leaves is not examined."""
-        answer = await self._invoke(number, event, observe=False)
+        answer = await self._invoke(number, event, "errors")
         return answer if isinstance(answer, InvocationResult) else interpret(number, event, answer)
 
     async def ask(self, request: Message) -> Any:
@@ -91,8 +91,8 @@ class SessionRunner:
             return await self._process.ask_patiently(request, self._timeout)
         return None
 
-    async def _invoke(self, number: int, event: object, *, observe: bool) -> Any:
-        request = {"command": "invoke", "event": event, "observe": observe}
+    async def _invoke(self, number: int, event: object, detail: Detail) -> Any:
+        request = {"command": "invoke", "event": event, "observe": detail}
         return await self._ask(request, number, "invocation")
 
     async def _ask(self, request: Message, number: int, what: str) -> Any:
