@@ -74,7 +74,7 @@ class Rogue:
     async def never_read(self) -> None:
         async with self.connect() as (reader, writer):
             reader._transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(self.head("GET /openapi.json") * 20)
+            writer.write(self.head("GET /openapi.json") * 200)
             await asyncio.Event().wait()
 
     async def _exchange(self, request: bytes) -> None:
@@ -106,7 +106,7 @@ async def attack(rogue: Rogue, name: str, seconds: float) -> None:
         while True:
             with suppress(OSError):
                 await act(rogue)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
 
     tasks = [asyncio.create_task(repeat()) for _ in range(number)]
     await asyncio.sleep(1)

@@ -16,7 +16,7 @@ from tests.integration.api.rogue_client import ATTACKS
 from tests.program import COMMAND
 from tests.serving import RunningServer, read_address
 
-SECONDS = 2.0
+SECONDS = 4.0
 MAX_LATENCY = 1.0
 MAX_SLOWDOWN = 10
 """How much slower than before the attack an ordinary request may be on a machine that is busy with other work."""

@@ -19,12 +19,12 @@ class Application:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
-        self.key_owners: list[str] = []
+        self.key_owners: list[str | None] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
         self.bodies.append(message["body"])
-        self.key_owners.append(scope["state"]["key_owner"])
+        self.key_owners.append(scope.get("state", {}).get("key_owner"))
         assert not message["more_body"]
         assert (await receive())["type"] == "http.disconnect"
         await send({"type": "http.response.start", "status": 204, "headers": []})

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,24 +78,30 @@ async def probe_memory(ask: Ask, invoke: Callable[[], Awaitable[bool]], events: 
     """
     deadline = time.monotonic() + MOST_SECONDS
     before: MemoryUsage | None = await ask({"command": "measure_memory"})
+    suspects: AbstractSet[str] = {"blocks", "rss", "tmp"}
     calls = min(MOST_CHECK_CALLS, max(CHECK_CALLS, events))
     for window in (calls, 2 * calls):  # caches that fill during the first calls do not grow twice
         for _ in range(window):
             if not await invoke() or time.monotonic() > deadline:
                 return None
         after: MemoryUsage | None = await ask({"command": "measure_memory"})
-        if before is None or after is None or not _is_suspicious(before, after):
+        if before is None or after is None:
+            return None
+        suspects &= _find_growing(before, after)
+        if not suspects:
             return None
         before = after
     return await _probe(ask, invoke, deadline)
 
 
-def _is_suspicious(before: MemoryUsage, after: MemoryUsage) -> bool:
-    return (
-        after["blocks"] - before["blocks"] >= SUSPICIOUS_BLOCKS
-        or after["rss"] - before["rss"] > SUSPICIOUS_RSS
-        or after["tmp"] > before["tmp"]
-    )
+def _find_growing(before: MemoryUsage, after: MemoryUsage) -> set[str]:
+    """Return which of the measures have grown enough to be suspicious."""
+    growing = {
+        "blocks": after["blocks"] - before["blocks"] >= SUSPICIOUS_BLOCKS,
+        "rss": after["rss"] - before["rss"] > SUSPICIOUS_RSS,
+        "tmp": after["tmp"] > before["tmp"],
+    }
+    return {name for name, is_growing in growing.items() if is_growing}
 
 
 async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: float) -> MemoryProbe | None:
