@@ -55,7 +55,8 @@ def serve(
         from ticketctl.api.server import ApiServer
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"ticketctl serve needs {error.name}, which is not installed", hint="pip install 'ticketctl[api]'"
+            f"ticketctl serve needs the extra api, which is not installed (no module {error.name})",
+            hint="pip install 'ticketctl[api]'",
         ) from None
     if no_token and settings.api_tokens is not None:
         raise InvalidInputError("--no-token contradicts the setting api_tokens", hint="omit one of them")

@@ -197,7 +197,7 @@ def _show(report: "Report") -> None:
         output.make_console().print(line, style="dim", highlight=False)
     fixes: dict[str, str] = {}
     for finding in report.findings:
-        fix = f"the same as for {fixes[finding.fix]}" if finding.fix in fixes else finding.fix
+        fix = f"as for {fixes[finding.fix]}, above" if finding.fix in fixes else finding.fix
         fixes.setdefault(finding.fix, finding.kind)
         print_finding(finding.kind, {"cause": finding.cause, "fix": fix})
 

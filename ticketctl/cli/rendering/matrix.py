@@ -97,7 +97,7 @@ def _print_findings(cells: "Sequence[MatrixCell]") -> None:
     fixes: dict[str, str] = {}
     for kind, members in groups.items():
         cell, finding = min(members, key=lambda member: len(member[0].report.findings))
-        fix = f"the same as for {fixes[finding.fix]}" if finding.fix in fixes else finding.fix
+        fix = f"as for {fixes[finding.fix]}, above" if finding.fix in fixes else finding.fix
         fixes.setdefault(finding.fix, kind)
         print_finding(
             kind,
