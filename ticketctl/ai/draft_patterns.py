@@ -45,7 +45,7 @@ _MONEY_IN_WORDS = (
 _BASE58 = "[1-9A-HJ-NP-Za-km-z]"
 _WALLET = (
     r"\b(?:bc1|tb1|ltc1|addr1|bnb1|cosmos1|osmo1)[02-9ac-hj-np-z]{8,100}\b"
-    r"|\b0x[0-9a-fA-F]{40}\b"
+    r"|\b(?:bitcoincash:)?[qp][02-9ac-hj-np-z]{41}\b|\b0x[0-9a-fA-F]{40}\b"
     rf"|\b(?={_BASE58}{{0,94}}[a-z])(?={_BASE58}{{0,94}}[A-Z])(?={_BASE58}{{0,94}}\d){_BASE58}{{26,95}}\b"
 )
 

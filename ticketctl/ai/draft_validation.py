@@ -19,9 +19,12 @@ _CHECKED_KINDS = frozenset({"money", "phone", "ip", "iban", "card"})
 _MAX_REFERENCES = 100  # an honest reply of 150 words has a few; each is searched in the whole ticket
 _PROMPT_WORDS = 8  # consecutive words of the instructions that a draft may not repeat
 
+_VISIT = r"(?:visit|website|site|page|open|browse|go to|see|at|on|link|url|host|domain)"
 _PATH = r"(?:[:/][^\s<>\"'`)\]]*)?"
 _LINK = (
     r"\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:mailto|tel|sms|data|javascript):)[^\s<>\"'`)\]]+"
+    # browsers read one number, or octal and hexadecimal parts, as an IPv4 address
+    r"|\b(?:visit|open|browse|go to|link|url|host) (?:0x[0-9a-f]{7,8}|\d{8,10}|0[0-7x][0-9a-f]{0,10}(?:\.[0-9a-fx]{1,11}){1,3})\b"
     rf"|(?:[\w-]{{1,63}}\.){{1,8}}[^\W\d_]{{2,24}}{_PATH}|\blocalhost\b{_PATH}"
 )
 _ADDRESS = r"[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{1,255}"
@@ -42,10 +45,12 @@ _REFANGINGS = (
         ".",
     ),
     (
-        r"(\b(?:visit|website|site|page|open|browse|go to|see|at|on|link|url|host|domain) [\w-]{2,63}) (?:dot|d0t) (?=[^\W\d_]{2,24}\b)",
+        rf"(\b{_VISIT} [\w-]{{2,63}}) (?:dot|d0t) (?=[^\W\d_]{{2,24}}\b)",
         r"\1.",
     ),
     (rf"(?<=\w) ?\. (?=(?:{_TOP_LEVELS})(?:[/:?#]|\b(?! [a-z])))|(?<=\w) \.(?=(?:{_TOP_LEVELS})\b)", "."),
+    (rf"(\b(?:visit|browse|go to|open) [\w-]{{2,63}}),(?=(?:{_TOP_LEVELS})\b)", r"\1."),
+    (rf"\bwww[ .]{{1,2}}([\w-]{{1,63}})[ .]{{1,2}}(?=(?:{_TOP_LEVELS})\b)", r"www.\1."),
     (r"(?<=\w) (?:slash|schr[aä]gstrich) (?=\w)", "/"),
     (r"(?<=\w) ?://? ?(?=\w)", "://"),
     (r"(?<=\w) ?[\[({] ?(?:at|@) ?[\])}] ?(?=\w)", "@"),
@@ -65,6 +70,8 @@ def find_draft_problems(draft: str, ticket: str, taxonomy: Taxonomy, instruction
     for sentence in find_promises(text):
         if sentence.casefold() not in allowed:
             yield f"the reply promises money: {sentence!r}"
+    if match := _about_instructions().search(text):
+        yield f"the reply talks about its instructions: {match[0]!r}"
     if instructions and (repeated := _find_repetition(draft, instructions, ticket, templates)):
         yield f"the reply repeats its instructions: {repeated!r}"
 
@@ -140,6 +147,14 @@ def _join_templates(taxonomy: Taxonomy) -> str:
 @cache
 def _reference_pattern() -> re.Pattern[str]:
     return re.compile(f"{_ADDRESS}|{_LINK}", re.IGNORECASE)
+
+
+@cache
+def _about_instructions() -> re.Pattern[str]:
+    return re.compile(
+        r"\bsystem prompts?\b|\bmy (?:system |initial |hidden )?instructions (?:are|say|tell)\b|\bignore (?:all |the |my )?previous instructions\b",
+        re.IGNORECASE,
+    )
 
 
 @cache

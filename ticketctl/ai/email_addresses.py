@@ -12,7 +12,7 @@ _OPEN, _CLOSE = r"[\[({<]\s{0,2}", r"\s{0,2}[\])}>]"
 _AT = (
     rf"(?i)(?P<literal>\s{{0,2}}@\s{{0,2}})"
     rf"|(?P<spelled>\s{{0,2}}(?:{_OPEN}(?:at|ät|arroba|arobase|chiocciola|klammeraffe|@){_CLOSE}"
-    r"|&#0{0,3}64;|&#x40;|&commat;|%40|\\@)\s{0,2})"
+    r"|(?<=\w)\(a\)(?=\w)|&#0{0,3}64;|&#x40;|&commat;|%40|\\@)\s{0,2})"
     r"|(?P<words> at | arroba | arobase | chiocciola |_at_|-at-)"
 )
 

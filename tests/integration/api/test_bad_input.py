@@ -179,12 +179,12 @@ async def test_an_unknown_method_gets_the_allowed_ones(api: httpx.AsyncClient) -
 
 @pytest.mark.parametrize("path", ["/tickets", "/openapi.json", "/docs"])
 async def test_too_many_requests_get_the_time_to_wait(emptied_url: str, path: str) -> None:
-    async with open_client(Settings(database_url=emptied_url, api_rate=0.5)) as client:
+    async with open_client(Settings(database_url=emptied_url, api_rate=0.01)) as client:
         responses = [await client.get(path) for _ in range(2)]
         assert (await client.get("/healthz")).status_code == 200
     assert responses[0].status_code == 200
     assert_refused(responses[1], 429)
-    assert responses[1].headers["retry-after"] in {"1", "2"}
+    assert 1 <= int(responses[1].headers["retry-after"]) <= 100
 
 
 async def test_errors_name_the_field_and_not_the_value(api: httpx.AsyncClient) -> None:

@@ -44,7 +44,7 @@ EMAILS = [
     "ada＠example.com", "ada@example．com", "ada@example。com", "ada﹫example.com", "ada&#64;example.com", "ada%40example.com",
     "ada\u200b@\u200bexample.com", "a\u00adda@exam\u00adple.com", "ada@exam\u2060ple.com", "mailto:ada@example.com", "<ada@example.com>",
     "ada_lovelace@sub-domain.example.org", "o'brien@example.ie", "ada!x@example.com", "a@b.co", "ada\\@example.com", "ada@localhost",
-    "ada arroba example punto com", "ada (ät) example (punkt) de", "ada.lovelace at example dot co dot uk", "a d a @ e x a m p l e . c o m",
+    "ada(a)example.com", "ada arroba example punto com", "ada (ät) example (punkt) de", "ada.lovelace at example dot co dot uk", "a d a @ e x a m p l e . c o m",
     "ada-at-example-dot-com", "ada dot lovelace at example dot com", "ada@example dot com", "ada(comment)@example.com", "ada@\nexample.com",
     "user%host@example.com", "ada AT example.com", "x@y.museum", "ａｄａ@ｅｘａｍｐｌｅ.ｃｏｍ", "1234567@qq.com",
 ]  # fmt: skip
