@@ -38,7 +38,10 @@ def _log_json(level: int) -> None:
 class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object: time, level, message, request id and the fields of `EXTRA`."""
 
-    EXTRA = ("message_id", "ticket_id", "step", "status", "duration_ms", "same_error_as")
+    EXTRA = (
+        *("message_id", "ticket_id", "step", "status", "duration_ms", "same_error_as"),
+        *("method", "path", "client"),
+    )
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record. An exception becomes `error_type`, `error` and `traceback`.

@@ -290,3 +290,17 @@ def test_x_forwarded_for_is_believed_only_from_configured_proxies(
 def test_an_invalid_proxy_is_refused(ticketctl: Program, proxies: str) -> None:
     wrong = ticketctl.with_env(TICKETCTL_API_PROXIES=proxies)
     assert_refused(wrong, status=CONFIG, error_text="the setting api_proxies is invalid")
+
+
+def test_the_access_log_has_a_line_for_each_request(ticketctl: Program) -> None:
+    log = ticketctl.folder / "log"
+    with (
+        log.open("w") as file,
+        serve(ticketctl.environment, "--access-log", log=file.fileno()) as server,
+        server.open_client() as client,
+    ):
+        client.get("/tickets/7", headers={"X-Request-ID": "mine"})
+        client.get("/%1b%5b1m")
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    shown = [(line["path"], line["status"], line["request_id"] == "mine") for line in lines]
+    assert shown == [("/tickets/7", 404, True), ("/\x1b[1m", 404, False)]

@@ -16,6 +16,7 @@ from ticketctl.api import http_api_events
 from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_lambda
 from ticketctl.api.problems import MEDIA_TYPE
+from ticketctl.api.request_log import RequestLogMiddleware
 from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.runtime import api_resources
 
@@ -40,5 +41,5 @@ def _create_application() -> Mangum:
     settings = settings_module.load(os.environ, folder=Path.cwd())
     require_for_lambda(settings)
     # The resources are opened for each request, so that only a pool that is meant to keeps a connection during a freeze.
-    app = create_app(settings, api_resources(settings, one_loop=False))
+    app = RequestLogMiddleware(create_app(settings, api_resources(settings, one_loop=False)))
     return Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])

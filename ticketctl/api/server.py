@@ -18,6 +18,7 @@ import uvicorn
 from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_host
 from ticketctl.api.connections import ConnectionLimit, LimitedProtocol, RepeatFilter
+from ticketctl.api.request_log import RequestLogMiddleware
 from ticketctl.errors import ConfigError, InvalidInputError
 from ticketctl.runtime import Database, api_resources, prepare_tables
 from ticketctl.settings import Settings
@@ -89,7 +90,7 @@ class ApiServer:
             )
             limit = ConnectionLimit.from_settings(settings)
             config = uvicorn.Config(
-                self._app,
+                RequestLogMiddleware(self._app),
                 http=partial(LimitedProtocol, limit),  # type: ignore[arg-type] # uvicorn only calls it
                 backlog=_ACCEPTED_AT_ONCE,
                 proxy_headers=bool(self._proxies),

@@ -39,6 +39,9 @@ def serve(
         bool,
         typer.Option("--no-token", help="Make no token: every program on this machine may read and write."),
     ] = False,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Log each request on stderr; piped, as JSON.")
+    ] = False,
     pool: ServerPoolOption = None,
 ) -> None:
     """Serve the HTTP API on this machine.
@@ -64,7 +67,7 @@ def serve(
     server = ApiServer(settings, host, port, own_token=own_token)
     try:
         with open_database(settings) as opened:
-            _log()
+            _log(access_log=access_log)
             event_loops.run(_serve(server, opened, own_token))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -85,13 +88,16 @@ async def _serve(server: "ApiServer", database: "Database", own_token: str | Non
         await server.run(database, started)
 
 
-def _log() -> None:
+def _log(*, access_log: bool) -> None:
     """Log errors: one line each on a terminal, else JSON with the traceback; --debug logs everything anyway."""
+    from ticketctl.api import request_log
     from ticketctl.logs import JsonFormatter
 
+    if access_log:
+        request_log.log.setLevel(logging.INFO)
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         return
     handler = logging.StreamHandler()
     handler.setFormatter(ErrorLineFormatter() if sys.stderr.isatty() else JsonFormatter())
-    handler.setLevel(logging.WARNING)
+    handler.setLevel(logging.INFO if access_log else logging.WARNING)
     logging.getLogger().addHandler(handler)
