@@ -79,6 +79,7 @@ CASES = [
     Case("engine_dispose_always", "safe", needs=("postgres",), events=SOMETIMES),
     Case("engine_dispose_on_success", "broken", OTHER_LOOP, needs=("postgres",), events=SOMETIMES),
     Case("engine_per_loop", "leaking", needs=("postgres",)),
+    Case("event_cleared", "broken", "is bound to a different event loop"),
     Case("executor", "safe"),
     Case("fire_and_forget", "masked"),
     Case("forked_child_returns", "broken", "returned from the handler as well"),
@@ -90,6 +91,7 @@ CASES = [
     Case("lock_contended", "broken", "is bound to a different event loop"),
     Case("lock_contended_once", "masked", events=COLD_ONLY),
     Case("lock_uncontended", "safe"),
+    Case("log_handlers_grow", "leaking"),
     Case("loop_in_thread", "safe", needs=("http",)),
     Case("loop_never_closed", "leaking"),
     Case("mangum_alone", "safe", needs=("mangum", "http"), events=(API,)),
@@ -100,6 +102,7 @@ CASES = [
         needs=("mangum", "http"),
         events=(API,),
     ),
+    Case("pipe_left", "leaking"),
     Case("powertools_batch", "safe", needs=("aws_lambda_powertools", "http"), events=(SQS,)),
     Case(
         "powertools_batch",

@@ -2,7 +2,7 @@
 
 An audit hook is told of sockets that are created and connected, event loops that are created and files that are opened;
 it changes nothing. C libraries that open sockets by themselves (libuv, libpq) raise no audit event, so those have no
-line. Python 3.11 raises none for threads either: Thread.start is wrapped instead.
+line. Python raises none for pipes, and 3.11 none for threads: os.pipe and Thread.start are wrapped instead.
 """
 
 import contextlib
@@ -82,6 +82,7 @@ class AllocationSites:
         if enabled:
             sys.addaudithook(self._make_hook())
             self._wrap_thread_start()
+            self._wrap_pipe()
 
     def of_socket(self, descriptor: int) -> Site:
         """Return where the connected socket with this descriptor was connected, as far as it is known."""
@@ -122,6 +123,17 @@ class AllocationSites:
             original(thread)
 
         threading.Thread.start = start  # type: ignore[method-assign,assignment]
+
+    def _wrap_pipe(self) -> None:
+        original = os.pipe
+
+        def pipe() -> tuple[int, int]:
+            ends = original()
+            if line := self.user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 as above
+                self._file_lines[descriptor_name(ends[0])] = line
+            return ends
+
+        os.pipe = pipe
 
     def _record_file(self, path: Any) -> None:
         if isinstance(path, int):

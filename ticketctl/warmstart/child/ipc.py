@@ -151,6 +151,7 @@ class Observation(TypedDict):
     leftovers: objects bound to closed loops, each reported once.
     counts: how many "connections", "descriptors", "loops", "threads", "tasks" and "child processes" there are.
     holders: for each of these counts, what the open ones are and how many there are of each.
+    coroutines: the coroutine functions of the tasks among the holders, by the words for the task.
     lifecycle: null where the level is not "all".
     printed: the end of what the invocation wrote on standard output and error.
     swallowed: exceptions that the user's code caught and did not raise again.
@@ -164,6 +165,7 @@ class Observation(TypedDict):
     leftovers: list[LeftoverInfo]
     counts: dict[str, int]
     holders: dict[str, dict[str, int]]
+    coroutines: dict[str, DefinitionInfo]
     lifecycle: LifecycleEvent | None
     printed: str
     swallowed: list[ErrorInfo]
@@ -207,6 +209,7 @@ def no_observation() -> Observation:
         leftovers=[],
         counts={},
         holders={},
+        coroutines={},
         lifecycle=None,
         printed="",
         swallowed=[],

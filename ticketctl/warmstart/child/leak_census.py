@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 from .allocation_sites import AllocationSites
@@ -41,11 +41,19 @@ INTERNAL_MODULES = {
 Found = tuple[LoopBoundObject, Path]
 
 
+class PendingTask(NamedTuple):
+    """An unfinished task: its coroutine, the user's line where it is suspended, and the coroutine's function."""
+
+    coroutine: str
+    line: str | None
+    definition: DefinitionInfo | None
+
+
 class LeakCensus:
     """Takes the census of one process. Each object is reported once.
 
     `unclosed_loops`: for each loop that the last census found neither closed nor running, the line that created it.
-    `pending_tasks`: for each unfinished task on such a loop, its coroutine and the user's line where it is suspended.
+    `pending_tasks`: the unfinished tasks on such loops.
     """
 
     def __init__(self, sites: AllocationSites) -> None:
@@ -53,7 +61,7 @@ class LeakCensus:
         self._reported: set[tuple[int, int]] = set()
         self._garbage: set[tuple[int, int]] = set()
         self.unclosed_loops: list[str | None] = []
-        self.pending_tasks: list[tuple[str, str | None]] = []
+        self.pending_tasks: list[PendingTask] = []
         self._recorder = CancelledTaskRecorder()
         self._recorder.install()
 
@@ -69,7 +77,7 @@ class LeakCensus:
         live = find_live_objects(asyncio)
         self.unclosed_loops = [self._sites.loops.line(loop) for loop in live.loops if _is_left_open(loop)]
         self.pending_tasks = [
-            (coroutine_name(task.get_coro()), self._sites.user_code.line(await_chain(task.get_coro())))
+            self._describe_pending(task.get_coro())
             for task in live.tasks
             if not task.done() and _is_left_open(task.get_loop())
         ]
@@ -148,6 +156,10 @@ class LeakCensus:
 
     def _line_of(self, connection: Any | None) -> str | None:
         return None if connection is None else self._sites.line_of_descriptor(connection.fileno())
+
+    def _describe_pending(self, coroutine: Any) -> PendingTask:
+        name, places = coroutine_name(coroutine), await_chain(coroutine)
+        return PendingTask(name, self._sites.user_code.line(places), self._coroutine_function(name, places))
 
     def _describe_cancelled(self, task: CancelledTask) -> LeftoverInfo:
         return {

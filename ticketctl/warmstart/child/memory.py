@@ -27,6 +27,8 @@ CONTAINERS = (list, dict, set, deque, bytearray)
 FRAMES = 16
 """Frames of each allocation that tracemalloc keeps: enough to reach the user's code from a library."""
 MOST_CONTAINERS = 10
+MOST_SEARCHED = 300
+"""Containers whose names are searched; those inside of others, such as buffers, often have none."""
 MOST_ALLOCATIONS = 5
 CALLS_PER_SCAN = 6
 """Calls between two looks at all containers, which take long; a container grows if it does so between any two."""
@@ -114,15 +116,17 @@ class MemoryRecorder:
         # what has shrunk since the last scan was in use for a while only, such as a set of running tasks
         wanted = [one for one in _find_containers() if len(one) >= growing.get(id(one), [LARGE])[-1]]
         wanted.sort(key=lambda one: growing[id(one)][0] - growing[id(one)][-1])
-        del wanted[MOST_CONTAINERS:]
+        del wanted[MOST_SEARCHED:]
         search = ReferrerSearch(wanted, [wanted, growing], [], self._is_users_module)
         search.run()
-        infos = []
+        infos: list[ContainerInfo] = []
         for one in wanted:
             path = search.path(one)
             name = "".join(step.name for step in path)
             if not path or _is_irrelevant(path) or _has_weak_items(one):
                 continue
+            if len(infos) == MOST_CONTAINERS:
+                break
             infos.append(
                 ContainerInfo(
                     name=name,

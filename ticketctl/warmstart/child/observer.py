@@ -125,8 +125,11 @@ class _FullObserver:
             "descriptors": Counter(phrase(fd.what, fd.line) for fd in open_fds if not fd.peer),
             "loops": Counter(phrase("a loop", line) for line in loops),
             "threads": {phrase("a thread", line): count for line, count in threads.items()},
-            "tasks": Counter(phrase(f"a task of {name}", line) for name, line in tasks),
+            "tasks": Counter(phrase(f"a task of {one.coroutine}", one.line) for one in tasks),
             "child processes": Counter(phrase(f"`{one.command}`", one.line) for one in processes or ()),
+        }
+        observation["coroutines"] = {
+            phrase(f"a task of {one.coroutine}", one.line): one.definition for one in tasks if one.definition
         }
         observation["counts"] = {
             "connections": connections.total(),

@@ -30,7 +30,7 @@ class TmpFiles:
         """Return the bytes of all recorded files that still exist."""
         for path in [path for path in self._lines if not os.path.lexists(path)]:
             del self._lines[path]
-        return sum(map(_size, list(self._lines)))
+        return sum(map(self._size, list(self._lines)))
 
     def take(self) -> dict[str, str | None]:
         """Return what was written since the last call, deleted files included."""
@@ -42,7 +42,7 @@ class TmpFiles:
         sizes: dict[str, int] = {}
         for path, line in list(self._lines.items()):
             if line:
-                sizes[line] = sizes.get(line, 0) + _size(path)
+                sizes[line] = sizes.get(line, 0) + self._size(path)
         return max(sizes, key=lambda line: sizes[line], default=None)
 
     def mark(self) -> None:
@@ -79,14 +79,17 @@ class TmpFiles:
             if self._created is not None and not os.path.lexists(path):
                 self._created.add(path)
 
-
-def _size(path: str) -> int:
-    """Return a file's size, or that of the files in a folder which the process did not create one by one."""
-    try:
-        status = os.lstat(path)
-        if not stat.S_ISDIR(status.st_mode):
-            return status.st_size
-        with os.scandir(path) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries if entry.is_file())
-    except OSError:  # deleted
-        return 0
+    def _size(self, path: str) -> int:
+        """Return a file's size, or that of the files in a folder which the process did not create one by one."""
+        try:
+            status = os.lstat(path)
+            if not stat.S_ISDIR(status.st_mode):
+                return status.st_size
+            with os.scandir(path) as entries:
+                return sum(
+                    entry.stat(follow_symlinks=False).st_size
+                    for entry in entries
+                    if entry.is_file() and entry.path not in self._lines
+                )
+        except OSError:  # deleted
+            return 0

@@ -45,14 +45,29 @@ class UserCode:
         return next((f"{name}:{line}" for file, line in places if (name := self.name(file))), None)
 
     def definition(self, path: ReferencePath) -> DefinitionInfo | None:
-        """Return the variable at the start of a path of references: a module's, or a class's attribute."""
+        """Return what keeps the end of a path of references: an attribute of an instance of the user's classes.
+
+        Where there is none, the variable at the start of the path: a module's, or a class's attribute.
+        """
         if not path:
             return None
+        for index in range(len(path) - 2, 0, -1):
+            if attribute := self._attribute(path[index].object, path[index + 1 : index + 3]):
+                return attribute
         root = path[0].object
         module = sys.modules.get(root.__module__) if isinstance(root, type) else root
         names = root.__qualname__.split(".") if isinstance(root, type) else []
         names += [step.name.lstrip(".") for step in path[1:] if step.name.startswith(".")][:1]
         return self.name_in_file(getattr(module, "__file__", None) or "", names)
+
+    def _attribute(self, holder: Any, below: ReferencePath) -> DefinitionInfo | None:
+        """Return the attribute of an instance with which a path goes on, if the user's class assigns it."""
+        kind = type(holder)
+        step = next((step.name for step in below if step.name), "")
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+        if not step.startswith(".") or self.name(file) is None or not _assigns(kind, step[1:]):
+            return None
+        return self.name_in_file(file, [*kind.__qualname__.split("."), step[1:]])
 
     def name_in_file(self, file: str, names: list[str]) -> DefinitionInfo | None:
         """Return a name in a file; None where the file is not the user's own."""
@@ -73,6 +88,15 @@ class UserCode:
         if any(folder in (filename if inside is None else inside) for folder in INSTALLED):
             return None
         return filename.removeprefix(f"{self._base}{os.sep}")
+
+
+def _assigns(kind: type, attribute: str) -> bool:
+    """Whether a class statement outside of functions names the attribute: in a method, or as a field."""
+    codes = (getattr(value, "__code__", None) for value in vars(kind).values())
+    return "<locals>" not in kind.__qualname__ and (
+        attribute in vars(kind).get("__annotations__", ())
+        or any(attribute in code.co_names for code in codes if code)
+    )
 
 
 def _vendored_packages(folder: Path) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Findings about invocations that failed. Event loops are L1, L2 ..., connections C1, C2 ... in order of appearance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from ticketctl.warmstart.runner.invocation_result import InvocationResult
 
 MAX_QUOTE = 160
 """Characters of an error's text that a finding quotes."""
+MAX_CONNECTIONS = 2
+"""Connections that a finding lists."""
 FALSE_FIXES = "pool_pre_ping, pool_recycle, a bigger pool and uvloop do not fix it."
 
 PRE_PING = Finding(
@@ -207,19 +209,23 @@ def _shorten(text: str, signature: ErrorSignature | None) -> str:
     return f"... {line[max(0, match.end() - MAX_QUOTE // 2) : match.end()]}"
 
 
-def describe_thaw(thaw: InvocationResult, *, freeze: str | None, seconds: float) -> Finding:
+def describe_thaw(
+    thaw: InvocationResult, connections: Mapping[str, int], *, freeze: str | None, seconds: float
+) -> Finding:
     """Return the finding about the first invocation after a freeze, which failed; all before it succeeded.
 
+    connections: those that were open before, in words.
     freeze: what happened to its connections: "silent", "kept", else they were closed. seconds: how long it lasted.
     """
     events = {"silent": "its connections went silent", "kept": "its timers and deadlines ran on"}
     event = events.get(freeze or "", "the server closed its connections")
     silent = freeze == "silent"
     time = f" for {seconds:.1f} s" if seconds else ""
+    opened = f" It held {' and '.join(list(connections)[:MAX_CONNECTIONS])}." if connections else ""
     return Finding(
         kind="thaw",
         cause=f"While the process was frozen{time}, {event}, and the next invocation{_describe_error(thaw)}. All earlier "
-        "invocations succeeded.",
+        f"invocations succeeded.{opened}",
         fix=SILENT_CONNECTION_FIX if silent or thaw.process_end == "hang" else CLOSED_CONNECTION_FIX,
     )
 

@@ -1,6 +1,6 @@
 """Leftovers of a census, with the lines of the user's source that made them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ticketctl.warmstart.child.ipc import DefinitionInfo, LeftoverInfo
 from ticketctl.warmstart.report import source_locator
@@ -16,6 +16,16 @@ def locate_leftovers(answers: Sequence[LeftoverInfo], invocation: int) -> list[L
     Tasks that were cancelled in an endless loop are left out: they are services, and end with their event loop.
     """
     return [_locate(one, invocation) for one in answers if not _is_service(one)]
+
+
+def add_task_starts(tasks: Mapping[str, int], coroutines: Mapping[str, DefinitionInfo]) -> dict[str, int]:
+    """Return the words for pending tasks with the lines that start them, where the coroutine's file does it."""
+    return {_add_start(words, coroutines.get(words)): count for words, count in tasks.items()}
+
+
+def _add_start(words: str, coroutine: DefinitionInfo | None) -> str:
+    line = coroutine and source_locator.find_task_start(coroutine["file"], coroutine["names"][-1])
+    return f"{words}, started at {coroutine['shown']}:{line}" if coroutine and line else words
 
 
 def _is_service(answer: LeftoverInfo) -> bool:
@@ -47,7 +57,11 @@ def _locate_owner(answer: LeftoverInfo) -> str | None:
         return None
     if answer["kind"] in TASK_KINDS:
         return _locate_task_start(answer, definition)
-    line = source_locator.find_assignment(definition["file"], tuple(definition["names"]))
+    file, names = definition["file"], tuple(definition["names"])
+    # a variable that is a container itself keeps what is put into it
+    is_container = f".{names[-1]}[" in f".{answer['owner']}"
+    line = source_locator.find_insertion(file, names) if is_container else None
+    line = line or source_locator.find_assignment(file, names)
     return f"{definition['shown']}:{line}" if line else None
 
 

@@ -17,6 +17,8 @@ RESIDENT_BYTES = 64 * 1024
 """Bytes per invocation from which memory is a leak that no known container explains: caches inside libraries are less."""
 LEAST_LENGTHS = 4
 """Lengths of a container that make a trend: at the start, and after 6, 12 and 18 calls."""
+MOST_LINES = 3
+"""Lines that a finding lists where it is not known which of them puts an entry into the container."""
 KILOBYTE = 1024
 MEGABYTE = 1024 * 1024
 CONTAINER_FIX = (
@@ -58,7 +60,8 @@ def _describe_containers(containers: Sequence[GrowingContainer], probe: MemoryPr
     # the shortest name is the variable that the user knows; others may be parts of libraries
     first, *others = sorted(containers, key=lambda one: (one.line is None, one.name.count(".")))
     per_call = f"{_format_bytes(traced)} per invocation"
-    entries = f" Entries are made at {probe.allocations[0].line}." if probe.allocations else ""
+    made = [first.entries] if first.entries else [one.line for one in probe.allocations[:MOST_LINES]]
+    entries = f" Entries are made at {' or '.join(made)}." if made else ""
     more = f" So do {', '.join(one.name for one in others)}." if others else ""
     return Finding(
         kind="growing-container",

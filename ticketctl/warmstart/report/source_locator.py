@@ -7,6 +7,8 @@ from pathlib import Path
 
 TASK_STARTERS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "start_soon"}
 """Functions of asyncio and anyio that start tasks."""
+INSERTIONS = {"add", "append", "appendleft", "insert", "put", "put_nowait", "setdefault"}
+"""Methods of containers whose last argument is put into them."""
 
 
 @lru_cache(maxsize=1024)
@@ -14,14 +16,57 @@ def find_assignment(file: str, names: tuple[str, ...]) -> int | None:
     """Return the line that assigns the last of the names, inside the classes that the other names refer to.
 
     Of several lines the first counts; assigning None only declares the name. A function with that name keeps objects
-    in its cache, its default arguments or its closure: then the line of its `def` is returned.
+    in its default arguments or its closure: then the line of its `def` is returned; a cached one keeps what it returns.
     """
+    scope = _find_scope(file, names)
+    if scope is None:
+        return None
+    return min(_assignment_lines(scope, names[-1]), default=None) or _find_function(scope, names[-1])
+
+
+@lru_cache(maxsize=1024)
+def find_insertion(file: str, names: tuple[str, ...]) -> int | None:
+    """Return the line that makes what is put into the container with this name; None where nothing is put there."""
+    if _find_scope(file, names) is None:
+        return None
+    tree = _parse(file)
+    for function in [*filter(_is_function, _walk(tree)), tree]:
+        for node in _walk(function):
+            if value := _inserted_value(node, names[-1]):
+                return _creation_line(value, function)
+    return None
+
+
+def _find_scope(file: str, names: tuple[str, ...]) -> ast.AST | None:
+    """Return the innermost of the classes that the names refer to, or the module."""
     scope: ast.AST | None = _parse(file)
     for name in names[:-1]:
         scope = _find_class(scope, name)
-    if scope is None or not names:
-        return None
-    return min(_assignment_lines(scope, names[-1]), default=None) or _find_function(scope, names[-1])
+    return scope if names else None
+
+
+def _inserted_value(node: ast.AST, name: str) -> ast.expr | None:
+    """Return the value of `name[...] = value`, `name.append(value)` and the like."""
+    if isinstance(node, ast.Assign) and not _is_none(node.value):
+        for target in node.targets:
+            if isinstance(target, ast.Subscript) and _last_name(target.value) == name:
+                return node.value
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in INSERTIONS
+        and _last_name(node.func.value) == name
+        and node.args
+    ):
+        return node.args[-1]
+    return None
+
+
+def _creation_line(value: ast.expr, function: ast.AST | None) -> int:
+    """Return the line of a value; that of the assignment where it is a variable of the function."""
+    if isinstance(value, ast.Name) and function is not None:
+        return min(_assignment_lines(function, value.id), default=value.lineno)
+    return value.lineno
 
 
 @lru_cache(maxsize=1024)
@@ -122,10 +167,27 @@ def _variable_names(tree: ast.AST | None, coroutine: str) -> Iterator[str]:
 
 
 def _find_function(scope: ast.AST, name: str) -> int | None:
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return next(
-        (node.lineno for node in ast.walk(scope) if isinstance(node, functions) and node.name == name), None
-    )
+    for node in ast.walk(scope):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return (_is_cached(node) and _find_return(node)) or node.lineno
+    return None
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def _is_cached(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    decorators = [one.func if isinstance(one, ast.Call) else one for one in function.decorator_list]
+    return any("cache" in (_last_name(one) or "") for one in decorators)
+
+
+def _find_return(function: ast.AST) -> int | None:
+    """Return the line that makes what a function returns."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
+            return _creation_line(node.value, function)
+    return None
 
 
 def _walk(tree: ast.AST | None) -> Iterator[ast.AST]:

@@ -136,7 +136,10 @@ def _find_all(session: Session, experiment: Experiment) -> Iterator[Finding]:
     # the thaw says nothing about a handler that fails anyway
     if session.thaw and is_failure(session.thaw) and not failures:
         yield failure_findings.describe_thaw(
-            session.thaw, freeze=experiment.freeze, seconds=session.freeze_seconds
+            session.thaw,
+            session.holders.get("connections", {}),
+            freeze=experiment.freeze,
+            seconds=session.freeze_seconds,
         )
     if not failures:
         yield from timer_findings.find_late_timers(session.timers, session.freeze_seconds)

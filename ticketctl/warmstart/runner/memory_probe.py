@@ -33,6 +33,7 @@ Ask = Callable[[Message], Awaitable[Any]]
 class GrowingContainer:
     """A container without a bound that grew: the path of names to it, its definition's line, its lengths.
 
+    entries: the line that makes what is put into it.
     The lengths are those at the start of the probe, and after every sixth call.
     """
 
@@ -40,6 +41,7 @@ class GrowingContainer:
     type: str
     line: str | None
     lengths: list[int]
+    entries: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +135,12 @@ async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: floa
 
 
 def _container(info: ContainerInfo) -> GrowingContainer:
-    definition = info["definition"]
-    number = (
-        source_locator.find_assignment(definition["file"], tuple(definition["names"])) if definition else None
+    line = entries = None
+    if definition := info["definition"]:
+        place = definition["file"], tuple(definition["names"])
+        number, inserted = source_locator.find_assignment(*place), source_locator.find_insertion(*place)
+        line = f"{definition['shown']}:{number}" if number else None
+        entries = f"{definition['shown']}:{inserted}" if inserted else None
+    return GrowingContainer(
+        name=info["name"], type=info["type"], line=line, lengths=info["lengths"], entries=entries
     )
-    line = f"{definition['shown']}:{number}" if definition and number else None
-    return GrowingContainer(name=info["name"], type=info["type"], line=line, lengths=info["lengths"])

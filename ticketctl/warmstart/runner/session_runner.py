@@ -8,7 +8,7 @@ from typing import Any
 
 from ticketctl.warmstart.child import hang_dump
 from ticketctl.warmstart.child.ipc import Detail, Message, Observation, StartAnswer
-from ticketctl.warmstart.report.leftovers import locate_leftovers
+from ticketctl.warmstart.report.leftovers import add_task_starts, locate_leftovers
 from ticketctl.warmstart.report.snapstart import Snapshot
 from ticketctl.warmstart.runner.experiment import Experiment
 from ticketctl.warmstart.runner.invocation_result import (
@@ -77,7 +77,10 @@ class SessionRunner:
         self._record(answer, number)
         for name, count in answer["counts"].items():
             self._session.counts.setdefault(name, []).append(count)
-        self._session.holders = answer["holders"]
+        self._session.holders = {
+            **answer["holders"],
+            "tasks": add_task_starts(answer["holders"].get("tasks", {}), answer["coroutines"]),
+        }
         return interpret(number, event, answer)
 
     async def invoke_unobserved(self, number: int, event: object) -> InvocationResult:

@@ -170,5 +170,10 @@ def test_a_leak_names_its_largest_group():
 
 def test_the_fix_of_a_failed_thaw_depends_on_how_connections_were_lost():
     (lost,) = make_results("connection was closed")
-    assert "pool_pre_ping=True" in failure_findings.describe_thaw(lost, freeze="closed", seconds=0.0).fix
-    assert "asyncio.timeout" in failure_findings.describe_thaw(lost, freeze="silent", seconds=2.0).fix
+    assert "pool_pre_ping=True" in failure_findings.describe_thaw(lost, {}, freeze="closed", seconds=0.0).fix
+    assert (
+        "asyncio.timeout"
+        in failure_findings.describe_thaw(
+            lost, {"a connection to db:1, from app.py:2": 1}, freeze="silent", seconds=2.0
+        ).fix
+    )

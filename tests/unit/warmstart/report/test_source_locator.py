@@ -2,8 +2,13 @@ import textwrap
 
 import pytest
 
-from ticketctl.warmstart.report.leftovers import locate_leftovers
-from ticketctl.warmstart.report.source_locator import find_assignment, find_task_start, is_endless
+from ticketctl.warmstart.report.leftovers import add_task_starts, locate_leftovers
+from ticketctl.warmstart.report.source_locator import (
+    find_assignment,
+    find_insertion,
+    find_task_start,
+    is_endless,
+)
 
 SOURCE = textwrap.dedent("""\
     import asyncio
@@ -121,12 +126,35 @@ def test_a_coroutine_in_a_variable_is_followed_to_its_task(tmp_path):
     assert find_task_start(str(path), "flush") == 3
 
 
-def test_a_cached_function_is_located_at_its_def(tmp_path):
+def test_a_cached_function_is_located_where_it_makes_its_result(tmp_path):
     path = tmp_path / "app.py"
     path.write_text("import functools\n@functools.cache\ndef pool():\n    return connect()\n")
-    assert find_assignment(str(path), ("pool",)) == 3
+    assert find_assignment(str(path), ("pool",)) == 4
 
 
 def test_an_object_without_a_line_is_located_where_its_owner_is_made(file):
     (one,) = locate_leftovers([make_answer(file, "primitive", "lock", None)], 1)
     assert one.created_at == one.kept_at == "app.py:4"
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("    pool = connect()\n    kept.append(pool)\n", 3),
+        ("    kept[1] = connect()\n", 3),
+        ("    return kept.setdefault(1, connect())\n", 3),
+        ("    kept[1] = None\n", None),
+        ("    other.append(connect())\n", None),
+    ],
+)
+def test_the_line_that_makes_what_is_put_into_a_container(tmp_path, body, line):
+    path = tmp_path / "app.py"
+    path.write_text(f"kept = make()\ndef handler(event, context):\n{body}")
+    assert find_insertion(str(path), ("kept",)) == line
+
+
+def test_a_task_that_waits_is_located_where_it_is_started(file):
+    coroutine = {"file": file, "shown": "app.py", "names": ["flush"]}
+    assert add_task_starts(
+        {"a task of flush, from app.py:29": 3, "another": 1}, {"a task of flush, from app.py:29": coroutine}
+    ) == {"a task of flush, from app.py:29, started at app.py:18": 3, "another": 1}
