@@ -34,7 +34,11 @@ async def claim(store: PostgresStore, ticket_ids: list[int], token: UUID) -> set
 
 
 async def expire(other: asyncpg.Connection) -> None:
-    await other.execute("update tickets set lease_until = now() - interval '1 second'")
+    """Let every lease expire. Like each statement that locks several tickets, this one locks them by id."""
+    await other.execute(
+        "with held as (select id from tickets order by id for no key update) "
+        "update tickets t set lease_until = now() - interval '1 second' from held where t.id = held.id"
+    )
 
 
 async def test_overlapping_claims_neither_deadlock_nor_share_a_ticket(
@@ -55,6 +59,29 @@ async def test_overlapping_claims_neither_deadlock_nor_share_a_ticket(
     *claimed, _ = await asyncio.gather(*(one() for _ in range(1000)), free())
     assert sum(map(len, claimed)) == await other.fetchval("select sum(attempt) from tickets")
     assert await other.fetchval("select count(*) from attempts") == sum(map(len, claimed))
+
+
+async def test_results_are_written_in_the_order_of_the_tickets(
+    store: PostgresStore, make: Make, other: asyncpg.Connection, emptied_url: str
+) -> None:
+    ids, token = await make(2), uuid4()
+    for ticket_id in reversed(ids):  # the order of the rows in the table is now another one than that of their ids
+        await claim(store, [ticket_id], token)
+    locked = await asyncpg.connect(emptied_url)
+    try:
+        async with asyncio.timeout(20), locked.transaction():
+            await locked.execute("select from tickets where id = $1 for update", ids[0])
+            finishes = asyncio.gather(*(store.finish(n, token, OUTCOME, []) for n in ids))
+            while not await other.fetchval(
+                "select exists(select from pg_stat_activity "
+                "where wait_event_type = 'Lock' and datname = current_database())"
+            ):
+                await asyncio.sleep(0.02)
+            # the statement that waits for the first ticket must not hold the second one yet
+            assert await other.fetch("select id from tickets where id = $1 for update nowait", ids[1])
+    finally:
+        await locked.close()
+    assert await finishes == [True, True]
 
 
 async def test_two_concurrent_claims_share_no_ticket(store: PostgresStore, make: Make) -> None:

@@ -11,9 +11,12 @@ from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED, ticket_co
 from ticketctl.postgres.sql.tickets import returning_tickets
 from ticketctl.tickets.models import EDITABLE_FIELDS
 
-# `skip locked`: one frozen transaction must not block the other tickets. `order by`: two overlapping batches lock in the
-# same order and cannot deadlock. `no key update`: inserting an attempt, whose foreign key locks the ticket for key
-# share, does not conflict.
+# `skip locked`: one frozen transaction must not block the other tickets. `no key update`: inserting an attempt, whose
+# foreign key locks the ticket for key share, does not conflict.
+# `order by`: Postgres does not skip a row in one case. If the transaction that changed the row ends just when the claim
+# looks at it, Postgres follows the row to its newer version (heap_lock_updated_tuple), and waits where yet another
+# transaction is changing that one. No clause prevents this wait, so it must not close a circle: every statement that
+# locks several tickets locks them by id.
 CLAIM = returning_tickets(
     f"""
 with wanted as (
@@ -106,12 +109,15 @@ FINISH = text(
     f"""
 with result as (
   {json_rows("results", _RESULT_COLUMNS)}
+), held as (
+  select t.id from tickets t join result o on t.id = o.ticket_id and t.lease_token = o.token
+  order by t.id for no key update of t
 ), holder as (
   update tickets t set status = o.status, {", ".join(_unless_set_by_human(name) for name in EDITABLE_FIELDS)},
     confidence = case when jsonb_exists(t.set_by_human, 'category') then t.confidence else o.confidence end,
     extracted = o.extracted, error = null,
     lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
-  from result o where t.id = o.ticket_id and t.lease_token = o.token
+  from result o join held on held.id = o.ticket_id where t.id = held.id and t.lease_token = o.token
   returning t.id, t.attempt, t.status, o.token, o.steps
 ), saved as ({_save_steps("holder", "holder.steps")}
 ), ended as (
