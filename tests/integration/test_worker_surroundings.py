@@ -17,11 +17,15 @@ from ticketctl.errors import DatabaseError
 from ticketctl.event_loops import LOOPS
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Engines
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.pools import POOLS
 from ticketctl.postgres.store import PostgresStore
+from ticketctl.processing.deadline import OutOfTimeError
 from ticketctl.processing.pipeline import Pipeline
+from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, build_event
+from ticketctl.tickets.models import Step
 from ticketctl.worker import Worker
 
 Ask = Callable[[str], str]
@@ -121,3 +125,41 @@ def test_no_other_worker_gets_a_ticket_during_a_long_attempt(
     assert answer == {"batchItemFailures": []}
     assert provider.claims == [None] * 12
     assert ask("select status, attempt from tickets") == "processed|1"
+
+
+def test_a_ticket_whose_time_runs_out_on_every_delivery_does_not_fail(emptied_url: str, ask: Ask) -> None:
+    """Four deliveries without time for the last step, although a message has two; then one with enough."""
+    settings = Settings(database_url=emptied_url, max_receive_count=2, shutdown_reserve=0.2)
+    address = Address.parse(emptied_url)
+    engines = Engines(address, POOLS["null"], settings)
+    [message] = make_tickets(ask, 1)
+    ask("insert into messages (ticket_id, body) select id, format('{\"ticket_id\": %s}', id) from tickets")
+    error = OutOfTimeError("the AI provider did not answer in the time left")
+    provider = FakeProvider(local=False, failing={(message.ticket_id, Step.RESPOND): error})
+
+    @asynccontextmanager
+    async def open_pipeline() -> AsyncIterator[Pipeline]:
+        async with engines.open_connections() as connections:
+            yield Pipeline(store=PostgresStore(connections), provider=provider, router=FakeRouter())
+
+    worker = Worker(settings, pipelines=open_pipeline)
+
+    async def deliver() -> int:
+        """Deliver the message as `work` does; return how often it was delivered, as far as that counts."""
+        ask("update messages set visible_at = now()")
+        async with engines.open_connections() as connections:
+            queue = PostgresQueue(ErrorMappingConnections(connections, address), settings)
+            [delivery] = await queue.receive(1, wait=5)
+            answer = await asyncio.to_thread(worker.handle, {"Records": [delivery.record]}, FakeContext())
+            settle = queue.release if answer["batchItemFailures"] else queue.delete
+            await settle([delivery])
+        return delivery.receive_count
+
+    assert [event_loops.run(deliver()) for _ in range(4)] == [1] * 4
+    assert ask("select status, attempt, error from tickets") == f"new|4|{error}"
+    provider.failing.clear()
+    assert event_loops.run(deliver()) == 1
+    assert ask("select status, attempt from tickets") == "processed|5"
+    # the steps of the first attempt were saved, and not asked for again
+    assert provider.asked.count((message.ticket_id, Step.CLASSIFY)) == 1
+    assert ask("select count(*) from messages") == "0"

@@ -187,6 +187,7 @@ class PostgresStore:
                 "error": failure.error,
                 "final": failure.final,
                 "attempted": failure.attempted,
+                "spent": failure.spent,
             }
             for failure in by_ticket.values()
         ]

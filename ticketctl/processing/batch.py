@@ -161,10 +161,15 @@ class _Batch:
         attempted = (
             not isinstance(error, NotStartedError) if self._is_claimed else is_closed_loop_error(error)
         )
+        spent = attempted and not isinstance(error, OutOfTimeError)
         last = message.receive_count >= self._limits.max_receive_count
-        final = last and (attempted or self._limits.counts_every_delivery)
+        final = last and (spent or self._limits.counts_every_delivery)
         return RecordFailure(
-            message=message, error=describe_error(error), final=final, attempted=attempted or final
+            message=message,
+            error=describe_error(error),
+            final=final,
+            attempted=attempted or final,
+            spent=spent or final,
         )
 
     @asynccontextmanager

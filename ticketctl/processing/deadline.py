@@ -20,7 +20,10 @@ def get_remaining_seconds() -> float:
 
 
 class OutOfTimeError(Exception):
-    """The time of the invocation ended before the work was done. The record is returned; a later attempt may succeed."""
+    """The time of the invocation ended before the work was done. The record is returned; a later attempt may succeed.
+
+    It does not use up a delivery where the queue is ours: short time is no fault of the ticket.
+    """
 
 
 def require_time_to_start(settings: Settings) -> None:

@@ -28,6 +28,8 @@ EXTENSIONS = 3
 """How often per visibility timeout the messages of a running invocation are hidden for another one."""
 _RETRY_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts while the queue does not answer; the last pause repeats."""
+DRAIN_RETRY_SECONDS = 60.0
+"""Seconds for which a mapping that drains calls a queue that does not answer. Then it ends with the error."""
 _FAILURE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds without a receive after each failed invocation in a row, in all environments; the last one repeats."""
 _START_PAUSES = (0.5, 2.0)
@@ -108,6 +110,7 @@ class EventSourceMapping:
     settings: Settings
     on_event: Callable[[MappingEvent], None]
     drain: bool = False
+    drain_retry_seconds: float = DRAIN_RETRY_SECONDS
     store: TicketStore | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _resumed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -152,6 +155,7 @@ class EventSourceMapping:
 
         Raises:
             ConfigError: An environment cannot be started.
+            TicketctlError: With `drain`, the queue did not answer for `drain_retry_seconds`.
         """
         self._functions = [self.make_function() for _ in range(self.settings.concurrency)]
         try:
@@ -264,10 +268,14 @@ class EventSourceMapping:
     async def _retry(self, call: Callable[[], Awaitable[Result]]) -> Result | None:
         """Call the queue until it answers; return None where `stop` was called meanwhile."""
         pauses = chain(_RETRY_PAUSES, repeat(_RETRY_PAUSES[-1]))
+        failing_since = None
         while True:
             try:
                 return await call()
             except TicketctlError as error:
+                failing_since = failing_since or time.monotonic()
+                if self.drain and time.monotonic() - failing_since >= self.drain_retry_seconds:
+                    raise
                 self.on_event(QueueRetry(error))
             if self.is_stopping:
                 return None

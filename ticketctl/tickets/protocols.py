@@ -103,13 +103,15 @@ class RecordFailure:
     """The error of one record.
 
     `final` means that the queue will not deliver the message again: the ticket fails. `attempted` is False if no work
-    on the ticket started; then no attempt is counted.
+    on the ticket started; then no attempt is counted. `spent` is False if the attempt only ran out of time: it is
+    counted, because a later one uses the steps that it saved, but it does not use up its delivery.
     """
 
     message: TicketMessage
     error: str
     final: bool
     attempted: bool = True
+    spent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

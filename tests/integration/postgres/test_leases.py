@@ -68,6 +68,19 @@ async def test_attempted_and_other_records_of_one_batch(
     assert ask("select message_id, outcome from attempts") == "m-1|failed"
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_an_attempt_that_ran_out_of_time_does_not_use_up_its_delivery(
+    store: PostgresStore, ask: Ask, message: TicketMessage, *, claimed: bool
+) -> None:
+    token = uuid4()
+    if claimed:
+        await store.claim([message], token=token, lease=LEASE, environment_id="e")
+    late = RecordFailure(message=message, error="late", final=False, spent=False)
+    await store.release([late], token=token, environment_id="e")
+    assert ask("select status, attempt, error from tickets") == "new|1|late"
+    assert ask("select message_id, receive_count, outcome from attempts") == "m-1||failed"
+
+
 async def test_a_held_lease_is_extended_from_now(
     store: PostgresStore, ask: Ask, message: TicketMessage
 ) -> None:

@@ -65,17 +65,17 @@ async def test_results_are_written_in_the_order_of_the_tickets(
     store: PostgresStore, make: Make, other: asyncpg.Connection, emptied_url: str
 ) -> None:
     ids, token = await make(2), uuid4()
-    for ticket_id in reversed(ids):  # the order of the rows in the table is now another one than that of their ids
+    for ticket_id in reversed(
+        ids
+    ):  # the order of the rows in the table is now another one than that of their ids
         await claim(store, [ticket_id], token)
     locked = await asyncpg.connect(emptied_url)
     try:
         async with asyncio.timeout(20), locked.transaction():
             await locked.execute("select from tickets where id = $1 for update", ids[0])
             finishes = asyncio.gather(*(store.finish(n, token, OUTCOME, []) for n in ids))
-            while not await other.fetchval(
-                "select exists(select from pg_stat_activity "
-                "where wait_event_type = 'Lock' and datname = current_database())"
-            ):
+            waiting = "exists(select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+            while not await other.fetchval(f"select {waiting}"):  # noqa: ASYNC110 - the server sends no event to wait for
                 await asyncio.sleep(0.02)
             # the statement that waits for the first ticket must not hold the second one yet
             assert await other.fetch("select id from tickets where id = $1 for update nowait", ids[1])

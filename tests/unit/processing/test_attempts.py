@@ -81,6 +81,21 @@ async def test_a_record_after_a_failure_of_its_group_is_no_attempt() -> None:
     assert store.tickets[2].error == "an earlier message of the group g failed"
 
 
+@pytest.mark.parametrize(
+    ("counts_every_delivery", "status"), [(False, TicketStatus.NEW), (True, TicketStatus.FAILED)]
+)
+async def test_a_ticket_whose_time_ran_out_fails_only_where_the_queue_counts_every_delivery(
+    *, counts_every_delivery: bool, status: TicketStatus
+) -> None:
+    store, sent = FakeStore.of(1), message(1, receive_count=3)
+    [result] = await run(
+        store, FakeProvider(stuck={1}), sent, seconds=0.2, counts_every_delivery=counts_every_delivery
+    )
+    assert isinstance(result.error, OutOfTimeError)
+    # the attempt is counted, because the next one reads the steps that it saved
+    assert (store.tickets[1].status, store.tickets[1].attempt) == (status, 1)
+
+
 async def test_a_record_without_time_to_start_is_no_attempt() -> None:
     store = FakeStore.of(1)
     [result] = await run(store, FakeProvider(), message(1, receive_count=3), seconds=0)

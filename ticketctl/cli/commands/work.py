@@ -150,7 +150,12 @@ async def _work(
     async with open_operator_resources(database) as opened:
         await opened.queue.count_backlog()  # a missing queue is an error now; later it is only retried
         event_source_mapping = EventSourceMapping(
-            opened.queue, _function_factory(settings, log_level), settings, on_event, drain, opened.store
+            opened.queue,
+            _function_factory(settings, log_level),
+            settings,
+            on_event,
+            drain=drain,
+            store=opened.store,
         )
         provider_pause = ProviderPause(event_source_mapping, check_account, error_reporting.warn)
         if _is_exhausted(0.0, budget):

@@ -1,7 +1,8 @@
 """The embedded queue's statements: every move of a message is one statement.
 
 Lock order: a statement that locks several rows locks tickets by id, then messages by id; RECEIVE skips locked rows. So
-no two of these statements wait for each other.
+no two of these statements wait for each other. (Postgres may make RECEIVE wait for a row that two transactions change in
+the moment when it looks; should that ever close a circle, Postgres ends one of them and the mapping calls again.)
 """
 
 from sqlalchemy import Column, DateTime, Integer, Text, Uuid, text

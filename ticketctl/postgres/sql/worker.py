@@ -144,11 +144,12 @@ update tickets t set lease_until = now() + cast(:lease as interval) from held wh
 # although the worker never saw the answer. Then the ticket has our token and the attempt its row. Where the claim did
 # not reach the server the ticket is still new, and this statement writes the attempt.
 # For a record that was not attempted it is the other way round: a claim that took effect is undone, because the row of
-# an attempt is what makes a delivery count.
+# an attempt is what makes a delivery count. An attempt that only ran out of time keeps its row without a receive count:
+# the embedded queue finds no attempt of that delivery then, and does not count it.
 RELEASE = text(
     f"""
 with failed as (
-  {json_rows("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool, attempted bool")}
+  {json_rows("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool, attempted bool, spent bool")}
 ), held as (
   select t.id from tickets t join failed f on t.id = f.ticket_id
   where t.lease_token = :token or t.status = 'new' order by t.id for no key update of t
@@ -158,7 +159,8 @@ with failed as (
       when not f.attempted and t.lease_token is not null then -1 else 0 end,
     lease_token = null, lease_until = null, updated_at = now()
   from failed f join held on held.id = f.ticket_id where t.id = held.id
-  returning t.id, t.attempt, t.error, f.message_id, f.receive_count, f.attempted
+  returning t.id, t.attempt, t.error, f.message_id, f.attempted,
+    case when f.spent then f.receive_count end as receive_count
 ), undone as (
   delete from attempts a using released r where not r.attempted and a.ticket_id = r.id and a.attempt > r.attempt
 )
@@ -166,7 +168,8 @@ insert into attempts (ticket_id, attempt, ended_at, outcome, error, message_id, 
 select id, attempt, clock_timestamp(), 'failed', error, message_id, receive_count, :environment_id from released
 where attempted
 on conflict (ticket_id, attempt) do update
-  set ended_at = excluded.ended_at, outcome = excluded.outcome, error = excluded.error
+  set ended_at = excluded.ended_at, outcome = excluded.outcome, error = excluded.error,
+    receive_count = case when excluded.receive_count is not null then attempts.receive_count end
 """  # noqa: S608 - as above
 )
 """Writes errors on tickets, ends their attempts and releases the leases; a `final` failure fails the ticket."""
