@@ -101,6 +101,21 @@ def test_work_pauses_while_the_account_is_refused(
     }
 
 
+def test_a_call_longer_than_the_visibility_timeout_keeps_lease_and_message(
+    online: Program, model: ChatServer, ask: Callable[[str], str]
+) -> None:
+    """A second environment polls meanwhile: it would get the message, or the ticket, if either came free."""
+    event(online, 1)
+    model.delay = 5.0
+    done = online.run_in_new_process("work", "--drain", "--concurrency", "2", "--visibility-timeout", "3")
+    assert done.status == 0, done.err
+    [line] = done.out.splitlines()
+    assert [line.split("\t")[field] for field in (0, 3)] == ["done", "1"]
+    assert ask("select status, attempt from tickets") == "processed|1"
+    assert ask("select outcome, ended_at - started_at > interval '10 s' from attempts") == "processed|t"
+    assert len(model.requests) == 3
+
+
 def iter_until(lines: Iterable[bytes], part: bytes) -> Iterator[bytes]:
     """Yield lines up to the first that contains `part`."""
     for line in lines:

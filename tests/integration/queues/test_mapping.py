@@ -241,6 +241,22 @@ async def test_a_failing_queue_call_is_retried(seen: Path) -> None:
     assert sum(isinstance(event, QueueRetry) for event in events) == 3
 
 
+async def test_a_drain_ends_with_the_error_of_a_queue_that_stays_away(seen: Path) -> None:
+    queue, retries = QueueInMemory(3, refusals=1_000_000), list[MappingEvent]()
+    mapping = EventSourceMapping(
+        queue,
+        local_function("works", seen),
+        replace(SETTINGS, concurrency=2),
+        retries.append,
+        drain=True,
+        drain_retry_seconds=0.5,
+    )
+    with pytest.raises(QueueError, match="not now"):
+        await mapping.run()
+    assert sum(isinstance(event, QueueRetry) for event in retries) >= 2
+    assert queue.messages == ["0", "1", "2"]
+
+
 async def test_a_handler_that_cannot_be_imported_is_a_config_error(seen: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         await drain(QueueInMemory(3), "nowhere", seen)
