@@ -78,6 +78,9 @@ class Settings:
     )
     ai_api_version: str | None = _setting(None, "the API version of Azure OpenAI, like 2024-10-21")
     ai_api_key: str | None = _setting(None, "the API key of the AI provider", secret=True)
+    ai_api_key_secret_arn: str | None = _setting(
+        None, "the ARN of a secret with the AI provider's key, in AWS Secrets Manager"
+    )
     ai_model: str | None = _setting(None, "the model of the AI provider")
     ai_model_classify: str | None = _setting(None, "another model for classification")
     ai_model_extract: str | None = _setting(None, "another model for extraction")
@@ -162,11 +165,13 @@ _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SCOPED = r"rw?:[A-Za-z0-9._~+/-]+=*"
 """A scope and a bearer token (RFC 6750)."""
 _NETWORK = r"[0-9A-Fa-f.:]+(?:/\d{1,3})?"
+_SECRET_ARN = (
+    r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
+    "example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-AbCdEf",
+)
 _FORMATS = {
-    "database_secret_arn": (
-        r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+",
-        "example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-AbCdEf",
-    ),
+    "database_secret_arn": _SECRET_ARN,
+    "ai_api_key_secret_arn": _SECRET_ARN,
     "ai_api_key": (r"[!-~]+", "a key consists of ASCII characters without spaces"),
     "ai_base_url": (
         r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",

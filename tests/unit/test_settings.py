@@ -36,6 +36,7 @@ def test_every_setting_has_an_environment_variable() -> None:
         "api_auth": "gateway",
         "database_iam": "true",
         "database_secret_arn": ARN,
+        "ai_api_key_secret_arn": ARN,
     }
     loaded = settings.load({f"TICKETCTL_{name.upper()}": value for name, value in said.items()})
     meant = {"redact": False, "database_iam": True}

@@ -36,6 +36,9 @@ _SET_BY_TEMPLATE = {
     "pool",
     "cache",
     "api_auth",
+    "ai_provider",
+    "ai_model",
+    "ai_api_key_secret_arn",
 }
 _SET_BY_LAMBDA = {"function_timeout", "window", "batch_size", "concurrency"}
 _LOCAL_ONLY = {"home", "taxonomy", "ai_model_file", "application_name"}
@@ -72,11 +75,6 @@ def _check_and_complete(settings: Settings) -> Settings:
     if unsafe is not None:
         raise ConfigError(
             unsafe.partition(" See: ")[0], hint="ticketctl simulate-warm-starts shows which pair is safe"
-        )
-    if settings.ai_provider != "offline" and settings.ai_base_url is None:
-        raise ConfigError(
-            f"the AI provider {settings.ai_provider} needs a key, and a template must not contain one",
-            hint="set TICKETCTL_AI_BASE_URL to a server of yours that needs no key",
         )
     for name in ("function_timeout", "window"):
         if not float(getattr(settings, name)).is_integer():
@@ -115,6 +113,9 @@ def _values(settings: Settings, target: Target) -> dict[str, object]:
         "worker_zip": PurePosixPath(PACKAGES, target.file_name("worker")),
         "api_zip": PurePosixPath(PACKAGES, target.file_name("api")),
         "pool": _quoted(settings.pool),
+        "ai_provider": settings.ai_provider,
+        "ai_model": _quoted(settings.ai_model or ""),
+        "ai_key_rule": _ai_key_rule(settings),
         "ai_permission": _ai_permission(settings),
         "settings": "\n".join(f"        {name}: {_quoted(value)}" for name, value in _variables(settings)),
         "function_timeout": int(settings.function_timeout),
@@ -128,6 +129,16 @@ def _values(settings: Settings, target: Target) -> dict[str, object]:
         "oldest_message": settings.max_receive_count * visibility_timeout,
         "connect_timeout": math.ceil(settings.connect_timeout),
     }
+
+
+def _ai_key_rule(settings: Settings) -> str:
+    """Return the assertion that the provider has a key, unless it has an address of its own and may need none."""
+    if settings.ai_base_url is not None:
+        return ""
+    return (
+        '      - Assert: !Not [!Equals [!Ref AiKeySecretArn, ""]]\n'
+        "        AssertDescription: AiProvider needs AiKeySecretArn.\n"
+    )
 
 
 def _ai_permission(settings: Settings) -> str:

@@ -136,23 +136,11 @@ def _fetch_secret(arn: str, timeout: float) -> Credentials:
 
     The JSON form: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html.
     """
-    session = aws.session(SECRET)
-
-    def get_secret_value() -> Any:
-        from botocore.config import Config
-
-        client = session.client(
-            "secretsmanager",
-            region_name=arn.split(":")[3],
-            config=Config(
-                connect_timeout=timeout, read_timeout=timeout, retries={"mode": "standard", "max_attempts": 2}
-            ),
-        )
-        return client.get_secret_value(SecretId=arn)
-
-    return _parse_secret(
-        _call_aws("Secrets Manager gave no password for the database", get_secret_value).get("SecretString")
+    text = _call_aws(
+        "Secrets Manager gave no password for the database",
+        partial(aws.fetch_secret, arn, needed_by=SECRET, timeout=timeout),
     )
+    return _parse_secret(text)
 
 
 def _parse_secret(secret: str | None) -> Credentials:

@@ -77,7 +77,6 @@ def test_lambdas_smallest_concurrency_takes_the_place_of_one():
         ({"concurrency": 1001}, "concurrency"),
         ({"max_receive_count": 4}, "4 deliveries"),
         ({"function_timeout": 2}, "leaves no time to process a ticket"),
-        ({"ai_provider": "openai"}, "key"),
     ],
 )
 def test_what_does_not_fit_is_refused(chosen, cause):
@@ -95,9 +94,8 @@ def test_no_secret_and_nothing_of_this_machine_is_written():
 
 def test_settings_of_ones_own_go_with_it():
     chosen = {
-        "ai_provider": "openai",
         "ai_base_url": "http://llm.internal/v1",
-        "ai_model": 'a "model" of %pool',
+        "ai_model_classify": 'a "model" of %pool',
     }
     told = template(**chosen, redact=False)["Globals"]["Function"]["Environment"]["Variables"]
     assert {name: told[f"TICKETCTL_{name.upper()}"] for name in chosen} == chosen
@@ -117,9 +115,21 @@ def test_settings_of_ones_own_go_with_it():
 def test_the_worker_may_call_bedrock_only_if_it_is_the_provider(url, auth, action):
     made = template(ai_provider="openai", ai_base_url=url, ai_auth=auth, ai_model="m")
     (policy,) = made["Resources"]["WorkerRole"]["Properties"]["Policies"]
-    actions = [statement["Action"] for statement in policy["PolicyDocument"]["Statement"]]
+    actions = [one["Action"] for one in policy["PolicyDocument"]["Statement"] if "Action" in one]
     granted = [one for one in actions if isinstance(one, str) and one.startswith("bedrock")]
     assert granted == ([action] if action else [])
+
+
+def test_the_ai_provider_is_a_parameter_and_its_key_a_secret():
+    made = template(ai_provider="anthropic", ai_model="a-1", ai_api_key="hunter2")
+    parameters = {name: one["Default"] for name, one in made["Parameters"].items() if name.startswith("Ai")}
+    assert parameters == {"AiProvider": "anthropic", "AiModel": "a-1", "AiKeySecretArn": ""}
+    variables = made["Resources"]["WorkerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["TICKETCTL_AI_PROVIDER"] == {"Ref": "AiProvider"}
+    assert "AiKeySecretArn" in str(variables["TICKETCTL_AI_API_KEY_SECRET_ARN"])
+    needs = str(made["Rules"]["AiProviderIsComplete"]["Assertions"])
+    assert "AiKeySecretArn" in needs
+    assert "AiKeySecretArn" not in str(template(ai_base_url="http://llm.internal/v1")["Rules"])
 
 
 def test_its_variables_are_settings():

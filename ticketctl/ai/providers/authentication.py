@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ticketctl import aws
 from ticketctl.ai.providers.error_responses import AccountRefusedError
+from ticketctl.ai.providers.secret_key import SecretKey
 from ticketctl.errors import ConfigError
 
 Method = Literal["auto", "bearer", "api-key", "aws"]
@@ -31,6 +32,9 @@ class Authentication(Protocol):
     async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """Return the headers to add to a POST request. Raises AccountRefusedError without credentials."""
 
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        """Return whether there are other credentials than those of the `refused` headers."""
+
 
 class NoAuthentication(NamedTuple):
     """For servers that need no key."""
@@ -38,6 +42,10 @@ class NoAuthentication(NamedTuple):
     async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's)
         """Return no headers."""
         return {}
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002  (the protocol's)
+        """Return False."""
+        return False
 
 
 class KeyHeader(NamedTuple):
@@ -53,6 +61,28 @@ class KeyHeader(NamedTuple):
     async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's)
         """Return the header."""
         return {self.name: self.value}
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002  (the protocol's)
+        """Return False: the key is a setting."""
+        return False
+
+
+class SecretKeyHeader:
+    """Sends a key that is in AWS Secrets Manager; fetches it once, and again if the server refuses it."""
+
+    def __init__(self, name: str, prefix: str, key: SecretKey) -> None:
+        self._name = name
+        self._prefix = prefix
+        self._key = key
+
+    async def headers(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's)
+        """Return the header with the key."""
+        return {self._name: f"{self._prefix}{await self._key.current()}"}
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        """Fetch the secret again; return whether it has another key by now."""
+        key = refused.get(self._name, "").removeprefix(self._prefix)
+        return await self._key.current(refused=key) != key
 
 
 class AwsSignature:
@@ -78,6 +108,10 @@ class AwsSignature:
         # temporary credentials may need a refresh over the network, which botocore does in the calling thread
         return await asyncio.to_thread(self._sign, url, headers, body)
 
+    async def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002  (the protocol's)
+        """Return False: boto3 renews the credentials before they expire."""
+        return False
+
     def _sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
@@ -95,22 +129,33 @@ class AwsSignature:
 
 
 def make_authentication(
-    method: Method, *, provider: str, base_url: str, api_key: str | None, api_version: str | None
+    method: Method,
+    *,
+    provider: str,
+    base_url: str,
+    api_key: str | None,
+    api_version: str | None,
+    secret_arn: str | None = None,
 ) -> Authentication:
     """Return how to authenticate to a server; `auto` decides by the provider and the server's name.
+
+    The key is `api_key`, or in the secret of `secret_arn`.
 
     Raises:
         ConfigError: The server needs AWS credentials, and there are none.
     """
-    if method == "aws" or (method == "auto" and not api_key and is_bedrock(base_url)):
+    if method == "aws" or (method == "auto" and not api_key and secret_arn is None and is_bedrock(base_url)):
         return AwsSignature(base_url)
-    if not api_key:
+    if not api_key and secret_arn is None:
         return NoAuthentication()
+    name, prefix = "authorization", "Bearer "
     if method == "auto" and provider == "anthropic":
-        return KeyHeader("x-api-key", api_key)
-    if method == "api-key" or (method == "auto" and (api_version is not None or is_azure(base_url))):
-        return KeyHeader("api-key", api_key)
-    return KeyHeader("authorization", f"Bearer {api_key}")
+        name, prefix = "x-api-key", ""
+    elif method == "api-key" or (method == "auto" and (api_version is not None or is_azure(base_url))):
+        name, prefix = "api-key", ""
+    if secret_arn is not None:
+        return SecretKeyHeader(name, prefix, SecretKey(secret_arn))
+    return KeyHeader(name, f"{prefix}{api_key}")
 
 
 def is_azure(base_url: str) -> bool:

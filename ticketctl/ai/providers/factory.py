@@ -128,6 +128,7 @@ def _llm_settings(
         model=settings.ai_model,
         base_url=settings.ai_base_url,
         api_key=settings.ai_api_key,
+        api_key_secret_arn=settings.ai_api_key_secret_arn,
         api_version=settings.ai_api_version,
         auth=settings.ai_auth,
         models={step: model for step, model in models.items() if model is not None},

@@ -79,10 +79,16 @@ class HttpClient:
         """
         content = msgspec.json.encode(body)
         headers = {**headers, "content-type": "application/json"}
-        attempt = 0
+        attempt, is_renewed = 0, False
+        credentials: dict[str, str] = {}
         while True:
             try:
-                return await self._attempt(url, headers, content, on_unanswered)
+                return await self._attempt(url, headers, content, credentials, on_unanswered)
+            except AccountRefusedError as error:
+                is_key = error.status == HTTPStatus.UNAUTHORIZED
+                if is_renewed or not is_key or not await self._authentication.renew(credentials):
+                    raise
+                is_renewed = True
             except RetryableError as error:
                 wait = _backoff(attempt) if error.wait is None else error.wait
                 if (
@@ -98,16 +104,22 @@ class HttpClient:
                 attempt += 1
 
     async def _attempt(
-        self, url: str, headers: Mapping[str, str], content: bytes, on_unanswered: OnUnanswered
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes,
+        credentials: dict[str, str],
+        on_unanswered: OnUnanswered,
     ) -> dict[str, Any]:
+        """Send the request once, with new `credentials`."""
         available = get_remaining_seconds() - RESERVED_SECONDS
         if available <= 0:
             raise OutOfTimeError("no time is left to ask the AI provider")
         received = _Received()
         try:
             async with asyncio.timeout(min(available, self._max_seconds)):
-                headers = {**headers, **await self._authentication.headers(url, headers, content)}
-                response = await self._send(url, headers, content, received)
+                credentials.update(await self._authentication.headers(url, headers, content))
+                response = await self._send(url, {**headers, **credentials}, content, received)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError, _OversizedError) as error:
             if _may_be_billed(error, received):
                 on_unanswered(len(content))

@@ -26,6 +26,7 @@ class LlmSettings:
     model: str
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    api_key_secret_arn: str | None = None
     api_version: str | None = None
     auth: Method = "auto"
     models: Mapping[Step, str] = field(default_factory=dict)
@@ -40,7 +41,12 @@ class LlmSettings:
 
     def __post_init__(self) -> None:
         """Raise ConfigError if a key or an API version is missing that the server needs."""
-        if self.base_url is None and not self.api_key:
+        if self.api_key and self.api_key_secret_arn:
+            raise ConfigError(
+                "TICKETCTL_AI_API_KEY and TICKETCTL_AI_API_KEY_SECRET_ARN are both set",
+                hint="a key has one source: unset one",
+            )
+        if self.base_url is None and not (self.api_key or self.api_key_secret_arn):
             raise ConfigError(
                 f"the AI provider {self.provider} needs a key",
                 hint="set TICKETCTL_AI_API_KEY, or TICKETCTL_AI_BASE_URL to a server that needs none",
@@ -71,6 +77,7 @@ class LlmSettings:
             base_url=self.url,
             api_key=self.api_key,
             api_version=self.api_version,
+            secret_arn=self.api_key_secret_arn,
         )
 
     def model_for(self, step: Step) -> str:
