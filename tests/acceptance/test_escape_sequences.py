@@ -112,6 +112,8 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "doctor": [("--path", "handlers"), ("--path", "handlers", "--json"), ("--path", missing)],
         "config show": [(), ("--json",)],
         "config init": [(missing,), ("handlers",)],
+        "db backup": [(f"none{ATTACK}/x",), (event,)],
+        "db restore": [(missing,), (event,), (event, "--replace")],
         "serve": [("--host", ATTACK), ("--port", ATTACK)],
         "deploy init": [(f"stack{ATTACK}",), (f"stack{ATTACK}",)],
         "deploy package": [("--include", missing), ("--output", f"event{ATTACK}.json")],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", ".github/ARCHITECTURE.md", ".github/CONTRIBUTING.md"]
+DOCUMENTS = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / ".github").rglob("*.md")))]
 PLACES = ("", "ticketctl/", "ticketctl/postgres/", "ticketctl/warmstart/report/")
 EXAMPLES = {"app.py", "cli/commands/NAME.py"}
 PATH = re.compile(r"`(?:pytest )?((?:[\w.]+/)+[\w.]*|\w+\.py)`")

@@ -50,7 +50,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "doctor": Entry("doctor", "Check code and settings for warm-start problems"),
         },
         "Set-up": {
-            "db": Entry("db", "Migrate the database, and run the embedded server"),
+            "db": Entry("db", "Migrate and back up the database; run the embedded server"),
             "config": Entry("config", "Show the settings, and write a settings file"),
             "serve": Entry("serve", "Serve the HTTP API on this machine"),
             "deploy": Entry("deploy", "Write an AWS template and build its packages"),

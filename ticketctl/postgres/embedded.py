@@ -52,7 +52,11 @@ class EmbeddedServer:
     @property
     def psql(self) -> Path:
         """The path of the wheel's psql."""
-        return self._installation / PROGRAMS / "psql"
+        return self.find_program("psql")
+
+    def find_program(self, name: str) -> Path:
+        """Return the path of one of the wheel's client programs."""
+        return self._installation / PROGRAMS / name
 
     @property
     def is_running(self) -> bool:
