@@ -76,9 +76,10 @@ class EmbeddedLauncher:
         if not self._data.exists():
             self._initialize()
         folder = self._make_socket_folder()
-        # No process holds server.lock, so a pid file here was left by a crash. Postgres would refuse to start if another
-        # process had its pid by now.
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        # No process holds server.lock, so these files were left by a crash. Postgres would refuse to start if another
+        # process had the pid in them by now, or if init had not collected the killed process yet.
+        for left in (self._data / "postmaster.pid", folder / ".s.PGSQL.5432.lock"):
+            left.unlink(missing_ok=True)
         options = {"listen_addresses": "", "max_connections": "100", "unix_socket_directories": str(folder)}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         # The shell ends at once and the server becomes a child of init: it does not stay a zombie when it is killed.

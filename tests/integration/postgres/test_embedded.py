@@ -242,15 +242,18 @@ def test_a_killed_server_starts_again_while_another_command_uses_it(home):
     assert not server.is_running
 
 
-def test_a_stale_pid_file_may_name_a_foreign_process(home):
+def test_stale_lock_files_may_name_a_foreign_process(home):
+    """The pid file, and the lock file of the socket: a killed server leaves both behind."""
     server = EmbeddedServer(home)
-    with server.use():
-        left = (home / "postgres" / "postmaster.pid").read_text()
+    with server.use() as url:
+        files = [home / "postgres" / "postmaster.pid", socket_folder(url) / ".s.PGSQL.5432.lock"]
+        left = [file.read_text() for file in files]
         pid = str(postmaster(home))
     owner = (home / "postgres").stat()
     account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
     with subprocess.Popen(["sleep", "60"], **account) as other:
-        (home / "postgres" / "postmaster.pid").write_text(left.replace(pid, str(other.pid), 1))
+        for file, text in zip(files, left, strict=True):
+            file.write_text(text.replace(pid, str(other.pid), 1))
         assert not server.is_running
         with server.use() as url:
             assert ask(url, "select 1") == "1"
