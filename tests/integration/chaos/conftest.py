@@ -85,14 +85,16 @@ class Run:
         self.processes.append(process)
         return process
 
-    def operate(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start an operator command."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ticketctl", *command],
-            env={**os.environ, "TICKETCTL_DATABASE_URL": self.url},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def operate(self, *command: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start the program with a command."""
+        chosen = {f"TICKETCTL_{name}": value for name, value in settings.items()}
+        with (self.folder / "stderr").open("ab") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ticketctl", *command],
+                env={**os.environ, **chosen, "TICKETCTL_DATABASE_URL": self.url},
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
         self.processes.append(process)
         return process
 
@@ -115,6 +117,22 @@ class Run:
         while self._count(what) < number:
             assert time.monotonic() < deadline, f"{what} was noted {self._count(what)} times only"
             time.sleep(0.05)
+
+    def wait_for_stderr(self, text: str) -> None:
+        """Wait until a process has written the text on stderr."""
+        deadline = time.monotonic() + RUN_TIMEOUT
+        while text not in (written := (self.folder / "stderr").read_text("utf-8")):
+            assert time.monotonic() < deadline, f"nothing on stderr contains {text!r}: {written}"
+            time.sleep(0.05)
+
+    def check_settled(self, *, tickets: int, kills: int = 0) -> None:
+        """Check that the real worker, without a journal, settled every ticket in exactly one attempt that succeeded."""
+        settled = "select count(*) from tickets where status in ('processed', 'needs_review')"
+        assert self.ask(settled) == self.ask("select count(*) from tickets") == str(tickets)
+        finishes = "select count(*), count(distinct ticket_id) from attempts where outcome in ('processed', 'needs_review')"
+        assert self.ask(finishes) == f"{tickets}|{tickets}"
+        assert self.ask("select count(*) from messages") == "0"
+        self.record("chaos", {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": 0, "in vain": 0})
 
     @property
     def journal(self) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from ticketctl.queues.event_source_mapping import (
     QueueRetry,
 )
 from ticketctl.runtime import Database, open_operator_resources
-from ticketctl.tickets.queue_protocols import Delivery, TicketQueue
+from ticketctl.tickets.queue_protocols import Delivery, OutboxMessage, Sender, TicketQueue
 from ticketctl.warmstart.runner.local_function import LocalFunction
 
 HANDLER = "tests.integration.chaos.handler:handler"
@@ -64,6 +65,20 @@ class SabotagedQueue:
             raise QueueError("the queue refuses")
 
 
+class SabotagedSender:
+    """The real sender of the outbox with a fault point after each request."""
+
+    def __init__(self, sender: Sender, sabotage: Sabotage) -> None:
+        self._sender = sender
+        self._sabotage = sabotage
+
+    async def send(self, messages: Sequence[OutboxMessage]) -> Sequence[str]:
+        accepted = await self._sender.send(messages)
+        self._sabotage.note("sent", messages=len(accepted))
+        self._sabotage.at("after-send")
+        return accepted
+
+
 async def main() -> None:
     """Drain the configured queue."""
     loaded, sabotage = settings.load(os.environ), Sabotage()
@@ -82,7 +97,9 @@ async def main() -> None:
             LocalFunction, HANDLER, name="worker", environment=settings.to_environment(loaded), is_quiet=True
         )
         sabotage.at("before-flush")
-        await resources.flush()
+        if resources.sender is not None:
+            sender = SabotagedSender(resources.sender, sabotage)
+            await replace(resources, sender=sender).flush()
         await EventSourceMapping(
             queue, make_function, loaded, record, drain=True, store=resources.store
         ).run()
