@@ -64,6 +64,7 @@ OTHER_LOOP = "attached to a different loop"
 CLOSED = "Event loop is closed"
 
 CASES = [
+    Case("abstract_server", "safe"),
     Case("aiobotocore_per_loop", "safe", needs=("aiobotocore", "http")),
     Case("aiobotocore_shared", "broken", CLOSED, needs=("aiobotocore", "http")),
     Case("aiohttp_per_loop", "safe", needs=("aiohttp", "http")),
@@ -138,7 +139,52 @@ CASES = [
     Case("tmp_grows", "leaking"),
     Case("unknown_socket", "masked", needs=("http",), events=COLD_ONLY),
 ]
-SERVICES = ("http", "postgres", "redis")
+LIBRARY_CASES = [
+    Case("aio_pika_per_loop", "safe", needs=("aio_pika", "amqp")),
+    Case("aio_pika_shared", "broken", CLOSED, needs=("aio_pika", "amqp")),
+    Case("aiosqlite_left_open", "leaking", needs=("aiosqlite",)),
+    Case("aiosqlite_per_loop", "safe", needs=("aiosqlite",)),
+    Case("aiosqlite_shared", "safe", needs=("aiosqlite",)),
+    Case("anthropic_per_loop", "safe", needs=("anthropic", "json_api")),
+    Case("anthropic_shared", "broken", "Connection error", needs=("anthropic", "json_api")),
+    Case("anyio_lock_shared", "safe", needs=("anyio",)),
+    Case("anyio_streams_per_loop", "safe", needs=("anyio", "http")),
+    Case("anyio_streams_shared", "broken", CLOSED, needs=("anyio", "http")),
+    Case("async_to_sync_per_call", "safe", needs=("asgiref", "http")),
+    Case("async_to_sync_shared", "broken", CLOSED, needs=("asgiref", "http")),
+    Case("asyncmy_per_loop", "safe", needs=("asyncmy", "mysql")),
+    Case("asyncmy_shared", "broken", OTHER_LOOP, needs=("asyncmy", "mysql")),
+    Case("elasticsearch_per_loop", "safe", needs=("elasticsearch", "json_api")),
+    Case("elasticsearch_shared", "broken", CLOSED, needs=("elasticsearch", "json_api")),
+    Case("grpc_per_loop", "safe", needs=("grpc", "grpc_api")),
+    Case("grpc_shared", "broken", CLOSED, needs=("grpc", "grpc_api")),
+    Case("langchain_own_client", "safe", needs=("langchain_openai", "json_api")),
+    Case("langchain_shared", "broken", CLOSED, needs=("langchain_openai", "json_api")),
+    Case("openai_per_loop", "safe", needs=("openai", "json_api")),
+    Case("openai_shared", "broken", CLOSED, needs=("openai", "json_api")),
+    Case("otel_every_time", "leaking", needs=("opentelemetry.exporter.otlp.proto.http", "json_api")),
+    Case("otel_once", "safe", needs=("opentelemetry.exporter.otlp.proto.http", "json_api")),
+    Case("pydantic_ai_per_loop", "safe", needs=("pydantic_ai", "json_api")),
+    Case("pydantic_ai_shared", "leaking", needs=("pydantic_ai", "json_api")),
+    Case("pymongo_per_loop", "safe", needs=("pymongo", "mongodb")),
+    Case("pymongo_shared", "broken", "different event loop", needs=("pymongo", "mongodb")),
+    Case("sentry_every_time", "leaking", needs=("sentry_sdk", "json_api")),
+    Case("sentry_once", "safe", needs=("sentry_sdk", "json_api")),
+    Case("sqlmodel_null_pool", "safe", needs=("sqlmodel", "postgres")),
+    Case("sqlmodel_shared", "broken", OTHER_LOOP, needs=("sqlmodel", "postgres")),
+    Case("trio_httpx_shared", "safe", needs=("trio", "http")),
+    Case("trio_lock_held", "broken", "exited without releasing", needs=("trio",)),
+    Case("trio_streams_per_run", "safe", needs=("trio", "http")),
+    Case("trio_streams_shared", "safe", needs=("trio", "http")),
+    Case("websockets_per_loop", "safe", needs=("websockets", "websocket")),
+    Case("websockets_shared", "broken", OTHER_LOOP, needs=("websockets", "websocket")),
+]
+"""Handlers with libraries that the development extra leaves out: each runs where its library is installed.
+
+pip install aio-pika aiosqlite anthropic asyncmy 'elasticsearch[async]' grpcio langchain-openai openai \
+    opentelemetry-exporter-otlp-proto-http 'pydantic-ai-slim[openai]' pymongo sentry-sdk sqlmodel trio websockets
+"""
+SERVICES = ("amqp", "grpc_api", "http", "json_api", "mongodb", "mysql", "postgres", "redis", "websocket")
 
 
 def case_id(case: Case) -> str:

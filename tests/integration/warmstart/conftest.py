@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.warmstart import stand_ins
 from tests.integration.warmstart.cases import SERVICES, Case
 from ticketctl.warmstart.runner.lab import Laboratory
 
@@ -40,11 +41,19 @@ async def laboratory() -> AsyncIterator[Laboratory]:
         yield one
 
 
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported, and the packages that contain it."""
+    parts = module.split(".")
+    return all(
+        importlib.util.find_spec(".".join(parts[:length])) is not None for length in range(1, len(parts) + 1)
+    )
+
+
 @pytest.fixture
 def environment(request: pytest.FixtureRequest, case: Case) -> dict[str, str]:
     """Start what a case needs; the libraries are those of the development extra."""
     for need in case.needs:
-        if need not in ("http", "postgres") and importlib.util.find_spec(need) is None:
+        if need not in SERVICES and not is_installed(need):
             pytest.skip(f"{need} is not installed")
     services = [request.getfixturevalue(need) for need in case.needs if need in SERVICES]
     return {name: value for service in services for name, value in service.items()} | case.environment
@@ -91,8 +100,44 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 async def http() -> AsyncIterator[dict[str, str]]:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    yield {"HTTP": f"http://127.0.0.1:{port}/"}
+    yield {"HTTP": f"http://127.0.0.1:{port}/", "PORT": str(port)}
     server.close()
+
+
+@pytest.fixture
+async def json_api() -> AsyncIterator[dict[str, str]]:
+    async with stand_ins.serve(stand_ins.speak_json) as port:
+        yield {"JSON": f"http://127.0.0.1:{port}", "SENTRY": f"http://key@127.0.0.1:{port}/1"}
+
+
+@pytest.fixture
+async def mongodb() -> AsyncIterator[dict[str, str]]:
+    async with stand_ins.serve(stand_ins.speak_mongodb) as port:
+        yield {"MONGODB": f"mongodb://127.0.0.1:{port}"}
+
+
+@pytest.fixture
+async def mysql() -> AsyncIterator[dict[str, str]]:
+    async with stand_ins.serve(stand_ins.speak_mysql) as port:
+        yield {"MYSQL": str(port)}
+
+
+@pytest.fixture
+async def amqp() -> AsyncIterator[dict[str, str]]:
+    async with stand_ins.serve(stand_ins.speak_amqp) as port:
+        yield {"AMQP": f"amqp://guest:guest@127.0.0.1:{port}/"}
+
+
+@pytest.fixture
+async def grpc_api() -> AsyncIterator[dict[str, str]]:
+    async with stand_ins.serve_grpc() as port:
+        yield {"GRPC": f"127.0.0.1:{port}"}
+
+
+@pytest.fixture
+async def websocket() -> AsyncIterator[dict[str, str]]:
+    async with stand_ins.serve_websockets() as port:
+        yield {"WEBSOCKET": f"ws://127.0.0.1:{port}"}
 
 
 @pytest.fixture(scope="session")

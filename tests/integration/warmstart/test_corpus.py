@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.integration.warmstart.cases import CASES, case_id, check_report
+from tests.integration.warmstart.cases import CASES, LIBRARY_CASES, case_id, check_report
 from ticketctl.warmstart.report.model import Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", [*CASES, *LIBRARY_CASES], ids=case_id)
 async def test_the_verdict_and_the_marked_lines_are_reported(laboratory, corpus, environment, case):
     report = await laboratory.examine(
         Experiment(

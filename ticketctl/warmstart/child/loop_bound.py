@@ -110,7 +110,8 @@ def _kind(asyncio: ModuleType, one: Any) -> str | None:
         return None if one.done() else name
     if issubclass(kind, asyncio.mixins._LoopBoundMixin):  # noqa: SLF001 the one mark that all primitives share
         return "primitive"
-    if hasattr(kind, "is_serving"):
+    # some libraries' pools inherit AbstractServer, which has no sockets
+    if hasattr(kind, "is_serving") and hasattr(kind, "sockets"):
         return "server" if one.sockets else None
     if kind.__module__.partition(".")[0] in ("asyncio", "uvloop", "builtins"):
         return None
