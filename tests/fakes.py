@@ -120,12 +120,6 @@ class FakeStore:
         ticket = self.tickets.get(ticket_id)
         return None if ticket is None else TicketDetails(ticket=ticket)
 
-    async def close(self, ticket_id: int) -> Ticket | None:
-        self._raise_if_failing("close")
-        if ticket_id in self.tickets:
-            self.change(ticket_id, status=TicketStatus.CLOSED, lease_token=None, lease_until=None)
-        return self.tickets.get(ticket_id)
-
     @asynccontextmanager
     async def share_connection(self) -> AsyncIterator[None]:
         self.sharing = True

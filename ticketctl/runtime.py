@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ticketctl.postgres.credentials import Credentials
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
+    from ticketctl.tickets.decisions import DecisionStore
     from ticketctl.tickets.review import ReviewService
 
 OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
@@ -135,6 +136,7 @@ class OperatorResources:
     outbox: Outbox
     queue: TicketQueue
     sender: Sender | None
+    decisions: "DecisionStore"
 
     async def flush(self, ticket_id: int | None = None) -> int:
         """Send the messages in the outbox, of one ticket or of all, and return how many; 0 if the queue is a table.
@@ -192,6 +194,7 @@ def api_resources(
 def _operator_resources(
     connections: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
 ) -> OperatorResources:
+    from ticketctl.postgres.decisions import PostgresDecisions
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
@@ -202,6 +205,7 @@ def _operator_resources(
         outbox=PostgresOutbox(connections),
         queue=elsewhere or PostgresQueue(connections, settings),
         sender=elsewhere,
+        decisions=PostgresDecisions(connections),
     )
 
 
@@ -218,7 +222,7 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
     """Open the service for reviewers. Raise as `open_store`, and ConfigError for a wrong taxonomy."""
     from ticketctl.ai.providers.factory import load_taxonomy
     from ticketctl.ai.taxonomy.schema import SENTIMENTS
-    from ticketctl.postgres.reviews import PostgresReviews
+    from ticketctl.postgres.decisions import PostgresDecisions
     from ticketctl.tickets.review import ReviewService
 
     taxonomy = load_taxonomy(database.settings)
@@ -226,7 +230,7 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
         await _bring_up_to_date(connections, database)
         yield ReviewService(
             tickets=PostgresStore(connections),
-            reviews=PostgresReviews(connections),
+            decisions=PostgresDecisions(connections),
             router=taxonomy,
             allowed={
                 "category": [category.name for category in taxonomy.categories],

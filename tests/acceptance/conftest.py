@@ -33,7 +33,7 @@ def ticketctl(emptied_url: str, environment: dict[str, str], tmp_path: Path, imp
 @pytest.fixture
 def rows(ask: Callable[[str], str]) -> Callable[[], str]:
     """Return all rows of the database as one text, for comparison."""
-    tables = ("tickets", "messages", "steps", "attempts")
+    tables = ("tickets", "messages", "steps", "attempts", "changes")
     return lambda: ask("; ".join(f"table {table} order by 1, 2" for table in tables))
 
 

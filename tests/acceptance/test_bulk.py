@@ -47,9 +47,9 @@ def test_all_applies_the_filters_and_reopen_undoes_it(ticketctl: Program, ask: A
     assert done.status == 0, done.err
     assert statuses(ask) == ["needs_review", "processed"] * 3 + ["new"]
     assert ask("select ticket_id from messages") == new
-    assert (
-        ticketctl("reopen", ids[1]).out == f"{ids[1]}\tunchanged\tticket {ids[1]} is processed, not closed\n"
-    )
+    done = ticketctl("reopen", ids[1])
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"error: ticket {ids[1]} is processed, not closed\n")
 
 
 def test_approve_reject_set_and_retry_take_ranges(ticketctl: Program, ask: Ask, ids: list[str]) -> None:

@@ -37,6 +37,9 @@ from tickets, (values
 where status <> 'new';
 insert into attempts (ticket_id, attempt, outcome, error, message_id, environment_id)
 select id, 1, 'failed', $q$x{attack}$q$, $q$x{attack}$q$, $q$x{attack}$q$ from tickets where status <> 'new';
+insert into changes (ticket_id, actor_kind, actor, action, old, new, note)
+select id, 'person', $q$x{attack}$q$, $q$x{attack}$q$, jsonb_build_object('draft', $q$x{attack}$q$),
+       jsonb_build_object($q$x{attack}$q$, $q$x{attack}$q$), $q$x{attack}$q$ from tickets where status <> 'new';
 insert into messages (ticket_id, body, last_error, dead_at) select id, $q$x{attack}$q$, $q$x{attack}$q$, now()
 from tickets where status = 'failed';
 insert into messages (ticket_id, body) values (77, $q$x{attack}$q$);
@@ -90,6 +93,11 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "reject": [(hostile.first, "--reason", ATTACK, "--json"), (hostile.second,)],
         "set": [(hostile.first, "--team", ATTACK), (hostile.first, "--draft-file", missing)],
         "retry": [(hostile.failed,), ("--failed", "--json")],
+        "assign": [(hostile.new, ATTACK), (hostile.new, hostile.first, ATTACK), (ATTACK, "ada")],
+        "tag": [(hostile.new, ATTACK), (ATTACK, "vip"), (hostile.new, "vip", "--json")],
+        "note": [(hostile.new, ATTACK), (ATTACK, "x")],
+        "history": [(hostile.first,), (hostile.first, "--json"), (ATTACK,)],
+        "undo": [(hostile.new,), (ATTACK,)],
         "stats": [(), ("--json",)],
         "dlq list": [(), ("--json",)],
         "dlq show": [(hostile.letter,), (hostile.letter, "--json"), (ATTACK,)],

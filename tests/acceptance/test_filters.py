@@ -37,7 +37,8 @@ def values_of(spec: FilterSpec) -> tuple[str, str, str]:
         return "2026-01-31T12:00Z", "2026-01-31 12:00Z", "2026-01-31 11:59Z"
     if spec.match == "below":
         return "0.5", "0.4", "0.5"
-    return f"this-{spec.name}", f"this-{spec.name}", f"other-{spec.name}"
+    pattern = '["{}-TAG", "x"]'.replace("TAG", spec.name) if spec.match == "has" else f"{{}}-{spec.name}"
+    return f"this-{spec.name}", pattern.format("this"), pattern.format("other")
 
 
 def option(name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.moto_server import moto
 from ticketctl.postgres.address import Address
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.engine import Connections, Engines
 from ticketctl.postgres.pools import POOLS
 from ticketctl.postgres.store import PostgresStore
@@ -27,6 +28,12 @@ async def connections(emptied_url: str) -> AsyncIterator[Connections]:
 def store(connections: Connections) -> PostgresStore:
     """A store without tickets."""
     return PostgresStore(connections)
+
+
+@pytest.fixture
+def decisions(connections: Connections) -> PostgresDecisions:
+    """People's changes on the tickets of `store`."""
+    return PostgresDecisions(connections)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 import ticketctl
-from ticketctl.api import docs_page, problems
+from ticketctl.api import docs_page, problems, teamwork_routes
 from ticketctl.api.auth import TokenAuth
 from ticketctl.api.middleware import AdmissionMiddleware
 from ticketctl.api.openapi_examples import add_example
@@ -46,7 +46,7 @@ def create_app(
         version=ticketctl.__version__,
         servers=[{"url": "/"}],
         openapi_tags=[
-            {"name": "tickets", "description": "Create, list, show and retry tickets."},
+            {"name": "tickets", "description": "Create, list, show and change tickets."},
             {"name": "health", "description": "Whether the process and its database answer."},
         ],
         description="Errors are problem documents (RFC 9457). The JSON of a ticket is that of the command line.",
@@ -61,6 +61,7 @@ def create_app(
     app.state.resources = resources
     app.state.prices = parse_prices(settings)
     app.include_router(router)
+    app.include_router(teamwork_routes.router)
     problems.register_handlers(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi

@@ -1,17 +1,14 @@
 """The operations of the API. Each calls one function of the ticket service and returns the JSON of the command line."""
 
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Query, Request, Response
 
+from ticketctl.api.caller import By
 from ticketctl.api.openapi_examples import document_response
 from ticketctl.api.problems import document_responses
+from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
 from ticketctl.api.schemas import (
     IdempotencyKey,
     ListQuery,
@@ -20,57 +17,15 @@ from ticketctl.api.schemas import (
     TicketListing,
     to_listing,
 )
-from ticketctl.runtime import OperatorResources
-from ticketctl.tickets import service
+from ticketctl.tickets import decisions, service
+from ticketctl.tickets.decisions import Decision
 from ticketctl.tickets.models import Ticket
 from ticketctl.tickets.views import TicketView
 
-log = logging.getLogger(__name__)
-
-MAX_MEMBERS = 100
-"""The most strings that can be names in the JSON of a request; a ticket has three members."""
 _MAX_PAGE_BYTES = 5_500_000
 """The largest page of a list. A response of Lambda has 6 MB at most, and holds the page as a JSON string."""
 
-
-class _BoundedRequest(Request):
-    """A request whose JSON is checked for its size in members before it is parsed.
-
-    An object with many members costs hundreds of times its length, because each unknown one is an error with a text.
-    """
-
-    async def json(self) -> Any:
-        """Return the body as JSON. Raise HTTPException if it has too many members."""
-        body = await self.body()
-        # The quote that begins a string never follows a backslash, so that each string counts at least once.
-        if body.count(b'"') - body.count(b'\\"') > 2 * MAX_MEMBERS:
-            # FastAPI makes 400 of any other exception
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "the body has too many members")
-        return await super().json()
-
-
-class _BoundedRoute(APIRoute):
-    """A route that reads its body through `_BoundedRequest`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler for a bounded request."""
-        handle = super().get_route_handler()
-
-        async def handle_bounded(request: Request) -> Response:
-            return await handle(_BoundedRequest(request.scope, request.receive))
-
-        return handle_bounded
-
-
-router = APIRouter(route_class=_BoundedRoute)
-
-
-async def _operator_resources(request: Request) -> AsyncIterator[OperatorResources]:
-    async with request.app.state.resources() as resources:
-        yield resources
-
-
-Opened = Annotated[OperatorResources, Depends(_operator_resources)]
+router = APIRouter(route_class=BoundedRoute)
 
 
 @router.post(
@@ -88,18 +43,18 @@ Opened = Annotated[OperatorResources, Depends(_operator_resources)]
     },
 )
 async def create_ticket(
-    ticket: TicketInput, resources: Opened, request: Request, idempotency_key: IdempotencyKey = None
+    ticket: TicketInput, resources: Opened, request: Request, by: By, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Create a ticket, and the message that brings it to a worker.
 
     The same Idempotency-Key with the same content returns the first ticket; with other content it is refused. A key
     belongs to the token that it was sent with.
     """
-    new = ticket.to_new_ticket(idempotency_key, request.state.key_owner)
+    new = ticket.to_new_ticket(idempotency_key, request.state.key_owner, str(by.actor))
     created, is_new = await service.create(resources.store, new)
-    await _send(resources, created)
+    await send_message(resources, created)
     location = {"Location": f"/tickets/{created.id}"}
-    return _json(created, HTTPStatus.CREATED if is_new else HTTPStatus.OK, location)
+    return json_response(created, HTTPStatus.CREATED if is_new else HTTPStatus.OK, location)
 
 
 @router.get(
@@ -122,7 +77,7 @@ async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) 
         without={"body", "draft"}.difference(names),
         max_bytes=_MAX_PAGE_BYTES,
     )
-    return _json(to_listing(page, names))
+    return json_response(to_listing(page, names))
 
 
 @router.get(
@@ -135,7 +90,7 @@ async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) 
 async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) -> Response:
     """Return a ticket with each step of the pipeline, its cost, and each attempt."""
     details = await service.show(resources.store, ticket_id)
-    return _json(TicketView.of(details, request.app.state.prices))
+    return json_response(TicketView.of(details, request.app.state.prices))
 
 
 @router.post(
@@ -145,11 +100,14 @@ async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) 
     response_description="The ticket, new again.",
     responses={200: document_response(Ticket), **document_responses(404, 409, 422)},
 )
-async def retry_ticket(ticket_id: TicketId, resources: Opened) -> Response:
+async def retry_ticket(ticket_id: TicketId, resources: Opened, by: By) -> Response:
     """Put a ticket back to new. Saved steps are not repeated."""
-    ticket = await service.retry(resources.store, resources.operations, ticket_id)
-    await _send(resources, ticket)
-    return _json(ticket)
+    outcomes = await decisions.apply(
+        resources.decisions, Decision(action="retry"), [ticket_id], by=by.actor, seen=by.seen
+    )
+    ticket = decisions.get_ticket(outcomes) or (await service.show(resources.store, ticket_id)).ticket
+    await send_message(resources, ticket)
+    return json_response(ticket)
 
 
 @router.get(
@@ -173,13 +131,3 @@ async def readiness(resources: Opened) -> dict[str, str]:
     """Check the database and the revision of its tables."""
     await resources.operations.check_schema()
     return {"status": "ready"}
-
-
-async def _send(resources: OperatorResources, ticket: Ticket) -> None:
-    unsent = await resources.try_flush(ticket.id)
-    if unsent is not None:
-        log.warning("the message of a ticket waits in the outbox: %s", unsent, extra={"ticket_id": ticket.id})
-
-
-def _json(form: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(form), status, headers, "application/json")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter, parse_filter
+from ticketctl.tickets.history import Change
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket
 from ticketctl.tickets.protocols import TicketPage
 from ticketctl.tickets.service import FILTER_LIMIT, KEY_LIMIT, PAGE_LIMIT, REQUESTER_LIMIT
@@ -24,7 +25,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-def _limited(default: Any, meaning: str, **limits: Any) -> Any:
+def limited(default: Any, meaning: str, **limits: Any) -> Any:
     """Return a field whose limits are documented here and checked by the ticket service."""
     return Field(default, description=meaning, json_schema_extra=limits)
 
@@ -34,19 +35,19 @@ class TicketInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
-    subject: str = _limited(
+    subject: str = limited(
         ...,
         "What the ticket is about, on one line.",
         minLength=1,
         maxLength=SUBJECT_LIMIT,
         pattern=r"^[^\r\n]*[^\r\n\s][^\r\n]*$",
     )
-    body: str = _limited("", "The text.", maxLength=BODY_LIMIT)
-    requester: str | None = _limited(
+    body: str = limited("", "The text.", maxLength=BODY_LIMIT)
+    requester: str | None = limited(
         None, "The requester's e-mail address.", maxLength=REQUESTER_LIMIT, pattern=r"^[^\r\n]*@[^\r\n]*$"
     )
 
-    def to_new_ticket(self, idempotency_key: str | None, key_owner: str) -> NewTicket:
+    def to_new_ticket(self, idempotency_key: str | None, key_owner: str, created_by: str) -> NewTicket:
         """Return the ticket to create."""
         return NewTicket(
             subject=self.subject,
@@ -54,6 +55,7 @@ class TicketInput(BaseModel):
             requester=self.requester,
             idempotency_key=idempotency_key,
             key_owner=key_owner,
+            created_by=created_by,
         )
 
 
@@ -65,7 +67,7 @@ def _query_parameter(spec: FilterSpec) -> Any:
     if spec.is_repeatable:
         item: Any = Annotated[kind, Field(json_schema_extra=limits)]
         return list[item], Field([], description=spec.help)
-    return kind | None, _limited(None, spec.help, **limits, **examples)
+    return kind | None, limited(None, spec.help, **limits, **examples)
 
 
 _Filters: Any = create_model("_Filters", **{name: _query_parameter(spec) for name, spec in FILTERS.items()})
@@ -84,9 +86,9 @@ class ListQuery(_Filters):  # type: ignore[misc] # its fields come from the decl
     sort: Literal[SORTS] = Field(  # type: ignore[valid-type] # the declared orders
         DEFAULT_SORT, description="The order; a minus sign means descending, for times newest first."
     )
-    limit: int = _limited(20, "Tickets on the page.", minimum=1, maximum=PAGE_LIMIT)
+    limit: int = limited(20, "Tickets on the page.", minimum=1, maximum=PAGE_LIMIT)
     after: str | None = Field(None, description="`next_cursor` of the previous page.")
-    fields: str | None = _limited(
+    fields: str | None = limited(
         None,
         "The fields of each ticket, separated by commas. Without it, all but `body` and `draft`.",
         pattern=f"^{_FIELD}(,{_FIELD})*$",
@@ -126,6 +128,14 @@ class TicketListing:
     tickets: list[ListedTicket]  # type: ignore[valid-type] # it is made of the fields of Ticket
     next_cursor: str | None
     total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketHistory:
+    """Every change of a ticket, the oldest first."""
+
+    ticket_id: int
+    changes: list[Change]
 
 
 def to_listing(page: TicketPage, names: Collection[str]) -> dict[str, Any]:

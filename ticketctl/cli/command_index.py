@@ -21,7 +21,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
         "Tickets": {
             "create": Entry("tickets", "Create a ticket and queue it for processing"),
             "list": Entry("list", "List tickets, newest first"),
-            "show": Entry("tickets", "Show a ticket with its steps, costs and attempts"),
+            "show": Entry("tickets", "Show a ticket with its steps, costs, attempts, notes"),
             "close": Entry("tickets", "Close tickets, so that no worker changes them"),
             "reopen": Entry("tickets", "Reopen closed tickets"),
         },
@@ -30,6 +30,11 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "approve": Entry("decisions", "Accept tickets as they are and end their review"),
             "reject": Entry("decisions", "Drop the draft replies of tickets, end their review"),
             "set": Entry("decisions", "Correct fields of tickets; no run overwrites them"),
+            "assign": Entry("teamwork", "Say who takes care of tickets"),
+            "tag": Entry("teamwork", "Add a tag to tickets, or remove it"),
+            "note": Entry("teamwork", "Write a note on a ticket"),
+            "history": Entry("teamwork", "Show every change of a ticket, and who made it"),
+            "undo": Entry("teamwork", "Take back the last change that a person made"),
         },
         "Worker and queue": {
             "work": Entry("work", "Receive messages and process their tickets"),

@@ -115,6 +115,12 @@ STUCK_AFTER = "15m"
 """Default of `--older-than`."""
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Return whether the person gave an option, rather than leave it at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def parse_age(text: str) -> timedelta:
     """Return the length of time that `--older-than` means: "90s", "15m", "2h".
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
 
-from ticketctl.cli import completion
+from ticketctl.cli import completion, error_reporting
 from ticketctl.cli.input import STDIN, is_interactive, read_text
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from ticketctl.runtime import Database
-    from ticketctl.tickets.models import Ticket
+    from ticketctl.tickets.decisions import Decision, Outcome
     from ticketctl.tickets.protocols import TicketStore
 
 Resource = TypeVar("Resource")
@@ -51,6 +51,20 @@ class Selection(NamedTuple):
     is_all: bool
     is_confirmed: bool
 
+    def check(self) -> None:
+        """Raise InvalidInputError unless it is clear which tickets are meant."""
+        has_filter = self.wanted != EVERY
+        if bool(self.texts) == self.is_all:
+            raise InvalidInputError(
+                "name tickets, or filters with --all", hint="1-20, or --status failed --all"
+            )
+        if has_filter and not self.is_all:
+            raise InvalidInputError(
+                "the filters have no effect on named tickets", hint="--all applies the filters"
+            )
+        if self.is_all and not has_filter and not self.is_confirmed:
+            raise InvalidInputError("--all without a filter is every ticket", hint="--yes confirms that")
+
     @property
     def is_one(self) -> bool:
         """Return whether one ticket is named by its number."""
@@ -66,12 +80,6 @@ class Action(NamedTuple):
 
     verb: str
     done: str
-
-
-class _Result(NamedTuple):
-    id: int
-    outcome: str
-    error: str | None
 
 
 def parse_ids(texts: Sequence[str]) -> list[int]:
@@ -101,64 +109,91 @@ def _expand(word: str) -> Sequence[int]:
 def decide(
     opener: "Callable[[Database], AbstractAsyncContextManager[Resource]]",
     get_store: "Callable[[Resource], TicketStore]",
-    decide_on: "Callable[[Resource, int], Awaitable[Ticket]]",
+    decide_on: "Callable[[Resource, Sequence[int]], Awaitable[Sequence[Outcome]]]",
     selection: Selection,
     action: Action,
     *,
     as_json: bool,
 ) -> None:
-    """Decide on each of several tickets, and print what became of each.
+    """Decide on tickets, and print what became of each. One ticket named by its number is printed as such.
 
     Raises:
         InvalidInputError: Nothing, or too much, is selected, or the person answers no.
-        UnsafeError: Some tickets could not be changed.
+        UnsafeError: Some of several tickets could not be changed.
     """
-    _check(selection)
+    selection.check()
     named = parse_ids(selection.texts)
 
     async def select(resource: Resource) -> list[int]:
-        return await _list_matching(get_store(resource), selection.wanted)
+        return await list_matching(get_store(resource), selection.wanted)
 
     ids = run_with(opener, select) if selection.is_all else named
-    _ask(ids, selection, action)
-
-    async def work(resource: Resource) -> list[_Result]:
-        results = []
-        for ticket_id in ids:
-            try:
-                await decide_on(resource, ticket_id)
-                results.append(_Result(ticket_id, action.done, None))
-            except (NotFoundError, InvalidInputError) as error:
-                results.append(_Result(ticket_id, "unchanged", str(error)))
-        return results
-
-    _report(run_with(opener, work), action, as_json=as_json)
+    confirm(ids, selection, action.verb)
+    outcomes = run_with(opener, lambda resource: decide_on(resource, ids))
+    if selection.is_one:
+        _report_one(outcomes[0], as_json=as_json)
+    else:
+        _report(outcomes, action, as_json=as_json)
 
 
-def _check(selection: Selection) -> None:
-    has_filter = selection.wanted != EVERY
-    if bool(selection.texts) == selection.is_all:
-        raise InvalidInputError("name tickets, or filters with --all", hint="1-20, or --status failed --all")
-    if has_filter and not selection.is_all:
-        raise InvalidInputError(
-            "the filters have no effect on named tickets", hint="--all applies the filters"
-        )
-    if selection.is_all and not has_filter and not selection.is_confirmed:
-        raise InvalidInputError("--all without a filter is every ticket", hint="--yes confirms that")
+def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_json: bool) -> None:
+    """Apply a decision to the selected tickets, and send the messages that it queued. Raise as `decide`."""
+    from ticketctl.cli.actor import current_actor
+    from ticketctl.runtime import OperatorResources, open_operator_resources
+    from ticketctl.tickets import decisions
+
+    by = current_actor()
+
+    async def decide_on(resources: OperatorResources, ids: Sequence[int]) -> "Sequence[Outcome]":
+        outcomes = await decisions.apply(resources.decisions, decision, ids, by=by)
+        if any(one.ticket is not None and one.ticket.status == "new" for one in outcomes):
+            unsent = await resources.try_flush()
+            if unsent is not None:
+                error_reporting.warn(f"messages wait in the outbox: {unsent}")
+        return outcomes
+
+    decide(
+        open_operator_resources,
+        lambda resources: resources.store,
+        decide_on,
+        selection,
+        action,
+        as_json=as_json,
+    )
 
 
-async def _list_matching(store: "TicketStore", wanted: TicketFilter) -> list[int]:
+def _report_one(outcome: "Outcome", *, as_json: bool) -> None:
+    if outcome.error is not None:
+        raise outcome.error
+    if as_json and outcome.ticket is not None:
+        output.print_json(outcome.ticket)
+    elif as_json:
+        output.print_json({"id": outcome.id, "outcome": outcome.outcome})
+    elif output.is_terminal():
+        ticket = outcome.ticket
+        now = "" if ticket is None else f"; {ticket.status}, team {ticket.team or 'none'}"
+        was = "was " if ticket is None else ""
+        output.print_rows([[f"ticket {outcome.id} {was}{outcome.outcome}{now}"]])
+    else:
+        output.print_rows([[outcome.id]])
+
+
+async def list_matching(store: "TicketStore", wanted: TicketFilter) -> list[int]:
+    """Return the numbers of all tickets that match."""
     ids: list[int] = []
     after: str | None = None
     while True:
-        page = await store.list(wanted, sort="id", limit=_PAGE, after=after, count=False)
+        page = await store.list(
+            wanted, sort="id", limit=_PAGE, after=after, count=False, without={"body", "draft"}
+        )
         ids += [ticket.id for ticket in page.tickets]
         after = page.next_cursor
         if after is None:
             return ids
 
 
-def _ask(ids: Sequence[int], selection: Selection, action: Action) -> None:
+def confirm(ids: Sequence[int], selection: Selection, verb: str) -> None:
+    """Ask on a terminal before several tickets change. Raises NotFoundError for none, InvalidInputError for a no."""
     if not ids:
         raise NotFoundError("no ticket matches", hint="ticketctl list with the same filters shows none")
     is_asked = not selection.is_one and output.is_terminal() and is_interactive()
@@ -166,19 +201,22 @@ def _ask(ids: Sequence[int], selection: Selection, action: Action) -> None:
         return
     some = ", ".join(map(str, ids[:_NAMED])) + (" ..." if len(ids) > _NAMED else "")
     tickets = "1 ticket" if len(ids) == 1 else f"{len(ids)} tickets"
-    if not typer.confirm(f"{action.verb} {tickets} ({some})?", err=True):
+    if not typer.confirm(f"{verb} {tickets} ({some})?", err=True):
         raise InvalidInputError("nothing was changed", hint="--yes does not ask")
 
 
-def _report(results: Sequence[_Result], action: Action, *, as_json: bool) -> None:
+def _report(results: "Sequence[Outcome]", action: Action, *, as_json: bool) -> None:
+    rows = [(one.id, one.outcome, None if one.error is None else str(one.error)) for one in results]
     if as_json:
-        output.print_json({"results": [result._asdict() for result in results]})
+        names = ("id", "outcome", "error")
+        output.print_json({"results": [dict(zip(names, row, strict=True)) for row in rows]})
     elif output.is_terminal():
         output.print_table(
-            ("ID", "OUTCOME", "ERROR"), ((str(one.id), one.outcome, one.error or "") for one in results)
+            ("ID", "OUTCOME", "ERROR"),
+            ((str(ticket_id), outcome, error or "") for ticket_id, outcome, error in rows),
         )
     else:
-        output.print_rows(results)
+        output.print_rows(rows)
     sys.stdout.flush()
     unchanged = sum(result.error is not None for result in results)
     if unchanged:

@@ -1,4 +1,4 @@
-"""The operator's view of all tickets: stuck tickets, retries, statistics."""
+"""The operator's view of all tickets: stuck tickets, redrives, statistics."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,6 +11,7 @@ from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import operations
 from ticketctl.postgres.ticket_rows import to_ticket
+from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import Step
 from ticketctl.tickets.protocols import ModelUse, Statistics, StepStatistics, StuckTicket
 from ticketctl.tickets.statuses import TicketStatus
@@ -31,14 +32,10 @@ class PostgresOperations:
         """List the ids of the oldest tickets with this status."""
         return [row["id"] for row in await self._fetch(operations.select_ids(status.value, limit))]
 
-    async def reset_failed(self, ticket_ids: Sequence[int]) -> Sequence[int]:
+    async def reset_failed(self, ticket_ids: Sequence[int], *, by: Actor) -> Sequence[int]:
         """Make failed tickets new and return their ids."""
-        rows = await self._fetch(operations.RESET_FAILED, ticket_ids=encode_jsonb(ticket_ids))
-        return [row["id"] for row in rows]
-
-    async def retry(self, ticket_ids: Sequence[int]) -> Sequence[int]:
-        """Make tickets that no worker holds new, each with one new message, and return their ids."""
-        rows = await self._fetch(operations.RETRY, ticket_ids=encode_jsonb(ticket_ids))
+        actor = {"actor_kind": by.kind.value, "actor": by.name}
+        rows = await self._fetch(operations.RESET_FAILED, ticket_ids=encode_jsonb(ticket_ids), **actor)
         return [row["id"] for row in rows]
 
     async def get_statistics(self) -> Statistics:

@@ -65,6 +65,10 @@ tickets = Table(
     _time("created_at", now=True),
     _time("updated_at", now=True),
     _time("processed_at"),
+    Column("assignee", Text),
+    Column("tags", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    # "kind:name" of the actor; null for tickets that are older than this column
+    Column("created_by", Text),
     CheckConstraint("char_length(subject) between 1 and 500", name="subject"),
     CheckConstraint("char_length(body) <= 200000", name="body"),
     CheckConstraint(
@@ -76,11 +80,27 @@ tickets = Table(
 for _spec in FILTERS.values():
     if _spec.is_indexed:
         Index(f"tickets_{_spec.column}_idx", tickets.c[_spec.column], tickets.c.created_at, tickets.c.id)
+# Most tickets have neither an assignee nor tags: partial indexes cost nothing for them.
+Index(
+    "tickets_assignee_idx",
+    tickets.c.assignee,
+    tickets.c.created_at,
+    tickets.c.id,
+    postgresql_where=tickets.c.assignee.is_not(None),
+)
+Index(
+    "tickets_tags_idx",
+    tickets.c.tags,
+    postgresql_using="gin",
+    postgresql_ops={"tags": "jsonb_path_ops"},
+    postgresql_where=text("tags <> '[]'::jsonb"),
+)
 Index("tickets_created_at_idx", tickets.c.created_at, tickets.c.id)
 Index("tickets_updated_at_idx", tickets.c.updated_at, tickets.c.id)
 # Only letters and digits remain: Postgres's parser would treat A-4711 as a word of its own, so that 4711 does not find it.
 search_vector = text(
-    f"to_tsvector('simple', regexp_replace((subject || ' ') || left(body, {SEARCHED_BODY_LENGTH}), '(\\W|_)+', ' ', 'g'))"
+    "to_tsvector('simple', regexp_replace(((subject || ' ') || (coalesce(requester, '') || ' ')) || "
+    f"left(body, {SEARCHED_BODY_LENGTH}), '(\\W|_)+', ' ', 'g'))"
 )
 Index("tickets_search_idx", search_vector, postgresql_using="gin", _table=tickets)
 
@@ -116,6 +136,27 @@ attempts = Table(
     Column("environment_id", Text),
     PrimaryKeyConstraint("ticket_id", "attempt"),
 )
+
+# One row per change of a ticket. `old` and `new` hold the fields that changed; `engine` what the classification step had
+# said, where a person decided on it. The claims of workers are in `attempts`.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("ticket_id", BigInteger, ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+    _time("changed_at", now=True),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("old", JSONB, nullable=False),
+    Column("new", JSONB, nullable=False),
+    Column("note", Text),
+    Column("engine", JSONB),
+    # the change that this one took back
+    Column("undoes", BigInteger),
+    CheckConstraint("actor_kind in ('person', 'worker', 'rule', 'import')", name="actor_kind"),
+)
+Index("changes_ticket_id_idx", changes.c.ticket_id, changes.c.id)
 
 messages = Table(
     "messages",

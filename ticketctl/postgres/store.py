@@ -15,10 +15,11 @@ from ticketctl.postgres.finish_batcher import FinishBatcher
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import tickets as ticket_sql
 from ticketctl.postgres.sql import worker
+from ticketctl.postgres.sql.changes import SELECT_NOTES
 from ticketctl.postgres.ticket_rows import to_parameters, to_ticket
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import Attempt, NewTicket, Step, StepRecord, Ticket, TicketDetails
+from ticketctl.tickets.models import Attempt, NewTicket, Note, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import Claim, PipelineResult, RecordFailure, TicketPage
 from ticketctl.tickets.sorting import SORT_COLUMNS
 from ticketctl.tickets.statuses import TicketStatus
@@ -69,34 +70,32 @@ class PostgresStore:
         return TicketPage(tickets=listed, total=total, next_cursor=next_cursor)
 
     async def get_details(self, ticket_id: int) -> TicketDetails | None:
-        """Read a ticket with its steps, in the pipeline's order, and its attempts."""
+        """Read a ticket with its steps, in the pipeline's order, its attempts and notes."""
         async with self._connections.acquire() as connection:
             row = (await connection.execute(ticket_sql.select_ticket(ticket_id))).mappings().one_or_none()
             if row is None:
                 return None
             steps = (await connection.execute(ticket_sql.select_steps(ticket_id))).mappings().all()
             attempts = (await connection.execute(ticket_sql.select_attempts(ticket_id))).mappings().all()
+            notes = (await connection.execute(SELECT_NOTES, {"ticket_id": ticket_id})).mappings().all()
         order = list(Step)
         records = [_to_step_record(step) for step in steps]
         return TicketDetails(
             ticket=to_ticket(row),
             steps=sorted(records, key=lambda record: order.index(record.step)),
             attempts=[_to_attempt(attempt) for attempt in attempts],
+            notes=[Note(**note) for note in notes],
         )
 
-    async def close(self, ticket_id: int) -> Ticket | None:
-        """Close a ticket, whatever its status."""
+    async def list_analyses(self, ticket_ids: Sequence[int]) -> Sequence[TicketDetails]:
+        """Read tickets and their steps in two statements."""
         async with self._connections.acquire() as connection:
-            result = await connection.execute(ticket_sql.CLOSE, {"ticket_id": ticket_id})
-            row = result.mappings().one_or_none()
-        return None if row is None else to_ticket(row)
-
-    async def reopen(self, ticket_id: int) -> Ticket | None:
-        """Reopen a closed ticket, with a message if no run processed it."""
-        async with self._connections.acquire() as connection:
-            result = await connection.execute(ticket_sql.REOPEN, {"ticket_id": ticket_id})
-            row = result.mappings().one_or_none()
-        return None if row is None else to_ticket(row)
+            rows = (await connection.execute(ticket_sql.select_tickets(ticket_ids))).mappings().all()
+            steps: dict[int, list[StepRecord]] = {row["id"]: [] for row in rows}
+            found = await connection.execute(ticket_sql.select_steps_of(ticket_ids))
+            for step in found.mappings():
+                steps[step["ticket_id"]].append(_to_step_record(step))
+        return [TicketDetails(ticket=to_ticket(row), steps=steps[row["id"]]) for row in rows]
 
     def share_connection(self) -> AbstractAsyncContextManager[None]:
         """Keep a connection from one call to the next until the end of the context."""

@@ -16,8 +16,10 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.durations import parse_since
 from ticketctl.tickets.statuses import TicketStatus
 
-Match = Literal["equals", "at_least", "below", "words"]
-"""How a filter compares a ticket: its column with the value, or every word of the value with the text."""
+Match = Literal["equals", "at_least", "below", "words", "has"]
+"""How a filter compares a ticket: its column with the value, every word of the value with the text, or whether its
+list has the value."""
+_REPEATABLE = frozenset({"equals", "has"})
 FilterTexts = Mapping[str, str | Sequence[str] | None]
 """What a person wrote for each filter; a sequence if the filter was repeated."""
 
@@ -42,7 +44,7 @@ class FilterSpec(NamedTuple):
     @property
     def is_repeatable(self) -> bool:
         """Return whether the filter takes several values, of which a ticket must have one."""
-        return self.match == "equals"
+        return self.match in _REPEATABLE
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ class FilterSpec(NamedTuple):
 
 def _filter(kind: type, meaning: str, **attributes: Any) -> Any:
     """Declare a filter as a field; `attributes` are those of `FilterSpec`, the column by default the field's name."""
-    default: Any = () if attributes.get("match", "equals") == "equals" else None
+    default: Any = () if attributes.get("match", "equals") in _REPEATABLE else None
     return field(default=default, metadata={"kind": kind, "help": meaning} | attributes)
 
 
@@ -93,6 +95,10 @@ class TicketFilter:
     language: tuple[str, ...] = _filter(
         str, "Only this language, such as en; may be repeated.", metavar="CODE"
     )
+    assignee: tuple[str, ...] = _filter(str, "Only tickets of this person; may be repeated.", metavar="WHO")
+    tag: tuple[str, ...] = _filter(
+        str, "Only tickets with this tag; may be repeated.", column="tags", match="has", metavar="NAME"
+    )
     confidence_below: float | None = _filter(
         float,
         "Only classified with less than this confidence, 0 to 1.",
@@ -102,7 +108,7 @@ class TicketFilter:
         examples=("0.6",),
     )
     search: str | None = _filter(
-        str, "Every word must begin a word of the subject or the body.", match="words", metavar="WORDS"
+        str, "Every word must begin a word of the subject, requester or body.", match="words", metavar="WORDS"
     )
     since: datetime | None = _filter(  # noqa: RUF009 - it is a field
         datetime,

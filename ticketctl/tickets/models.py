@@ -35,7 +35,7 @@ class NewTicket:
     """The input for a new ticket.
 
     An idempotency key belongs to `key_owner`: the same key of another owner is another key. The owner of keys on the
-    command line is the empty text.
+    command line is the empty text. `created_by` is as in `Ticket`.
     """
 
     subject: str
@@ -43,11 +43,15 @@ class NewTicket:
     requester: str | None = None
     idempotency_key: str | None = None
     key_owner: str = ""
+    created_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """One row of `tickets`. Times are timezone-aware; `confidence` is between 0 and 1."""
+    """One row of `tickets`. Times are timezone-aware; `confidence` is between 0 and 1.
+
+    `created_by` is the kind and the name of the actor that created it, such as `person:ada`; None if it is unknown.
+    """
 
     id: int
     subject: str
@@ -71,6 +75,9 @@ class Ticket:
     created_at: datetime
     updated_at: datetime
     processed_at: datetime | None
+    assignee: str | None = None
+    tags: list[str] = field(default_factory=list)
+    created_by: str | None = None
 
     @property
     def text(self) -> str:
@@ -172,12 +179,23 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A note on a ticket: what a person wrote, or a requester's reply that was imported."""
+
+    written_at: datetime
+    actor_kind: str
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TicketDetails:
-    """A ticket with its saved steps and its attempts."""
+    """A ticket with its saved steps, its attempts and its notes."""
 
     ticket: Ticket
     steps: list[StepRecord] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def apply_human_edits(classification: Classification, ticket: Ticket) -> Classification:

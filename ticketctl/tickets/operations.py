@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ticketctl.errors import NotFoundError, QueueError
-from ticketctl.tickets.models import LARGEST_ID
+from ticketctl.tickets.history import Actor
 from ticketctl.tickets.protocols import Operations, StuckTicket
 from ticketctl.tickets.queue_protocols import DeadLetter, Outbox, Sender, TicketQueue
 from ticketctl.tickets.statuses import TicketStatus
@@ -60,22 +60,6 @@ def _next_delivery(stuck: StuckTicket, now: datetime) -> str:
     return f"the next delivery is in {left:.0f} s" if left > 0 else "it waits for a worker: ticketctl work"
 
 
-async def retry(operations: Operations, ticket_ids: Sequence[int]) -> Sequence[int]:
-    """Queue tickets for another attempt. Return those that are neither settled nor being processed.
-
-    Raises:
-        NotFoundError: No ticket can be retried.
-    """
-    retried = await operations.retry([number for number in ticket_ids if 0 < number <= LARGEST_ID])
-    if ticket_ids and not retried:
-        named = ", ".join(str(ticket_id) for ticket_id in ticket_ids[:5])
-        raise NotFoundError(
-            f"nothing to retry: {named} is settled, being processed, or does not exist",
-            hint="list --status failed and list --stuck show tickets that you can retry",
-        )
-    return retried
-
-
 async def select_retries(operations: Operations, *, failed: bool, stuck: timedelta | None) -> Sequence[int]:
     """Return the ids of tickets that failed, of tickets that are stuck for longer than `stuck`, or of both."""
     ids = list(await operations.list_ids(TicketStatus.FAILED, limit=LIMIT)) if failed else []
@@ -100,14 +84,16 @@ async def select_dead_letters(queue: TicketQueue, message_ids: Sequence[str]) ->
 
 
 async def redrive(
-    queue: TicketQueue, operations: Operations, letters: Sequence[DeadLetter]
+    queue: TicketQueue, operations: Operations, letters: Sequence[DeadLetter], *, by: Actor
 ) -> tuple[int, Sequence[DeadLetter]]:
     """Move dead letters back to the queue. Return how many moved, and the letters that name no ticket and stay.
 
     Failed tickets become new first: a worker treats a failed ticket as settled and would skip it.
     """
     ours = [letter for letter in letters if letter.ticket_id is not None]
-    await operations.reset_failed([letter.ticket_id for letter in ours if letter.ticket_id is not None])
+    await operations.reset_failed(
+        [letter.ticket_id for letter in ours if letter.ticket_id is not None], by=by
+    )
     return await queue.redrive(ours), [letter for letter in letters if letter.ticket_id is None]
 
 

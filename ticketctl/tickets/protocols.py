@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.history import Actor
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import (
     Classification,
@@ -152,11 +153,8 @@ class TicketStore(Protocol):
     async def get_details(self, ticket_id: int) -> TicketDetails | None:
         """Return the ticket with its steps and attempts, or None."""
 
-    async def close(self, ticket_id: int) -> Ticket | None:
-        """Close the ticket and end its lease. Return it, or None if there is no such ticket."""
-
-    async def reopen(self, ticket_id: int) -> Ticket | None:
-        """Reopen a closed ticket: `needs_review` if a run processed it, else `new` with a message; None if not closed."""
+    async def list_analyses(self, ticket_ids: Sequence[int]) -> Sequence[TicketDetails]:
+        """Return the tickets that exist, each with its saved steps but without attempts and notes."""
 
     def share_connection(self) -> AbstractAsyncContextManager[None]:
         """Let the calls inside the context share one connection, whatever the pool; they must follow each other closely."""
@@ -249,11 +247,8 @@ class Operations(Protocol):
     async def list_ids(self, status: TicketStatus, *, limit: int) -> Sequence[int]:
         """Return the ids of the tickets with one status, the oldest first."""
 
-    async def reset_failed(self, ticket_ids: Sequence[int]) -> Sequence[int]:
+    async def reset_failed(self, ticket_ids: Sequence[int], *, by: Actor) -> Sequence[int]:
         """Make failed tickets new without a new message, for a redrive. Return the ids of those that were failed."""
-
-    async def retry(self, ticket_ids: Sequence[int]) -> Sequence[int]:
-        """Make idle tickets new, each with one new message. Return their ids."""
 
     async def get_statistics(self) -> Statistics:
         """Return the statistics."""

@@ -3,41 +3,26 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn, Protocol
+from datetime import datetime
 
 import msgspec
 
 from ticketctl.errors import InvalidInputError
-from ticketctl.tickets import service
+from ticketctl.tickets import decisions, service
+from ticketctl.tickets.decisions import BATCH, Decision, DecisionStore, Outcome
 from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import (
     BODY_LIMIT,
+    LARGEST_ID,
     Classification,
     Extraction,
     Step,
-    Ticket,
     TicketDetails,
     apply_human_edits,
 )
 from ticketctl.tickets.protocols import Router, TicketStore
 from ticketctl.tickets.statuses import TicketStatus
-
-
-class ReviewStore(Protocol):
-    """Stores the decisions of reviewers. Every write is one statement. All methods raise DatabaseError."""
-
-    async def set(self, ticket_id: int, values: Mapping[str, str], *, routed: str | None) -> Ticket | None:
-        """Set fields and mark them as set by a person. Return None if there is no such ticket.
-
-        `routed` is the team that the routing rules choose for the new values. The store ignores it if a person
-        set the team, or while a worker processes the ticket: the worker routes the ticket itself.
-        """
-
-    async def approve(self, ticket_id: int) -> Ticket | None:
-        """Mark all current values as set by a person. Return None unless the pipeline has finished the ticket."""
-
-    async def reject(self, ticket_id: int, reason: str | None) -> Ticket | None:
-        """Delete the draft for good. Return None unless the pipeline has finished the ticket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +33,7 @@ class ReviewService:
     """
 
     tickets: TicketStore
-    reviews: ReviewStore
+    decisions: DecisionStore
     router: Router
     allowed: Mapping[str, Sequence[str]]
 
@@ -59,48 +44,66 @@ class ReviewService:
         found = [await self.tickets.get_details(ticket.id) for ticket in page.tickets]
         return [details for details in found if details is not None]
 
-    async def set(self, ticket_id: int, values: Mapping[str, str]) -> Ticket:
-        """Set fields. The routing rules then choose the team again, unless a person set it.
+    async def set(
+        self,
+        ticket_ids: Sequence[int],
+        values: Mapping[str, str],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+    ) -> list[Outcome]:
+        """Set fields. The routing rules then choose the teams again, unless a person set them.
 
         Raises:
-            NotFoundError: There is no such ticket.
             InvalidInputError: There are no values, or a field cannot have its value.
         """
         self._check(values)
-        details = await service.show(self.tickets, ticket_id)
-        ticket = await self.reviews.set(ticket_id, values, routed=self._routed(details, values))
-        return ticket or (await service.show(self.tickets, ticket_id)).ticket
+        outcomes = []
+        for start in range(0, len(ticket_ids), BATCH):
+            part = ticket_ids[start : start + BATCH]
+            decision = Decision(action="set", values=values, routed=await self._route(part, values))
+            outcomes += await decisions.apply(self.decisions, decision, part, by=by, seen=seen)
+        return outcomes
 
-    async def approve(self, ticket_id: int) -> Ticket:
-        """Mark all current values as set by a person and the ticket as processed.
+    async def approve(
+        self, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+    ) -> list[Outcome]:
+        """Mark all current values as set by a person and the tickets as processed.
+
+        Tickets that the pipeline has not finished, and closed ones, stay as they are.
+        """
+        return await decisions.apply(self.decisions, Decision(action="approve"), ticket_ids, by=by, seen=seen)
+
+    async def reject(
+        self,
+        ticket_ids: Sequence[int],
+        reason: str | None = None,
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+    ) -> list[Outcome]:
+        """Delete the drafts, so that no later run writes others, and mark the tickets as processed. As `approve`.
 
         Raises:
-            NotFoundError: There is no such ticket.
-            InvalidInputError: There is nothing to review: the pipeline has not finished the ticket, or it is closed.
+            InvalidInputError: The reason is too long.
         """
-        return await self.reviews.approve(
-            service.require_id(ticket_id)
-        ) or await self._raise_nothing_to_review(ticket_id)
-
-    async def reject(self, ticket_id: int, reason: str | None = None) -> Ticket:
-        """Delete the draft, so that no later run writes another, and mark the ticket as processed. Raise as `approve`."""
         service.check_text("reason", reason, limit=service.FILTER_LIMIT)
-        return await self.reviews.reject(
-            service.require_id(ticket_id), reason
-        ) or await self._raise_nothing_to_review(ticket_id)
+        decision = Decision(action="reject", note=reason)
+        return await decisions.apply(self.decisions, decision, ticket_ids, by=by, seen=seen)
 
-    async def _raise_nothing_to_review(self, ticket_id: int) -> NoReturn:
-        ticket = (await service.show(self.tickets, ticket_id)).ticket
-        hint = (
-            "nothing is left to do" if ticket.status is TicketStatus.CLOSED else "ticketctl work processes it"
-        )
-        raise InvalidInputError(
-            f"ticket {ticket_id} is {ticket.status}: there is nothing to review", hint=hint
-        )
+    async def _route(self, ticket_ids: Sequence[int], values: Mapping[str, str]) -> dict[int, str]:
+        """Return the teams that the routing rules choose for the new values, by ticket id."""
+        if not values.keys() - {"team", "draft"}:
+            return {}  # no routing rule looks at the team or the draft
+        possible = [ticket_id for ticket_id in ticket_ids if 1 <= ticket_id <= LARGEST_ID]
+        routed = {}
+        for details in await self.tickets.list_analyses(possible):
+            team = self._routed(details, values)
+            if team is not None:
+                routed[details.ticket.id] = team
+        return routed
 
     def _routed(self, details: TicketDetails, values: Mapping[str, str]) -> str | None:
-        if not values.keys() - {"team", "draft"}:
-            return None  # no routing rule looks at the team or the draft
         changed = replace(
             details.ticket,
             set_by_human=[*details.ticket.set_by_human, *values],

@@ -1,11 +1,11 @@
-"""The use cases of a ticket: create, list, show, close, retry. The command line and the API both call them."""
+"""The use cases of a ticket: create, list, show. The command line and the API both call them."""
 
 from collections.abc import Collection
 
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.tickets.filters import FILTERS, TicketFilter
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, SUBJECT_LIMIT, NewTicket, Ticket, TicketDetails
-from ticketctl.tickets.protocols import Operations, TicketPage, TicketStore
+from ticketctl.tickets.protocols import TicketPage, TicketStore
 
 REQUESTER_LIMIT = 320
 """The maximum length of an e-mail address in characters: 254 by RFC 3696 (erratum 1690), with some room."""
@@ -75,49 +75,8 @@ async def show(store: TicketStore, ticket_id: int) -> TicketDetails:
     """Return a ticket with its steps and attempts. Raise NotFoundError."""
     details = await store.get_details(require_id(ticket_id))
     if details is None:
-        raise _no_ticket(ticket_id)
+        raise no_ticket(ticket_id)
     return details
-
-
-async def close(store: TicketStore, ticket_id: int) -> Ticket:
-    """Close a ticket. Raise NotFoundError."""
-    ticket = await store.close(require_id(ticket_id))
-    if ticket is None:
-        raise _no_ticket(ticket_id)
-    return ticket
-
-
-async def reopen(store: TicketStore, ticket_id: int) -> Ticket:
-    """Reopen a closed ticket, for a review if a run processed it, else for a worker.
-
-    Raises:
-        NotFoundError: The ticket does not exist.
-        ConflictError: The ticket is not closed.
-    """
-    ticket = await store.reopen(require_id(ticket_id))
-    if ticket is None:
-        status = (await show(store, ticket_id)).ticket.status
-        raise ConflictError(
-            f"ticket {ticket_id} is {status}, not closed", hint="only closed tickets can be reopened"
-        )
-    return ticket
-
-
-async def retry(store: TicketStore, operations: Operations, ticket_id: int) -> Ticket:
-    """Queue a ticket for another attempt and return it.
-
-    Raises:
-        NotFoundError: There is no such ticket.
-        ConflictError: The ticket is settled, or a worker processes it.
-    """
-    retried = await operations.retry([require_id(ticket_id)])
-    ticket = (await show(store, ticket_id)).ticket
-    if not retried:
-        raise ConflictError(
-            f"ticket {ticket_id} is {ticket.status} and cannot be retried",
-            hint="you can retry tickets that failed, need a review, or wait for a worker",
-        )
-    return ticket
 
 
 def _check(ticket: NewTicket) -> None:
@@ -161,9 +120,10 @@ def check_text(name: str, value: str | None, *, limit: int, one_line: bool = Fal
 def require_id(ticket_id: int) -> int:
     """Return the id. Raise NotFoundError if no ticket can have it: Postgres would refuse a larger number."""
     if not 1 <= ticket_id <= LARGEST_ID:
-        raise _no_ticket(ticket_id)
+        raise no_ticket(ticket_id)
     return ticket_id
 
 
-def _no_ticket(ticket_id: int) -> NotFoundError:
+def no_ticket(ticket_id: int) -> NotFoundError:
+    """Return the error for a ticket that does not exist."""
     return NotFoundError(f"there is no ticket {ticket_id}", hint="ticketctl list shows all tickets")

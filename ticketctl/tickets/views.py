@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ticketctl.tickets.models import Attempt, StepRecord, Ticket, TicketDetails
+from ticketctl.tickets.models import Attempt, Note, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.pricing import Prices, compute_cost, sum_costs
 
 
@@ -23,10 +23,11 @@ class StepView(StepRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketView(Ticket):
-    """A ticket with its saved steps, its attempts and the cost of its steps; None if the cost is unknown."""
+    """A ticket with its saved steps, its attempts, its notes and the cost of its steps; None if the cost is unknown."""
 
     steps: list[StepView]
     attempts: list[Attempt]
+    notes: list[Note]
     cost: float | None
 
     @classmethod
@@ -37,6 +38,7 @@ class TicketView(Ticket):
             **_values(details.ticket),
             steps=steps,
             attempts=details.attempts,
+            notes=details.notes,
             cost=sum_costs(step.cost for step in steps),
         )
 

@@ -13,25 +13,29 @@ from sqlalchemy import TextClause
 from sqlalchemy.sql.expression import TextualSelect
 
 from tests.fakes import OUTCOME
+from tests.people import BY
 from tests.pgbouncer import installed, pgbouncer, through
-from ticketctl.postgres import operations, outbox, reviews
+from ticketctl.postgres import decisions, operations, outbox
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Engines
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.pools import POOLS
+from ticketctl.postgres.sql import changes as change_statements
+from ticketctl.postgres.sql import decisions as decision_statements
 from ticketctl.postgres.sql import queue as queue_statements
 from ticketctl.postgres.sql import worker
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
+from ticketctl.tickets.decisions import Decision
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket, Step, StepRecord
 from ticketctl.tickets.protocols import RecordFailure
 from ticketctl.tickets.statuses import TicketStatus
 
-MODULES = (worker, operations, outbox, reviews, queue_statements)
+MODULES = (worker, operations, outbox, decision_statements, change_statements, queue_statements)
 LOGGED = re.compile(
     r"^\S+ \S+ \S+ \[\d+\] LOG:  (?:statement|execute ([^:]+)): (.*?)(?=^\S+ \S+ \S+ \[\d+\] |\Z)",
     re.DOTALL | re.MULTILINE,
@@ -56,21 +60,23 @@ async def every_statement(database: Database) -> None:
         first, second, third = [
             (await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(3)
         ]
-        await people(store, reviews.PostgresReviews(connections), third)
+        await people(store, decisions.PostgresDecisions(connections), third)
         await worker(store, first, second)
         await watching(operations.PostgresOperations(mapped), first)
         await messages(queue, outbox.PostgresOutbox(mapped))
 
 
-async def people(store: PostgresStore, reviews: reviews.PostgresReviews, ticket_id: int) -> None:
+async def people(store: PostgresStore, decided: decisions.PostgresDecisions, ticket_id: int) -> None:
     wanted = TicketFilter(status=(TicketStatus.NEW,), search="ticket")
     page = await store.list(wanted, sort="created", limit=1, after=None, count=True)
     await store.list(wanted, sort="created", limit=1, after=page.next_cursor, count=False)
     await store.get_details(ticket_id)
-    await reviews.set(ticket_id, {"team": "sales"}, routed=None)
-    await reviews.approve(ticket_id)
-    await reviews.reject(ticket_id, None)
-    await store.close(ticket_id)
+    await store.list_analyses([ticket_id])
+    for action in decision_statements.DECISIONS:
+        decision = Decision(action=action, values={"tags": ["vip"], "team": "sales"}, note="x")
+        await decided.apply(decision, [ticket_id], by=BY)
+    await decided.undo(ticket_id, by=BY)
+    await decided.list_changes(ticket_id)
 
 
 async def worker(store: PostgresStore, first: int, second: int) -> None:
@@ -97,8 +103,7 @@ async def worker(store: PostgresStore, first: int, second: int) -> None:
 async def watching(watched: operations.PostgresOperations, ticket_id: int) -> None:
     await watched.list_stuck(timedelta(0), limit=10)
     await watched.list_ids(TicketStatus.NEW, limit=10)
-    await watched.reset_failed([ticket_id])
-    await watched.retry([ticket_id])
+    await watched.reset_failed([ticket_id], by=BY)
     await watched.get_statistics()
     await watched.get_connection_limit()
 
@@ -141,7 +146,7 @@ def logged(
 
 def ours() -> Iterator[tuple[ModuleType, str, str]]:
     for module in MODULES:
-        for name, value in vars(module).items():
+        for name, value in {**vars(module), **getattr(module, "DECISIONS", {})}.items():
             if isinstance(value, TextClause | TextualSelect):
                 yield module, name, str(getattr(value, "element", value))
 

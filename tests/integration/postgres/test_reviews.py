@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import pytest
 
+from tests.people import Reviewer
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.ai.taxonomy.schema import SENTIMENTS
 from ticketctl.errors import InvalidInputError, NotFoundError
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.engine import Connections
-from ticketctl.postgres.reviews import PostgresReviews
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.tickets.messages import TicketMessage
@@ -40,9 +41,11 @@ THEIRS = {
 
 
 @pytest.fixture
-def service(store: PostgresStore, connections: Connections) -> ReviewService:
-    return ReviewService(
-        tickets=store, reviews=PostgresReviews(connections), router=TAXONOMY, allowed=ALLOWED
+def service(store: PostgresStore, connections: Connections) -> Reviewer:
+    return Reviewer(
+        ReviewService(
+            tickets=store, decisions=PostgresDecisions(connections), router=TAXONOMY, allowed=ALLOWED
+        )
     )
 
 
@@ -86,7 +89,7 @@ def word(ticket: Ticket) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("when", ["before the first run", "after it", "while it runs"])
 async def test_no_run_overwrites_fields_set_by_a_person(
-    service: ReviewService, store: PostgresStore, again: Callable[[int], str], when: str
+    service: Reviewer, store: PostgresStore, again: Callable[[int], str], when: str
 ) -> None:
     ticket_id = await made(store)
     if when == "before the first run":
@@ -110,7 +113,7 @@ async def test_no_run_overwrites_fields_set_by_a_person(
 
 @pytest.mark.parametrize("name", EDITABLE_FIELDS)
 async def test_fields_that_are_not_set_stay_unmarked(
-    service: ReviewService, store: PostgresStore, name: str, again: Callable[[int], str]
+    service: Reviewer, store: PostgresStore, name: str, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     before = await run(store, ticket_id)
@@ -125,7 +128,7 @@ async def test_fields_that_are_not_set_stay_unmarked(
 
 
 async def test_the_team_follows_the_category_until_a_person_sets_it(
-    service: ReviewService, store: PostgresStore
+    service: Reviewer, store: PostgresStore
 ) -> None:
     ticket_id = await made(store)
     assert (await run(store, ticket_id)).team == "support"
@@ -136,7 +139,7 @@ async def test_the_team_follows_the_category_until_a_person_sets_it(
 
 
 async def test_a_run_with_a_persons_category_drafts_again(
-    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
+    service: Reviewer, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     before = await run(store, ticket_id)
@@ -149,7 +152,7 @@ async def test_a_run_with_a_persons_category_drafts_again(
 
 
 async def test_approval_marks_every_field_as_set_by_a_person(
-    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
+    service: Reviewer, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     before = await run(store, ticket_id)
@@ -162,9 +165,7 @@ async def test_approval_marks_every_field_as_set_by_a_person(
     assert word(await run(store, ticket_id)) == word(before)
 
 
-async def test_a_ticket_without_a_category_can_be_approved(
-    service: ReviewService, store: PostgresStore
-) -> None:
+async def test_a_ticket_without_a_category_can_be_approved(service: Reviewer, store: PostgresStore) -> None:
     ticket_id = await made(store, NewTicket(subject="x" * 40))
     assert (await run(store, ticket_id)).category is None
     approved = await service.approve(ticket_id)
@@ -173,7 +174,7 @@ async def test_a_ticket_without_a_category_can_be_approved(
 
 
 async def test_no_run_drafts_again_after_a_rejection(
-    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
+    service: Reviewer, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
@@ -188,7 +189,7 @@ async def test_no_run_drafts_again_after_a_rejection(
 
 
 async def test_a_decision_is_written_on_the_last_attempt_only(
-    service: ReviewService, store: PostgresStore, again: Callable[[int], str]
+    service: Reviewer, store: PostgresStore, again: Callable[[int], str]
 ) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
@@ -202,7 +203,7 @@ async def test_a_decision_is_written_on_the_last_attempt_only(
 
 @pytest.mark.parametrize("status", ["new", "processing", "failed", "closed"])
 async def test_a_ticket_cannot_be_decided_on_before_it_is_processed(
-    service: ReviewService, store: PostgresStore, ask: Callable[[str], str], status: str
+    service: Reviewer, store: PostgresStore, ask: Callable[[str], str], status: str
 ) -> None:
     ticket_id = await made(store)
     ask(f"update tickets set status = '{status}'")  # noqa: S608 - of this test's own
@@ -213,14 +214,14 @@ async def test_a_ticket_cannot_be_decided_on_before_it_is_processed(
     assert await read(store, ticket_id) == before
 
 
-async def test_decisions_on_an_unknown_ticket_return_nothing(service: ReviewService) -> None:
+async def test_decisions_on_an_unknown_ticket_return_nothing(service: Reviewer) -> None:
     for call in (service.set(7, {"team": "support"}), service.approve(7), service.reject(7)):
         with pytest.raises(NotFoundError, match="no ticket 7"):
             await call
 
 
 async def test_concurrent_decisions_of_two_people_are_both_kept(
-    service: ReviewService, store: PostgresStore
+    service: Reviewer, store: PostgresStore
 ) -> None:
     ticket_id = await made(store)
     await run(store, ticket_id)
@@ -230,7 +231,7 @@ async def test_concurrent_decisions_of_two_people_are_both_kept(
     assert after.set_by_human == sorted(THEIRS)
 
 
-async def test_waiting_tickets_are_listed_oldest_first(service: ReviewService, store: PostgresStore) -> None:
+async def test_waiting_tickets_are_listed_oldest_first(service: Reviewer, store: PostgresStore) -> None:
     ids = [await made(store) for _ in range(3)]
     for ticket_id in reversed(ids):
         await run(store, ticket_id)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests import people
 from tests.unit.cli.test_output import HOSTILE
 from ticketctl.errors import InvalidInputError
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket, Ticket
@@ -239,14 +241,18 @@ class TestOne:
         assert details is not None
         assert (details.ticket, details.steps, details.attempts) == (made, [], [])
 
-    async def test_details_of_an_unknown_ticket_are_none(self, store: PostgresStore) -> None:
+    async def test_details_of_an_unknown_ticket_are_none(
+        self, store: PostgresStore, decisions: PostgresDecisions
+    ) -> None:
         for ticket_id in (7, 2**63 - 1):
             assert await store.get_details(ticket_id) is None
-            assert await store.close(ticket_id) is None
+            assert await people.close(decisions, ticket_id) is None
 
-    async def test_close_releases_the_lease_whatever_the_status(self, store: PostgresStore) -> None:
+    async def test_close_releases_the_lease_whatever_the_status(
+        self, store: PostgresStore, decisions: PostgresDecisions
+    ) -> None:
         made, _ = await store.create(NewTicket(subject="Fire"))
-        closed = await store.close(made.id)
+        closed = await people.close(decisions, made.id)
         assert closed is not None
         assert closed.status is TicketStatus.CLOSED
         assert closed.updated_at >= made.updated_at

@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests import people
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import (
@@ -302,11 +304,13 @@ class TestLostLease:
         await store.finish(ticket_id, other, OUTCOME, [])
         await self._nothing_can_be_written(store, ticket_id, token)
 
-    async def test_a_write_is_refused_when_a_person_closed_the_ticket(self, store: PostgresStore) -> None:
+    async def test_a_write_is_refused_when_a_person_closed_the_ticket(
+        self, store: PostgresStore, decisions: PostgresDecisions
+    ) -> None:
         [ticket_id] = await make(store)
         token = uuid4()
         await claim(store, token, ticket_id)
-        await store.close(ticket_id)
+        await people.close(decisions, ticket_id)
         await self._nothing_can_be_written(store, ticket_id, token)
         assert (await details(store, ticket_id)).ticket.status is TicketStatus.CLOSED
 

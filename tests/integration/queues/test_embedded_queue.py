@@ -7,6 +7,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from tests import people
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -199,11 +201,15 @@ async def test_a_spent_message_waits_while_a_worker_holds_its_ticket(
 
 
 async def test_a_spent_message_of_a_settled_ticket_is_a_dead_letter_that_leaves_the_ticket_alone(
-    queue: PostgresQueue, make: Make, store: PostgresStore, exhaust: Exhaust
+    queue: PostgresQueue,
+    make: Make,
+    store: PostgresStore,
+    decisions: PostgresDecisions,
+    exhaust: Exhaust,
 ) -> None:
     (ticket_id,) = await make(1)
     await exhaust()
-    await store.close(ticket_id)
+    await people.close(decisions, ticket_id)
     await queue.receive(1, wait=0)
     (letter,) = await queue.list_dead_letters(10)
     assert (letter.ticket_id, letter.reason) == (ticket_id, "its ticket is closed already")

@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from tests import people
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -76,7 +78,7 @@ async def test_a_stuck_ticket_names_its_dead_letter(
 
 
 async def test_retry_replaces_all_messages_of_a_ticket_by_one(
-    operations: PostgresOperations, queue: PostgresQueue, make: Make, other: asyncpg.Connection
+    decisions: PostgresDecisions, queue: PostgresQueue, make: Make, other: asyncpg.Connection
 ) -> None:
     (ticket_id,) = await make(1)
     await other.execute(
@@ -84,7 +86,7 @@ async def test_retry_replaces_all_messages_of_a_ticket_by_one(
     )
     (delivery,) = await queue.receive(1, wait=0)
     await other.execute("update tickets set status = 'failed', error = 'no luck'")
-    assert await operations.retry([ticket_id]) == [ticket_id]
+    assert await people.retry(decisions, [ticket_id]) == [ticket_id]
     await queue.delete([delivery])
     (again,) = await queue.receive(10, wait=0)
     assert again.receive_count == 1
@@ -93,12 +95,12 @@ async def test_retry_replaces_all_messages_of_a_ticket_by_one(
 
 
 async def test_leased_and_settled_tickets_are_not_retried(
-    operations: PostgresOperations, store: PostgresStore, make: Make, other: asyncpg.Connection
+    decisions: PostgresDecisions, store: PostgresStore, make: Make, other: asyncpg.Connection
 ) -> None:
     held, settled = await make(2)
     await claim(store, held, timedelta(minutes=1))
     await other.execute("update tickets set status = 'processed' where id = $1", settled)
-    assert await operations.retry([held, settled, 2**62]) == []
+    assert await people.retry(decisions, [held, settled, 2**62]) == []
 
 
 async def test_retry_selects_failed_and_stuck_tickets(
@@ -118,7 +120,7 @@ async def test_redrive_keeps_a_dead_letter_without_ticket(
     await other.execute("update messages set dead_at = now(); update tickets set status = 'failed'")
     await other.execute("delete from tickets where id = $1", gone)
     letters = await queue.list_dead_letters(10)
-    moved, left = await redrive(queue, operations, letters)
+    moved, left = await redrive(queue, operations, letters, by=people.BY)
     assert (moved, [letter.body for letter in left]) == (1, [f'{{"ticket_id": {gone}}}'])
     assert len(await queue.list_dead_letters(10)) == 1
     assert await other.fetchval("select status from tickets where id = $1", there) == "new"

@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests import people
 from tests.fakes import OUTCOME
+from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -202,6 +204,7 @@ async def test_all_statements_at_once_neither_deadlock_nor_lose_a_message(
     queue: PostgresQueue,
     eager: PostgresQueue,
     operations: PostgresOperations,
+    decisions: PostgresDecisions,
     make: Make,
     seed: int,
 ) -> None:
@@ -222,13 +225,13 @@ async def test_all_statements_at_once_neither_deadlock_nor_lose_a_message(
 
     async def care() -> None:
         for _ in range(20):
-            await operations.retry(chance.sample(ids, 10))
+            await people.retry(decisions, chance.sample(ids, 10))
             letters = await queue.list_dead_letters(100)
-            await operations.reset_failed(chance.sample(ids, 10))
+            await operations.reset_failed(chance.sample(ids, 10), by=people.BY)
             await queue.redrive(chance.sample(letters, len(letters)))
 
     await asyncio.gather(work(), work(), work(), care(), care())
-    await operations.retry(ids)
+    await people.retry(decisions, ids)
     open_ids = {stuck.ticket.id for stuck in await operations.list_stuck(timedelta(0), limit=100)}
     received = [delivery for _ in range(20) for delivery in await queue.receive(10, wait=0)]
     waiting = {int(delivery.record["body"].partition(": ")[2].rstrip("}")) for delivery in received}

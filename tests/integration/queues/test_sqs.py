@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from tests.moto_server import moto
+from tests.people import BY
 from tests.serving import open_client
 from ticketctl import worker
 from ticketctl.errors import ConfigError, QueueError
@@ -112,7 +113,7 @@ async def test_dead_letters_are_listed_in_place_then_redriven(
     for _ in range(2):
         (letter,) = await sqs.list_dead_letters(10)
     assert letter.ticket_id == ticket_id
-    assert await redrive(sqs, operations, [letter]) == (1, [])
+    assert await redrive(sqs, operations, [letter], by=BY) == (1, [])
     assert await sqs.list_dead_letters(10) == []
     assert ticket_ids(await all_of(sqs)) == [ticket_id]
     assert await other.fetchval("select status from tickets") == "new"
@@ -136,7 +137,7 @@ async def test_a_foreign_body_is_a_dead_letter_without_ticket(
     (letter,) = await sqs.list_dead_letters(10)
     assert (letter.ticket_id, letter.body) == (None, body)
     assert letter.reason is not None
-    assert await redrive(sqs, operations, [letter]) == (0, [letter])
+    assert await redrive(sqs, operations, [letter], by=BY) == (0, [letter])
     assert len(await sqs.list_dead_letters(10)) == 1
 
 

@@ -1,15 +1,18 @@
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.fakes import FakeProvider, FakeRouter, FakeStore, new_ticket, pipeline_of
+from tests.people import BY, Reviewer
 from ticketctl.errors import InvalidInputError, NotFoundError
 from ticketctl.tickets import review
+from ticketctl.tickets.decisions import Decided, Decision
 from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.history import Actor
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import TicketPage
@@ -52,39 +55,44 @@ class Tickets(FakeStore):
         found = await super().get_details(ticket_id)
         return found if found is None or found.ticket.status is TicketStatus.NEW else details(found.ticket)
 
+    async def list_analyses(self, ticket_ids: Sequence[int]) -> list[TicketDetails]:
+        found = [await self.get_details(ticket_id) for ticket_id in ticket_ids]
+        return [one for one in found if one is not None]
+
     async def list(self, wanted: TicketFilter, **order: Any) -> TicketPage:
         assert order["sort"] == "created"
         return await super().list(wanted, **order)
 
 
 @dataclass
-class FakeReviews:
+class FakeDecisions:
     """Decides on the tickets of a store as the database does; `reasons` are those of rejections."""
 
     store: FakeStore
     reasons: dict[int, str | None] = field(default_factory=dict)
 
-    async def set(self, ticket_id: int, values: Mapping[str, str], *, routed: str | None) -> Ticket | None:
-        ticket = self.store.tickets.get(ticket_id)
-        if ticket is None:
-            return None
-        team = values.get("team") or routed or ticket.team
-        self.store.change(ticket_id, **{**values, "team": team, "set_by_human": sorted(values)})
-        return self.store.tickets[ticket_id]
+    async def apply(
+        self, decision: Decision, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+    ) -> dict[int, Decided]:
+        assert (by, seen) == (BY, None)
+        known = [ticket_id for ticket_id in ticket_ids if ticket_id in self.store.tickets]
+        return {ticket_id: self._decide(decision, ticket_id) for ticket_id in known}
 
-    async def approve(self, ticket_id: int) -> Ticket | None:
-        return self._decide(ticket_id)
-
-    async def reject(self, ticket_id: int, reason: str | None) -> Ticket | None:
-        self.reasons[ticket_id] = reason
-        return self._decide(ticket_id, draft=None)
-
-    def _decide(self, ticket_id: int, **values: object) -> Ticket | None:
-        ticket = self.store.tickets.get(ticket_id)
-        if ticket is None or ticket.status not in {TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED}:
-            return None
-        self.store.change(ticket_id, status=TicketStatus.PROCESSED, **values)
-        return self.store.tickets[ticket_id]
+    def _decide(self, decision: Decision, ticket_id: int) -> Decided:
+        before = self.store.tickets[ticket_id]
+        values: dict[str, Any] = {**decision.values}
+        if decision.action == "set":
+            team = values.get("team") or decision.routed.get(ticket_id) or before.team
+            values |= {"team": team, "set_by_human": sorted(values)}
+        elif before.status not in {TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED}:
+            return Decided(None, before.status, before.updated_at)
+        else:
+            values["status"] = TicketStatus.PROCESSED
+        if decision.action == "reject":
+            self.reasons[ticket_id] = decision.note
+            values["draft"] = None
+        self.store.change(ticket_id, **values)
+        return Decided(self.store.tickets[ticket_id], before.status, before.updated_at)
 
 
 @pytest.fixture
@@ -96,13 +104,13 @@ def store() -> Tickets:
 
 
 @pytest.fixture
-def reviews(store: Tickets) -> FakeReviews:
-    return FakeReviews(store)
+def reviews(store: Tickets) -> FakeDecisions:
+    return FakeDecisions(store)
 
 
 @pytest.fixture
-def service(store: Tickets, reviews: FakeReviews) -> ReviewService:
-    return ReviewService(tickets=store, reviews=reviews, router=FakeRouter(), allowed=ALLOWED)
+def service(store: Tickets, reviews: FakeDecisions) -> Reviewer:
+    return Reviewer(ReviewService(tickets=store, decisions=reviews, router=FakeRouter(), allowed=ALLOWED))  # type: ignore[arg-type] # reviewers neither undo nor read the history
 
 
 @pytest.mark.parametrize(
@@ -118,14 +126,14 @@ def service(store: Tickets, reviews: FakeReviews) -> ReviewService:
     ],
 )
 async def test_edits_are_stored_and_the_rules_choose_the_team(
-    service: ReviewService, values: dict[str, str], team: str
+    service: Reviewer, values: dict[str, str], team: str
 ) -> None:
     ticket = await service.set(1, values)
     assert {name: getattr(ticket, name) for name in values} == values
     assert (ticket.team, ticket.set_by_human) == (team, sorted(values))
 
 
-async def test_a_ticket_without_saved_steps_gets_no_team(service: ReviewService) -> None:
+async def test_a_ticket_without_saved_steps_gets_no_team(service: Reviewer) -> None:
     ticket = await service.set(3, {"category": "outage"})
     assert (ticket.category, ticket.team) == ("outage", None)
 
@@ -147,7 +155,7 @@ async def test_a_ticket_without_saved_steps_gets_no_team(service: ReviewService)
     ],
 )
 async def test_an_invalid_value_changes_nothing(
-    service: ReviewService, store: Tickets, values: dict[str, str], complaint: str, hint: str
+    service: Reviewer, store: Tickets, values: dict[str, str], complaint: str, hint: str
 ) -> None:
     before = store.tickets[1]
     with pytest.raises(InvalidInputError, match=complaint) as raised:
@@ -157,7 +165,7 @@ async def test_an_invalid_value_changes_nothing(
 
 
 @pytest.mark.parametrize("ticket_id", [4, 0, -1, 2**63])
-async def test_an_unknown_ticket_is_not_found(service: ReviewService, ticket_id: int) -> None:
+async def test_an_unknown_ticket_is_not_found(service: Reviewer, ticket_id: int) -> None:
     for call in (
         service.set(ticket_id, {"team": "support"}),
         service.approve(ticket_id),
@@ -167,14 +175,14 @@ async def test_an_unknown_ticket_is_not_found(service: ReviewService, ticket_id:
             await call
 
 
-async def test_an_approved_ticket_is_processed_and_keeps_its_draft(service: ReviewService) -> None:
+async def test_an_approved_ticket_is_processed_and_keeps_its_draft(service: Reviewer) -> None:
     ticket = await service.approve(1)
     assert (ticket.status, ticket.draft) == (TicketStatus.PROCESSED, "Hello")
 
 
 @pytest.mark.parametrize("reason", [None, "too long"])
 async def test_a_rejected_draft_is_deleted_and_its_reason_stored(
-    service: ReviewService, reviews: FakeReviews, reason: str | None
+    service: Reviewer, reviews: FakeDecisions, reason: str | None
 ) -> None:
     ticket = await service.reject(1, reason)
     assert (ticket.status, ticket.draft, reviews.reasons) == (TicketStatus.PROCESSED, None, {1: reason})
@@ -185,7 +193,7 @@ async def test_a_rejected_draft_is_deleted_and_its_reason_stored(
     [(3, "ticket 3 is new: there is nothing to review"), (2, "ticket 2 is closed")],
 )
 async def test_only_a_processed_ticket_can_be_reviewed(
-    service: ReviewService, ticket_id: int, complaint: str
+    service: Reviewer, ticket_id: int, complaint: str
 ) -> None:
     for call in (service.approve(ticket_id), service.reject(ticket_id)):
         with pytest.raises(InvalidInputError, match=complaint) as raised:
@@ -193,14 +201,14 @@ async def test_only_a_processed_ticket_can_be_reviewed(
         assert raised.value.hint
 
 
-async def test_an_invalid_reason_rejects_nothing(service: ReviewService, reviews: FakeReviews) -> None:
+async def test_an_invalid_reason_rejects_nothing(service: Reviewer, reviews: FakeDecisions) -> None:
     for reason in ("a\0", "a" * 1001):
         with pytest.raises(InvalidInputError, match="the reason"):
             await service.reject(1, reason)
     assert reviews.reasons == {}
 
 
-async def test_tickets_that_need_a_review_are_waiting(service: ReviewService) -> None:
+async def test_tickets_that_need_a_review_are_waiting(service: Reviewer) -> None:
     assert [found.ticket.id for found in await service.list_waiting(20)] == [1]
     with pytest.raises(InvalidInputError, match="1001"):
         await service.list_waiting(1001)

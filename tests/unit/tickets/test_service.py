@@ -121,58 +121,20 @@ async def test_pages_follow_the_order_the_limit_and_the_cursor() -> None:
     assert ([ticket.id for ticket in second.tickets], second.total) == ([3], None)
 
 
-async def test_show_and_close() -> None:
+async def test_show() -> None:
     store = FakeStore.of(1)
     assert (await service.show(store, 1)).ticket.id == 1
-    assert (await service.close(store, 1)).status is TicketStatus.CLOSED
 
 
 @pytest.mark.parametrize("ticket_id", [2, 0, -1, 2**63 - 1])
 async def test_an_unknown_ticket_is_not_found(ticket_id: int) -> None:
     store = FakeStore.of(1)
-    for look in (service.show, service.close):
-        with pytest.raises(NotFoundError, match=f"there is no ticket {ticket_id}$") as raised:
-            await look(store, ticket_id)
-        assert raised.value.hint == "ticketctl list shows all tickets"
+    with pytest.raises(NotFoundError, match=f"there is no ticket {ticket_id}$") as raised:
+        await service.show(store, ticket_id)
+    assert raised.value.hint == "ticketctl list shows all tickets"
 
 
 async def test_an_id_beyond_bigint_does_not_reach_the_database() -> None:
     store = FakeStore(failing={"get_details": AssertionError("the database was asked")})
     with pytest.raises(NotFoundError):
         await service.show(store, 2**63)
-
-
-class FakeOperations:
-    """Retries failed tickets."""
-
-    def __init__(self, store: FakeStore) -> None:
-        self._store = store
-
-    async def retry(self, ticket_ids: list[int]) -> list[int]:
-        known = [self._store.tickets[number] for number in ticket_ids if number in self._store.tickets]
-        taken = [ticket.id for ticket in known if ticket.status is TicketStatus.FAILED]
-        for number in taken:
-            self._store.change(number, status=TicketStatus.NEW)
-        return taken
-
-
-async def test_a_retry_returns_the_new_ticket() -> None:
-    store = FakeStore.of(1)
-    store.change(1, status=TicketStatus.FAILED)
-    assert (await service.retry(store, FakeOperations(store), 1)).status is TicketStatus.NEW
-
-
-@pytest.mark.parametrize("status", [TicketStatus.PROCESSED, TicketStatus.CLOSED, TicketStatus.PROCESSING])
-async def test_a_settled_or_leased_ticket_cannot_be_retried(status: TicketStatus) -> None:
-    store = FakeStore.of(1)
-    store.change(1, status=status)
-    with pytest.raises(ConflictError, match=f"ticket 1 is {status} and cannot be retried"):
-        await service.retry(store, FakeOperations(store), 1)
-    assert store.tickets[1].status is status
-
-
-@pytest.mark.parametrize("number", [2, 0, -1, 2**63])
-async def test_an_unknown_ticket_cannot_be_retried(number: int) -> None:
-    store = FakeStore.of(1)
-    with pytest.raises(NotFoundError):
-        await service.retry(store, FakeOperations(store), number)

@@ -1,15 +1,15 @@
 """`approve`, `reject`, `set`: a reviewer's decisions on tickets."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ticketctl.cli import completion
+from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import read_text
 from ticketctl.cli.options import JsonOption, choice
-from ticketctl.cli.rendering import output
-from ticketctl.cli.resources import run_with
 from ticketctl.cli.selection import (
     EVERY,
     Action,
@@ -18,14 +18,14 @@ from ticketctl.cli.selection import (
     TicketIdsArgument,
     YesOption,
     decide,
-    parse_ids,
 )
-from ticketctl.tickets.filters import TicketFilter
+from ticketctl.errors import InvalidInputError
+from ticketctl.tickets.filters import FILTERS, TicketFilter, parse_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from ticketctl.tickets.models import Ticket
+    from ticketctl.tickets.decisions import Outcome
     from ticketctl.tickets.review import ReviewService
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -51,9 +51,10 @@ def approve(
 
     All their fields count as set by a human then: the tickets are processed, and no later run changes them.
     """
+    by = current_actor()
 
-    async def decide_on(reviews: "ReviewService", ticket_id: int) -> "Ticket":
-        return await reviews.approve(ticket_id)
+    async def decide_on(reviews: "ReviewService", ids: "Sequence[int]") -> "Sequence[Outcome]":
+        return await reviews.approve(ids, by=by)
 
     selection = Selection(ticket_ids or (), wanted, everything, yes)
     _decide(decide_on, selection, Action("approve", "approved"), as_json=as_json)
@@ -76,9 +77,10 @@ def reject(
     You answer them yourself: the tickets are processed, and no later run drafts another reply. Category, priority
     and the other fields stay; `ticketctl set` corrects them.
     """
+    by = current_actor()
 
-    async def decide_on(reviews: "ReviewService", ticket_id: int) -> "Ticket":
-        return await reviews.reject(ticket_id, reason)
+    async def decide_on(reviews: "ReviewService", ids: "Sequence[int]") -> "Sequence[Outcome]":
+        return await reviews.reject(ids, reason, by=by)
 
     selection = Selection(ticket_ids or (), wanted, everything, yes)
     _decide(decide_on, selection, Action("reject the drafts of", "rejected"), as_json=as_json)
@@ -100,6 +102,11 @@ def set_fields(
     draft_file: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Read the reply from a file, or from stdin.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILTER=VALUE", help="With --all: a filter of list; may be repeated."),
+    ] = None,
+    everything: AllOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -118,15 +125,35 @@ def set_fields(
     }
     values = {name: value for name, value in options.items() if value is not None}
 
-    async def decide_on(reviews: "ReviewService", ticket_id: int) -> "Ticket":
-        return await reviews.set(ticket_id, values)
+    if not values:
+        raise InvalidInputError("there is nothing to set", hint="ticketctl set ID --category billing")
+    wanted, by = _parse_where(where or ()), current_actor()
 
-    selection = Selection(ticket_ids or (), EVERY, is_all=False, is_confirmed=yes)
+    async def decide_on(reviews: "ReviewService", ids: "Sequence[int]") -> "Sequence[Outcome]":
+        return await reviews.set(ids, values, by=by)
+
+    selection = Selection(ticket_ids or (), wanted, everything, yes)
     _decide(decide_on, selection, Action(f"set {', '.join(values)} of", "set"), as_json=as_json)
 
 
+def _parse_where(texts: "Sequence[str]") -> TicketFilter:
+    """Return the filter of `--where`: the names of the filters are taken by the options that set fields."""
+    values: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        spec = FILTERS.get(name.replace("-", "_"))
+        if spec is None or not equals:
+            raise InvalidInputError(
+                f"--where cannot be {text!r}",
+                hint=f"it looks like status=failed; filters: {', '.join(FILTERS)}",
+            )
+        values.setdefault(spec.name, []).append(value)
+    chosen = {name: given if FILTERS[name].is_repeatable else given[-1] for name, given in values.items()}
+    return parse_filter(chosen, now=datetime.now(UTC))
+
+
 def _decide(
-    decide_on: "Callable[[ReviewService, int], Awaitable[Ticket]]",
+    decide_on: "Callable[[ReviewService, Sequence[int]], Awaitable[Sequence[Outcome]]]",
     selection: Selection,
     action: Action,
     *,
@@ -134,23 +161,6 @@ def _decide(
 ) -> None:
     from ticketctl.runtime import open_review_service
 
-    if not selection.is_one or selection.wanted != EVERY:
-        decide(
-            open_review_service,
-            lambda reviews: reviews.tickets,
-            decide_on,
-            selection,
-            action,
-            as_json=as_json,
-        )
-        return
-    (ticket_id,) = parse_ids(selection.texts)
-    ticket = run_with(open_review_service, lambda reviews: decide_on(reviews, ticket_id))
-    if as_json:
-        output.print_json(ticket)
-    elif output.is_terminal():
-        output.print_rows(
-            [[f"ticket {ticket.id} {action.done}; {ticket.status}, team {ticket.team or 'none'}"]]
-        )
-    else:
-        output.print_rows([[ticket.id]])
+    decide(
+        open_review_service, lambda reviews: reviews.tickets, decide_on, selection, action, as_json=as_json
+    )

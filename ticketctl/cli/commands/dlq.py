@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from ticketctl.cli import error_reporting
+from ticketctl.cli.actor import current_actor
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.timestamps import format_iso
@@ -85,7 +86,7 @@ def redrive(
 
     async def work(resources: "OperatorResources") -> "tuple[int, Sequence[DeadLetter]]":
         letters = await _select(resources, message_ids, everything=everything)
-        done = await operations.redrive(resources.queue, resources.operations, letters)
+        done = await operations.redrive(resources.queue, resources.operations, letters, by=current_actor())
         await resources.flush()
         return done
 

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ticketctl.cli.filter_options import with_filter_options
-from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, choice, parse_age
+from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, choice, is_given, parse_age
 from ticketctl.cli.rendering import output, ticket_tables, timestamps
 from ticketctl.cli.resources import run_with
 from ticketctl.errors import InvalidInputError
@@ -88,6 +88,10 @@ def list_tickets(
     from ticketctl.runtime import open_store
     from ticketctl.tickets import service
 
+    if is_given(context, "older_than") and not stuck:
+        raise InvalidInputError(
+            "--older-than has no effect without --stuck", hint="ticketctl list --stuck --older-than 1h"
+        )
     if stuck:
         _refuse_other_options(context, allowed={"stuck", "older_than", "limit", "as_json"})
         _list_stuck(older_than, limit, as_json=as_json)
@@ -114,17 +118,12 @@ def list_tickets(
 
 def _refuse_other_options(context: typer.Context, *, allowed: Collection[str]) -> None:
     """Raise for options that `--stuck` would ignore."""
-    given = [name for name in context.params if name not in allowed and _is_given(context, name)]
+    given = [name for name in context.params if name not in allowed and is_given(context, name)]
     if given:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise InvalidInputError(
             f"--stuck cannot be combined with {options}", hint="ticketctl list --stuck --older-than 1h"
         )
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _list_stuck(older_than: str, limit: int, *, as_json: bool) -> None:

@@ -5,16 +5,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import error_reporting
-from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, parse_age
+from ticketctl.cli.actor import current_actor
+from ticketctl.cli.filter_options import with_filter_options
+from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, is_given, parse_age
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
-from ticketctl.cli.selection import TicketIdsArgument, parse_ids
-from ticketctl.errors import InvalidInputError
+from ticketctl.cli.selection import (
+    EVERY,
+    AllOption,
+    Selection,
+    TicketIdsArgument,
+    YesOption,
+    confirm,
+    list_matching,
+    parse_ids,
+)
+from ticketctl.errors import InvalidInputError, UnsafeError
+from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.decisions import Outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -22,43 +35,86 @@ def register(app: typer.Typer) -> None:
     app.command("retry")(retry)
 
 
+@with_filter_options
 def retry(
+    context: typer.Context,
     ticket_ids: TicketIdsArgument = None,
+    wanted: TicketFilter = EVERY,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All failed tickets.")] = False,
     stuck: Annotated[bool, typer.Option("--stuck", help="All stuck tickets.")] = False,
     older_than: OlderThanOption = STUCK_AFTER,
+    everything: AllOption = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Queue failed or stuck tickets again.
 
     Saved steps are used again, so that the AI provider is not paid twice. Prints the tickets that were queued.
     """
+    selection = Selection(ticket_ids or (), wanted, everything, yes)
+    if is_given(context, "older_than") and not stuck:
+        raise InvalidInputError(
+            "--older-than has no effect without --stuck", hint="ticketctl retry --stuck --older-than 1h"
+        )
+    if not (failed or stuck):
+        selection.check()
+    elif ticket_ids or everything or wanted != EVERY:
+        raise InvalidInputError(
+            "--failed and --stuck choose the tickets themselves", hint="ticketctl retry --failed"
+        )
+    ids = _select(selection, older_than, failed=failed, stuck=stuck)
+    if not (failed or stuck):
+        confirm(ids, selection, "retry")
+    elif not ids:
+        output.print_message("no ticket has failed" if failed else "no ticket is stuck")
+    _report(_retry(ids) if ids else (), is_strict=not (failed or stuck), as_json=as_json)
+
+
+def _select(selection: Selection, older_than: str, *, failed: bool, stuck: bool) -> "Sequence[int]":
     from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import operations
 
-    named = parse_ids(ticket_ids or ())
-    if bool(named) == (failed or stuck):
-        raise InvalidInputError("name tickets, or --failed or --stuck", hint="ticketctl retry --failed")
     stuck_for = parse_age(older_than) if stuck else None
 
-    async def work(resources: "OperatorResources") -> "Sequence[int]":
-        selected = named or await operations.select_retries(
-            resources.operations, failed=failed, stuck=stuck_for
-        )
-        retried = await operations.retry(resources.operations, selected)
+    async def select(resources: "OperatorResources") -> "Sequence[int]":
+        if selection.is_all:
+            return await list_matching(resources.store, selection.wanted)
+        return await operations.select_retries(resources.operations, failed=failed, stuck=stuck_for)
+
+    return parse_ids(selection.texts) if selection.texts else run_with(open_operator_resources, select)
+
+
+def _retry(ids: "Sequence[int]") -> "Sequence[Outcome]":
+    from ticketctl.runtime import open_operator_resources
+    from ticketctl.tickets import decisions
+
+    by = current_actor()
+
+    async def work(resources: "OperatorResources") -> "Sequence[Outcome]":
+        decision = decisions.Decision(action="retry")
+        outcomes = await decisions.apply(resources.decisions, decision, ids, by=by)
         unsent = await resources.try_flush()
         if unsent is not None:
             error_reporting.warn(f"their messages wait in the outbox: {unsent}")
-        return retried
+        return outcomes
 
-    retried = run_with(open_operator_resources, work)
+    return run_with(open_operator_resources, work)
+
+
+def _report(outcomes: "Sequence[Outcome]", *, is_strict: bool, as_json: bool) -> None:
+    """Print the tickets that were queued. `is_strict`: a ticket that the person named and that was not is an error."""
+    retried = [one.id for one in outcomes if one.error is None]
+    refused = [one.error for one in outcomes if one.error is not None]
+    if is_strict and len(outcomes) == 1 and refused:
+        raise refused[0]
     if as_json:
         output.print_json({"retried": retried})
     else:
         output.print_rows([ticket_id] for ticket_id in retried)
-    if named and len(retried) < len(named):
-        left = sorted(set(named) - set(retried))
-        error_reporting.warn(
-            f"not queued: {', '.join(map(str, left))} (settled, in progress, or no such ticket)"
+    for error in refused:
+        error_reporting.warn(f"not queued: {error}")
+    if is_strict and refused:
+        raise UnsafeError(
+            f"{len(refused)} of {len(outcomes)} tickets were not queued", hint="the warnings say why for each"
         )

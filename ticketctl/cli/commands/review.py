@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ticketctl.cli import editor, error_reporting
+from ticketctl.cli.actor import current_actor
 from ticketctl.cli.input import is_interactive
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output, ticket_tables
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.runtime import Database
-    from ticketctl.tickets.models import Ticket, TicketDetails
+    from ticketctl.tickets.decisions import Outcome
+    from ticketctl.tickets.models import TicketDetails
     from ticketctl.tickets.review import ReviewService
 
 Result = TypeVar("Result")
@@ -113,6 +115,7 @@ class _TicketReview:
     def __init__(self, database: "Database", ticket_id: int) -> None:
         self._database = database
         self._ticket_id = ticket_id
+        self._by = current_actor()
 
     def run(self, title: str) -> bool:
         """Ask until the ticket is decided or skipped; return False if the reviewer quits."""
@@ -145,14 +148,16 @@ class _TicketReview:
         details = self._call(lambda reviews: service.show(reviews.tickets, self._ticket_id))
         return details if details.ticket.status == "needs_review" else None
 
-    def _approve(self, _: "TicketDetails") -> bool:
-        self._call(lambda reviews: reviews.approve(self._ticket_id))
+    def _approve(self, details: "TicketDetails") -> bool:
+        ids, seen = [self._ticket_id], details.ticket.updated_at
+        self._decide(lambda reviews: reviews.approve(ids, by=self._by, seen=seen))
         output.print_message(f"ticket {self._ticket_id} approved")
         return True
 
-    def _reject(self, _: "TicketDetails") -> bool:
+    def _reject(self, details: "TicketDetails") -> bool:
         reason = _prompt("reason (may be empty)") or None
-        self._call(lambda reviews: reviews.reject(self._ticket_id, reason))
+        ids, seen = [self._ticket_id], details.ticket.updated_at
+        self._decide(lambda reviews: reviews.reject(ids, reason, by=self._by, seen=seen))
         output.print_message(f"ticket {self._ticket_id}: draft rejected")
         return True
 
@@ -162,22 +167,22 @@ class _TicketReview:
         if after.strip() == before.strip():
             output.print_message("the draft did not change")
         else:
-            self._set({"draft": after})
+            self._set(details, {"draft": after})
         return False
 
     def _set_category(self, details: "TicketDetails") -> bool:
-        if self._choose("category") and details.ticket.draft:
+        if self._choose(details, "category") and details.ticket.draft:
             output.print_message(
                 "the draft was written for the old category: edit it, or quit and run "
                 f"ticketctl retry {self._ticket_id}"
             )
         return False
 
-    def _set_team(self, _: "TicketDetails") -> bool:
-        self._choose("team")
+    def _set_team(self, details: "TicketDetails") -> bool:
+        self._choose(details, "team")
         return False
 
-    def _choose(self, name: str) -> bool:
+    def _choose(self, details: "TicketDetails", name: str) -> bool:
         """Ask for a word of the taxonomy and set it; return False if the reviewer keeps the old one."""
 
         async def read_words(reviews: "ReviewService") -> "Sequence[str]":
@@ -189,15 +194,19 @@ class _TicketReview:
         answer = _prompt(f"{name}, by name or number (empty: no change)")
         numbered = {str(number): word for number, word in enumerate(words, start=1)}
         if answer:
-            self._set({name: numbered.get(answer, answer)})
+            self._set(details, {name: numbered.get(answer, answer)})
         return bool(answer)
 
-    def _set(self, values: Mapping[str, str]) -> None:
-        def work(reviews: "ReviewService") -> "Awaitable[Ticket]":
-            return reviews.set(self._ticket_id, values)
-
-        self._call(work)
+    def _set(self, details: "TicketDetails", values: Mapping[str, str]) -> None:
+        ids, seen = [self._ticket_id], details.ticket.updated_at
+        self._decide(lambda reviews: reviews.set(ids, values, by=self._by, seen=seen))
         output.print_message(f"{', '.join(values)} set")
+
+    def _decide(self, work: "Callable[[ReviewService], Awaitable[Sequence[Outcome]]]") -> None:
+        """Change the ticket, unless someone else changed it since it was shown. Raise the error of the change."""
+        from ticketctl.tickets.decisions import get_ticket
+
+        get_ticket(self._call(work))
 
     def _call(self, work: "Callable[[ReviewService], Awaitable[Result]]") -> Result:
         from ticketctl.runtime import open_review_service
@@ -213,3 +222,5 @@ def _prompt(question: str, answers: Collection[str] = ()) -> str:
             return typed
         if typed.lower() in answers:
             return typed.lower()
+        letters = ", ".join(sorted(answer for answer in answers if len(answer) == 1))
+        output.print_message(f"{typed or 'an empty line'} is none of the keys: {letters}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import editor, error_reporting
+from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, is_interactive, is_piped, read_text
 from ticketctl.cli.options import JsonOption, TicketIdArgument
@@ -17,8 +18,7 @@ from ticketctl.cli.selection import (
     Selection,
     TicketIdsArgument,
     YesOption,
-    decide,
-    parse_ids,
+    apply_to,
 )
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.filters import TicketFilter
@@ -81,11 +81,11 @@ def create(
     else:
         output.print_rows([[f"ticket {created.id} {'created' if is_new else 'existed already'}"]])
         if is_new:
-            output.print_message(f"next: ticketctl event {created.id} | ticketctl process -")
+            output.print_message("next: ticketctl work --drain")
 
 
 def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
-    """Show a ticket with its steps, costs and attempts."""
+    """Show a ticket with its steps, costs, attempts, notes."""
     from ticketctl.runtime import open_store
     from ticketctl.tickets import service
     from ticketctl.tickets.pricing import parse_prices
@@ -113,33 +113,13 @@ def close(
 ) -> None:
     """Close tickets, so that no worker changes them.
 
-    A worker that is processing a closed ticket loses its lease. Several tickets are closed one by one. Piped, the
-    columns are then: id, outcome, error.
+    A worker that is processing a closed ticket loses its lease. Of several tickets the piped columns are: id,
+    outcome, error.
     """
-    from ticketctl.runtime import open_store
-    from ticketctl.tickets import service
+    from ticketctl.tickets.decisions import Decision
 
-    selected = Selection(ticket_ids or (), wanted, everything, yes)
-    if not selected.is_one or wanted != EVERY:
-        decide(
-            open_store,
-            lambda store: store,
-            service.close,
-            selected,
-            Action("close", "closed"),
-            as_json=as_json,
-        )
-        return
-    (ticket_id,) = parse_ids(selected.texts)
-
-    async def work(store: "TicketStore") -> "Ticket":
-        return await service.close(store, ticket_id)
-
-    ticket = run_with(open_store, work)
-    if as_json:
-        output.print_json(ticket)
-    else:
-        output.print_rows([[f"ticket {ticket.id} closed"] if output.is_terminal() else [ticket.id]])
+    selection = Selection(ticket_ids or (), wanted, everything, yes)
+    apply_to(Decision(action="close"), selection, Action("close", "closed"), as_json=as_json)
 
 
 @with_filter_options
@@ -153,29 +133,13 @@ def reopen(
 ) -> None:
     """Reopen closed tickets.
 
-    A ticket that was processed before it was closed needs a review then; another one is queued for a worker. Piped,
-    the columns are: id, outcome, error.
+    A ticket that was processed before it was closed needs a review then; another one is queued for a worker. Of
+    several tickets the piped columns are: id, outcome, error.
     """
-    from ticketctl.runtime import open_operator_resources
-    from ticketctl.tickets import service
-
-    async def decide_on(resources: "OperatorResources", ticket_id: int) -> "Ticket":
-        ticket = await service.reopen(resources.store, ticket_id)
-        unsent = await resources.try_flush(ticket_id)
-        if unsent is not None:
-            error_reporting.warn(f"the message of ticket {ticket_id} waits in the outbox: {unsent}")
-        return ticket
+    from ticketctl.tickets.decisions import Decision
 
     selection = Selection(ticket_ids or (), wanted, everything, yes)
-    action = Action("reopen", "reopened")
-    decide(
-        open_operator_resources,
-        lambda resources: resources.store,
-        decide_on,
-        selection,
-        action,
-        as_json=as_json,
-    )
+    apply_to(Decision(action="reopen"), selection, Action("reopen", "reopened"), as_json=as_json)
 
 
 def _read_ticket(
@@ -197,4 +161,10 @@ def _read_ticket(
         subject, body = editor.write_ticket()
     if subject is None:
         raise InvalidInputError("the subject is missing", hint="ticketctl create 'My printer is on fire'")
-    return NewTicket(subject=subject, body=body or "", requester=requester, idempotency_key=idempotency_key)
+    return NewTicket(
+        subject=subject,
+        body=body or "",
+        requester=requester,
+        idempotency_key=idempotency_key,
+        created_by=str(current_actor()),
+    )

@@ -99,6 +99,10 @@ def print_ticket(details: "TicketDetails") -> None:
         if text:
             console.print(Text(f"\n{title}", "bold"))
             console.print(Text(escape_controls(text, multiline=True), overflow="fold"))
+    for note in details.notes:
+        when = format_relative(note.written_at, now=datetime.now(UTC))
+        console.print(Text(f"\nnote by {escape_controls(note.actor)}, {when}", "bold"))
+        console.print(Text(escape_controls(note.text, multiline=True), overflow="fold"))
     why = list_review_reasons(details) if ticket.status == "needs_review" else ()
     for number, reason in enumerate(why):
         console.print(Text("\n" * (not number) + "why: ", "bold").append(escape_controls(reason), "magenta"))
@@ -141,6 +145,8 @@ def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
         ("sentiment", ticket.sentiment),
         ("language", ticket.language),
         ("team", ticket.team),
+        ("assignee", ticket.assignee),
+        ("tags", ", ".join(ticket.tags)),
         ("set by a human", ", ".join(ticket.set_by_human)),
         ("extracted", extracted),
         ("error", ticket.error),
@@ -205,7 +211,7 @@ def _print_attempts(details: "TicketDetails") -> None:
 
 
 def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[object]]:
-    """Yield a `name<TAB>value` line per column, then a line per step and per attempt, then the total cost."""
+    """Yield a `name<TAB>value` line per column, then a line per step, attempt and note, then the total cost."""
     from ticketctl.tickets.pricing import sum_costs
 
     for name, value in msgspec.to_builtins(details.ticket).items():
@@ -224,6 +230,8 @@ def _lines(details: "TicketDetails", prices: "Prices") -> Iterable[Sequence[obje
         )
     for attempt in details.attempts:
         yield "try", attempt.attempt, format_iso(attempt.started_at), attempt.outcome, attempt.error
+    for note in details.notes:
+        yield "note", note.actor, format_iso(note.written_at), note.text
     if costs:
         yield "cost", output.format_amount(sum_costs(costs))
 

@@ -8,8 +8,14 @@ LEASE_EXPIRED = "the worker ended or froze: its lease ran out"
 NO_SUCH_TICKET = "there is no such ticket"
 """The reason of a dead letter whose ticket does not exist."""
 
-CLAIMABLE = "(status = 'new' or status = 'processing' and lease_until < now())"
-"""The condition under which a worker may claim a ticket; it names columns of `tickets` without an alias."""
+
+def claimable(alias: str = "") -> str:
+    """Return the condition under which a worker may claim a ticket; `alias` is empty or ends with a dot."""
+    return f"({alias}status = 'new' or {alias}status = 'processing' and {alias}lease_until < now())"
+
+
+CLAIMABLE = claimable()
+"""The same for statements that name the columns of `tickets` without an alias."""
 
 _TICKET_COLUMNS = [column.name for column in tickets.columns]
 

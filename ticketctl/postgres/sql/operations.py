@@ -1,4 +1,4 @@
-"""The operator's statements over all tickets: stuck tickets, retries, statistics."""
+"""The operator's statements over all tickets: stuck tickets, redrives, statistics."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import BOOLEAN, JSONB
 
 from ticketctl.postgres.json_params import json_values
 from ticketctl.postgres.schema import tickets
-from ticketctl.postgres.sql.fragments import CLAIMABLE, ticket_columns
+from ticketctl.postgres.sql.changes import by_person, record_changes
+from ticketctl.postgres.sql.fragments import ticket_columns
 
 _LISTED = f"id in ({json_values('ticket_ids', 'bigint')})"
 
@@ -55,34 +56,15 @@ from stuck order by since, id
 
 RESET_FAILED = text(
     f"""
-with failed as (
-  select id from tickets where {_LISTED} and status = 'failed' order by id for no key update
-)
-update tickets t set status = 'new', updated_at = now() from failed where t.id = failed.id returning t.id
+with o as (
+  select * from tickets where {_LISTED} and status = 'failed' order by id for no key update
+), n as (
+  update tickets t set status = 'new', updated_at = now() from o where t.id = o.id returning t.*
+), recorded as ({record_changes("n", "o", **by_person("'redrive'"))})
+select id from n
 """  # noqa: S608 - as above
 ).columns(Column("id", BigInteger))
 """Makes failed tickets new and returns their ids."""
-
-# The ticket's old messages are deleted, because a worker that holds a receipt for one of them could settle it.
-RETRY = text(
-    f"""
-with idle as (
-  select id from tickets where {_LISTED} and (status in ('failed', 'needs_review') or {CLAIMABLE})
-  order by id for no key update
-), reset as (
-  update tickets t set status = 'new', lease_token = null, lease_until = null, updated_at = now()
-  from idle where t.id = idle.id returning t.id
-), old as (
-  select message_id from messages where ticket_id in (select id from idle) order by message_id for update
-), removed as (
-  delete from messages m using old where m.message_id = old.message_id
-), enqueued as (
-  insert into messages (ticket_id, body) select id, format('{{"ticket_id": %s}}', id) from reset
-)
-select id from reset order by id
-"""  # noqa: S608 - as above
-).columns(Column("id", BigInteger))
-"""Makes tickets that no worker holds new, each with one new message, and returns their ids."""
 
 COUNT_BY_STATUS = text(
     "select status, count(*) as number, min(created_at) as oldest from tickets group by status"

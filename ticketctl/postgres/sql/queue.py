@@ -8,6 +8,7 @@ the moment when it looks; should that ever close a circle, Postgres ends one of 
 from sqlalchemy import Column, DateTime, Integer, Text, Uuid, text
 
 from ticketctl.postgres.json_params import json_rows, json_values
+from ticketctl.postgres.sql.changes import TRACKED_COLUMNS, record_changes
 from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED, NO_SUCH_TICKET
 
 # A delivery is spent only on an attempt. A claim writes the attempt with the message id and the receive count of its
@@ -22,6 +23,10 @@ _ATTEMPTED = """exists(select from attempts a where a.ticket_id = m.ticket_id
 #   dead     in every other case; the ticket fails too, unless it is settled already.
 # `materialized` makes Postgres evaluate `ready` once; inlined into each branch it would lock and count other rows there.
 # `is_counted`: the receive count stands for an attempt, so that the next delivery counts anew.
+_FAILED_BY_RULE = record_changes(
+    "failed", "abandoned", actor_kind="'rule'", actor="'max-receive-count'", action="'fail'", note="n.error"
+)
+
 RECEIVE = text(
     f"""
 with ready as materialized (
@@ -32,13 +37,14 @@ with ready as materialized (
 ), exhausted as (
   select * from ready where is_counted and receive_count >= :max_receive_count
 ), abandoned as (
-  select id from tickets
+  select t.id, {TRACKED_COLUMNS} from tickets t
   where id in (select ticket_id from exhausted) and {CLAIMABLE}
   order by id for no key update skip locked
 ), failed as (
   update tickets t set status = 'failed', lease_token = null, lease_until = null, updated_at = now(),
     error = coalesce(t.error, 'no worker came to its end with it: its message was delivered too often')
-  from abandoned where t.id = abandoned.id returning t.id, t.attempt, t.error
+  from abandoned where t.id = abandoned.id returning t.id, t.attempt, t.error, {TRACKED_COLUMNS}
+), recorded as ({_FAILED_BY_RULE}
 ), lost as (
   update attempts a set ended_at = now(), outcome = 'lost', error = '{LEASE_EXPIRED}'
   from failed where a.ticket_id = failed.id and a.attempt <= failed.attempt and a.ended_at is null

@@ -1,7 +1,7 @@
-"""Statements for people's commands on tickets: create, list, show, close."""
+"""Statements for people's commands on tickets: create, list, show."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +11,13 @@ from sqlalchemy import (
     Select,
     Text,
     TextClause,
+    and_,
     cast,
     func,
     literal,
     literal_column,
     null,
+    or_,
     select,
     text,
     tuple_,
@@ -48,13 +50,16 @@ def returning_tickets(sql: str) -> TextualSelect:
     return text(sql).columns(**_JSON_COLUMNS)
 
 
+# A key that exists already is looked up first: an insert that conflicts uses up a ticket number.
 # `on conflict do nothing` would return no row to the second of two concurrent callers. An update returns the row that
 # the first one wrote; it has a non-zero xmax, the inserted row has 0.
 CREATE = returning_tickets(
     f"""
-with ticket as (
-  insert into tickets (subject, body, requester, idempotency_key)
-  values (:subject, :body, :requester, :idempotency_key)
+with known as (
+  select * from tickets where idempotency_key = :idempotency_key
+), ticket as (
+  insert into tickets (subject, body, requester, idempotency_key, created_by)
+  select :subject, :body, :requester, :idempotency_key, :created_by where not exists(select from known)
   on conflict (idempotency_key) do update set idempotency_key = excluded.idempotency_key
   returning *, xmax = 0 as created
 ), message as (
@@ -62,29 +67,8 @@ with ticket as (
   select id, format('{{"ticket_id": %s}}', id) from ticket where created
 )
 select {ticket_columns("ticket")}, created from ticket
+union all select {ticket_columns("known")}, false from known
 """,  # noqa: S608 - only column names are interpolated
-)
-
-CLOSE = returning_tickets(
-    f"""
-update tickets t set status = 'closed', lease_token = null, lease_until = null, updated_at = now()
-where t.id = :ticket_id returning {ticket_columns("t")}
-"""  # noqa: S608 - only column names are interpolated
-)
-
-
-# A ticket that was processed before it was closed needs a person; another one is queued again.
-REOPEN = returning_tickets(
-    f"""
-with ticket as (
-  update tickets set status = case when processed_at is null then 'new' else 'needs_review' end, updated_at = now()
-  where id = :ticket_id and status = 'closed' returning *
-), message as (
-  insert into messages (ticket_id, body)
-  select id, format('{{"ticket_id": %s}}', id) from ticket where status = 'new'
-)
-select {ticket_columns("ticket")} from ticket
-"""  # noqa: S608 - only column names are interpolated
 )
 
 
@@ -96,6 +80,16 @@ def select_ticket(ticket_id: int) -> Select[Any]:
 def select_steps(ticket_id: int) -> Select[Any]:
     """Select the saved steps of a ticket."""
     return select(steps).where(steps.c.ticket_id == ticket_id)
+
+
+def select_tickets(ticket_ids: Sequence[int]) -> Select[Any]:
+    """Select several tickets."""
+    return select(tickets).where(tickets.c.id.in_(ticket_ids))
+
+
+def select_steps_of(ticket_ids: Sequence[int]) -> Select[Any]:
+    """Select the saved steps of several tickets."""
+    return select(steps).where(steps.c.ticket_id.in_(ticket_ids))
 
 
 def select_attempts(ticket_id: int) -> Select[Any]:
@@ -120,6 +114,10 @@ def _condition(spec: FilterSpec, value: Any) -> ColumnElement[bool] | TextClause
     column: Column[Any] = tickets.c[spec.column]
     comparison: ColumnElement[bool]
     match spec.match:
+        case "has":
+            # the partial index of tags serves only queries that exclude tickets without any
+            condition_on_tags = or_(*(column.contains([name]) for name in value))
+            comparison = and_(condition_on_tags, text("tickets.tags <> '[]'::jsonb"))
         case "at_least":
             comparison = column >= value
         case "below":

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ticketctl.postgres.json_params import json_rows, json_values
+from ticketctl.postgres.sql.changes import TRACKED_COLUMNS, record_changes
 from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED, ticket_columns
 from ticketctl.postgres.sql.tickets import returning_tickets
 from ticketctl.tickets.models import EDITABLE_FIELDS
@@ -105,12 +106,19 @@ select id from holder
 _RESULT_COLUMNS = """ticket_id bigint, token uuid, status text, category text, priority text, sentiment text,
     language text, team text, draft text, confidence float8, extracted jsonb, steps jsonb"""
 
+_FINISHED = record_changes(
+    "holder",
+    "held",
+    actor_kind="'worker'",
+    actor="coalesce((select environment_id from ended where ticket_id = n.id), 'unknown')",
+    action="'finish'",
+)
 FINISH = text(
     f"""
 with result as (
   {json_rows("results", _RESULT_COLUMNS)}
 ), held as (
-  select t.id from tickets t join result o on t.id = o.ticket_id and t.lease_token = o.token
+  select t.id, {TRACKED_COLUMNS} from tickets t join result o on t.id = o.ticket_id and t.lease_token = o.token
   order by t.id for no key update of t
 ), holder as (
   update tickets t set status = o.status, {", ".join(_unless_set_by_human(name) for name in EDITABLE_FIELDS)},
@@ -118,12 +126,12 @@ with result as (
     extracted = o.extracted, error = null,
     lease_token = null, lease_until = null, processed_at = now(), updated_at = now()
   from result o join held on held.id = o.ticket_id where t.id = held.id and t.lease_token = o.token
-  returning t.id, t.attempt, t.status, o.token, o.steps
+  returning t.id, t.attempt, {TRACKED_COLUMNS}, o.token, o.steps
 ), saved as ({_save_steps("holder", "holder.steps")}
 ), ended as (
   update attempts a set ended_at = now(), outcome = holder.status
-  from holder where a.ticket_id = holder.id and a.attempt = holder.attempt
-)
+  from holder where a.ticket_id = holder.id and a.attempt = holder.attempt returning a.ticket_id, a.environment_id
+), recorded as ({_FINISHED})
 select id, token from holder
 """  # noqa: S608 - as above
 )
@@ -146,12 +154,21 @@ update tickets t set lease_until = now() + cast(:lease as interval) from held wh
 # For a record that was not attempted it is the other way round: a claim that took effect is undone, because the row of
 # an attempt is what makes a delivery count. An attempt that only ran out of time keeps its row without a receive count:
 # the embedded queue finds no attempt of that delivery then, and does not count it.
+_FAILED = record_changes(
+    "released",
+    "held",
+    actor_kind="'worker'",
+    actor="cast(:environment_id as text)",
+    action="'fail'",
+    note="n.error",
+    where="n.status = 'failed'",
+)
 RELEASE = text(
     f"""
 with failed as (
   {json_rows("failures", "ticket_id bigint, message_id text, receive_count int, error text, final bool, attempted bool, spent bool")}
 ), held as (
-  select t.id from tickets t join failed f on t.id = f.ticket_id
+  select t.id, {TRACKED_COLUMNS} from tickets t join failed f on t.id = f.ticket_id
   where t.lease_token = :token or t.status = 'new' order by t.id for no key update of t
 ), released as (
   update tickets t set status = case when f.final then 'failed' else 'new' end, error = f.error,
@@ -159,8 +176,9 @@ with failed as (
       when not f.attempted and t.lease_token is not null then -1 else 0 end,
     lease_token = null, lease_until = null, updated_at = now()
   from failed f join held on held.id = f.ticket_id where t.id = held.id
-  returning t.id, t.attempt, t.error, f.message_id, f.attempted,
+  returning t.id, t.attempt, t.error, {TRACKED_COLUMNS}, f.message_id, f.attempted,
     case when f.spent then f.receive_count end as receive_count
+), recorded as ({_FAILED}
 ), undone as (
   delete from attempts a using released r where not r.attempted and a.ticket_id = r.id and a.attempt > r.attempt
 )

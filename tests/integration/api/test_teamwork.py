@@ -1,0 +1,62 @@
+"""The API's operations for people who share the work."""
+
+import httpx
+import pytest
+
+ADA = {"Ticketctl-User": "ada"}
+
+
+@pytest.fixture
+async def path(api: httpx.AsyncClient) -> str:
+    response = await api.post("/tickets", json={"subject": "x"}, headers=ADA)
+    assert response.json()["created_by"] == "person:ada"
+    return str(response.headers["location"])
+
+
+async def test_people_work_on_a_ticket_and_its_history_names_them(api: httpx.AsyncClient, path: str) -> None:
+    assigned = await api.put(f"{path}/assignee", json={"assignee": "grace"}, headers=ADA)
+    assert (assigned.status_code, assigned.json()["assignee"]) == (200, "grace")
+    assert (await api.put(f"{path}/tags/vip")).json()["tags"] == ["vip"]
+    assert (await api.put(f"{path}/tags/vip")).status_code == 200
+    assert (await api.delete(f"{path}/tags/vip")).json()["tags"] == []
+    assert (await api.post(f"{path}/notes", json={"text": "called back"})).status_code == 200
+    assert (await api.post(f"{path}/close")).json()["status"] == "closed"
+    assert (await api.post(f"{path}/reopen")).json()["status"] == "new"
+    assert (await api.post(f"{path}/reopen")).status_code == 409
+    assert (await api.post(f"{path}/undo", headers=ADA)).json()["status"] == "closed"
+    changes = (await api.get(f"{path}/history")).json()["changes"]
+    assert [(change["actor"], change["action"]) for change in changes] == [
+        ("ada", "create"),
+        ("ada", "assign"),
+        *[("api", action) for action in ("tag", "untag", "note", "close", "reopen")],
+        ("ada", "undo"),
+    ]
+    assert [note["text"] for note in (await api.get(path)).json()["notes"]] == ["called back"]
+    listed = (await api.get("/tickets", params={"assignee": "grace"})).json()
+    assert listed["total"] == 1
+
+
+async def test_the_second_of_two_people_is_told(api: httpx.AsyncClient, path: str) -> None:
+    seen = {"If-Match": f'"{(await api.get(path)).json()["updated_at"]}"'}
+    first = await api.put(f"{path}/assignee", json={"assignee": "grace"}, headers=seen)
+    second = await api.put(f"{path}/assignee", json={"assignee": "ada"}, headers=seen)
+    assert (first.status_code, second.status_code) == (200, 409)
+    assert "changed by someone else meanwhile" in second.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "json", "headers"),
+    [
+        ("PUT", "tags/two words", None, {}),
+        ("PUT", "assignee", {"assignee": " "}, {}),
+        ("POST", "notes", {"text": " "}, {}),
+        ("POST", "close", None, {"If-Match": "yesterday"}),
+        ("POST", "close", None, {"Ticketctl-User": "x" * 101}),
+    ],
+)
+async def test_bad_input_changes_nothing(
+    api: httpx.AsyncClient, path: str, method: str, suffix: str, json: object, headers: dict[str, str]
+) -> None:
+    response = await api.request(method, f"{path}/{suffix}", json=json, headers=headers)
+    assert response.status_code == 422, response.text
+    assert len((await api.get(f"{path}/history")).json()["changes"]) == 1

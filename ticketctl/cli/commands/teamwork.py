@@ -1,0 +1,191 @@
+"""`assign`, `tag`, `note`, `history`, `undo`: people who share the work on tickets."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from ticketctl.cli import completion, error_reporting
+from ticketctl.cli.actor import current_actor
+from ticketctl.cli.filter_options import with_filter_options
+from ticketctl.cli.input import STDIN, read_text
+from ticketctl.cli.options import JsonOption, TicketIdArgument
+from ticketctl.cli.rendering import output
+from ticketctl.cli.rendering.timestamps import format_iso
+from ticketctl.cli.resources import run_with
+from ticketctl.cli.selection import EVERY, Action, AllOption, Selection, YesOption, apply_to
+from ticketctl.errors import InvalidInputError
+from ticketctl.tickets.filters import TicketFilter
+
+if TYPE_CHECKING:
+    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.history import Change
+    from ticketctl.tickets.models import Ticket
+
+_ME = "@me"
+
+
+def _words(last: str) -> Any:
+    return typer.Argument(
+        metavar=f"[ID|FIRST-LAST|-]... {last}",
+        help=f"Tickets, such as 7, #7 or 1-20; - reads them from stdin. {last} comes last.",
+        show_default=False,
+        autocompletion=completion.list_ticket_ids,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("assign")(assign)
+    app.command("tag")(tag)
+    app.command("note")(note)
+    app.command("history")(history)
+    app.command("undo")(undo)
+
+
+@with_filter_options
+def assign(
+    words: Annotated[list[str] | None, _words("WHO")] = None,
+    wanted: TicketFilter = EVERY,
+    *,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Remove the assignee; WHO is left out.")] = False,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who takes care of tickets.
+
+    WHO is a name, or @me: TICKETCTL_USER, else your login name. Of several tickets the piped columns are: id,
+    outcome, error.
+    """
+    from ticketctl.tickets import decisions
+
+    ids, who = (list(words or ()), None) if nobody else _split(words, "WHO", "ticketctl assign 7 @me")
+    decision = decisions.assign(current_actor().name if who == _ME else who)
+    action = Action("unassign" if nobody else f"assign to {who}:", "assigned")
+    apply_to(decision, Selection(ids, wanted, everything, yes), action, as_json=as_json)
+
+
+@with_filter_options
+def tag(
+    words: Annotated[list[str] | None, _words("NAME")] = None,
+    wanted: TicketFilter = EVERY,
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the tag.")] = False,
+    everything: AllOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a tag to tickets, or remove it.
+
+    `ticketctl list --tag NAME` finds them. Of several tickets the piped columns are: id, outcome, error.
+    """
+    from ticketctl.tickets import decisions
+
+    ids, name = _split(words, "NAME", "ticketctl tag 7 refund")
+    action = Action(f"remove {name} from", "untagged") if remove else Action(f"tag {name}:", "tagged")
+    apply_to(
+        decisions.tag(name, remove=remove),
+        Selection(ids, wanted, everything, yes),
+        action,
+        as_json=as_json,
+    )
+
+
+def _split(words: Sequence[str] | None, last: str, example: str) -> tuple[list[str], str]:
+    """Return the tickets and the last word."""
+    if not words:
+        raise InvalidInputError(f"{last} is missing", hint=example)
+    return list(words[:-1]), words[-1]
+
+
+def note(
+    ticket_id: TicketIdArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT|-", help="The note; - reads it from stdin.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a note on a ticket.
+
+    Notes are for the people who work on it: no provider reads them, and no reply contains them.
+    """
+    from ticketctl.tickets import decisions
+
+    decision = decisions.note(read_text(STDIN) if text == STDIN else text)
+    selection = Selection([str(ticket_id)], EVERY, is_all=False, is_confirmed=True)
+    apply_to(decision, selection, Action("note", "noted"), as_json=as_json)
+
+
+def undo(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
+    """Take back the last change that a person made.
+
+    Once more takes back the change before. A change that a worker came after stays: `ticketctl history` shows it.
+    """
+    from ticketctl.runtime import open_operator_resources
+    from ticketctl.tickets import decisions
+
+    by = current_actor()
+
+    async def work(resources: "OperatorResources") -> "tuple[Ticket, str]":
+        undone = await decisions.undo(resources.decisions, ticket_id, by=by)
+        unsent = await resources.try_flush(ticket_id)
+        if unsent is not None:
+            error_reporting.warn(f"the message of ticket {ticket_id} waits in the outbox: {unsent}")
+        return undone
+
+    ticket, action = run_with(open_operator_resources, work)
+    if as_json:
+        output.print_json(ticket)
+    elif output.is_terminal():
+        output.print_rows([[f"ticket {ticket.id}: {action} undone; it is {ticket.status} again"]])
+    else:
+        output.print_rows([[ticket.id, action]])
+
+
+def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
+    """Show every change of a ticket, and who made it.
+
+    Piped, there is one line per changed field; the columns are: time, actor's kind (person, worker, rule, import),
+    actor, action, field, old value, new value, note.
+    """
+    from ticketctl.runtime import open_operator_resources
+    from ticketctl.tickets import decisions
+
+    async def work(resources: "OperatorResources") -> "list[Change]":
+        return await decisions.get_history(resources.store, resources.decisions, ticket_id)
+
+    changes = run_with(open_operator_resources, work)
+    if as_json:
+        output.print_json({"ticket_id": ticket_id, "changes": changes})
+        return
+    rows = [row for change in changes for row in _rows(change)]
+    if output.is_terminal():
+        output.print_table(
+            ("TIME", "ACTOR", "ACTION", "CHANGE"),
+            [
+                (time, f"{actor} ({kind})", action, _describe(field, old, new, note))
+                for time, kind, actor, action, field, old, new, note in rows
+            ],
+            wrap=True,
+        )
+    else:
+        output.print_rows(rows)
+
+
+def _rows(change: "Change") -> list[tuple[str, str, str, str, str, str, str, str]]:
+    start = (format_iso(change.changed_at), change.actor_kind, change.actor, change.action)
+    names = [name for name in change.new | change.old if name != "set_by_human"] or [""]
+    note = change.note or ""
+    return [(*start, name, _text(change.old.get(name)), _text(change.new.get(name)), note) for name in names]
+
+
+def _describe(field: str, old: str, new: str, note: str) -> str:
+    changed = f"{field}: {old or '-'} → {new or '-'}" if field else ""
+    return " | ".join(part for part in (changed, note) if part)
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return msgspec.json.encode(value).decode()

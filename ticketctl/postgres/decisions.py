@@ -1,0 +1,77 @@
+"""People's changes of tickets, and the history, in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from ticketctl.postgres.engine import Connections
+from ticketctl.postgres.error_mapping import ErrorMappingConnections
+from ticketctl.postgres.json_params import encode_jsonb
+from ticketctl.postgres.sql import changes, decisions
+from ticketctl.postgres.ticket_rows import to_ticket
+from ticketctl.tickets.decisions import Decided, Decision, Undone
+from ticketctl.tickets.history import Actor, Change
+from ticketctl.tickets.statuses import TicketStatus
+
+_OUTCOMES = {"approve": "approved", "reject": "rejected"}
+
+
+class PostgresDecisions:
+    """Decisions over one event loop's connections; implements `tickets.decisions.DecisionStore`."""
+
+    def __init__(self, connections: Connections | ErrorMappingConnections) -> None:
+        self._connections = connections
+
+    async def apply(
+        self, decision: Decision, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+    ) -> dict[int, Decided]:
+        """Apply a decision to tickets in one statement; return those that exist."""
+        action = decision.action
+        parameters: dict[str, Any] = {
+            "ticket_ids": encode_jsonb(list(ticket_ids)),
+            "seen": seen,
+            "actor_kind": by.kind.value,
+            "actor": by.name,
+            "action": action,
+            "note": decision.note,
+        }
+        if action in {"set", "assign", "tag", "untag"}:
+            parameters["values"] = encode_jsonb(decision.values)
+        if action == "set":
+            parameters["routed"] = encode_jsonb({str(key): team for key, team in decision.routed.items()})
+        if action in _OUTCOMES:
+            parameters["outcome"] = _OUTCOMES[action]
+        rows = await self._fetch(decisions.DECISIONS[action], parameters)
+        return {row["id_before"]: _to_decided(row) for row in rows}
+
+    async def undo(self, ticket_id: int, *, by: Actor, seen: datetime | None = None) -> Undone | None:
+        """Take back the newest change in one statement, if a person made it; None if there is no such ticket."""
+        parameters = {
+            "ticket_ids": encode_jsonb([ticket_id]),
+            "seen": seen,
+            "actor_kind": by.kind.value,
+            "actor": by.name,
+        }
+        rows = await self._fetch(decisions.UNDO, parameters)
+        if not rows:
+            return None
+        return Undone(_to_decided(rows[0]), rows[0]["undone_action"], rows[0]["blocked_by"])
+
+    async def list_changes(self, ticket_id: int) -> list[Change]:
+        """Read the changes of a ticket, the oldest first."""
+        rows = await self._fetch(changes.SELECT_CHANGES, {"ticket_id": ticket_id})
+        return [Change(**row) for row in rows]
+
+    async def _fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[RowMapping]:
+        async with self._connections.acquire() as connection:
+            return (await connection.execute(statement, parameters)).mappings().all()
+
+
+def _to_decided(row: RowMapping) -> Decided:
+    return Decided(
+        ticket=None if row["id"] is None else to_ticket(row),
+        status_before=TicketStatus(row["status_before"]),
+        updated_before=row["updated_before"],
+    )

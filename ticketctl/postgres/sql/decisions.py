@@ -1,0 +1,198 @@
+"""Statements with which a person changes tickets, up to some hundreds at once, each with its row in the history.
+
+Each returns one row per ticket that exists: its status before as `status_before`, and the ticket as it then is, or nulls
+where it did not change.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sqlalchemy import Column, DateTime, Text, text
+from sqlalchemy.sql.expression import TextualSelect
+
+from ticketctl.postgres.json_params import json_values
+from ticketctl.postgres.schema import tickets
+from ticketctl.postgres.sql.changes import by_person, record_changes
+from ticketctl.postgres.sql.fragments import claimable, ticket_columns
+from ticketctl.tickets.history import TRACKED_FIELDS
+from ticketctl.tickets.models import EDITABLE_FIELDS
+
+_BEFORE = f"""
+with o as (
+  select t.* from tickets t where id in ({json_values("ticket_ids", "bigint")}) order by id for no key update
+)"""  # noqa: S608 - only constants of this package are interpolated
+
+_UNSEEN = "(cast(:seen as timestamptz) is null or o.updated_at = cast(:seen as timestamptz))"
+"""True unless someone changed the ticket after the caller read it."""
+
+_RESULT = f"""
+select o.id as id_before, o.status as status_before, o.updated_at as updated_before, {ticket_columns("n")}
+from o left join n on n.id = o.id order by o.id
+"""  # noqa: S608 - as above
+
+_MESSAGES = """, message as (
+  insert into messages (ticket_id, body) select id, format('{"ticket_id": %s}', id) from n where status = 'new'
+)"""
+
+_MESSAGE_IF_NEW_AGAIN = """, message as (
+  insert into messages (ticket_id, body) select n.id, format('{"ticket_id": %s}', n.id)
+  from n join o on o.id = n.id where n.status = 'new' and o.status <> 'new'
+)"""
+
+_RESULT_COLUMNS = (
+    Column("id_before", tickets.c.id.type),
+    Column("status_before", Text),
+    Column("updated_before", DateTime(timezone=True)),
+    *tickets.columns,
+)
+
+# What the classification step said, where a person decides on its fields: the evidence for a correction.
+_ENGINE = """(select jsonb_build_object('category', s.output -> 'category', 'priority', s.output -> 'priority',
+    'sentiment', s.output -> 'sentiment', 'language', s.output -> 'language',
+    'confidence', s.output -> 'confidence', 'method', s.output -> 'method', 'model', s.model)
+    from steps s where s.ticket_id = n.id and s.step = 'classify')"""
+
+
+def _decide(
+    values: str,
+    *,
+    condition: str = "true",
+    more: str = "",
+    note: str = "cast(:note as text)",
+    engine: str = "null",
+    where: str = "c.old <> '{}'",
+) -> TextualSelect:
+    """Make a statement that sets `values` on the tickets `o` that meet the condition."""
+    recorded = record_changes("n", "o", **by_person(), note=note, engine=engine, where=where)
+    return text(
+        f"""{_BEFORE}, n as (
+  update tickets t set {values}, updated_at = now()
+  from o where t.id = o.id and {_UNSEEN} and {condition} returning t.*
+), recorded as ({recorded}){more}
+{_RESULT}"""  # noqa: S608 - as above
+    ).columns(*_RESULT_COLUMNS)
+
+
+_REVIEWABLE = "o.status in ('needs_review', 'processed')"
+_DECIDED = """, decided as (
+  update attempts a set outcome = cast(:outcome as text), error = coalesce(cast(:note as text), a.error)
+  from n where a.ticket_id = n.id and a.attempt = n.attempt
+)"""
+_CLAIMABLE = claimable("o.")
+_FIELD_VALUES = ", ".join(f"('{name}', o.{name})" for name in EDITABLE_FIELDS)
+_ALL_SET = f"""(select coalesce(jsonb_agg(name order by name), '[]') from (values {_FIELD_VALUES}) as field(name, value)
+      where field.value is not null or jsonb_exists(o.set_by_human, field.name))"""  # noqa: S608 - as above
+_SET_IF_GIVEN = ", ".join(
+    f"{name} = coalesce(cast(:values as jsonb) ->> '{name}', o.{name})"
+    for name in EDITABLE_FIELDS
+    if name != "team"
+)
+
+DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
+    {
+        "close": _decide("status = 'closed', lease_token = null, lease_until = null", condition="o.status <> 'closed'"),
+        # A ticket that was processed before it was closed needs a person; another one is queued again.
+        "reopen": _decide(
+            "status = case when o.processed_at is null then 'new' else 'needs_review' end",
+            condition="o.status = 'closed'",
+            more=_MESSAGES,
+        ),
+        # A category that a person chose has confidence 1. The route follows the corrected fields (`routed`), except
+        # where a person chose the team, or where a worker is about to route.
+        "set": _decide(
+            f"""{_SET_IF_GIVEN},
+    team = coalesce(cast(:values as jsonb) ->> 'team', case when jsonb_exists(o.set_by_human, 'team')
+      or o.status = 'processing' then o.team else cast(:routed as jsonb) ->> cast(o.id as text) end, o.team),
+    confidence = case when jsonb_exists(cast(:values as jsonb), 'category') then 1 else o.confidence end,
+    set_by_human = (select jsonb_agg(distinct name order by name) from (
+      select jsonb_array_elements_text(o.set_by_human) union all select jsonb_object_keys(cast(:values as jsonb))
+    ) as field(name))""",  # noqa: S608 - as above
+            engine=_ENGINE,
+        ),
+        # Approval makes every field that has a value the person's own; a draft that was rejected before stays rejected.
+        "approve": _decide(
+            f"""status = 'processed', confidence = case when o.category is null then o.confidence else 1 end,
+    set_by_human = {_ALL_SET}""",
+            condition=f"{_REVIEWABLE} and (o.status <> 'processed' or o.set_by_human is distinct from {_ALL_SET})",
+            more=_DECIDED,
+            engine=_ENGINE,
+        ),
+        # A rejected draft counts as set by the person, so that no later run writes another one.
+        "reject": _decide(
+            """status = 'processed', draft = null, set_by_human = (select jsonb_agg(distinct name order by name)
+      from jsonb_array_elements_text(o.set_by_human || '["draft"]') as name)""",
+            condition=_REVIEWABLE,
+            more=_DECIDED,
+            engine=_ENGINE,
+        ),
+        # The ticket's old messages are deleted, because a worker that holds a receipt for one of them could settle it.
+        "retry": _decide(
+            "status = 'new', lease_token = null, lease_until = null",
+            condition=f"(o.status in ('failed', 'needs_review') or {_CLAIMABLE})",
+            more=f""", old as (
+  select message_id from messages where ticket_id in (select id from n) order by message_id for update
+), removed as (
+  delete from messages m using old where m.message_id = old.message_id
+){_MESSAGES}""",  # noqa: S608 - as above
+            where="true",
+        ),
+        "assign": _decide(
+            "assignee = cast(:values as jsonb) ->> 'assignee'",
+            condition="o.assignee is distinct from cast(:values as jsonb) ->> 'assignee'",
+        ),
+        "tag": _decide(
+            """tags = (select jsonb_agg(distinct name order by name)
+      from jsonb_array_elements_text(o.tags || (cast(:values as jsonb) -> 'tags')) as name)""",
+            condition="not o.tags @> (cast(:values as jsonb) -> 'tags')",
+        ),
+        "untag": _decide(
+            """tags = (select coalesce(jsonb_agg(name order by name), '[]') from jsonb_array_elements_text(o.tags) as name
+      where not jsonb_exists(cast(:values as jsonb) -> 'tags', name))""",
+            condition="jsonb_exists(o.tags, cast(:values as jsonb) -> 'tags' ->> 0)",
+        ),
+        "note": _decide("status = o.status", where="true"),
+        # A requester's reply. It reopens a ticket that is settled: a person must read it.
+        "reply": _decide(
+            """status = case when o.status in ('closed', 'processed') and o.processed_at is not null then 'needs_review'
+      when o.status = 'closed' then 'new' else o.status end""",
+            more=_MESSAGE_IF_NEW_AGAIN,
+            where="true",
+        ),
+    }
+)  # fmt: skip
+"""The statement of each decision. `:values` is a JSON object, `:note` a text or null, `:seen` a time or null."""
+
+_JSON_FIELDS = ("set_by_human", "tags")
+
+
+def _restore(name: str) -> str:
+    value = f"l.old -> '{name}'" if name in _JSON_FIELDS else f"l.old ->> '{name}'"
+    value = f"cast({value} as float8)" if name == "confidence" else value
+    if name == "status":
+        # the lease of a ticket that was being processed has ended: it becomes new, with a message
+        value = "case when l.old ->> 'status' = 'processing' then 'new' else l.old ->> 'status' end"
+    return f"{name} = case when jsonb_exists(l.old, '{name}') then {value} else o.{name} end"
+
+
+# Only a person's newest change can be undone, and only while no worker, rule or import changed the ticket after it.
+# A change that was undone is out of the way, so that a second undo takes back the change before.
+UNDO = text(
+    f"""{_BEFORE}, l as (
+  select c.* from changes c
+  where c.ticket_id = (select id from o) and c.action <> 'undo'
+    and not exists(select from changes u where u.ticket_id = c.ticket_id and u.undoes = c.id)
+  order by c.id desc limit 1
+), allowed as (
+  select l.* from l where l.actor_kind = 'person' and not exists(
+    select from attempts a where a.ticket_id = l.ticket_id and a.started_at > l.changed_at)
+), n as (
+  update tickets t set {", ".join(_restore(name) for name in TRACKED_FIELDS)},
+    lease_token = case when jsonb_exists(l.old, 'status') then null else o.lease_token end,
+    lease_until = case when jsonb_exists(l.old, 'status') then null else o.lease_until end, updated_at = now()
+  from o, allowed l where t.id = o.id and l.ticket_id = o.id and {_UNSEEN} returning t.*
+), recorded as ({record_changes("n", "o", **by_person("'undo'"), note="(select l.action from l)", undoes="(select l.id from l)", where="true")}){_MESSAGE_IF_NEW_AGAIN}
+select o.id as id_before, o.status as status_before, o.updated_at as updated_before, {ticket_columns("n")},
+  (select l.action from l) as undone_action, (select l.actor_kind || ' ' || l.actor from l) as blocked_by
+from o left join n on n.id = o.id
+"""  # noqa: S608 - as above
+).columns(*_RESULT_COLUMNS, Column("undone_action", Text), Column("blocked_by", Text))

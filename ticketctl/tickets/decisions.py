@@ -1,0 +1,230 @@
+"""What people do with tickets, one or many: close, reopen, retry, assign, tag, note, undo. Every change is recorded."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from ticketctl.errors import ConflictError, InvalidInputError, TicketctlError
+from ticketctl.tickets import service
+from ticketctl.tickets.history import Actor, Change, list_changes
+from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, Ticket
+from ticketctl.tickets.protocols import TicketStore
+from ticketctl.tickets.statuses import TicketStatus
+
+BATCH = 500
+"""Tickets that one statement changes."""
+NAME_LIMIT = 100
+"""The maximum length of an assignee's or an actor's name, in characters."""
+_TAG = re.compile(r"[\w.:/+-]{1,50}")
+_REVIEWABLE = (TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A change of tickets: its action, the new values of fields, and a note (a text, or why).
+
+    `routed` has, by ticket id, the team that the routing rules choose for the new values.
+    """
+
+    action: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    note: str | None = None
+    routed: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A ticket after a decision, or None if it did not change, with its status and time of change before."""
+
+    ticket: Ticket | None
+    status_before: TicketStatus
+    updated_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The result of an undo: the action that was taken back, or would have been, and its kind of actor and name."""
+
+    decided: Decided
+    action: str | None
+    blocked_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one ticket: `outcome` in a word or two, and the error if it could not be changed."""
+
+    id: int
+    outcome: str
+    ticket: Ticket | None = None
+    error: TicketctlError | None = None
+
+
+class DecisionStore(Protocol):
+    """Stores people's changes. Every write is one statement, with its rows in the history. Raises DatabaseError."""
+
+    async def apply(
+        self, decision: Decision, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+    ) -> Mapping[int, Decided]:
+        """Change those of the tickets that allow it; return those that exist.
+
+        With `seen`, a ticket whose `updated_at` is another one does not change.
+        """
+
+    async def undo(self, ticket_id: int, *, by: Actor, seen: datetime | None = None) -> Undone | None:
+        """Take back the newest change, if a person made it and no worker came after; None: there is no such ticket."""
+
+    async def list_changes(self, ticket_id: int) -> Sequence[Change]:
+        """Return the changes of a ticket, the oldest first."""
+
+
+_DONE: Mapping[str, str] = {
+    "close": "closed",
+    "reopen": "reopened",
+    "retry": "queued",
+    "set": "set",
+    "approve": "approved",
+    "reject": "rejected",
+    "assign": "assigned",
+    "tag": "tagged",
+    "untag": "untagged",
+    "note": "noted",
+    "reply": "replied",
+}
+
+
+async def apply(
+    store: DecisionStore,
+    decision: Decision,
+    ticket_ids: Sequence[int],
+    *,
+    by: Actor,
+    seen: datetime | None = None,
+) -> list[Outcome]:
+    """Apply a decision to tickets, some hundreds per statement, and say what became of each."""
+    outcomes = []
+    for start in range(0, len(ticket_ids), BATCH):
+        part = ticket_ids[start : start + BATCH]
+        possible = [ticket_id for ticket_id in part if 1 <= ticket_id <= LARGEST_ID]
+        decided = await store.apply(decision, possible, by=by, seen=seen) if possible else {}
+        outcomes += [_to_outcome(decision.action, one, decided.get(one), seen) for one in part]
+    return outcomes
+
+
+def get_ticket(outcomes: Sequence[Outcome]) -> Ticket | None:
+    """Return the ticket of a decision on one ticket, None if it was in that state already. Raise its error."""
+    (outcome,) = outcomes
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.ticket
+
+
+def _to_outcome(action: str, ticket_id: int, decided: Decided | None, seen: datetime | None) -> Outcome:
+    if decided is None:
+        error: TicketctlError = service.no_ticket(ticket_id)
+    elif decided.ticket is not None:
+        return Outcome(id=ticket_id, outcome=_DONE[action], ticket=decided.ticket)
+    elif seen is not None and decided.updated_before != seen:
+        error = changed_meanwhile(ticket_id)
+    else:
+        refused = _explain_refusal(action, ticket_id, decided.status_before)
+        if refused is None:
+            return Outcome(id=ticket_id, outcome=f"already {_DONE[action]}")
+        error = refused
+    return Outcome(id=ticket_id, outcome="unchanged", error=error)
+
+
+def changed_meanwhile(ticket_id: int) -> ConflictError:
+    """Return the error of a person whose decision rests on an older state of the ticket."""
+    return ConflictError(
+        f"ticket {ticket_id} was changed by someone else meanwhile",
+        hint=f"ticketctl history {ticket_id} shows the change; decide again",
+    )
+
+
+def _explain_refusal(action: str, ticket_id: int, status: TicketStatus) -> TicketctlError | None:
+    """Return why a ticket of this status could not be changed; None if it was in the wanted state already."""
+    if action in {"approve", "reject"} and status not in _REVIEWABLE:
+        hint = "nothing is left to do" if status is TicketStatus.CLOSED else "ticketctl work processes it"
+        return InvalidInputError(f"ticket {ticket_id} is {status}: there is nothing to review", hint=hint)
+    if action == "reopen":
+        return ConflictError(
+            f"ticket {ticket_id} is {status}, not closed", hint="only closed tickets can be reopened"
+        )
+    if action == "retry":
+        closed = status is TicketStatus.CLOSED
+        return ConflictError(
+            f"ticket {ticket_id} is {status} and cannot be retried",
+            hint=f"ticketctl reopen {ticket_id} opens it again"
+            if closed
+            else "you can retry tickets that failed, need a review, or wait for a worker",
+        )
+    return None
+
+
+def assign(who: str | None) -> Decision:
+    """Return the decision that a person takes over a ticket; None: nobody does. Raise InvalidInputError."""
+    if who is not None:
+        check_name("assignee", who)
+    return Decision(action="assign", values={"assignee": who})
+
+
+def tag(name: str, *, remove: bool = False) -> Decision:
+    """Return the decision that a ticket gets, or loses, a tag. Raise InvalidInputError."""
+    if not _TAG.fullmatch(name):
+        raise InvalidInputError(
+            f"{name!r} cannot be a tag", hint="a tag has up to 50 letters, digits and . _ : / + -"
+        )
+    return Decision(action="untag" if remove else "tag", values={"tags": [name]})
+
+
+def note(text: str) -> Decision:
+    """Return the decision that a ticket gets a note. Raise InvalidInputError."""
+    if not text.strip():
+        raise InvalidInputError(
+            "the note is empty", hint="ticketctl note 7 'called back, waits for an invoice'"
+        )
+    service.check_text("note", text, limit=BODY_LIMIT)
+    return Decision(action="note", note=text)
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise InvalidInputError for a name that no person can have."""
+    if not name.strip():
+        raise InvalidInputError(f"the {what} is empty", hint="give a name, such as ada")
+    service.check_text(what, name, limit=NAME_LIMIT, one_line=True)
+
+
+async def undo(
+    store: DecisionStore, ticket_id: int, *, by: Actor, seen: datetime | None = None
+) -> tuple[Ticket, str]:
+    """Take back the last change that a person made; return the ticket and the action that was undone.
+
+    Raises:
+        NotFoundError: There is no such ticket.
+        ConflictError: The last change is a worker's, or there is none.
+    """
+    undone = await store.undo(service.require_id(ticket_id), by=by, seen=seen)
+    if undone is None:
+        raise service.no_ticket(ticket_id)
+    ticket = undone.decided.ticket
+    if ticket is not None and undone.action is not None:
+        return ticket, undone.action
+    if seen is not None and undone.decided.updated_before != seen:
+        raise changed_meanwhile(ticket_id)
+    if undone.action is None:
+        raise ConflictError(f"ticket {ticket_id} has no change to undo", hint="ticketctl history shows them")
+    kind, _, _name = (undone.blocked_by or "").partition(" ")
+    after = f"a {kind} has changed it since" if kind != "person" else "a worker has taken it since"
+    raise ConflictError(
+        f"the last change of ticket {ticket_id} cannot be undone: {after}",
+        hint=f"ticketctl history {ticket_id} shows it; ticketctl set corrects fields",
+    )
+
+
+async def get_history(tickets: TicketStore, store: DecisionStore, ticket_id: int) -> list[Change]:
+    """Return every change of a ticket, the oldest first. Raise NotFoundError."""
+    details = await service.show(tickets, ticket_id)
+    return list_changes(details, await store.list_changes(ticket_id))
