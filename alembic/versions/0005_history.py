@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("tags", postgresql.JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
     )
     op.add_column("tickets", sa.Column("created_by", sa.Text))
+    op.add_column("tickets", sa.Column("sent_at", sa.DateTime(timezone=True)))
     # Most tickets have neither an assignee nor tags: partial indexes cost nothing for them.
     op.create_index(
         "tickets_assignee_idx",
@@ -58,9 +59,17 @@ def upgrade() -> None:
         sa.Column("note", sa.Text),
         sa.Column("engine", postgresql.JSONB),
         sa.Column("undoes", sa.BigInteger),
+        sa.Column("message_id", sa.Text),
         sa.CheckConstraint("actor_kind in ('person', 'worker', 'rule', 'import')", name="actor_kind"),
     )
     op.create_index("changes_ticket_id_idx", "changes", ["ticket_id", "id"])
+    op.create_index(
+        "changes_message_id_idx",
+        "changes",
+        ["message_id"],
+        unique=True,
+        postgresql_where=sa.text("message_id is not null"),
+    )
 
 
 def downgrade() -> None:
@@ -68,7 +77,7 @@ def downgrade() -> None:
     _create_search_index("(subject || ' ')")
     op.drop_index("tickets_tags_idx", "tickets")
     op.drop_index("tickets_assignee_idx", "tickets")
-    for column in ("created_by", "tags", "assignee"):
+    for column in ("sent_at", "created_by", "tags", "assignee"):
         op.drop_column("tickets", column)
 
 

@@ -69,6 +69,8 @@ tickets = Table(
     Column("tags", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     # "kind:name" of the actor; null for tickets that are older than this column
     Column("created_by", Text),
+    # when the draft was sent to the requester
+    _time("sent_at"),
     CheckConstraint("char_length(subject) between 1 and 500", name="subject"),
     CheckConstraint("char_length(body) <= 200000", name="body"),
     CheckConstraint(
@@ -154,9 +156,17 @@ changes = Table(
     Column("engine", JSONB),
     # the change that this one took back
     Column("undoes", BigInteger),
+    # of the mail that a reply was imported from, or that the draft was sent in
+    Column("message_id", Text),
     CheckConstraint("actor_kind in ('person', 'worker', 'rule', 'import')", name="actor_kind"),
 )
 Index("changes_ticket_id_idx", changes.c.ticket_id, changes.c.id)
+Index(
+    "changes_message_id_idx",
+    changes.c.message_id,
+    unique=True,
+    postgresql_where=changes.c.message_id.is_not(None),
+)
 
 messages = Table(
     "messages",

@@ -91,6 +91,7 @@ _DONE: Mapping[str, str] = {
     "tag": "tagged",
     "untag": "untagged",
     "note": "noted",
+    "send": "sent",
     "reply": "replied",
 }
 
@@ -152,6 +153,11 @@ def _explain_refusal(action: str, ticket_id: int, status: TicketStatus) -> Ticke
     if action == "reopen":
         return ConflictError(
             f"ticket {ticket_id} is {status}, not closed", hint="only closed tickets can be reopened"
+        )
+    if action == "send":
+        return ConflictError(
+            f"ticket {ticket_id} has no approved reply that was not sent",
+            hint=f"ticketctl review, or approve {ticket_id}, approves its draft",
         )
     if action == "retry":
         closed = status is TicketStatus.CLOSED

@@ -8,7 +8,7 @@ from typing import Any
 
 from ticketctl.tickets.models import EDITABLE_FIELDS, TicketDetails
 
-TRACKED_FIELDS = ("status", *EDITABLE_FIELDS, "confidence", "set_by_human", "assignee", "tags")
+TRACKED_FIELDS = ("status", *EDITABLE_FIELDS, "confidence", "set_by_human", "assignee", "tags", "sent_at")
 """The fields of a ticket whose changes are kept."""
 
 
@@ -43,7 +43,8 @@ class Change:
 
     `id` is None for what the tickets and the attempts themselves record: the creation, and the claims of workers.
     `engine` is the output of the classification step where a person decided on it: `category`, `priority`,
-    `sentiment`, `language`, `confidence`, `method`, `model`. `undoes` is the change that this one took back.
+    `sentiment`, `language`, `confidence`, `method`, `model`. `undoes` is the change that this one took back. `message_id` is that of
+    the mail behind the change.
     """
 
     id: int | None = None
@@ -56,6 +57,7 @@ class Change:
     note: str | None = None
     engine: dict[str, Any] | None = None
     undoes: int | None = None
+    message_id: str | None = None
 
 
 def list_changes(details: TicketDetails, changes: Sequence[Change]) -> list[Change]:

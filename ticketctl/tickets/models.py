@@ -51,6 +51,7 @@ class Ticket:
     """One row of `tickets`. Times are timezone-aware; `confidence` is between 0 and 1.
 
     `created_by` is the kind and the name of the actor that created it, such as `person:ada`; None if it is unknown.
+    `sent_at` is the time at which the draft was sent to the requester.
     """
 
     id: int
@@ -78,6 +79,7 @@ class Ticket:
     assignee: str | None = None
     tags: list[str] = field(default_factory=list)
     created_by: str | None = None
+    sent_at: datetime | None = None
 
     @property
     def text(self) -> str:

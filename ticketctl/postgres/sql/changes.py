@@ -47,7 +47,7 @@ def by_person(action: str = ":action") -> dict[str, str]:
 
 
 SELECT_CHANGES = text(
-    "select id, changed_at, actor_kind, actor, action, old, new, note, engine, undoes from changes "
+    "select id, changed_at, actor_kind, actor, action, old, new, note, engine, undoes, message_id from changes "
     "where ticket_id = :ticket_id order by id"
 ).columns(*(column for column in changes.columns if column.name != "ticket_id"))
 

@@ -104,6 +104,7 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
     team = coalesce(cast(:values as jsonb) ->> 'team', case when jsonb_exists(o.set_by_human, 'team')
       or o.status = 'processing' then o.team else cast(:routed as jsonb) ->> cast(o.id as text) end, o.team),
     confidence = case when jsonb_exists(cast(:values as jsonb), 'category') then 1 else o.confidence end,
+    sent_at = case when jsonb_exists(cast(:values as jsonb), 'draft') then null else o.sent_at end,
     set_by_human = (select jsonb_agg(distinct name order by name) from (
       select jsonb_array_elements_text(o.set_by_human) union all select jsonb_object_keys(cast(:values as jsonb))
     ) as field(name))""",  # noqa: S608 - as above
@@ -151,10 +152,15 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
             condition="jsonb_exists(o.tags, cast(:values as jsonb) -> 'tags' ->> 0)",
         ),
         "note": _decide("status = o.status", where="true"),
+        # A draft that was sent. Another draft, or the requester's reply, makes it unsent again.
+        "send": _decide(
+            "sent_at = now()",
+            condition="o.sent_at is null and o.draft is not null and jsonb_exists(o.set_by_human, 'draft')",
+        ),
         # A requester's reply. It reopens a ticket that is settled: a person must read it.
         "reply": _decide(
             """status = case when o.status in ('closed', 'processed') and o.processed_at is not null then 'needs_review'
-      when o.status = 'closed' then 'new' else o.status end""",
+      when o.status = 'closed' then 'new' else o.status end, sent_at = null""",
             more=_MESSAGE_IF_NEW_AGAIN,
             where="true",
         ),
@@ -162,12 +168,13 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
 )  # fmt: skip
 """The statement of each decision. `:values` is a JSON object, `:note` a text or null, `:seen` a time or null."""
 
+_CASTS = {"confidence": "float8", "sent_at": "timestamptz"}
 _JSON_FIELDS = ("set_by_human", "tags")
 
 
 def _restore(name: str) -> str:
     value = f"l.old -> '{name}'" if name in _JSON_FIELDS else f"l.old ->> '{name}'"
-    value = f"cast({value} as float8)" if name == "confidence" else value
+    value = f"cast({value} as {_CASTS[name]})" if name in _CASTS else value
     if name == "status":
         # the lease of a ticket that was being processed has ended: it becomes new, with a message
         value = "case when l.old ->> 'status' = 'processing' then 'new' else l.old ->> 'status' end"

@@ -16,6 +16,10 @@ from ticketctl.postgres.sql.fragments import CLAIMABLE, LEASE_EXPIRED, NO_SUCH_T
 _ATTEMPTED = """exists(select from attempts a where a.ticket_id = m.ticket_id
     and a.message_id = cast(m.message_id as text) and a.receive_count = m.receive_count)"""
 
+_FAILED_BY_RULE = record_changes(
+    "failed", "abandoned", actor_kind="'rule'", actor="'max-receive-count'", action="'fail'", note="n.error"
+)
+
 # RECEIVE takes the next visible messages and does two things with them. A message below the maximum receive count is
 # delivered: counted (unless its last delivery led to no attempt) and hidden. A spent message (its last permitted
 # delivery led to an attempt) is not delivered again; it becomes
@@ -23,10 +27,6 @@ _ATTEMPTED = """exists(select from attempts a where a.ticket_id = m.ticket_id
 #   dead     in every other case; the ticket fails too, unless it is settled already.
 # `materialized` makes Postgres evaluate `ready` once; inlined into each branch it would lock and count other rows there.
 # `is_counted`: the receive count stands for an attempt, so that the next delivery counts anew.
-_FAILED_BY_RULE = record_changes(
-    "failed", "abandoned", actor_kind="'rule'", actor="'max-receive-count'", action="'fail'", note="n.error"
-)
-
 RECEIVE = text(
     f"""
 with ready as materialized (

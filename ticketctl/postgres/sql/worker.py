@@ -148,12 +148,6 @@ update tickets t set lease_until = now() + cast(:lease as interval) from held wh
 )
 """Lets the leases that a token still holds end later."""
 
-# A connection that is bound to a closed event loop sends its bytes before it raises: the claim may have taken effect
-# although the worker never saw the answer. Then the ticket has our token and the attempt its row. Where the claim did
-# not reach the server the ticket is still new, and this statement writes the attempt.
-# For a record that was not attempted it is the other way round: a claim that took effect is undone, because the row of
-# an attempt is what makes a delivery count. An attempt that only ran out of time keeps its row without a receive count:
-# the embedded queue finds no attempt of that delivery then, and does not count it.
 _FAILED = record_changes(
     "released",
     "held",
@@ -163,6 +157,13 @@ _FAILED = record_changes(
     note="n.error",
     where="n.status = 'failed'",
 )
+
+# A connection that is bound to a closed event loop sends its bytes before it raises: the claim may have taken effect
+# although the worker never saw the answer. Then the ticket has our token and the attempt its row. Where the claim did
+# not reach the server the ticket is still new, and this statement writes the attempt.
+# For a record that was not attempted it is the other way round: a claim that took effect is undone, because the row of
+# an attempt is what makes a delivery count. An attempt that only ran out of time keeps its row without a receive count:
+# the embedded queue finds no attempt of that delivery then, and does not count it.
 RELEASE = text(
     f"""
 with failed as (
