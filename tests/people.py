@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ticketctl.tickets import decisions, service
+from ticketctl.tickets import decisions
 from ticketctl.tickets.decisions import Decision, DecisionStore, Outcome
 from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import Ticket, TicketDetails
@@ -19,23 +19,23 @@ class Reviewer:
     service: ReviewService
 
     async def set(self, ticket_id: int, values: Mapping[str, str]) -> Ticket:
-        return await self._one(ticket_id, await self.service.set([ticket_id], values, by=BY))
+        return self._one(await self.service.set([ticket_id], values, by=BY))
 
     async def approve(self, ticket_id: int) -> Ticket:
-        return await self._one(ticket_id, await self.service.approve([ticket_id], by=BY))
+        return self._one(await self.service.approve([ticket_id], by=BY))
 
     async def reject(self, ticket_id: int, reason: str | None = None) -> Ticket:
-        return await self._one(ticket_id, await self.service.reject([ticket_id], reason, by=BY))
+        return self._one(await self.service.reject([ticket_id], reason, by=BY))
 
     async def list_waiting(self, limit: int) -> list[TicketDetails]:
         return await self.service.list_waiting(limit)
 
-    async def _one(self, ticket_id: int, outcomes: list[Outcome]) -> Ticket:
-        return decisions.get_ticket(outcomes) or (await service.show(self.service.tickets, ticket_id)).ticket
+    def _one(self, outcomes: list[Outcome]) -> Ticket:
+        return decisions.get_ticket(outcomes)
 
 
 async def close(store: DecisionStore, ticket_id: int) -> Ticket | None:
-    """Close a ticket; None if there is none, or it is closed."""
+    """Close a ticket; None if there is none."""
     decided = await store.apply(Decision(action="close"), [ticket_id], by=BY)
     return decided[ticket_id].ticket if ticket_id in decided else None
 
@@ -43,4 +43,4 @@ async def close(store: DecisionStore, ticket_id: int) -> Ticket | None:
 async def retry(store: DecisionStore, ticket_ids: Sequence[int]) -> list[int]:
     """Retry tickets and return those that were queued."""
     decided = await store.apply(Decision(action="retry"), ticket_ids, by=BY)
-    return [ticket_id for ticket_id, one in decided.items() if one.ticket is not None]
+    return [ticket_id for ticket_id, one in decided.items() if one.is_changed]

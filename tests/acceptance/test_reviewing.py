@@ -69,7 +69,7 @@ def test_approve_ends_the_review(ticketctl: Program, unsure: str) -> None:
     after = shown(ticketctl, unsure)
     assert (after["status"], after["attempts"][-1]["outcome"]) == ("processed", "approved")
     assert ticketctl("review").out == ""
-    assert ticketctl("retry", unsure).status == 3
+    assert ticketctl("retry", unsure).status == 2
     assert shown(ticketctl, unsure) == after
 
 

@@ -105,7 +105,7 @@ async def retry_ticket(ticket_id: TicketId, resources: Opened, by: By) -> Respon
     outcomes = await decisions.apply(
         resources.decisions, Decision(action="retry"), [ticket_id], by=by.actor, seen=by.seen
     )
-    ticket = decisions.get_ticket(outcomes) or (await service.show(resources.store, ticket_id)).ticket
+    ticket = decisions.get_ticket(outcomes)
     await send_message(resources, ticket)
     return json_response(ticket)
 

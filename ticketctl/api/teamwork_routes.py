@@ -11,7 +11,7 @@ from ticketctl.api.problems import document_responses
 from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
 from ticketctl.api.schemas import TicketHistory, TicketId, limited
 from ticketctl.runtime import OperatorResources
-from ticketctl.tickets import decisions, service
+from ticketctl.tickets import decisions
 from ticketctl.tickets.decisions import NAME_LIMIT, Decision
 from ticketctl.tickets.models import BODY_LIMIT, Ticket
 
@@ -50,9 +50,7 @@ Tag = Annotated[str, Path(description="The tag.", json_schema_extra={"pattern": 
 async def _apply(resources: OperatorResources, ticket_id: int, decision: Decision, by: Caller) -> Response:
     outcomes = await decisions.apply(resources.decisions, decision, [ticket_id], by=by.actor, seen=by.seen)
     ticket = decisions.get_ticket(outcomes)
-    if ticket is None:  # it was so already
-        ticket = (await service.show(resources.store, ticket_id)).ticket
-    elif decision.action == "reopen":
+    if decision.action == "reopen":
         await send_message(resources, ticket)
     return json_response(ticket)
 

@@ -146,7 +146,7 @@ def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_j
 
     async def decide_on(resources: OperatorResources, ids: Sequence[int]) -> "Sequence[Outcome]":
         outcomes = await decisions.apply(resources.decisions, decision, ids, by=by)
-        if any(one.ticket is not None and one.ticket.status == "new" for one in outcomes):
+        if any(one.is_changed and one.ticket is not None and one.ticket.status == "new" for one in outcomes):
             unsent = await resources.try_flush()
             if unsent is not None:
                 error_reporting.warn(f"messages wait in the outbox: {unsent}")
@@ -163,19 +163,16 @@ def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_j
 
 
 def _report_one(outcome: "Outcome", *, as_json: bool) -> None:
-    if outcome.error is not None:
-        raise outcome.error
-    if as_json and outcome.ticket is not None:
-        output.print_json(outcome.ticket)
-    elif as_json:
-        output.print_json({"id": outcome.id, "outcome": outcome.outcome})
+    from ticketctl.tickets.decisions import get_ticket
+
+    ticket = get_ticket([outcome])
+    if as_json:
+        output.print_json(ticket)
     elif output.is_terminal():
-        ticket = outcome.ticket
-        now = "" if ticket is None else f"; {ticket.status}, team {ticket.team or 'none'}"
-        was = "was " if ticket is None else ""
-        output.print_rows([[f"ticket {outcome.id} {was}{outcome.outcome}{now}"]])
+        done = outcome.outcome if outcome.is_changed else f"was {outcome.outcome}"
+        output.print_rows([[f"ticket {ticket.id} {done}; {ticket.status}, team {ticket.team or 'none'}"]])
     else:
-        output.print_rows([[outcome.id]])
+        output.print_rows([[ticket.id]])
 
 
 async def list_matching(store: "TicketStore", wanted: TicketFilter) -> list[int]:

@@ -44,7 +44,7 @@ class PostgresDecisions:
         if action in _OUTCOMES:
             parameters["outcome"] = _OUTCOMES[action]
         rows = await self._fetch(decisions.DECISIONS[action], parameters)
-        return {row["id_before"]: _to_decided(row) for row in rows}
+        return {row["id"]: _to_decided(row) for row in rows}
 
     async def undo(self, ticket_id: int, *, by: Actor, seen: datetime | None = None) -> Undone | None:
         """Take back the newest change in one statement, if a person made it; None if there is no such ticket."""
@@ -71,7 +71,8 @@ class PostgresDecisions:
 
 def _to_decided(row: RowMapping) -> Decided:
     return Decided(
-        ticket=None if row["id"] is None else to_ticket(row),
+        ticket=to_ticket(row),
+        is_changed=row["is_changed"],
         status_before=TicketStatus(row["status_before"]),
         updated_before=row["updated_before"],
     )

@@ -36,9 +36,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A ticket after a decision, or None if it did not change, with its status and time of change before."""
+    """A ticket after a decision, whether it changed, and its status and time of change before."""
 
-    ticket: Ticket | None
+    ticket: Ticket
+    is_changed: bool
     status_before: TicketStatus
     updated_before: datetime
 
@@ -54,10 +55,11 @@ class Undone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one ticket: `outcome` in a word or two, and the error if it could not be changed."""
+    """What became of one ticket: `outcome` in a word or two, and the ticket, or the error that prevented the change."""
 
     id: int
     outcome: str
+    is_changed: bool = False
     ticket: Ticket | None = None
     error: TicketctlError | None = None
 
@@ -114,25 +116,25 @@ async def apply(
     return outcomes
 
 
-def get_ticket(outcomes: Sequence[Outcome]) -> Ticket | None:
-    """Return the ticket of a decision on one ticket, None if it was in that state already. Raise its error."""
+def get_ticket(outcomes: Sequence[Outcome]) -> Ticket:
+    """Return the ticket of a decision on one ticket. Raise its error."""
     (outcome,) = outcomes
-    if outcome.error is not None:
-        raise outcome.error
+    if outcome.ticket is None:
+        raise outcome.error or service.no_ticket(outcome.id)
     return outcome.ticket
 
 
 def _to_outcome(action: str, ticket_id: int, decided: Decided | None, seen: datetime | None) -> Outcome:
     if decided is None:
         error: TicketctlError = service.no_ticket(ticket_id)
-    elif decided.ticket is not None:
-        return Outcome(id=ticket_id, outcome=_DONE[action], ticket=decided.ticket)
+    elif decided.is_changed:
+        return Outcome(id=ticket_id, outcome=_DONE[action], is_changed=True, ticket=decided.ticket)
     elif seen is not None and decided.updated_before != seen:
         error = changed_meanwhile(ticket_id)
     else:
         refused = _explain_refusal(action, ticket_id, decided.status_before)
         if refused is None:
-            return Outcome(id=ticket_id, outcome=f"already {_DONE[action]}")
+            return Outcome(id=ticket_id, outcome=f"already {_DONE[action]}", ticket=decided.ticket)
         error = refused
     return Outcome(id=ticket_id, outcome="unchanged", error=error)
 
@@ -215,9 +217,8 @@ async def undo(
     undone = await store.undo(service.require_id(ticket_id), by=by, seen=seen)
     if undone is None:
         raise service.no_ticket(ticket_id)
-    ticket = undone.decided.ticket
-    if ticket is not None and undone.action is not None:
-        return ticket, undone.action
+    if undone.decided.is_changed and undone.action is not None:
+        return undone.decided.ticket, undone.action
     if seen is not None and undone.decided.updated_before != seen:
         raise changed_meanwhile(ticket_id)
     if undone.action is None:

@@ -158,7 +158,7 @@ async def test_a_list_has_summaries_and_the_fields_that_the_client_names(
     (chosen,) = (await api.get("/tickets", params={"fields": "draft,body,id"})).json()["tickets"]
     whole = (await api.get(f"/tickets/{chosen['id']}")).json()
     assert chosen == {"id": whole["id"], "body": "the body", "draft": "the draft"}
-    left_out = {"body", "draft", "steps", "attempts", "cost"}
+    left_out = {"body", "draft", "steps", "attempts", "notes", "cost"}
     assert summary == {name: value for name, value in whole.items() if name not in left_out}
 
 

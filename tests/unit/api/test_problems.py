@@ -28,6 +28,7 @@ async def get_response(error: Exception) -> httpx.Response:
         outbox=None,  # type: ignore[arg-type]
         queue=None,  # type: ignore[arg-type]
         sender=None,
+        decisions=None,  # type: ignore[arg-type]
     )
     app = create_app(Settings(), lambda: nullcontext(resources))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

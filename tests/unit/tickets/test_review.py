@@ -85,14 +85,21 @@ class FakeDecisions:
             team = values.get("team") or decision.routed.get(ticket_id) or before.team
             values |= {"team": team, "set_by_human": sorted(values)}
         elif before.status not in {TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED}:
-            return Decided(None, before.status, before.updated_at)
+            return Decided(
+                before, is_changed=False, status_before=before.status, updated_before=before.updated_at
+            )
         else:
             values["status"] = TicketStatus.PROCESSED
         if decision.action == "reject":
             self.reasons[ticket_id] = decision.note
             values["draft"] = None
         self.store.change(ticket_id, **values)
-        return Decided(self.store.tickets[ticket_id], before.status, before.updated_at)
+        return Decided(
+            self.store.tickets[ticket_id],
+            is_changed=True,
+            status_before=before.status,
+            updated_before=before.updated_at,
+        )
 
 
 @pytest.fixture

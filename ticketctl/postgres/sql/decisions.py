@@ -1,19 +1,19 @@
 """Statements with which a person changes tickets, up to some hundreds at once, each with its row in the history.
 
-Each returns one row per ticket that exists: its status before as `status_before`, and the ticket as it then is, or nulls
-where it did not change.
+Each returns one row per ticket that exists: the ticket as it then is, whether it changed (`is_changed`), and its status
+and time of change before.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sqlalchemy import Column, DateTime, Text, text
+from sqlalchemy import Boolean, Column, DateTime, Text, text
 from sqlalchemy.sql.expression import TextualSelect
 
 from ticketctl.postgres.json_params import json_values
 from ticketctl.postgres.schema import tickets
 from ticketctl.postgres.sql.changes import by_person, record_changes
-from ticketctl.postgres.sql.fragments import claimable, ticket_columns
+from ticketctl.postgres.sql.fragments import claimable
 from ticketctl.tickets.history import TRACKED_FIELDS
 from ticketctl.tickets.models import EDITABLE_FIELDS
 
@@ -25,8 +25,15 @@ with o as (
 _UNSEEN = "(cast(:seen as timestamptz) is null or o.updated_at = cast(:seen as timestamptz))"
 """True unless someone changed the ticket after the caller read it."""
 
+_COLUMNS = ", ".join(
+    f"case when n.id is null then o.{column.name} else n.{column.name} end as {column.name}"
+    for column in tickets.columns
+)
+_TICKET = (
+    f"n.id is not null as is_changed, o.status as status_before, o.updated_at as updated_before, {_COLUMNS}"
+)
 _RESULT = f"""
-select o.id as id_before, o.status as status_before, o.updated_at as updated_before, {ticket_columns("n")}
+select {_TICKET}
 from o left join n on n.id = o.id order by o.id
 """  # noqa: S608 - as above
 
@@ -40,7 +47,7 @@ _MESSAGE_IF_NEW_AGAIN = """, message as (
 )"""
 
 _RESULT_COLUMNS = (
-    Column("id_before", tickets.c.id.type),
+    Column("is_changed", Boolean),
     Column("status_before", Text),
     Column("updated_before", DateTime(timezone=True)),
     *tickets.columns,
@@ -198,8 +205,7 @@ UNDO = text(
     lease_until = case when jsonb_exists(l.old, 'status') then null else o.lease_until end, updated_at = now()
   from o, allowed l where t.id = o.id and l.ticket_id = o.id and {_UNSEEN} returning t.*
 ), recorded as ({record_changes("n", "o", **by_person("'undo'"), note="(select l.action from l)", undoes="(select l.id from l)", where="true")}){_MESSAGE_IF_NEW_AGAIN}
-select o.id as id_before, o.status as status_before, o.updated_at as updated_before, {ticket_columns("n")},
-  (select l.action from l) as undone_action, (select l.actor_kind || ' ' || l.actor from l) as blocked_by
+select {_TICKET}, (select l.action from l) as undone_action, (select l.actor_kind || ' ' || l.actor from l) as blocked_by
 from o left join n on n.id = o.id
 """  # noqa: S608 - as above
 ).columns(*_RESULT_COLUMNS, Column("undone_action", Text), Column("blocked_by", Text))
