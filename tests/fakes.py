@@ -223,6 +223,7 @@ class FakeProvider:
     category: str = "billing"
     review: tuple[str, ...] = ()
     degraded: bool = False
+    kind: str = "ticket"
     failing: dict[tuple[int, Step], Exception] = field(default_factory=dict)
     stuck: set[int] = field(default_factory=set)
     meeting: asyncio.Barrier | None = None
@@ -245,6 +246,7 @@ class FakeProvider:
             method="model",
             review=self.review,
             degraded=self.degraded,
+            kind=self.kind,
         )
         return await self._answer(ticket, Step.CLASSIFY, classification)
 

@@ -141,7 +141,7 @@ def _fold(text: str) -> str:
 
 def _join_templates(taxonomy: Taxonomy) -> str:
     replies = [text for c in taxonomy.categories for text in (c.reply, *c.replies.values())]
-    return "\n".join((taxonomy.reply.default, *replies))
+    return "\n".join((taxonomy.reply.default, *taxonomy.reply.defaults.values(), *replies))
 
 
 @cache

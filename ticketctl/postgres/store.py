@@ -155,7 +155,7 @@ class PostgresStore:
                 "language": classification.language,
                 "confidence": classification.confidence,
                 "team": outcome.route.team,
-                "draft": outcome.draft.text,
+                "draft": outcome.draft.text or None,
                 "extracted": outcome.extraction.entities,
                 "steps": steps,
             }

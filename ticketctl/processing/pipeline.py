@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from ticketctl.tickets.models import (
+    TICKET_KIND,
     Classification,
     Draft,
     Extraction,
@@ -94,9 +95,14 @@ class _Attempt:
         return outcome.status
 
     async def _draft(self, classification: Classification, extraction: Extraction, route: Route) -> Draft:
-        """Return the person's draft, or none, if a person wrote or rejected it; otherwise ask the provider."""
+        """Return the person's draft, or none, if a person wrote or rejected it; otherwise ask the provider.
+
+        A message that is no ticket gets no draft.
+        """
         if "draft" in self._ticket.set_by_human:
             return Draft(text=self._ticket.draft or "", method="human")
+        if classification.kind != TICKET_KIND:
+            return Draft(text="", method="none")  # an answer to a bounce or an auto-reply starts a mail loop
         return await self._step(
             Step.RESPOND,
             Draft,

@@ -15,6 +15,9 @@ BODY_LIMIT = 200_000
 LARGEST_ID = 2**63 - 1
 """The largest ticket id: the largest value of a Postgres bigint."""
 
+TICKET_KIND = "ticket"
+"""The kind of a message that asks for something; any other kind is not answered."""
+
 CLASSIFIED_FIELDS = ("category", "priority", "sentiment", "language")
 """The fields of a ticket that classification fills."""
 EDITABLE_FIELDS = (*CLASSIFIED_FIELDS, "team", "draft")
@@ -93,7 +96,8 @@ class Classification:
 
     `category` is None if no category fits. `confidence` is between 0 and 1. `method` names how the category was
     chosen ("rules", "model", "human", ...). `review` lists the reasons why a person must check the result.
-    `degraded` means that the provider failed and the offline engine produced this output instead.
+    `degraded` means that the provider failed and the offline engine produced this output instead. `kind` is "ticket",
+    or what the message is instead, such as "bounce" or "spam": then nobody is answered.
     """
 
     category: str | None
@@ -104,6 +108,7 @@ class Classification:
     method: str
     review: tuple[str, ...] = ()
     degraded: bool = False
+    kind: str = TICKET_KIND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,5 +214,5 @@ def apply_human_edits(classification: Classification, ticket: Ticket) -> Classif
         name: getattr(ticket, name) for name in CLASSIFIED_FIELDS if name in ticket.set_by_human
     }
     if "category" in edits:
-        edits |= {"confidence": 1.0, "method": "human", "review": ()}
+        edits |= {"confidence": 1.0, "method": "human", "review": (), "kind": TICKET_KIND}
     return replace(classification, **edits) if edits else classification

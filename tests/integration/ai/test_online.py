@@ -564,3 +564,12 @@ async def test_a_custom_server_needs_no_key(server, provider):
 
 def test_the_repr_of_settings_hides_the_key():
     assert "sk-secret" not in repr(LlmSettings(provider="openai", model="m", api_key="sk-secret"))
+
+
+async def test_what_is_no_ticket_is_never_sent(provider, server):
+    bounce = ticket_from_text(
+        "Undelivered Mail Returned to Sender\n\nThis is the mail system at host mx.example."
+    )
+    output = (await (await provider()).classify(bounce)).output
+    assert (output.kind, output.category, output.priority) == ("bounce", None, "low")
+    assert server.requests == []

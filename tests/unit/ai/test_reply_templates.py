@@ -8,7 +8,10 @@ from ticketctl.ai.reply_templates import fill_template, find_template_problems
     [
         ("Hello {requester|there}", "Hello Ada"),
         ("About {order_id|your order}", "About your order"),
-        ("About {email|}", "About "),
+        ("About {email|}, hello", "About, hello"),
+        ("Checking {requester|it|Ms *}", "Checking Ms Ada"),
+        ("Checking{order_id|| for order *}.", "Checking."),
+        ("Checking{requester|| for *}.", "Checking for Ada."),
         ("{{subject}} is {subject}", "{subject} is Late"),
         ("no placeholders", "no placeholders"),
     ],

@@ -187,3 +187,10 @@ async def test_an_attempt_that_lost_its_lease_asks_nothing_more() -> None:
     with pytest.raises(LeaseLostError):
         await run(FakeStore.of(1), provider, lost=True)
     assert Step.RESPOND not in [step for _, step in provider.asked]
+
+
+async def test_a_message_that_is_no_ticket_is_not_answered() -> None:
+    store, provider = FakeStore.of(1), FakeProvider(kind="bounce")
+    assert await run(store, provider) is TicketStatus.PROCESSED
+    assert (1, Step.RESPOND) not in provider.asked
+    assert not store.tickets[1].draft

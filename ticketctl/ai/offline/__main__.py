@@ -1,10 +1,10 @@
-"""Train the models of the built-in examples and write them into the package."""
+"""Write the built-in taxonomy as JSON, train the models of its examples, and write them into the package."""
 
 from ticketctl.ai.offline.classifier import category_texts, priority_texts, sentiment_texts
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS, model_file_name
 from ticketctl.ai.offline.engine.training import train
-from ticketctl.ai.taxonomy.loader import default_taxonomy
+from ticketctl.ai.taxonomy.loader import default_taxonomy, write_default_json
 
 
 def train_bundled_models() -> dict[str, bytes]:
@@ -15,7 +15,9 @@ def train_bundled_models() -> dict[str, bytes]:
 
 
 def main() -> None:
-    """Replace the bundled models."""
+    """Replace the taxonomy's JSON and the bundled models."""
+    write_default_json()
+    default_taxonomy.cache_clear()
     BUNDLED_MODELS.mkdir(exist_ok=True)
     for old in BUNDLED_MODELS.glob("*.model"):
         old.unlink()

@@ -52,6 +52,10 @@ class OfflineProvider:
         """
         return self._respond_with(self._classifier.classify(ticket.text))
 
+    def is_ticket(self, ticket: Ticket) -> bool:
+        """Tell whether the message asks for something, and is no bounce, spam or the like."""
+        return self._classifier.find_message_kind(ticket.text) is None
+
     async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
         """Extract the entities of the ticket's text."""
         from ticketctl.ai.offline.extraction import extract

@@ -102,7 +102,12 @@ class LlmProvider:
         return json_digest([self.name, request, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
-        """Classify the ticket. Raises ProviderError if the budget is exhausted."""
+        """Classify the ticket. Raises ProviderError if the budget is exhausted.
+
+        What is no ticket, such as a bounce, is recognised here and never sent.
+        """
+        if not self._offline.is_ticket(ticket):
+            return await self._offline.classify(ticket)
         response = await self._ask(
             Step.CLASSIFY,
             prompts.classify_prompt(self._taxonomy),

@@ -5,7 +5,7 @@ defining one is thirty times faster than defining a dataclass, which matters in 
 """
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,7 @@ PATTERN_MEANINGS = {
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=_NAME)]
 Kind = Annotated[str, Meta(pattern=_KIND)]
 Language = Annotated[str, Meta(pattern=_LANGUAGE)]
+Sentiment = Literal["negative", "neutral", "positive"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 BUILT_IN_KINDS = frozenset(
@@ -53,7 +54,9 @@ class Category(TaxonomyPart, frozen=True, kw_only=True):
 
     `examples` train the engine; without them it uses the name and `keywords` only. `replies` are templates by
     language, `reply` is the template for all other languages. `threshold` replaces the general threshold.
-    `priority` is the priority of its tickets unless their text indicates another.
+    `priority` is the priority of its tickets unless their text indicates another. A sentence that contains all parts
+    of one of the `cues` ("changed + my password") decides the category, whatever the model says. `negatable` are
+    words that say nothing about the category after a negation ("no outage").
     """
 
     name: Name
@@ -64,6 +67,29 @@ class Category(TaxonomyPart, frozen=True, kw_only=True):
     replies: dict[Language, str] = {}
     priority: Name | None = None
     threshold: Share | None = None
+    cues: tuple[str, ...] = ()
+    negatable: tuple[str, ...] = ()
+
+
+class MessageKind(TaxonomyPart, frozen=True, kw_only=True):
+    """A kind of message that is no ticket, such as a bounce. It gets no draft and the lowest priority.
+
+    A message is of this kind if its subject begins with one of `subjects`, if its first words contain one of
+    `phrases`, or if it contains `min_cues` of the `cues`; but not if it is longer than `max_words` or contains a word
+    of `unless`. `category` and `sentiment` are those of such messages. `review` sends them to a person.
+    """
+
+    name: Kind
+    description: str = ""
+    subjects: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
+    min_cues: Annotated[int, Meta(ge=1)] = 2
+    max_words: Annotated[int, Meta(ge=1)] | None = None
+    unless: tuple[str, ...] = ()
+    category: Name | None = None
+    sentiment: Sentiment | None = None
+    review: bool = True
 
 
 class Priority(TaxonomyPart, frozen=True, kw_only=True):
@@ -154,17 +180,23 @@ class Thresholds(TaxonomyPart, frozen=True, kw_only=True):
 class ReplySettings(TaxonomyPart, frozen=True, kw_only=True):
     """The reply template for categories without their own, and what replies may name.
 
+    `defaults` are such templates by language, `default` is the template for all other languages.
     `allow` lists links, hosts, e-mail addresses and amounts that a reply may name although the ticket does not.
     """
 
     default: str = (
         "Hello,\n\nthank you for your message about \u201c{subject}\u201d. We are looking into it.\n"
     )
+    defaults: dict[Language, str] = {}
     allow: tuple[str, ...] = ()
 
 
 class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
-    """The whole vocabulary. Priorities are ordered from low to high; the first route that matches wins."""
+    """The whole vocabulary. Priorities are ordered from low to high; the first route that matches wins.
+
+    `other` are examples of tickets that fit no category. `languages` are the languages that the team answers, first the one of `reply`: a ticket in another language goes
+    to review, and gets a draft only from a template in its language. If it is empty, every language is accepted.
+    """
 
     categories: Annotated[tuple[Category, ...], Meta(min_length=1)]
     priorities: Annotated[tuple[Priority, ...], Meta(min_length=1)]
@@ -175,6 +207,9 @@ class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
     identifiers: tuple[Identifier, ...] = ()
     thresholds: Thresholds = Thresholds()
     reply: ReplySettings = ReplySettings()
+    other: tuple[str, ...] = ()
+    languages: tuple[Language, ...] = ()
+    kinds: tuple[MessageKind, ...] = ()
 
     def find_category(self, name: str) -> Category | None:
         """Return the category with this name, or None."""
@@ -197,20 +232,35 @@ class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
         return BUILT_IN_KINDS | {identifier.kind for identifier in self.identifiers}
 
     def reply_template(self, category: str | None, language: str) -> str:
-        """Return the reply template of a category in a language, or the closest one."""
+        """Return the reply template of a category in a language, or the closest one.
+
+        It is empty for a language that the team does not answer, unless there is a template in that language.
+        """
         known = self.find_category(category) if category else None
-        if known is None:
-            return self.reply.default
-        return known.replies.get(language) or known.reply or self.reply.default
+        own = known.replies.get(language) if known else None
+        template = own or self.reply.defaults.get(language)
+        if self.languages and language not in {self.languages[0], UNKNOWN_LANGUAGE}:
+            return template or ""
+        return own or (known.reply if known else "") or template or self.reply.default
+
+    def is_unanswered_language(self, language: str) -> bool:
+        """Tell whether the team does not answer tickets in this language; an unknown language is none."""
+        return bool(self.languages) and language not in (*self.languages, UNKNOWN_LANGUAGE)
 
     def step_inputs(self, step: Step) -> object:
         """Return the parts that one step's response depends on: a new reply template does not change a classification."""
         if step is Step.EXTRACT:
             return self.identifiers
         if step is Step.RESPOND:
-            return [[(c.name, c.reply, c.replies) for c in self.categories], self.reply, self.identifiers]
+            return [
+                [(c.name, c.reply, c.replies) for c in self.categories],
+                self.reply,
+                self.identifiers,
+                self.languages,
+            ]
         without_replies = [msgspec.structs.replace(c, reply="", replies={}) for c in self.categories]
-        return [without_replies, self.priorities, self.default_priority, self.thresholds]
+        vocabulary = [without_replies, self.priorities, self.default_priority, self.thresholds]
+        return [*vocabulary, self.other, self.languages, self.kinds]
 
     def fingerprint(self) -> str:
         """Return a text that changes whenever the routing may change."""
@@ -231,6 +281,9 @@ class Taxonomy(TaxonomyPart, frozen=True, kw_only=True):
             named = rule if rule.name else msgspec.structs.replace(rule, name=f"rule {number}")
             yield named, rule.when.unmet_condition(classification, extraction)
 
+
+UNKNOWN_LANGUAGE = "und"
+"""The ISO 639-2 code for an undetermined language."""
 
 NO_CATEGORY = "none"
 """The category that a model answers if none fits."""

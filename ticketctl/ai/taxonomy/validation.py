@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from ticketctl.ai import reply_templates
 from ticketctl.ai.regex_safety import find_regex_problem
 from ticketctl.ai.taxonomy.schema import BUILT_IN_KINDS, NO_CATEGORY, SENTIMENTS, Conditions, Taxonomy
+from ticketctl.tickets.models import TICKET_KIND
 
 
 def find_problems(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
@@ -13,8 +14,10 @@ def find_problems(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
     yield from _check_unique("priorities", [priority.name for priority in taxonomy.priorities])
     yield from _check_unique("teams", [team.name for team in taxonomy.teams])
     yield from _check_unique("routes", [rule.name for rule in taxonomy.routes if rule.name])
+    yield from _check_unique("kinds", [kind.name for kind in taxonomy.kinds])
     yield from _check_unique("identifiers", [identifier.kind for identifier in taxonomy.identifiers])
     yield from _check_names(taxonomy)
+    yield from _check_kinds(taxonomy)
     yield from _check_routes(taxonomy)
     yield from _check_patterns(taxonomy)
     yield from _check_templates(taxonomy)
@@ -32,11 +35,26 @@ def _check_names(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
                 f"categories[{number}].name",
                 f"{NO_CATEGORY!r} is reserved for tickets that fit no category",
             )
+        for part in ("cues", "negatable"):
+            if not all(any(map(str.isalnum, phrase)) for phrase in getattr(category, part)):
+                yield f"categories[{number}].{part}", "a phrase without a letter or a digit"
         if category.priority and category.priority not in known["priority"]:
             yield (
                 f"categories[{number}].priority",
                 _unknown_name("priority", category.priority, known["priority"]),
             )
+
+
+def _check_kinds(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
+    names = [category.name for category in taxonomy.categories]
+    for number, kind in enumerate(taxonomy.kinds):
+        if kind.name == TICKET_KIND:
+            yield f"kinds[{number}].name", f"{TICKET_KIND!r} is the kind of every other message"
+        if kind.category is not None and kind.category not in names:
+            yield f"kinds[{number}].category", _unknown_name("category", kind.category, names)
+        phrases = (*kind.subjects, *kind.phrases, *kind.cues)
+        if not all(any(map(str.isalnum, phrase)) for phrase in phrases) or "" in kind.unless:
+            yield f"kinds[{number}]", "a phrase without a letter or a digit fits every message"
 
 
 def _check_routes(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
@@ -77,6 +95,7 @@ def _check_patterns(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
 
 def _check_templates(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
     templates = {"reply.default": taxonomy.reply.default}
+    templates |= {f"reply.defaults.{language}": text for language, text in taxonomy.reply.defaults.items()}
     for number, category in enumerate(taxonomy.categories):
         templates[f"categories[{number}].reply"] = category.reply
         for language, template in category.replies.items():

@@ -25,6 +25,10 @@ from ticketctl.ai.offline.language import detect_language
         ("لا أستطيع تسجيل الدخول", "ar"),
         ("אני לא מצליח להתחבר", "he"),
         ("Δεν μπορώ να συνδεθώ", "el"),
+        ("login broken", "en"),
+        ("As a user I need a button", "en"),
+        ("wachtwoord vergeten", "nl"),
+        ("Rechnung falsch", "de"),
         ("Не могу войти в Salesforce через Google Chrome", "ru"),
     ],
 )
@@ -33,7 +37,7 @@ def test_language_of_a_text(text, language):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "login broken", "12345", "???", "qwrt zxcv", "OK", "Salesforce Google Chrome"]
+    "text", ["", "12345", "???", "qwrt zxcv", "OK", "Salesforce Google Chrome", "\ud800"]
 )
 def test_unclear_language_is_undetermined(text):
     assert detect_language(text) == "und"

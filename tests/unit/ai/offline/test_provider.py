@@ -23,7 +23,7 @@ async def test_ticket_is_classified_extracted_routed_and_answered():
     draft = (await provider.respond(ticket, classification, extraction, route)).output
     assert (classification.category, route.team) == ("billing", "billing")
     assert [entity.kind for entity in extraction.entities] == ["invoice_id", "card"]
-    assert "We are checking INV-2024-001 with our billing team" in draft.text
+    assert "We are checking invoice INV-2024-001 with our billing team" in draft.text
     assert draft.method == "template"
 
 

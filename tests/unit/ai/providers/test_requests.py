@@ -162,5 +162,5 @@ def test_the_draft_prompt_contains_the_reply_template():
     system = prompts.respond_prompt(
         TAXONOMY, CLASSIFICATION, Route(team="billing", rule="x", reason="y")
     ).system
-    assert "We are checking the charge with our billing team." in system
+    assert "Wir prüfen die Abrechnung mit unserer Buchhaltung." in system
     assert "the language de" in system

@@ -36,10 +36,11 @@ class Model:
     scale: float
     calibration: Calibration
 
-    def predict(self, text: str) -> ScoredLabel:
-        """Return the best label for a text, with its confidence."""
+    def predict(self, text: str, *, unless: str | None = None) -> ScoredLabel:
+        """Return the best label for a text, with its confidence; `unless` is a label that may not be the best."""
         scores = self.scores(self.vocabulary.vectorize(count_features(text)))
-        best = max(range(len(scores)), key=scores.__getitem__)
+        candidates = [at for at, label in enumerate(self.labels) if label != unless]
+        best = max(candidates, key=scores.__getitem__)
         score, margin = scores[best], compute_margin(scores, best)
         return ScoredLabel(
             label=self.labels[best],
@@ -81,6 +82,9 @@ class Model:
 
 
 def compute_margin(scores: Sequence[float], best: int) -> float:
-    """Return the difference between the best score and the next one; for a single label, its score."""
+    """Return the difference between the best score and the next one; for a single label, its score.
+
+    It is negative if another label has a better score.
+    """
     others = [score for at, score in enumerate(scores) if at != best]
     return scores[best] - max(others) if others else scores[best]

@@ -1,0 +1,31 @@
+import pytest
+
+from ticketctl.ai.offline.message_kind import detect_message_kind
+from ticketctl.ai.taxonomy.loader import default_taxonomy
+
+KINDS = default_taxonomy().kinds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bounces\n\nOur customers get \u201cUndelivered Mail Returned to Sender\u201d when we send invoices through your tool.",
+        "Holidays\n\nI am on vacation in July. Can you pause our plan until August?",
+        "Thank you\n\nThank you for the quick answer, but the export still does not work.",
+        "Re: ticket\n\nThanks. Could you also send the invoice?",
+        "Prize draw\n\nWe run a lottery with your form builder and the prize field is missing in our account",
+        "Loan calculator\n\nThe interest rate in the loan template is wrong since your update",
+        "Automatic renewal\n\nPlease turn it off.",
+        "Re: invoice\n\nThe invoice is wrong",
+        "",
+        "\n\n",
+    ],
+)
+def test_a_ticket_that_resembles_another_kind_stays_a_ticket(text):
+    assert detect_message_kind(text, KINDS) is None
+
+
+def test_reply_prefixes_do_not_hide_a_subject():
+    kind = detect_message_kind("Re: AW: Automatic reply: invoice\n\nI am back on Monday.", KINDS)
+    assert kind is not None
+    assert kind.name == "auto_reply"
