@@ -8,7 +8,7 @@ import pytest
 
 from tests.program import STYLE, Program
 
-UNSURE = ("It is broken somehow", "--body", "please look at it")
+UNSURE = ("It is broken somehow", "--body", "we have seen it twice")
 SURE = ("I was charged twice for invoice 4711", "--body", "Please refund 12.50 EUR.")
 TOLD = re.compile(r"error: [^\n]+\nhint: [^\n]+\n")
 
@@ -160,7 +160,7 @@ def test_reviewer_sees_the_pipelines_result_and_approves(ticketctl: Program, uns
     status, screen = typed(ticketctl, "a\n")
     assert status == 0
     before = shown(ticketctl, unsure)
-    for part in ("1 of 1", UNSURE[0], UNSURE[2], "feature_request (confidence 0.", "why: confidence 0."):
+    for part in ("1 of 1", UNSURE[0], UNSURE[2], "bug (confidence 0.", "why: confidence 0."):
         assert part in screen
     assert before["draft"].splitlines()[0] in screen
     assert f"ticket {unsure} approved" in screen
