@@ -134,7 +134,7 @@ def test_route_explains_which_rule_matched(ticketctl: Program) -> None:
 def test_route_shows_the_rules_team_beside_the_reviewers_team(ticketctl: Program, unsure: str) -> None:
     ticketctl("set", unsure, "--team", "sales")
     form = ticketctl("route", "--explain", unsure, "--json").json
-    assert (form["team"], form["team_set_by_human"], form["chosen"]["team"]) == ("sales", True, "support")
+    assert (form["team"], form["team_set_by_human"], form["chosen"]["team"]) == ("sales", True, "technical")
     assert form["rules"][-1] == form["chosen"] | {"matched": True}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Output = TypeVar("Output")
 
-VERSION = "1"
+VERSION = "2"
 """Increase it whenever the same taxonomy may give other results: saved steps are then run again."""
 
 
@@ -57,10 +57,10 @@ class OfflineProvider:
         return self._classifier.find_message_kind(ticket.text) is None
 
     async def extract(self, ticket: Ticket) -> ProviderResponse[Extraction]:
-        """Extract the entities of the ticket's text."""
-        from ticketctl.ai.offline.extraction import extract
+        """Extract the entities of the requester's own words."""
+        from ticketctl.ai.offline.mail_entities import extract_from_mail
 
-        return self._respond_with(extract(ticket.text, self._taxonomy.identifiers))
+        return self._respond_with(extract_from_mail(ticket.text, self._taxonomy.identifiers))
 
     async def respond(
         self, ticket: Ticket, classification: Classification, extraction: Extraction, route: Route

@@ -143,7 +143,7 @@ def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
         ("category", _category(ticket)),
         ("priority", ticket.priority),
         ("sentiment", ticket.sentiment),
-        ("language", ticket.language),
+        ("language", None if ticket.language == "und" else ticket.language),
         ("team", ticket.team),
         ("assignee", ticket.assignee),
         ("tags", ", ".join(ticket.tags)),
