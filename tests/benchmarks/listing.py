@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 
 from tests.benchmarks.bench import PROGRAM, Bench, event_of, query
-from tests.benchmarks.measure import Comparison, Measure, timed_program
+from tests.benchmarks.measure import Comparison, Measure, stopwatch, timed_program
 
 FEW, MANY = 1_000, 1_000_000
 
@@ -40,11 +40,19 @@ from tickets, unnest(array['classify', 'extract', 'route', 'respond']) step wher
 """
 
 
+_SUMS = (
+    "select status, count(*) from tickets group by status",
+    "select step, provider, model, count(*), sum(duration_ms), sum(input_tokens) from steps group by 1, 2, 3",
+    "select count(*) from messages where dead_at is null",
+)
+
+
 @contextmanager
 def listing(bench: Bench) -> Iterator[list[Comparison]]:
     """Compare a million tickets with a thousand: pages, searches with and without hits, and the operator's commands.
 
-    `stats` counts every ticket and sums up every step, and `--json` counts every match, so they have no budget.
+    `stats` counts every ticket and sums up every step, so it is also compared with the plain sums. `--json` counts every
+    match, so it has no budget.
     """
     many, few = _filled(bench, "many", MANY), _filled(bench, "few", FEW)
 
@@ -73,7 +81,21 @@ def listing(bench: Bench) -> Iterator[list[Comparison]]:
             budget=1.5,
         ),
         compared("stats", budget=None),
+        Comparison(
+            what=f"stats, {MANY:,} tickets",
+            ours=partial(timed_program, [*PROGRAM, "stats"], many.environment_with_url),
+            against="plain sums over the same tables, asyncpg",
+            baseline=partial(_sum_up, many),
+            budget=2.0,
+        ),
     ]
+
+
+def _sum_up(bench: Bench) -> float:
+    with stopwatch() as elapsed:
+        for statement in _SUMS:
+            query(bench.url, statement)
+    return elapsed()
 
 
 def _processing(bench: Bench) -> Measure:

@@ -124,6 +124,15 @@ steps = Table(
     CheckConstraint("step in ('classify', 'extract', 'route', 'respond')", name="step"),
 )
 
+# `stats` adds up every step, and looks for the longest: it must not read the outputs beside them
+Index(
+    "steps_duration_ms_idx",
+    steps.c.step,
+    steps.c.provider,
+    steps.c.duration_ms,
+    postgresql_include=["model", "input_tokens", "output_tokens"],
+)
+
 attempts = Table(
     "attempts",
     metadata,

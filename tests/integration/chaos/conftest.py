@@ -132,7 +132,7 @@ class Run:
         finishes = "select count(*), count(distinct ticket_id) from attempts where outcome in ('processed', 'needs_review')"
         assert self.ask(finishes) == f"{tickets}|{tickets}"
         assert self.ask("select count(*) from messages") == "0"
-        self.record("chaos", {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": 0, "in vain": 0})
+        self.record("chaos", {"runs": 1, "tickets": tickets, "kills": kills})
 
     @property
     def journal(self) -> list[dict[str, Any]]:
@@ -156,9 +156,12 @@ class Run:
         repeated, twice = self._repeats()
         assert repeated <= wasted
         kills = self._count("killed")
-        self.record(
-            "chaos", {"runs": 1, "tickets": tickets, "kills": kills, "paid twice": twice, "in vain": repeated}
+        # what went wrong besides: refused calls of the queue, and attempts that failed because of the provider
+        faults = self._count("refused") + int(
+            self.ask("select count(*) from attempts where outcome = 'failed'")
         )
+        figures = {"kills": kills, "faults": faults, "paid twice": twice, "in vain": repeated}
+        self.record("chaos", {"runs": 1, "tickets": tickets, **figures})
         return Figures(kills=kills, paid_twice=twice)
 
     def _repeats(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from tests import people
 from ticketctl.postgres.decisions import PostgresDecisions
@@ -12,6 +13,7 @@ from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.tickets.messages import TicketMessage
+from ticketctl.tickets.models import Step
 from ticketctl.tickets.operations import redrive, select_retries
 from ticketctl.tickets.statuses import TicketStatus
 
@@ -134,6 +136,30 @@ async def test_statistics_contain_every_status(
     assert statistics.tickets == dict.fromkeys(TicketStatus, 0) | {TicketStatus.NEW: 2}
     assert statistics.oldest_new == await other.fetchval("select min(created_at) from tickets")
     assert statistics.steps == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 21, 50])
+async def test_statistics_of_steps_are_those_of_postgres_own_functions(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection, number: int
+) -> None:
+    """The statement computes the percentile itself. 21 steps have it at a step, 50 between two."""
+    await make(number)
+    await other.execute(
+        "insert into steps (ticket_id, step, output, provider, model, prompt_hash, input_tokens, output_tokens, duration_ms) "
+        "select id, step, '{}', 'openai', case when id % 3 = 0 then 'a' else 'b' end, '', id, 7, (id * 37) % 101 + 0.5 "
+        "from tickets, unnest(array['classify', 'respond']) step"
+    )
+    measured = (await operations.get_statistics()).steps
+    assert [step.step for step in measured] == [Step.CLASSIFY, Step.RESPOND]
+    expected = await other.fetchrow(
+        "select count(*) as runs, avg(duration_ms) as mean, sum(input_tokens) as tokens, "
+        "percentile_cont(0.95) within group (order by duration_ms) as p95 from steps where step = 'classify'"
+    )
+    for step in measured:
+        assert (step.runs, step.input_tokens, step.output_tokens) == (number, expected["tokens"], 7 * number)
+        assert (step.mean_ms, step.p95_ms) == pytest.approx((expected["mean"], expected["p95"]))
+        assert sum(used.runs for used in step.models) == number
+        assert sum(used.input_tokens for used in step.models) == expected["tokens"]
 
 
 async def test_the_server_reserves_some_of_its_connections(
