@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.tickets.decisions import DecisionStore
+    from ticketctl.tickets.importing.service import ImportStore
     from ticketctl.tickets.review import ReviewService
 
 OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
@@ -137,6 +138,7 @@ class OperatorResources:
     queue: TicketQueue
     sender: Sender | None
     decisions: "DecisionStore"
+    imports: "ImportStore"
 
     async def flush(self, ticket_id: int | None = None) -> int:
         """Send the messages in the outbox, of one ticket or of all, and return how many; 0 if the queue is a table.
@@ -195,6 +197,7 @@ def _operator_resources(
     connections: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
 ) -> OperatorResources:
     from ticketctl.postgres.decisions import PostgresDecisions
+    from ticketctl.postgres.imports import PostgresImports
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.queues.embedded import PostgresQueue
@@ -206,6 +209,7 @@ def _operator_resources(
         queue=elsewhere or PostgresQueue(connections, settings),
         sender=elsewhere,
         decisions=PostgresDecisions(connections),
+        imports=PostgresImports(connections),
     )
 
 

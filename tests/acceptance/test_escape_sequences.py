@@ -85,6 +85,8 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
     return {
         "create": [(f"x{ATTACK}",), ("x", "--body-file", missing), ("x", "--requester", ATTACK), ("x", ATTACK)],
         "list": [(), ("--json",), ("--stuck", "--older-than", "0s"), ("--since", ATTACK), (f"--{ATTACK}",)],
+        "import": [(event, "--format", "csv"), (texts, "--map", "subject=text"), (missing,), (texts, "--map", ATTACK)],
+        "export": [("--format", "jsonl"), ("--output", missing), ("--status", ATTACK)],
         "show": [(hostile.first,), (hostile.first, "--json"), (ATTACK,)],
         "close": [(hostile.new, "--json"), (ATTACK,)],
         "reopen": [(hostile.new,), (ATTACK,)],

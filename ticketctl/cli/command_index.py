@@ -22,6 +22,8 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "create": Entry("tickets", "Create a ticket and queue it for processing"),
             "list": Entry("list", "List tickets, newest first"),
             "show": Entry("tickets", "Show a ticket with its steps, costs, attempts, notes"),
+            "import": Entry("transfer", "Create tickets from CSV, JSON Lines or mail"),
+            "export": Entry("transfer", "Write tickets as CSV or JSON Lines, oldest first"),
             "close": Entry("tickets", "Close tickets, so that no worker changes them"),
             "reopen": Entry("tickets", "Reopen closed tickets"),
         },

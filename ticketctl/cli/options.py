@@ -115,6 +115,24 @@ STUCK_AFTER = "15m"
 """Default of `--older-than`."""
 
 
+def check_fields(text: str | None) -> str | None:
+    """Return the value of `--fields`. Raises BadParameter for a column that tickets do not have."""
+    from ticketctl.cli.rendering.tabular_export import list_fields
+
+    for name in [] if text is None else text.split(","):
+        if name not in list_fields():
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(list_fields())}")
+    return text
+
+
+def complete_fields(incomplete: str) -> list[str]:
+    """Return the columns that can follow those typed so far."""
+    from ticketctl.cli.rendering.tabular_export import list_fields
+
+    before, comma, _ = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in list_fields()]
+
+
 def is_given(context: typer.Context, name: str) -> bool:
     """Return whether the person gave an option, rather than leave it at its default."""
     source = context.get_parameter_source(name)

@@ -41,6 +41,10 @@ class PostgresDecisions:
             parameters["values"] = encode_jsonb(decision.values)
         if action == "set":
             parameters["routed"] = encode_jsonb({str(key): team for key, team in decision.routed.items()})
+        if action in {"reply", "send"}:
+            parameters["message_ids"] = encode_jsonb(
+                {str(key): message_id for key, message_id in decision.message_ids.items()}
+            )
         if action in _OUTCOMES:
             parameters["outcome"] = _OUTCOMES[action]
         rows = await self._fetch(decisions.DECISIONS[action], parameters)

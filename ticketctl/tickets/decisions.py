@@ -25,13 +25,15 @@ _REVIEWABLE = (TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED)
 class Decision:
     """A change of tickets: its action, the new values of fields, and a note (a text, or why).
 
-    `routed` has, by ticket id, the team that the routing rules choose for the new values.
+    `routed` has, by ticket id, the team that the routing rules choose for the new values; `message_ids`
+    the Message-ID of the mail that was received or sent.
     """
 
     action: str
     values: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
     routed: Mapping[int, str] = field(default_factory=dict)
+    message_ids: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

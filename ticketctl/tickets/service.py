@@ -27,7 +27,7 @@ async def create(store: TicketStore, ticket: NewTicket) -> tuple[Ticket, bool]:
         InvalidInputError: A field is invalid.
         ConflictError: The key belongs to a ticket with other content.
     """
-    _check(ticket)
+    check_ticket(ticket)
     made, new = await store.create(ticket)
     if not new and (made.subject, made.body, made.requester) != (
         ticket.subject,
@@ -79,7 +79,8 @@ async def show(store: TicketStore, ticket_id: int) -> TicketDetails:
     return details
 
 
-def _check(ticket: NewTicket) -> None:
+def check_ticket(ticket: NewTicket) -> None:
+    """Raise InvalidInputError for a ticket that cannot be created."""
     if not ticket.subject.strip():
         raise InvalidInputError(
             "the subject is empty", hint=f"give a subject of 1 to {SUBJECT_LIMIT} characters"

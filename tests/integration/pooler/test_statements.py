@@ -15,13 +15,14 @@ from sqlalchemy.sql.expression import TextualSelect
 from tests.fakes import OUTCOME
 from tests.people import BY
 from tests.pgbouncer import installed, pgbouncer, through
-from ticketctl.postgres import decisions, operations, outbox
+from ticketctl.postgres import decisions, imports, operations, outbox
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Engines
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.pools import POOLS
 from ticketctl.postgres.sql import changes as change_statements
 from ticketctl.postgres.sql import decisions as decision_statements
+from ticketctl.postgres.sql import imports as import_statements
 from ticketctl.postgres.sql import queue as queue_statements
 from ticketctl.postgres.sql import worker
 from ticketctl.postgres.store import PostgresStore
@@ -30,12 +31,21 @@ from ticketctl.runtime import Database, upgrade
 from ticketctl.settings import Settings
 from ticketctl.tickets.decisions import Decision
 from ticketctl.tickets.filters import TicketFilter
+from ticketctl.tickets.importing.records import ImportedTicket
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket, Step, StepRecord
 from ticketctl.tickets.protocols import RecordFailure
 from ticketctl.tickets.statuses import TicketStatus
 
-MODULES = (worker, operations, outbox, decision_statements, change_statements, queue_statements)
+MODULES = (
+    worker,
+    operations,
+    outbox,
+    decision_statements,
+    change_statements,
+    import_statements,
+    queue_statements,
+)
 LOGGED = re.compile(
     r"^\S+ \S+ \S+ \[\d+\] LOG:  (?:statement|execute ([^:]+)): (.*?)(?=^\S+ \S+ \S+ \[\d+\] |\Z)",
     re.DOTALL | re.MULTILINE,
@@ -60,13 +70,20 @@ async def every_statement(database: Database) -> None:
         first, second, third = [
             (await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(3)
         ]
-        await people(store, decisions.PostgresDecisions(connections), third)
+        await people(
+            store, decisions.PostgresDecisions(connections), imports.PostgresImports(connections), third
+        )
         await worker(store, first, second)
         await watching(operations.PostgresOperations(mapped), first)
         await messages(queue, outbox.PostgresOutbox(mapped))
 
 
-async def people(store: PostgresStore, decided: decisions.PostgresDecisions, ticket_id: int) -> None:
+async def people(
+    store: PostgresStore,
+    decided: decisions.PostgresDecisions,
+    importing: imports.PostgresImports,
+    ticket_id: int,
+) -> None:
     wanted = TicketFilter(status=(TicketStatus.NEW,), search="ticket")
     page = await store.list(wanted, sort="created", limit=1, after=None, count=True)
     await store.list(wanted, sort="created", limit=1, after=page.next_cursor, count=False)
@@ -75,6 +92,9 @@ async def people(store: PostgresStore, decided: decisions.PostgresDecisions, tic
     for action in decision_statements.DECISIONS:
         decision = Decision(action=action, values={"tags": ["vip"], "team": "sales"}, note="x")
         await decided.apply(decision, [ticket_id], by=BY)
+    imported = ImportedTicket(place="1", ticket=NewTicket(subject="x", idempotency_key="k"))
+    await importing.create_many([imported], created_by="import:x")
+    await importing.find_keys(["k"])
     await decided.undo(ticket_id, by=BY)
     await decided.list_changes(ticket_id)
 

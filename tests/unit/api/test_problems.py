@@ -29,6 +29,7 @@ async def get_response(error: Exception) -> httpx.Response:
         queue=None,  # type: ignore[arg-type]
         sender=None,
         decisions=None,  # type: ignore[arg-type]
+        imports=None,  # type: ignore[arg-type]
     )
     app = create_app(Settings(), lambda: nullcontext(resources))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -1,6 +1,5 @@
 """`list`: find tickets."""
 
-import dataclasses
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,16 @@ import msgspec
 import typer
 
 from ticketctl.cli.filter_options import with_filter_options
-from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, choice, is_given, parse_age
+from ticketctl.cli.options import (
+    STUCK_AFTER,
+    JsonOption,
+    OlderThanOption,
+    check_fields,
+    choice,
+    complete_fields,
+    is_given,
+    parse_age,
+)
 from ticketctl.cli.rendering import output, ticket_tables, timestamps
 from ticketctl.cli.resources import run_with
 from ticketctl.errors import InvalidInputError
@@ -24,24 +32,6 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
     app.command("list")(list_tickets)
-
-
-def _list_fields() -> list[str]:
-    from ticketctl.tickets.models import Ticket
-
-    return [column.name for column in dataclasses.fields(Ticket)]
-
-
-def _check_fields(text: str | None) -> str | None:
-    for name in [] if text is None else text.split(","):
-        if name not in _list_fields():
-            raise typer.BadParameter(f"{name!r} is not one of {', '.join(_list_fields())}")
-    return text
-
-
-def _complete_fields(incomplete: str) -> list[str]:
-    before, comma, _ = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _list_fields()]
 
 
 def _choose_fields(page: "TicketPage", names: Sequence[str]) -> dict[str, Any]:
@@ -69,8 +59,8 @@ def list_tickets(
         typer.Option(
             "--fields",
             metavar="NAME,...",
-            callback=_check_fields,
-            autocompletion=_complete_fields,
+            callback=check_fields,
+            autocompletion=complete_fields,
             help="Show these columns, such as id,subject; also with --json.",
         ),
     ] = None,

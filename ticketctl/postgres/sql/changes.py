@@ -21,6 +21,7 @@ def record_changes(  # noqa: PLR0913 - one parameter per column of the row
     note: str = "null",
     engine: str = "null",
     undoes: str = "null",
+    message_id: str = "null",
     where: str = "c.old <> '{}'",
 ) -> str:
     """Return an insert that compares the CTEs `new` and `old` (`n` and `o`) and writes one row per changed ticket.
@@ -28,8 +29,8 @@ def record_changes(  # noqa: PLR0913 - one parameter per column of the row
     The other parameters are SQL expressions over `n`, `o` and `c` (`c.old`, `c.new`: the fields that differ).
     """
     return f"""
-  insert into changes (ticket_id, actor_kind, actor, action, old, new, note, engine, undoes)
-  select n.id, {actor_kind}, {actor}, {action}, c.old, c.new, {note}, {engine}, {undoes}
+  insert into changes (ticket_id, actor_kind, actor, action, old, new, note, engine, undoes, message_id)
+  select n.id, {actor_kind}, {actor}, {action}, c.old, c.new, {note}, {engine}, {undoes}, {message_id}
   from {new} n join {old} o on o.id = n.id cross join lateral (
     select coalesce(jsonb_object_agg(name, before), '{{}}') as old, coalesce(jsonb_object_agg(name, after), '{{}}') as new
     from (values {_VALUES}) as field(name, before, after) where before is distinct from after

@@ -67,10 +67,13 @@ def _decide(
     more: str = "",
     note: str = "cast(:note as text)",
     engine: str = "null",
+    message_id: str = "null",
     where: str = "c.old <> '{}'",
 ) -> TextualSelect:
     """Make a statement that sets `values` on the tickets `o` that meet the condition."""
-    recorded = record_changes("n", "o", **by_person(), note=note, engine=engine, where=where)
+    recorded = record_changes(
+        "n", "o", **by_person(), note=note, engine=engine, message_id=message_id, where=where
+    )
     return text(
         f"""{_BEFORE}, n as (
   update tickets t set {values}, updated_at = now()
@@ -80,6 +83,7 @@ def _decide(
     ).columns(*_RESULT_COLUMNS)
 
 
+_MESSAGE_ID = "cast(:message_ids as jsonb) ->> cast(n.id as text)"
 _REVIEWABLE = "o.status in ('needs_review', 'processed')"
 _DECIDED = """, decided as (
   update attempts a set outcome = cast(:outcome as text), error = coalesce(cast(:note as text), a.error)
@@ -162,12 +166,15 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
         # A draft that was sent. Another draft, or the requester's reply, makes it unsent again.
         "send": _decide(
             "sent_at = now()",
+            message_id=_MESSAGE_ID,
             condition="o.sent_at is null and o.draft is not null and jsonb_exists(o.set_by_human, 'draft')",
         ),
         # A requester's reply. It reopens a ticket that is settled: a person must read it.
         "reply": _decide(
             """status = case when o.status in ('closed', 'processed') and o.processed_at is not null then 'needs_review'
       when o.status = 'closed' then 'new' else o.status end, sent_at = null""",
+            condition=f"not exists(select from changes c where c.message_id = {_MESSAGE_ID.replace('n.', 'o.')})",
+            message_id=_MESSAGE_ID,
             more=_MESSAGE_IF_NEW_AGAIN,
             where="true",
         ),
