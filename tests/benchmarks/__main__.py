@@ -7,18 +7,23 @@ No time is judged: the exit status is 0 unless something does not run.
     python -m tests.benchmarks                          everything; filling a million tickets takes the longest
     python -m tests.benchmarks --skip list              all but that
     python -m tests.benchmarks --only help --pairs 30   one, more closely
+    python -m tests.benchmarks --json FILE              also written to a file
+    python -m tests.benchmarks --against FILE           each ratio with that of an earlier file, in brackets
 
 It needs the extra `embedded`: a server of its own runs meanwhile, in a temporary folder.
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 
-from tests.benchmarks import listing, simulator, starts, throughput, waiting, warm
+from tests.benchmarks import listing, prompt, simulator, starts, throughput, waiting, warm
 from tests.benchmarks.bench import Bench, running_bench
 from tests.benchmarks.measure import Comparison, Figures, measure
 
@@ -28,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         "first-invocation": starts.first_invocation,
         "help": starts.help_text,
+        "prompt": prompt.prompt,
         "warm-null": warm.null,
         "warm-runner": warm.runner,
         "batch": waiting.batch,
@@ -37,13 +43,15 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "throughput": throughput.throughput,
     }
 )
-ROW = "{:<49}{:>13}  {:<37}{:>13}{:>8}{:>8}  {:<7}{:>5}\n"
+ROW = "{:<49}{:>13}  {:<37}{:>13}{:>13}{:>8}  {:<7}{:>5}\n"
 HEADER = ROW.format("what", "ours", "against", "baseline", "ratio", "budget", "", "pairs")
 
 
 def main() -> None:
     """Run what was asked for, and print its rows as they come."""
     options = _options()
+    earlier = _read_ratios(options.against)
+    rows: list[dict[str, object]] = []
     for name in [name for name in os.environ if name.startswith(("TICKETCTL_", "AWS_", "PG"))]:
         del os.environ[name]  # a developer's own settings must not be measured
     sys.stdout.write(HEADER)
@@ -53,8 +61,13 @@ def main() -> None:
                 continue
             with BENCHMARKS[name](bench) as comparisons:
                 for comparison in comparisons:
-                    sys.stdout.write(_row(comparison, measure(comparison, options.pairs)))
+                    figures = measure(comparison, options.pairs)
+                    sys.stdout.write(_row(comparison, figures, earlier.get(comparison.what)))
                     sys.stdout.flush()
+                    row = {"what": comparison.what, "against": comparison.against, "unit": comparison.unit}
+                    rows.append(row | {"budget": comparison.budget} | asdict(figures))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
 
 
 def _options() -> argparse.Namespace:
@@ -66,17 +79,24 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--skip", action="append", choices=BENCHMARKS, default=[], help="all but this; may be repeated"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file, too")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="a file of --json to compare with")
     return parser.parse_args()
 
 
-def _row(comparison: Comparison, figures: Figures) -> str:
+def _read_ratios(file: Path | None) -> dict[str, float]:
+    """Return the ratios of an earlier run by what was measured."""
+    return {} if file is None else {row["what"]: row["ratio"] for row in json.loads(file.read_text("utf-8"))}
+
+
+def _row(comparison: Comparison, figures: Figures, earlier: float | None) -> str:
     budget = comparison.budget
     return ROW.format(
         comparison.what,
         _shown(figures.ours, comparison.unit),
         comparison.against,
         _shown(figures.baseline, comparison.unit),
-        f"{figures.ratio:.2f}",
+        f"{figures.ratio:.2f}" if earlier is None else f"{figures.ratio:.2f} ({earlier:.2f})",
         "none" if budget is None else f"{budget:g}",
         "" if budget is None else "met" if figures.ratio <= budget else "missed",
         figures.pairs,
