@@ -173,10 +173,7 @@ _FORMATS = {
     "database_secret_arn": _SECRET_ARN,
     "ai_api_key_secret_arn": _SECRET_ARN,
     "ai_api_key": (r"[!-~]+", "a key consists of ASCII characters without spaces"),
-    "ai_base_url": (
-        r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?",
-        "example: https://host/v1, without a password",
-    ),
+    "ai_base_url": (r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?", "example: https://host/v1, without a password"),
     "ai_api_version": (r"[A-Za-z0-9-]{1,40}", "example: 2024-10-21, or preview"),
     "api_tokens": (
         rf"{_SCOPED}(?:\s*,\s*{_SCOPED})*",
