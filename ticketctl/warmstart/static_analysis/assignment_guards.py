@@ -2,8 +2,11 @@
 
 import ast
 from collections.abc import Callable
+from functools import lru_cache
 
+from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import Scope
+from ticketctl.warmstart.static_analysis.syntax import walk
 
 
 def is_guarded(scope: Scope, target: str, identify: Callable[[ast.expr], str | None]) -> bool:
@@ -14,19 +17,31 @@ def is_guarded(scope: Scope, target: str, identify: Callable[[ast.expr], str | N
     if target.startswith("return:") or _is_init(scope):
         return True
     container = target.removesuffix("[]")
-    for node in ast.walk(scope):
+    for part in _list_tested(scope):
+        identity = identify(part)
+        if identity is not None and identity.removesuffix("[]") in (target, container):
+            return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _list_tested(scope: Scope) -> tuple[ast.expr, ...]:
+    """Return the variables and attributes that conditions in a function test."""
+    parts: list[ast.expr] = []
+    for node in list_nodes(scope):
         if isinstance(node, ast.If | ast.IfExp | ast.While):
             tests = [node.test]
         elif isinstance(node, ast.BoolOp):
             tests = node.values[:-1]
         else:
             continue
-        for part in (one for test in tests for one in ast.walk(test)):
-            if isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
-                identity = identify(part)
-                if identity is not None and identity.removesuffix("[]") in (target, container):
-                    return True
-    return False
+        parts += [
+            one
+            for test in tests
+            for one in walk(test)
+            if isinstance(one, ast.Name | ast.Attribute | ast.Subscript)
+        ]
+    return tuple(parts)
 
 
 def _is_init(scope: Scope) -> bool:

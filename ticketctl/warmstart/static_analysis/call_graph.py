@@ -35,6 +35,7 @@ class CallGraph:
         self._nested: dict[Scope, list[Function]] = {}
         self._definitions: dict[str, list[Function]] = {}
         self._methods: dict[str, list[tuple[str, Function]]] = {}
+        self._owned: dict[str, list[tuple[str, Function]]] = {}
         self._variables: dict[str, set[str]] = {}
         self._references: dict[Scope | None, set[str]] = {}
         for facts in modules:
@@ -43,6 +44,8 @@ class CallGraph:
             self._variables |= facts.variables
             for name, methods in facts.methods.items():
                 self._methods.setdefault(name, []).extend(methods)
+                for owner, function in methods:
+                    self._owned.setdefault(owner, []).append((name, function))
             for one in (facts.references, *([facts.thread_references] if with_threads else [])):
                 for scope, names in one.items():
                     self._references[scope] = self._references.get(scope, set()) | names
@@ -58,7 +61,7 @@ class CallGraph:
         waiting = list(functions)
         new = set(names)
         while waiting or new:
-            new |= {self._follow_import(name) for name in new}
+            new |= {self._follow_import(name) for name in new if not name.startswith(".")}
             mentioned |= new
             waiting += self._list_functions(new, mentioned)
             new = {one for name in new for one in self._variables.get(name, ())}
@@ -74,11 +77,11 @@ class CallGraph:
     def _list_functions(self, new: set[str], mentioned: set[str]) -> list[Function]:
         """Return the functions that new names stand for, and the methods that they make possible."""
         found = [one for name in new for one in self._definitions.get(name, ())]
-        attributes = {name for name in mentioned if name.startswith(".")} | SPECIAL_METHODS
-        for attribute in attributes:
+        for name in new:
+            found += [function for owner, function in self._methods.get(name, ()) if owner in mentioned]
             found += [
                 function
-                for owner, function in self._methods.get(attribute, ())
-                if owner in mentioned and (owner in new or attribute in new)
+                for attribute, function in self._owned.get(name, ())
+                if attribute in mentioned or attribute in SPECIAL_METHODS
             ]
         return found

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import Identities, list_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Function, Scope
+from ticketctl.warmstart.static_analysis.syntax import list_children, walk
 
 LIFESPAN_WORDS = ("lifespan", "shutdown")
 
@@ -21,7 +22,7 @@ def read_closings(facts: Facts) -> None:
 def _list_functions(
     tree: ast.AST, scopes: list[Scope], classes: list[str]
 ) -> Iterator[tuple[Function, list[Scope], list[str]]]:
-    for node in ast.iter_child_nodes(tree):
+    for node in list_children(tree):
         if isinstance(node, ast.ClassDef):
             yield from _list_functions(node, scopes, [*classes, node.name])
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -118,7 +119,7 @@ def _list_certain(function: Function) -> Iterator[ast.AST]:
     for node in list_nodes(function):
         if isinstance(node, ast.Try):
             for statement in node.finalbody:
-                yield from ast.walk(statement)
+                yield from walk(statement)
     if function.name in {"__aexit__", "__exit__"}:
         yield from list_nodes(function)
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.facts import Function, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
+from ticketctl.warmstart.static_analysis.syntax import walk
 
 LOOP_GETTERS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop"})
 
@@ -19,7 +20,7 @@ LOOP_GETTERS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop"})
 @lru_cache(maxsize=256)
 def list_nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
     """Return every node below a node, which several questions in turn are asked of."""
-    return tuple(ast.walk(tree))
+    return tuple(walk(tree))
 
 
 @lru_cache(maxsize=256)
@@ -147,7 +148,7 @@ class Escapes:
 
     def _is_loop_key(self, key: ast.expr) -> bool:
         """Return whether a container's key differs for each event loop, so that no later loop meets the item."""
-        names = {one.id for one in ast.walk(key) if isinstance(one, ast.Name)}
+        names = {one.id for one in walk(key) if isinstance(one, ast.Name)}
         return self._calls_loop_getter(key) or bool(names & self._loop_variables())
 
     def _compares_loops(self) -> bool:
@@ -156,7 +157,7 @@ class Escapes:
         variables = self._loop_variables()
         return any(
             self._calls_loop_getter(test)
-            or any(isinstance(one, ast.Name) and one.id in variables for one in ast.walk(test))
+            or any(isinstance(one, ast.Name) and one.id in variables for one in walk(test))
             for test in tests
             if not any(isinstance(one, ast.Constant) and one.value is None for one in test.comparators)
         )
@@ -170,7 +171,7 @@ class Escapes:
         }
 
     def _calls_loop_getter(self, expression: ast.expr) -> bool:
-        calls = (one for one in ast.walk(expression) if isinstance(one, ast.Call))
+        calls = (one for one in walk(expression) if isinstance(one, ast.Call))
         return any(self._module.qualify(one.func) in LOOP_GETTERS for one in calls)
 
     def list_held_by_instance(self) -> Iterator[ast.Call]:

@@ -2,10 +2,13 @@
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.source import SourceModule
+from ticketctl.warmstart.static_analysis.syntax import walk
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Scope: TypeAlias = Function | ast.Lambda
@@ -108,7 +111,7 @@ def is_main_guard(test: ast.expr) -> bool:
 
 def count_names(node: ast.AST) -> Counter[str]:
     """Return how often each name is mentioned below a node."""
-    return Counter(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+    return Counter(one.id for one in walk(node) if isinstance(one, ast.Name))
 
 
 def list_handlers(tree: ast.Module) -> list[Function]:
@@ -127,3 +130,16 @@ def _looks_like_handler(node: Function) -> bool:
     # frameworks for bots call their handlers with (update, context)
     is_pair = names[0] not in {"self", "cls", "update"} and names[1] in {"context", "ctx"}
     return names[0] == "event" or is_pair or (node.name in HANDLER_NAMES and len(names) == 2)  # noqa: PLR2004
+
+
+def list_statement_names(module: SourceModule) -> Iterator[int]:
+    """Yield the lines that name the function for names of prepared statements."""
+    for node in module.nodes:
+        if isinstance(node, ast.keyword) and node.arg == known_names.STATEMENT_NAMES:
+            yield node.value.lineno
+        elif isinstance(node, ast.Dict):
+            yield from (
+                key.lineno
+                for key in node.keys
+                if isinstance(key, ast.Constant) and key.value == known_names.STATEMENT_NAMES
+            )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite
+from ticketctl.warmstart.static_analysis.syntax import walk
 
 
 class LoopLifetime(StrEnum):
@@ -80,4 +81,4 @@ def _is_returned(site: CallSite, nodes: tuple[ast.AST, ...], names: set[str]) ->
 
 
 def _mentions(expression: ast.expr, names: set[str]) -> bool:
-    return any(isinstance(one, ast.Name) and one.id in names for one in ast.walk(expression))
+    return any(isinstance(one, ast.Name) and one.id in names for one in walk(expression))

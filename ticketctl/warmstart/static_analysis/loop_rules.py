@@ -73,7 +73,7 @@ def _is_tried(site: CallSite) -> bool:
 
 def check_lost_tasks(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the tasks that are started and forgotten in coroutines whose event loop ends with the invocation."""
-    if not closure.ended_loops:
+    if not closure.select("lost_tasks") or not closure.ended_loops:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_reachable("lost_tasks"):

@@ -20,8 +20,10 @@ from ticketctl.warmstart.static_analysis.facts import (
     count_names,
     is_main_guard,
     list_handlers,
+    list_statement_names,
 )
 from ticketctl.warmstart.static_analysis.source import SourceModule
+from ticketctl.warmstart.static_analysis.syntax import list_children
 
 
 def read_facts(module: SourceModule) -> Facts:
@@ -30,7 +32,7 @@ def read_facts(module: SourceModule) -> Facts:
     facts.handlers = list_handlers(module.tree)
     _ModuleReader(facts).visit(module.tree)
     read_closings(facts)
-    facts.statement_names = sorted(_list_statement_names(module))
+    facts.statement_names = sorted(list_statement_names(module))
     return facts
 
 
@@ -49,6 +51,11 @@ class _ModuleReader(ast.NodeVisitor):
         self._discarded: set[int] = set()
         self._managed: set[int] = set()
         self._references: set[str] = facts.references.setdefault(None, set())
+
+    def generic_visit(self, node: ast.AST) -> None:
+        """Visit the children of a node."""
+        for child in list_children(node):
+            self.visit(child)
 
     def visit_If(self, node: ast.If) -> None:
         """Skip what runs only if the file is run as a script."""
@@ -221,9 +228,8 @@ class _ModuleReader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """Note a call that creates or closes something that is bound to an event loop."""
         name = self._module.qualify(node.func)
-        site = self._make_site(name, node)
         facts = self._facts
-        kinds = (
+        kinds: tuple[tuple[list[CallSite], bool], ...] = (
             (facts.loops, name in known_names.CONVERTERS or name in known_names.LOOP_MAKERS),
             (facts.engines, name.rpartition(".")[2] in known_names.ENGINES),
             (facts.primitives, name in known_names.PRIMITIVES),
@@ -235,12 +241,12 @@ class _ModuleReader(ast.NodeVisitor):
         )
         for sites, is_one in kinds:
             if is_one:
-                sites.append(site)
+                sites.append(self._make_site(name, node))
                 break
-        if site.kept:
+        if self._is_kept_here(node):
             facts.kept_factories.add(name)
-        elif site.owner:
-            facts.owned.append(site)
+        elif self._find_owner(node):
+            facts.owned.append(self._make_site(name, node))
         facts.loops += [self._make_site(one, node) for one in self._list_handed_over(node)]
         self._visit_parts(node)
 
@@ -266,31 +272,25 @@ class _ModuleReader(ast.NodeVisitor):
         names = (self._module.qualify(one) for one in values)
         yield from (name for name in names if name in known_names.LOOP_RUNNERS)
 
+    def _is_kept_here(self, call: ast.Call) -> bool:
+        return (not self._scopes or id(call) in self._kept) and id(call) not in self._managed
+
+    def _find_owner(self, call: ast.Call) -> str | None:
+        scope = self._scopes[-1] if self._scopes else None
+        if self._classes and isinstance(scope, ast.FunctionDef) and scope.name == "__init__":
+            return f"{self._module.name}.{self._classes[-1]}"
+        return self._owners.get(id(call))
+
     def _make_site(self, name: str, call: ast.Call) -> CallSite:
         scope = self._scopes[-1] if self._scopes else None
-        owner = self._owners.get(id(call))
-        if self._classes and isinstance(scope, ast.FunctionDef) and scope.name == "__init__":
-            owner = f"{self._module.name}.{self._classes[-1]}"
         target = self._targets.get(id(call))
         return CallSite(
             self._module,
             name,
             call,
             scope,
-            kept=(scope is None or id(call) in self._kept) and id(call) not in self._managed,
-            owner=owner,
+            kept=self._is_kept_here(call),
+            owner=self._find_owner(call),
             target=target,
             guarded=scope is None or (target is not None and is_guarded(scope, target, self._identify)),
         )
-
-
-def _list_statement_names(module: SourceModule) -> Iterator[int]:
-    for node in module.nodes:
-        if isinstance(node, ast.keyword) and node.arg == known_names.STATEMENT_NAMES:
-            yield node.value.lineno
-        elif isinstance(node, ast.Dict):
-            yield from (
-                key.lineno
-                for key in node.keys
-                if isinstance(key, ast.Constant) and key.value == known_names.STATEMENT_NAMES
-            )

@@ -57,7 +57,8 @@ class Project:
         matches = [
             file for parts, file in self._by_last_part.get(suffix[-1], ()) if parts[-len(suffix) :] == suffix
         ]
-        near = [file for file in matches if any(folder in file.parents for folder in folders)]
+        below = tuple(f"{folder}{os.sep}" for folder in folders)
+        near = [file for file in matches if str(file).startswith(below)]
         exact = [base / Path(*suffix) for base in folders]
         candidates = [file for file in near if file.with_suffix("") in exact] or near or matches
         return min(candidates, key=lambda file: (len(file.parts), str(file)), default=None)

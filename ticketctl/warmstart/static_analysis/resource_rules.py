@@ -18,7 +18,8 @@ FALSE_FIXES = ("pool_pre_ping", "pool_recycle", "pool_size", "max_overflow")
 
 def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the clients and pools that outlive the event loop that their connections belong to."""
-    if not closure.ended_loops:
+    # most handlers have no client: what else they do is costly to find
+    if not closure.select("clients") or not closure.ended_loops:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("clients"):
@@ -35,7 +36,7 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
 
 def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the uses of libraries that keep a client of their own."""
-    if not closure.ended_loops:
+    if not closure.select("shared_clients") or not closure.ended_loops:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_reachable("shared_clients"):
@@ -84,7 +85,7 @@ def _may_run_each_time(closure: ImportClosure, function: Scope) -> bool:
 
 def check_primitives(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the locks and queues that outlive the event loop that they bind themselves to."""
-    if not closure.ended_loops:
+    if not closure.select("primitives") or not closure.ended_loops:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("primitives"):
@@ -101,7 +102,7 @@ def check_primitives(closure: ImportClosure) -> Iterator[SourceFinding]:
 def check_engines(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the engines whose pool outlives its event loop, and those that are never disposed of."""
     engines = closure.select("engines")
-    if not closure.ended_loops or not engines:
+    if not engines or not closure.ended_loops:
         return
     kept = closure.select_kept("engines")
     for site in engines:
@@ -136,7 +137,7 @@ def _describe_engine(closure: ImportClosure, site: CallSite) -> str:
 def check_disposals(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the calls of dispose() that a failure skips, or that leave connections open."""
     engines = closure.select_kept("engines")
-    if not closure.ended_loops or not engines:
+    if not engines or not closure.ended_loops:
         return
     disposals = closure.select_disposals(engines)
     if any(one.certain and one.closes for one in disposals):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from ticketctl.warmstart.static_analysis.syntax import list_children
+
 MAX_DEPTH = 200
 """Levels of a syntax tree that are analyzed; hand-written source has about twenty."""
 
@@ -18,6 +20,7 @@ class SourceModule:
 
     name: the path as a dotted name, from the project's folder; unique within the project.
     file: the path relative to the project's folder.
+    nodes: every node of the tree, level by level.
     tree: the syntax tree; empty if this Python cannot parse the file, and then `error` says why, at `error_line`.
     """
 
@@ -32,6 +35,7 @@ class SourceModule:
         self.error_line = 1
         self.lines: list[str] = []
         self._resolve = resolve
+        self.nodes: tuple[ast.AST, ...] = ()
         self.tree = self._parse()
 
     def _parse(self) -> ast.Module:
@@ -39,17 +43,15 @@ class SourceModule:
             with tokenize.open(self.path) as source:
                 text = source.read()
             self.lines = text.splitlines()
-            return _check_depth(ast.parse(text))
+            tree = ast.parse(text)
+            self.nodes = _list_nodes(tree)
         except RecursionError:
             self.error = "its expressions are nested too deeply"
         except (SyntaxError, UnicodeDecodeError, ValueError, OSError) as error:
             self.error, self.error_line = str(error), getattr(error, "lineno", None) or 1
+        else:
+            return tree
         return ast.Module([], [])
-
-    @cached_property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Every node of the tree."""
-        return tuple(ast.walk(self.tree))
 
     @cached_property
     def imported_names(self) -> Mapping[str, str]:
@@ -124,7 +126,7 @@ class SourceModule:
         found = set(self.imported_names)
         waiting: list[ast.AST] = [self.tree]
         while waiting:
-            for node in ast.iter_child_nodes(waiting.pop()):
+            for node in list_children(waiting.pop()):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     found.add(node.name)
                 else:
@@ -134,11 +136,13 @@ class SourceModule:
         return frozenset(found)
 
 
-def _check_depth(tree: ast.Module) -> ast.Module:
-    """Return the tree. Raise RecursionError if a visitor, which uses several frames for each level, could not walk it."""
+def _list_nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return every node. Raise RecursionError if a visitor, which uses several frames for each level, could not walk it."""
     level: list[ast.AST] = [tree]
+    nodes = [*level]
     for _ in range(MAX_DEPTH):
-        level = [below for node in level for below in ast.iter_child_nodes(node)]
+        level = [below for node in level for below in list_children(node)]
         if not level:
-            return tree
+            return tuple(nodes)
+        nodes += level
     raise RecursionError

@@ -1,0 +1,33 @@
+"""A walk of syntax trees that leaves out what is no source of its own: contexts such as ast.Load, and operators."""
+
+import ast
+
+LEAVES = frozenset(
+    {"arg", "attr", "ctx", "id", "kind", "level", "lineno", "module", "op", "ops", "type_ignores"}
+)
+"""Fields without nodes, or whose nodes are one object for the whole program."""
+_fields: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
+
+
+def list_children(node: ast.AST) -> list[ast.AST]:
+    """Return the direct children of a node."""
+    kind = type(node)
+    fields = _fields.get(kind)
+    if fields is None:
+        fields = _fields[kind] = tuple(name for name in kind._fields if name not in LEAVES)
+    children: list[ast.AST] = []
+    for name in fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            children += [one for one in value if isinstance(one, ast.AST)]
+        elif isinstance(value, ast.AST):
+            children.append(value)
+    return children
+
+
+def walk(tree: ast.AST) -> list[ast.AST]:
+    """Return a node and every node below it, level by level."""
+    nodes = [tree]
+    for node in nodes:  # the list grows meanwhile
+        nodes += list_children(node)
+    return nodes
