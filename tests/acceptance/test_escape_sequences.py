@@ -100,7 +100,7 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "note": [(hostile.new, ATTACK), (ATTACK, "x")],
         "history": [(hostile.first,), (hostile.first, "--json"), (ATTACK,)],
         "undo": [(hostile.new,), (ATTACK,)],
-        "stats": [(), ("--json",)],
+        "stats": [(), ("--json",), ("--accuracy",), ("--since", ATTACK)],
         "dlq list": [(), ("--json",)],
         "dlq show": [(hostile.letter,), (hostile.letter, "--json"), (ATTACK,)],
         "dlq redrive": [(ATTACK,), ("--all",)],
@@ -111,6 +111,7 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "process": [(event,), (event, "--json"), (missing,)],
         "work": [("--drain", "--max-receive-count", "1"), ("--drain", "--json")],
         "route": [(hostile.first,), (hostile.first, "--explain"), (hostile.first, "--json")],
+        "corrections export": [("x.csv",), (missing,), ("x.csv", "--since", ATTACK)],
         "train": [(texts, "--output", f"model{ATTACK}"), (missing, "--output", "m"), (texts, "--text-column", ATTACK, "-o", "m")],
         "eval": [(texts, "--train", texts), (texts, "--train", texts, "--json"), (missing,), (texts, "--model", missing)],
         "simulate-warm-starts": [

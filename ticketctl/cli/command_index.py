@@ -50,6 +50,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
         "AI": {
             "route": Entry("route", "Show which team the routing rules choose, and why"),
             "train": Entry("train", "Train the offline engine on labelled texts"),
+            "corrections": Entry("corrections", "Export what people decided, to learn from it"),
             "eval": Entry("eval", "Measure how well a provider classifies labelled texts"),
         },
         "Warm starts": {

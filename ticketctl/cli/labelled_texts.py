@@ -19,6 +19,9 @@ _SHOWN = 5
 
 SamplesArgument = Annotated[Path, typer.Argument(metavar="FILE.csv|jsonl", show_default=False)]
 TextColumnOption = Annotated[str, typer.Option(metavar="NAME", help="The column with the texts.")]
+OptionalSamplesArgument = Annotated[
+    Path | None, typer.Argument(metavar="[FILE.csv|jsonl]", show_default=False)
+]
 LabelColumnOption = Annotated[str, typer.Option(metavar="NAME", help="The column with their categories.")]
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import RowMapping
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
-from ticketctl.postgres.sql import changes, decisions
+from ticketctl.postgres.sql import changes, corrections, decisions
 from ticketctl.postgres.ticket_rows import to_ticket
+from ticketctl.tickets.corrections import Correction
 from ticketctl.tickets.decisions import Decided, Decision, Undone
 from ticketctl.tickets.history import Actor, Change
 from ticketctl.tickets.statuses import TicketStatus
@@ -67,6 +68,11 @@ class PostgresDecisions:
         """Read the changes of a ticket, the oldest first."""
         rows = await self._fetch(changes.SELECT_CHANGES, {"ticket_id": ticket_id})
         return [Change(**row) for row in rows]
+
+    async def list_corrections(self, since: datetime | None = None) -> list[Correction]:
+        """Read the last decision of a person on each ticket's category, by ticket number."""
+        rows = await self._fetch(corrections.SELECT_CORRECTIONS, {"since": since})
+        return [Correction(**row) for row in rows]
 
     async def _fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[RowMapping]:
         async with self._connections.acquire() as connection:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ticketctl.errors import ConflictError, InvalidInputError, TicketctlError
 from ticketctl.tickets import service
+from ticketctl.tickets.corrections import Correction
 from ticketctl.tickets.history import Actor, Change, list_changes
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, Ticket
 from ticketctl.tickets.protocols import TicketStore
@@ -82,6 +83,9 @@ class DecisionStore(Protocol):
 
     async def list_changes(self, ticket_id: int) -> Sequence[Change]:
         """Return the changes of a ticket, the oldest first."""
+
+    async def list_corrections(self, since: datetime | None = None) -> Sequence[Correction]:
+        """Return the last decision of a person on each ticket's category, by ticket number."""
 
 
 _DONE: Mapping[str, str] = {

@@ -97,6 +97,7 @@ async def people(
     await importing.find_keys(["k"])
     await decided.undo(ticket_id, by=BY)
     await decided.list_changes(ticket_id)
+    await decided.list_corrections()
 
 
 async def worker(store: PostgresStore, first: int, second: int) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import error_reporting
+from ticketctl.cli.corrections import choose_source, label_texts, read_corrections
 from ticketctl.cli.labelled_texts import (
     LabelColumnOption,
-    SamplesArgument,
+    OptionalSamplesArgument,
     TextColumnOption,
     join_some,
     train_model,
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    file: SamplesArgument,
+    file: OptionalSamplesArgument = None,
     *,
     provider: Annotated[
         str | None, choice(PROVIDERS, help="The provider. Default: TICKETCTL_AI_PROVIDER, else offline.")
@@ -52,6 +53,9 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Option("--model", metavar="FILE", help="Use a model file of ticketctl train.")
     ] = None,
+    corrections: Annotated[
+        bool, typer.Option("--corrections", help="Measure on what people decided, instead of a file.")
+    ] = False,
     fail_under: Annotated[
         float | None,
         typer.Option(metavar="SHARE", min=0, max=1, help="Exit with status 8 if the accuracy is lower."),
@@ -76,7 +80,11 @@ def evaluate(
     if train is not None and model is not None:
         raise InvalidInputError("--train and --model exclude each other", hint="leave one of them out")
     settings = load_settings(ai_provider=provider)
-    samples = load_dataset(file, text_column, label_column)[:limit]
+    choose_source(file, from_corrections=corrections, option="--corrections")
+    if file is None:
+        samples = label_texts(read_corrections(None))[:limit]
+    else:
+        samples = load_dataset(file, text_column, label_column)[:limit]
     before = None if compare is None else evaluation.read_predictions(compare)
     trained = _load_model(train, model, text_column, label_column)
     taxonomy = _choose_taxonomy(settings, trained, {sample.label for sample in samples})

@@ -1,14 +1,16 @@
 """`stats`: count tickets, and show what each step took and cost."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
+from ticketctl.cli.corrections import SinceOption, read_corrections
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output, timestamps
 from ticketctl.cli.resources import load_settings, run_with
+from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
@@ -24,14 +26,27 @@ def register(app: typer.Typer) -> None:
     app.command("stats")(stats)
 
 
-def stats(*, as_json: JsonOption = False) -> None:
+def stats(
+    *,
+    accuracy: Annotated[
+        bool, typer.Option("--accuracy", help="Show how often people agreed with the engine instead.")
+    ] = False,
+    since: SinceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Count tickets, and show what each step took and cost.
 
     Costs are those of the saved outputs, at the prices of TICKETCTL_AI_PRICES.
 
     Piped, the lines are: tickets, status, number; oldest_new, time; queue, messages, dead letters; step, name,
-    provider, runs, mean ms, 95th percentile ms, input tokens, output tokens, cost; cost, total.
+    provider, runs, mean ms, 95th percentile ms, input tokens, output tokens, cost; cost, total. With --accuracy: field,
+    value, decisions, share in which a person agreed; calibration_error, figure.
     """
+    if accuracy:
+        _print_accuracy(since, as_json=as_json)
+        return
+    if since is not None:
+        raise InvalidInputError("--since needs --accuracy", hint="the other figures are of all tickets")
     from ticketctl.runtime import open_operator_resources
 
     async def work(resources: "OperatorResources") -> "tuple[Statistics, int, int]":
@@ -56,6 +71,33 @@ def stats(*, as_json: JsonOption = False) -> None:
     )
     output.print_rows(("step", *row) for row in _list_steps(form))
     output.print_rows([("cost", output.format_amount(form["cost"]))])
+
+
+def _print_accuracy(since: str | None, *, as_json: bool) -> None:
+    """Print how often people agreed with the engine, and how well its confidence told that."""
+    from ticketctl.ai.evaluation.metrics import Prediction, calibration_error
+    from ticketctl.tickets.corrections import measure_agreement
+
+    corrections = read_corrections(since)
+    agreements = measure_agreement(corrections)
+    error = calibration_error(
+        [
+            Prediction(text="", expected=one.category, predicted=one.predicted, confidence=one.confidence)
+            for one in corrections
+        ]
+    )
+    if as_json:
+        rows = [msgspec.to_builtins(one) | {"share": one.share} for one in agreements]
+        output.print_json({"agreement": rows, "calibration_error": error})
+    elif output.is_terminal():
+        output.print_table(
+            ("FIELD", "VALUE", "DECISIONS", "AGREED"),
+            [(one.field, one.value, str(one.decisions), f"{one.share:.1%}") for one in agreements],
+        )
+        typer.echo(f"\ncalibration error: {error:.3f}")
+    else:
+        output.print_rows((one.field, one.value, one.decisions, round(one.share, 4)) for one in agreements)
+        output.print_rows([("calibration_error", round(error, 4))])
 
 
 def _list_steps(form: dict[str, Any]) -> list[list[str]]:
