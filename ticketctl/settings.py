@@ -120,8 +120,9 @@ class Settings:
         "the proxies whose X-Forwarded-For ticketctl serve believes: addresses or networks, like 10.0.0.0/8",
     )
     server_pool: str = _setting("queue-pre-ping", "the pool strategy of ticketctl serve")
-    server_connections: Count = _setting(
-        10, "the most database connections that ticketctl serve holds at a time"
+    server_connections: Count = _setting(10, "the most database connections of ticketctl serve")
+    metrics: Literal["none", "emf"] = _setting(
+        "none", "metrics in the worker's log: none, or emf for CloudWatch"
     )
     application_name: str = _setting("ticketctl", "the name of the connections in pg_stat_activity")
 

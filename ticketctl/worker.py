@@ -25,6 +25,7 @@ from ticketctl.event_loops import Loop, get_loop_policy
 from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.postgres.pools import get_pool
 from ticketctl.processing.batch import Limits, RecordResult, fail_all, process
+from ticketctl.processing.emf import InvocationMetrics, write_metrics
 from ticketctl.processing.record_errors import describe_error
 from ticketctl.runtime import (
     Database,
@@ -86,12 +87,29 @@ class Worker:
                 the invocation is visible on Lambda, and the queue delivers the whole batch again.
         """
         self._require_time(context)
+        started, spent = time.perf_counter(), self.budget.spent
         results = self.invoke(event, context)
+        if self._settings.metrics == "emf":
+            self._write_metrics(results, context, time.perf_counter() - started, spent)
         records = [result for result in results if isinstance(result.message, TicketMessage)]
         if records and all(result.is_lost for result in records):
             error = records[0].error or AssertionError("a lost record has an error")
             raise DatabaseError(f"the batch was not attempted: {describe_error(error)}") from error
         return response(results)
+
+    def _write_metrics(
+        self, results: Sequence[RecordResult], context: Any, seconds: float, spent_before: float | None
+    ) -> None:
+        spent = self.budget.spent
+        returned = sum(result.error is not None for result in results)
+        metrics = InvocationMetrics(
+            done=len(results) - returned,
+            returned=returned,
+            seconds=seconds,
+            cost=None if spent is None or spent_before is None else spent - spent_before,
+            account_refusals=self.account.failures,
+        )
+        write_metrics(metrics, getattr(context, "function_name", "ticketctl"))
 
     def _require_time(self, context: Any) -> None:
         remaining, grace_period = _get_remaining_seconds(context, math.inf), self._settings.shutdown_reserve

@@ -34,6 +34,7 @@ def test_every_setting_has_an_environment_variable() -> None:
         "phone_regions": "US, DE",
         "api_tokens": "r:abc, rw:d-._~+/9==",
         "api_auth": "gateway",
+        "metrics": "emf",
         "database_iam": "true",
         "database_secret_arn": ARN,
         "ai_api_key_secret_arn": ARN,

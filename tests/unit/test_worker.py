@@ -336,3 +336,19 @@ class TestLogs:
         monkeypatch.setattr(logging.getLogger("ticketctl"), "level", logging.NOTSET)
         log_on_lambda({})
         assert logging.getLogger("ticketctl").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("metrics", ["none", "emf"])
+def test_metrics_are_one_line_for_each_invocation(
+    metrics: str,
+    pipelines: FakePipelines,
+    new_worker: Callable[..., Worker],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pipelines.provider.failing = {(1, Step.CLASSIFY): DOWN}
+    worker = new_worker(metrics=metrics)
+    for number in (1, 2):
+        worker.handle(event(record(number)), FakeContext())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counts = [(line["RecordsDone"], line["RecordsReturned"]) for line in lines]
+    assert counts == ([] if metrics == "none" else [(0, 1), (1, 0)])

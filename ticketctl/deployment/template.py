@@ -36,6 +36,7 @@ _SET_BY_TEMPLATE = {
     "pool",
     "cache",
     "api_auth",
+    "metrics",
     "ai_provider",
     "ai_model",
     "ai_api_key_secret_arn",

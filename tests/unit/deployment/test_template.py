@@ -122,7 +122,11 @@ def test_the_worker_may_call_bedrock_only_if_it_is_the_provider(url, auth, actio
 
 def test_the_ai_provider_is_a_parameter_and_its_key_a_secret():
     made = template(ai_provider="anthropic", ai_model="a-1", ai_api_key="hunter2")
-    parameters = {name: one["Default"] for name, one in made["Parameters"].items() if name.startswith("Ai")}
+    parameters = {
+        name: one["Default"]
+        for name, one in made["Parameters"].items()
+        if name in {"AiProvider", "AiModel", "AiKeySecretArn"}
+    }
     assert parameters == {"AiProvider": "anthropic", "AiModel": "a-1", "AiKeySecretArn": ""}
     variables = made["Resources"]["WorkerFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["TICKETCTL_AI_PROVIDER"] == {"Ref": "AiProvider"}
