@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.benchmarks import listing, prompt, simulator, starts, throughput, waiting, warm
+from tests.benchmarks import listing, prompt, simulator, soak, starts, throughput, waiting, warm
 from tests.benchmarks.bench import Bench, running_bench
 from tests.benchmarks.measure import Comparison, Figures, measure
 
@@ -36,6 +36,8 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "prompt": prompt.prompt,
         "warm-null": warm.null,
         "warm-runner": warm.runner,
+        "soak-null": soak.null,
+        "soak-runner": soak.runner,
         "batch": waiting.batch,
         "backends": waiting.backends,
         "matrix": simulator.matrix,
