@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ticketctl.queues.sqs import SqsQueue
     from ticketctl.tickets.decisions import DecisionStore
     from ticketctl.tickets.importing.service import ImportStore
+    from ticketctl.tickets.replies import ReplyStore
     from ticketctl.tickets.review import ReviewService
 
 OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
@@ -139,6 +140,7 @@ class OperatorResources:
     sender: Sender | None
     decisions: "DecisionStore"
     imports: "ImportStore"
+    replies: "ReplyStore"
 
     async def flush(self, ticket_id: int | None = None) -> int:
         """Send the messages in the outbox, of one ticket or of all, and return how many; 0 if the queue is a table.
@@ -200,6 +202,7 @@ def _operator_resources(
     from ticketctl.postgres.imports import PostgresImports
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
+    from ticketctl.postgres.replies import PostgresReplies
     from ticketctl.queues.embedded import PostgresQueue
 
     return OperatorResources(
@@ -210,6 +213,7 @@ def _operator_resources(
         sender=elsewhere,
         decisions=PostgresDecisions(connections),
         imports=PostgresImports(connections),
+        replies=PostgresReplies(connections),
     )
 
 

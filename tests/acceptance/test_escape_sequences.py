@@ -40,6 +40,7 @@ select id, 1, 'failed', $q$x{attack}$q$, $q$x{attack}$q$, $q$x{attack}$q$ from t
 insert into changes (ticket_id, actor_kind, actor, action, old, new, note)
 select id, 'person', $q$x{attack}$q$, $q$x{attack}$q$, jsonb_build_object('draft', $q$x{attack}$q$),
        jsonb_build_object($q$x{attack}$q$, $q$x{attack}$q$), $q$x{attack}$q$ from tickets where status <> 'new';
+update tickets set set_by_human = '["draft"]' where status = 'processed';
 insert into messages (ticket_id, body, last_error, dead_at) select id, $q$x{attack}$q$, $q$x{attack}$q$, now()
 from tickets where status = 'failed';
 insert into messages (ticket_id, body) values (77, $q$x{attack}$q$);
@@ -87,6 +88,9 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "list": [(), ("--json",), ("--stuck", "--older-than", "0s"), ("--since", ATTACK), (f"--{ATTACK}",)],
         "import": [(event, "--format", "csv"), (texts, "--map", "subject=text"), (missing,), (texts, "--map", ATTACK)],
         "export": [("--format", "jsonl"), ("--output", missing), ("--status", ATTACK)],
+        "replies list": [(), ("--json",)],
+        "replies export": [("--from", ATTACK), ("--from", "a@b.c"), (ATTACK, "--from", "a@b.c"), ("--from", "a@b.c", "--output", f"none{ATTACK}/x")],
+        "replies sent": [(hostile.first,), (ATTACK,), ("--all",)],
         "show": [(hostile.first,), (hostile.first, "--json"), (ATTACK,)],
         "close": [(hostile.new, "--json"), (ATTACK,)],
         "reopen": [(hostile.new,), (ATTACK,)],

@@ -23,7 +23,17 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.benchmarks import listing, prompt, simulator, soak, starts, throughput, waiting, warm
+from tests.benchmarks import (
+    importing,
+    listing,
+    prompt,
+    simulator,
+    soak,
+    starts,
+    throughput,
+    waiting,
+    warm,
+)
 from tests.benchmarks.bench import Bench, running_bench
 from tests.benchmarks.measure import Comparison, Figures, measure
 
@@ -43,6 +53,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "matrix": simulator.matrix,
         "list": listing.listing,
         "throughput": throughput.throughput,
+        "import": importing.importing,
     }
 )
 ROW = "{:<49}{:>13}  {:<37}{:>13}{:>13}{:>8}  {:<7}{:>5}\n"

@@ -13,7 +13,7 @@ from tests.benchmarks.measure import Comparison, run_program, timed_program
 
 NUMBER = 10_000
 CONCURRENCY = 2
-_CLEAR = "truncate tickets, steps, attempts, messages"
+_CLEAR = "truncate tickets, steps, attempts, messages, changes"
 _FILL = """
 with made as (
   insert into tickets (subject, body, requester)

@@ -32,6 +32,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "approve": Entry("decisions", "Accept tickets as they are and end their review"),
             "reject": Entry("decisions", "Drop the draft replies of tickets, end their review"),
             "set": Entry("decisions", "Correct fields of tickets; no run overwrites them"),
+            "replies": Entry("replies", "Write approved replies as mails, and mark them as sent"),
             "assign": Entry("teamwork", "Say who takes care of tickets"),
             "tag": Entry("teamwork", "Add a tag to tickets, or remove it"),
             "note": Entry("teamwork", "Write a note on a ticket"),
@@ -58,7 +59,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "doctor": Entry("doctor", "Check code and settings for warm-start problems"),
         },
         "Set-up": {
-            "db": Entry("db", "Migrate and back up the database; run the embedded server"),
+            "db": Entry("db", "Migrate and back up the database; run the server"),
             "config": Entry("config", "Show the settings, and write a settings file"),
             "serve": Entry("serve", "Serve the HTTP API on this machine"),
             "deploy": Entry("deploy", "Write an AWS template and build its packages"),

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
 
 
+class CommandGroup(TyperGroup):
+    """A group below the top level; its help shows the whole first line of each command."""
+
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Write the commands with their summaries; Typer would cut them after some words."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, (one.help or "").partition("\n")[0]) for name, one in commands if one])
+
+
 class LazyGroup(TyperGroup):
     """The commands of `command_index`, each loaded by its name."""
 

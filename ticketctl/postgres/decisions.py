@@ -42,7 +42,7 @@ class PostgresDecisions:
             parameters["values"] = encode_jsonb(decision.values)
         if action == "set":
             parameters["routed"] = encode_jsonb({str(key): team for key, team in decision.routed.items()})
-        if action in {"reply", "send"}:
+        if action == "reply":
             parameters["message_ids"] = encode_jsonb(
                 {str(key): message_id for key, message_id in decision.message_ids.items()}
             )

@@ -27,7 +27,7 @@ class Decision:
     """A change of tickets: its action, the new values of fields, and a note (a text, or why).
 
     `routed` has, by ticket id, the team that the routing rules choose for the new values; `message_ids`
-    the Message-ID of the mail that was received or sent.
+    the Message-ID of the mail that was received.
     """
 
     action: str

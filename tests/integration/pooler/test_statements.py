@@ -20,10 +20,12 @@ from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Engines
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.pools import POOLS
+from ticketctl.postgres.replies import PostgresReplies
 from ticketctl.postgres.sql import changes as change_statements
 from ticketctl.postgres.sql import decisions as decision_statements
 from ticketctl.postgres.sql import imports as import_statements
 from ticketctl.postgres.sql import queue as queue_statements
+from ticketctl.postgres.sql import replies as reply_statements
 from ticketctl.postgres.sql import worker
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -44,6 +46,7 @@ MODULES = (
     decision_statements,
     change_statements,
     import_statements,
+    reply_statements,
     queue_statements,
 )
 LOGGED = re.compile(
@@ -71,7 +74,11 @@ async def every_statement(database: Database) -> None:
             (await store.create(NewTicket(subject=f"Ticket {n}")))[0].id for n in range(3)
         ]
         await people(
-            store, decisions.PostgresDecisions(connections), imports.PostgresImports(connections), third
+            store,
+            decisions.PostgresDecisions(connections),
+            imports.PostgresImports(connections),
+            PostgresReplies(connections),
+            third,
         )
         await worker(store, first, second)
         await watching(operations.PostgresOperations(mapped), first)
@@ -82,6 +89,7 @@ async def people(
     store: PostgresStore,
     decided: decisions.PostgresDecisions,
     importing: imports.PostgresImports,
+    replies: PostgresReplies,
     ticket_id: int,
 ) -> None:
     wanted = TicketFilter(status=(TicketStatus.NEW,), search="ticket")
@@ -95,6 +103,7 @@ async def people(
     imported = ImportedTicket(place="1", ticket=NewTicket(subject="x", idempotency_key="k"))
     await importing.create_many([imported], created_by="import:x")
     await importing.find_keys(["k"])
+    assert [one async for one in replies.list_unsent([ticket_id])] == []
     await decided.undo(ticket_id, by=BY)
     await decided.list_changes(ticket_id)
     await decided.list_corrections()

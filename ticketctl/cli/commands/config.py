@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ticketctl.cli.lazy_group import CommandGroup
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
@@ -14,7 +15,9 @@ from ticketctl.errors import InvalidInputError
 HIDDEN = "********"
 TAXONOMY_FILE = "taxonomy.toml"
 
-commands = typer.Typer(help="Show the settings, and write a settings file.", no_args_is_help=True)
+commands = typer.Typer(
+    cls=CommandGroup, help="Show the settings, and write a settings file.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:

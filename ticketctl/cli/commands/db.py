@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ticketctl.cli.lazy_group import CommandGroup
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
 from ticketctl.errors import ConfigError, InvalidInputError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ticketctl.runtime import Database
 
 commands = typer.Typer(
-    help="Migrate and back up the database; run the embedded server.", no_args_is_help=True
+    cls=CommandGroup, help="Migrate and back up the database; run the server.", no_args_is_help=True
 )
 
 

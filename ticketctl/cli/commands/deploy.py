@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticketctl.cli import error_reporting
+from ticketctl.cli.lazy_group import CommandGroup
 from ticketctl.cli.options import JsonOption, LoopOption, PoolOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import load_settings
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from ticketctl.deployment.package import Package
 
-commands = typer.Typer(help="Write an AWS template and build its packages.", no_args_is_help=True)
+commands = typer.Typer(
+    cls=CommandGroup, help="Write an AWS template and build its packages.", no_args_is_help=True
+)
 
 ArchitectureOption = Annotated[
     Architecture,

@@ -6,6 +6,7 @@ import typer
 
 from ticketctl.cli import error_reporting
 from ticketctl.cli.actor import current_actor
+from ticketctl.cli.lazy_group import CommandGroup
 from ticketctl.cli.options import JsonOption
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.timestamps import format_iso
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-dlq = typer.Typer(help="List, redrive and purge dead letters.", no_args_is_help=True)
-outbox = typer.Typer(help="Count and send messages that the queue lacks.", no_args_is_help=True)
+dlq = typer.Typer(cls=CommandGroup, help="List, redrive and purge dead letters.", no_args_is_help=True)
+outbox = typer.Typer(
+    cls=CommandGroup, help="Count and send messages that the queue lacks.", no_args_is_help=True
+)
 
 MessageIds = Annotated[
     list[str] | None,

@@ -95,7 +95,7 @@ def print_ticket(details: "TicketDetails") -> None:
     for name, value in _facts(ticket):
         facts.add_row(Text(name, "dim", justify="right"), Text(escape_controls(value), overflow="fold"))
     console.print(facts)
-    for title, text in (("body", ticket.body), ("draft reply, not sent", ticket.draft or "")):
+    for title, text in (("body", ticket.body), (_draft_title(ticket), ticket.draft or "")):
         if text:
             console.print(Text(f"\n{title}", "bold"))
             console.print(Text(escape_controls(text, multiline=True), overflow="fold"))
@@ -155,6 +155,10 @@ def _facts(ticket: "Ticket") -> Iterator[tuple[str, str]]:
     ):
         if value:
             yield name, value
+
+
+def _draft_title(ticket: "Ticket") -> str:
+    return "draft reply, not sent" if ticket.sent_at is None else "reply, sent"
 
 
 def _category(ticket: "Ticket") -> str | None:

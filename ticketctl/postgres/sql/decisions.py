@@ -14,6 +14,7 @@ from ticketctl.postgres.json_params import json_values
 from ticketctl.postgres.schema import tickets
 from ticketctl.postgres.sql.changes import by_person, record_changes
 from ticketctl.postgres.sql.fragments import claimable
+from ticketctl.postgres.sql.replies import UNSENT, message_id
 from ticketctl.tickets.history import TRACKED_FIELDS
 from ticketctl.tickets.models import EDITABLE_FIELDS
 
@@ -84,6 +85,8 @@ def _decide(
 
 
 _MESSAGE_ID = "cast(:message_ids as jsonb) ->> cast(n.id as text)"
+# A reply whose sending was undone, and that is sent again, keeps its id on the first change.
+_UNUSED_ID = f"""case when not exists(select from changes c where c.message_id = {message_id("n")}) then {message_id("n")} end"""
 _REVIEWABLE = "o.status in ('needs_review', 'processed')"
 _DECIDED = """, decided as (
   update attempts a set outcome = cast(:outcome as text), error = coalesce(cast(:note as text), a.error)
@@ -166,8 +169,8 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
         # A draft that was sent. Another draft, or the requester's reply, makes it unsent again.
         "send": _decide(
             "sent_at = now()",
-            message_id=_MESSAGE_ID,
-            condition="o.sent_at is null and o.draft is not null and jsonb_exists(o.set_by_human, 'draft')",
+            message_id=_UNUSED_ID,
+            condition=f"{UNSENT} and o.status in ('processed', 'closed')",
         ),
         # A requester's reply. It reopens a ticket that is settled: a person must read it.
         "reply": _decide(

@@ -13,6 +13,7 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.tickets import service
 from ticketctl.tickets.importing.records import ImportedTicket, Refused, make_key, shorten_key
 from ticketctl.tickets.models import BODY_LIMIT, SUBJECT_LIMIT, NewTicket
+from ticketctl.tickets.replies import strip_domain
 
 SIZE_LIMIT = 30_000_000
 """Bytes of one mail. Mail servers commonly accept 25 MB before encoding."""
@@ -99,7 +100,7 @@ def _to_ticket(message: EmailMessage, place: str) -> ImportedTicket:
         place=place,
         ticket=ticket,
         created_at=_get_time(message),
-        references=tuple(shorten_key(one) for one in dict.fromkeys(answered)),
+        references=tuple(shorten_key(strip_domain(one)) for one in dict.fromkeys(answered)),
     )
 
 

@@ -1,5 +1,6 @@
 """Import records: create tickets, thread replies onto theirs, and count what became of each record."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,7 +10,7 @@ from ticketctl.tickets.decisions import NAME_LIMIT, Decision, DecisionStore
 from ticketctl.tickets.history import Actor, ActorKind
 from ticketctl.tickets.importing.records import ImportedTicket, Refused
 
-BATCH = 500
+BATCH = 1000
 """Tickets per statement."""
 _BATCH_LENGTH = 4_000_000
 """Characters of text per statement."""
@@ -68,23 +69,36 @@ class Importer:
 
     async def run(self, records: Iterable[ImportedTicket | Refused]) -> ImportSummary:
         """Import all records. An interruption loses none: the next import goes on where this one ended."""
-        summary = ImportSummary()
-        for batch in _split(records):
-            tickets = []
-            for record in batch:
-                if isinstance(record, Refused):
-                    summary.skipped += record.is_skipped
-                    summary.refused += not record.is_skipped
-                    self.report(record)
-                else:
-                    tickets.append(record)
-            await self._import(tickets, summary)
+        summary, batches = ImportSummary(), _split(records)
+        batch = await asyncio.to_thread(next, batches, None)
+        while batch is not None:
+            # the next batch is read and parsed while the database writes this one
+            following = asyncio.create_task(asyncio.to_thread(next, batches, None))
+            try:
+                await self._take(batch, summary)
+            finally:
+                await asyncio.wait([following])
             self.advance(summary)
+            batch = await following
         return summary
 
+    async def _take(self, batch: Sequence[ImportedTicket | Refused], summary: ImportSummary) -> None:
+        tickets = []
+        for record in batch:
+            if isinstance(record, Refused):
+                summary.skipped += record.is_skipped
+                summary.refused += not record.is_skipped
+                self.report(record)
+            else:
+                tickets.append(record)
+        await self._import(tickets, summary)
+
     async def _import(self, batch: Sequence[ImportedTicket], summary: ImportSummary) -> None:
-        wanted = {key for one in batch for key in (_key(one), *one.references)}
-        ids = dict(await self.store.find_keys(sorted(wanted)))
+        ids: dict[str, int] = {}
+        # the statement that creates tickets leaves out known keys by itself
+        if self.is_dry_run or any(one.references for one in batch):
+            wanted = {key for one in batch for key in (_key(one), *one.references)}
+            ids |= await self.store.find_keys(sorted(wanted))
         plan = self._plan(batch, ids, summary)
         if self.is_dry_run:
             summary.created += len(plan.creating)
