@@ -32,7 +32,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "approve": Entry("decisions", "Accept tickets as they are and end their review"),
             "reject": Entry("decisions", "Drop the draft replies of tickets, end their review"),
             "set": Entry("decisions", "Correct fields of tickets; no run overwrites them"),
-            "replies": Entry("replies", "Write approved replies as mails, and mark them as sent"),
+            "replies": Entry("replies", "Write approved replies as mails; mark them as sent"),
             "assign": Entry("teamwork", "Say who takes care of tickets"),
             "tag": Entry("teamwork", "Add a tag to tickets, or remove it"),
             "note": Entry("teamwork", "Write a note on a ticket"),

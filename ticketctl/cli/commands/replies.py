@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ticketctl.tickets.replies import Reply
 
 replies = typer.Typer(
-    cls=CommandGroup, help="Write approved replies as mails, and mark them as sent.", no_args_is_help=True
+    cls=CommandGroup, help="Write approved replies as mails; mark them as sent.", no_args_is_help=True
 )
 
 
