@@ -159,6 +159,7 @@ LIBRARY_CASES = [
     Case("grpc_per_loop", "safe", needs=("grpc", "grpc_api")),
     Case("grpc_shared", "broken", CLOSED, needs=("grpc", "grpc_api")),
     Case("langchain_own_client", "safe", needs=("langchain_openai", "json_api")),
+    Case("langchain_per_loop", "broken", CLOSED, needs=("langchain_openai", "json_api")),
     Case("langchain_shared", "broken", CLOSED, needs=("langchain_openai", "json_api")),
     Case("openai_per_loop", "safe", needs=("openai", "json_api")),
     Case("openai_shared", "broken", CLOSED, needs=("openai", "json_api")),

@@ -1,6 +1,8 @@
 """The analysis of a folder: its handlers, the modules that each one loads, and what the rules find in them."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +47,23 @@ def analyze(folder: Path, handler: str | None = None, version: Versions | None =
         HandlerNotFoundError: The handler's module is not in the folder.
 
     """
-    folder = folder.resolve()
+    with _pause_collector():
+        return _analyze(folder.resolve(), handler, version)
+
+
+@contextmanager
+def _pause_collector() -> Iterator[None]:
+    """Pause the garbage collector: syntax trees are many objects, and all of them stay in use."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _analyze(folder: Path, handler: str | None, version: Versions | None) -> Analysis:
     project = Project(folder)
     cache: dict[Path, Facts] = {}
 
@@ -70,7 +88,9 @@ def analyze(folder: Path, handler: str | None = None, version: Versions | None =
             continue
         closure = ImportClosure(root, [read(module.path) for module in modules], find_version)
         findings |= {finding for check in CHECKS for finding in check(closure)}
-    findings |= {_report_unreadable(module) for module in analyzed.values() if module.error}
+    unreadable = [module for module in analyzed.values() if module.error]
+    findings |= {_report_unreadable(module) for module in unreadable if not module.is_newer_python}
+    missing += [f"{one.file} (its f-strings need Python 3.12)" for one in unreadable if one.is_newer_python]
     selected = _select_first(sorted(findings))
     return Analysis(
         files=sorted(analyzed),

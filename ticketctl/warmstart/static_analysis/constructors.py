@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -37,6 +38,18 @@ def is_client(name: str) -> bool:
         return not properties.get("keeps_nothing") and not properties.get("shared")
     last = name.rpartition(".")[2]
     return last == ENTERED or CLIENT_NAME.fullmatch(last) is not None
+
+
+def list_async_methods(name: str) -> Sequence[str]:
+    """Return the methods that use the client which the library shares; empty where any use does."""
+    methods: Sequence[str] = load_constructors()[name].get("methods", ())
+    return methods
+
+
+def has_own_client(name: str, arguments: Iterable[str | None]) -> bool:
+    """Return whether one of the arguments replaces the client that the library shares."""
+    own = load_constructors()[name].get("own_client")
+    return own is not None and own in arguments
 
 
 def can_reopen(name: str) -> bool:

@@ -95,6 +95,7 @@ class Escapes:
         self._function = function
         self._module = module
         self._nodes = list_nodes(function)
+        self._assignments = [pair for node in self._nodes for pair in list_assignments(node)]
 
     def is_cached(self) -> bool:
         """Return whether the function's result is cached, as functools.cache does."""
@@ -117,11 +118,9 @@ class Escapes:
                 yield node.value
             elif isinstance(node, ast.Call):
                 yield from self._list_stored(node, outside)
-            for target, value in list_assignments(node):
-                if isinstance(value, ast.Call) and (
-                    is_cached or self._is_kept_target(target, declared, outside)
-                ):
-                    yield value
+        for target, value in self._assignments:
+            if isinstance(value, ast.Call) and (is_cached or self._is_kept_target(target, declared, outside)):
+                yield value
 
     def _list_stored(self, node: ast.Call, outside: frozenset[str]) -> Iterator[ast.Call]:
         """Yield what is put into a container or a context variable that outlives the function."""
@@ -165,8 +164,7 @@ class Escapes:
     def _loop_variables(self) -> set[str]:
         return {
             target.id
-            for node in self._nodes
-            for target, value in list_assignments(node)
+            for target, value in self._assignments
             if isinstance(target, ast.Name) and value is not None and self._calls_loop_getter(value)
         }
 
@@ -177,23 +175,21 @@ class Escapes:
     def list_held_by_instance(self) -> Iterator[ast.Call]:
         """Yield the calls whose results a method keeps on its instance."""
         first = next(iter(self._function.args.args), None)
-        for node in self._nodes if first else ():
-            for target, value in list_assignments(node):
-                parts = target.elts if isinstance(target, ast.Tuple) else [target]
-                on_self = any(
-                    isinstance(one, ast.Attribute | ast.Subscript) and _root_name(one) == first.arg  # type: ignore[union-attr]
-                    for one in parts
-                )
-                if on_self and isinstance(value, ast.Call):
-                    yield value
+        for target, value in self._assignments if first else ():
+            parts = target.elts if isinstance(target, ast.Tuple) else [target]
+            on_self = any(
+                isinstance(one, ast.Attribute | ast.Subscript) and _root_name(one) == first.arg  # type: ignore[union-attr]
+                for one in parts
+            )
+            if on_self and isinstance(value, ast.Call):
+                yield value
 
     def list_held_by_closure(self) -> Iterator[ast.Call]:
         """Yield the calls whose results an inner function keeps in variables of the function around it."""
         shared = {name for node in self._nodes if isinstance(node, ast.Nonlocal) for name in node.names}
-        for node in self._nodes if shared else ():
-            for target, value in list_assignments(node):
-                if isinstance(target, ast.Name) and target.id in shared and isinstance(value, ast.Call):
-                    yield value
+        for target, value in self._assignments if shared else ():
+            if isinstance(target, ast.Name) and target.id in shared and isinstance(value, ast.Call):
+                yield value
 
     def list_returned(self) -> Iterator[ast.Call]:
         """Yield the calls whose results the function returns."""
@@ -202,17 +198,15 @@ class Escapes:
         ]
         names = {one.id for one in returned if isinstance(one, ast.Name)}
         yield from (one for one in returned if isinstance(one, ast.Call))
-        for node in self._nodes:
-            for target, value in list_assignments(node):
-                if isinstance(target, ast.Name) and target.id in names and isinstance(value, ast.Call):
-                    yield value
+        for target, value in self._assignments:
+            if isinstance(target, ast.Name) and target.id in names and isinstance(value, ast.Call):
+                yield value
 
     def keeps_own_instance(self) -> bool:
         """Return whether a method keeps the instance that it creates on its own class: a singleton."""
         return any(
             isinstance(target, ast.Attribute) and _root_name(target) == "cls" and _creates_instance(value)
-            for node in self._nodes
-            for target, value in list_assignments(node)
+            for target, value in self._assignments
         )
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph
+from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
 from ticketctl.warmstart.static_analysis.handler_discovery import Root
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
@@ -61,6 +62,19 @@ class ImportClosure:
                 one for name, group in own.definitions.items() for one in group if name not in scripts
             ]
         return graph.find_reachable(functions, names)
+
+    def calls_method(self, names: Sequence[str]) -> bool:
+        """Return whether reachable code calls a method with one of the names; a graph of LangGraph's calls none itself."""
+        return any(
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in names
+            and "graph" not in ast.unparse(node.func.value).lower()
+            for facts in self.modules
+            for scope in facts.references
+            if scope is not None and self.is_reachable(scope)
+            for node in list_nodes(scope)
+        )
 
     def follow_import(self, name: str) -> str:
         """Return the name under which something is defined that a package imports to publish it."""

@@ -35,6 +35,7 @@ class Project:
         self._known = set(self.files)
         self._folders = {parent for file in self.files for parent in file.parents}
         self._bases: dict[Path, list[Path]] = {}
+        self._packages = self._list_packages()
         self._installed: dict[str, bool] = {}
         self._imported: dict[Path, list[Path]] = {}
         self.unresolved: dict[str, set[str]] = {}
@@ -122,14 +123,25 @@ class Project:
     def _find_base(self, importer: Path, name: str) -> Path | None:
         """Return the folder that an absolute import of a file starts from; None if it is not in the project."""
         first = name.partition(".")[0]
+        packages = self._packages.get(first, ())
         for base in self._list_bases(importer.parent):
             path = base / first
             file = self._file_of(path)
-            if (file and file != importer) or (
-                file is None and path in self._folders and not self._is_installed(first)
-            ):
+            if file and file != importer:
                 return base
-        return None
+            if file is None and path in self._folders and not self._is_installed(first):
+                return packages[0] if len(packages) == 1 else base
+        # a distribution elsewhere in the repository, if there is only one such package
+        return packages[0] if len(packages) == 1 and not self._is_installed(first) else None
+
+    def _list_packages(self) -> dict[str, list[Path]]:
+        """Return where the top-level packages are, by name: a repository may hold several distributions."""
+        found: dict[str, list[Path]] = {}
+        for file in self.files:
+            base = file.parent.parent
+            if file.name == "__init__.py" and base / "__init__.py" not in self._known:
+                found.setdefault(file.parent.name, []).append(base)
+        return found
 
     def _is_installed(self, name: str) -> bool:
         """Return whether a top-level module is the standard library's or installed here. It is not imported."""

@@ -40,6 +40,11 @@ def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_reachable("shared_clients"):
+        methods = constructors.list_async_methods(site.name)
+        if constructors.has_own_client(site.name, (one.arg for one in site.call.keywords)) or (
+            methods and not closure.calls_method(methods)
+        ):
+            continue
         yield make_finding(
             site.place,
             "library-client-outlives-loop",

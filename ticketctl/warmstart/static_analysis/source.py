@@ -1,6 +1,7 @@
 """One Python source file: its syntax tree, and the qualified names that its expressions stand for."""
 
 import ast
+import sys
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -13,6 +14,10 @@ MAX_DEPTH = 200
 
 Resolve = Callable[["SourceModule", str], str]
 """Map an absolute dotted name in an import of a module to the qualified name of what it refers to."""
+
+
+PEP_701 = (3, 12)
+"""The version from which on f-strings may contain any expression, with the same quotes too."""
 
 
 class SourceModule:
@@ -37,6 +42,11 @@ class SourceModule:
         self._resolve = resolve
         self.nodes: tuple[ast.AST, ...] = ()
         self.tree = self._parse()
+
+    @property
+    def is_newer_python(self) -> bool:
+        """Return whether the file may be right on a newer Python than the one that cannot parse it."""
+        return sys.version_info < PEP_701 and self.error.startswith("f-string:")
 
     def _parse(self) -> ast.Module:
         try:

@@ -12,7 +12,7 @@ def test_the_table_has_forty_clients_that_were_tried_in_the_laboratory():
     measured = [name for name, one in load_constructors().items() if "measured" in one]
     assert len(measured) >= 40
     assert all(
-        one.keys() <= {"measured", "reopens", "keeps_nothing", "shared"}
+        one.keys() <= {"measured", "reopens", "keeps_nothing", "shared", "methods", "own_client"}
         for one in load_constructors().values()
     )
 
@@ -43,3 +43,32 @@ def test_a_client_inside_a_library_is_found(check):
         "def handler(event, context):\n    return asyncio.run(main(event))\n"
     )
     assert check({"app.py": source}) == [("app.py:4", "library-client-outlives-loop")]
+
+
+CHAT = """\
+import asyncio
+from langchain_openai import ChatOpenAI
+def make():
+    return ChatOpenAI({arguments})
+async def main(event):
+    return await {receiver}.{method}(event)
+def handler(event, context):
+    model = graph = make()
+    return asyncio.run(main(event))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "receiver", "method", "is_found"),
+    [
+        ("model='m'", "model", "ainvoke", True),
+        ("model='m'", "model", "invoke", False),
+        ("model='m'", "graph", "ainvoke", False),
+        ("http_async_client=own", "model", "ainvoke", False),
+    ],
+)
+def test_a_shared_client_counts_where_its_asynchronous_methods_use_it(
+    check, arguments, receiver, method, is_found
+):
+    source = CHAT.format(arguments=arguments, receiver=receiver, method=method)
+    assert check({"app.py": source}) == ([("app.py:4", "library-client-outlives-loop")] if is_found else [])

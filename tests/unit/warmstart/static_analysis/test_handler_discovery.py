@@ -1,5 +1,7 @@
 """Handlers are found in deployment files and by shape, and their imports are followed from their own folder."""
 
+import sys
+
 import pytest
 
 from ticketctl.warmstart.static_analysis.analyzer import analyze
@@ -155,3 +157,29 @@ def test_a_loop_in_a_function_that_the_handler_does_not_reach_does_not_count(che
     )
     assert check({"app.py": source}) == []
     assert check({"app.py": source.replace("context): ...", "context):\n    return tool()")}) != []
+
+
+USER = "import asyncio\nfrom shop.db import engine\ndef handler(event, context):\n    asyncio.run(engine.begin())\n"
+
+
+def test_a_package_of_another_distribution_in_the_repository_is_found(check):
+    files = {
+        "infra/orders/app.py": USER,
+        "shop/pyproject.toml": "",
+        "shop/shop/__init__.py": "",
+        "shop/shop/db.py": ENGINE,
+    }
+    assert check(files) == [("shop/shop/db.py:2", "engine-outlives-loop")]
+
+
+def test_a_package_that_two_distributions_have_is_not_guessed(check):
+    files = {f"{name}/shop/{file}": ENGINE for name in ("one", "two") for file in ("__init__.py", "db.py")}
+    assert check({"infra/app.py": USER, **files}) == []
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python can parse the file")
+def test_a_file_for_a_newer_python_is_unresolved_and_no_finding(write):
+    source = "def handler(event, context):\n    return f'{event['id']}'\n"
+    analysis = analyze(write({"app.py": source}), "app.handler", version=lambda _: None)
+    assert analysis.findings == []
+    assert analysis.unresolved == ["app.py (its f-strings need Python 3.12)"]
