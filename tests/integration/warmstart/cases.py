@@ -80,6 +80,8 @@ CASES = [
     Case("engine_dispose_always", "safe", needs=("postgres",), events=SOMETIMES),
     Case("engine_dispose_on_success", "broken", OTHER_LOOP, needs=("postgres",), events=SOMETIMES),
     Case("engine_per_loop", "leaking", needs=("postgres",)),
+    Case("error_swallowed", "masked"),
+    Case("errors_expected", "safe"),
     Case("event_cleared", "broken", "is bound to a different event loop"),
     Case("executor", "safe"),
     Case("fire_and_forget", "masked"),

@@ -126,6 +126,17 @@ async def test_other_python_versions_give_the_same_verdict(
     check_report(report, case, corpus)
 
 
+@pytest.mark.parametrize("python", OTHERS)
+@pytest.mark.parametrize("case", [case for case in CASES if case.name.startswith("error")], ids=case_id)
+async def test_swallowed_errors_are_found_by_monitoring_too(laboratory, corpus, python, case):
+    report = await laboratory.examine(
+        Experiment(handler=f"{case.name}.handler", events=case.events, path=corpus, python=python)
+    )
+    check_report(report, case, corpus)
+    is_found = any("caught" in finding.cause or "swallow" in finding.cause for finding in report.findings)
+    assert is_found == (case.verdict == "masked")
+
+
 @pytest.mark.parametrize(
     ("python", "name", "verdict", "service"),
     [*((None, *row) for row in ON_UVLOOP), *on_others(ON_UVLOOP[::3], "-".join)],
