@@ -28,12 +28,15 @@ LIMIT = 20
 """Exceptions described per invocation: the text of each is built when it is caught."""
 
 
+_Key = tuple[int, type[BaseException], tuple[int, ...]]
+
+
 class SwallowedExceptions:
     """Records the exceptions that the user's code swallows while `record` is active."""
 
     def __init__(self, user_code: UserCode) -> None:
         self._user_code = user_code
-        self._handled: dict[int, ErrorInfo] = {}
+        self._handled: dict[_Key, ErrorInfo] = {}
         self._raised: dict[int, BaseException] = {}
 
     @contextmanager
@@ -82,7 +85,7 @@ class SwallowedExceptions:
             self._add(error)
 
     def _on_reraised(self, _code: CodeType, _offset: int, error: BaseException) -> None:
-        self._handled.pop(id(error), None)
+        self._handled.pop(_key(error), None)
 
     def _add(self, error: BaseException) -> None:
         if type(error).__name__ in CONTROL_FLOW or len(self._handled) >= LIMIT:
@@ -92,7 +95,7 @@ class SwallowedExceptions:
         while traceback is not None:
             places.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
             traceback = traceback.tb_next
-        self._handled[id(error)] = describe(error, self._user_code.line(places[::-1]))
+        self._handled[_key(error)] = describe(error, self._user_code.line(places[::-1]))
 
     def _trace_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
         if self._user_code.name(frame.f_code.co_filename) is None:
@@ -105,7 +108,7 @@ class SwallowedExceptions:
         if event == "exception":
             error = argument[1]
             if isinstance(error, BaseException):
-                self._handled.pop(id(error), None)  # it is raised again, in a finally or an except block
+                self._handled.pop(_key(error), None)  # it is raised again, in a finally or an except block
                 self._raised[id(frame)] = error
                 frame.f_trace_lines = True
         elif event == "line":
@@ -115,3 +118,8 @@ class SwallowedExceptions:
         elif event == "return":
             self._raised.pop(id(frame), None)
         return self._trace_frame
+
+
+def _key(error: BaseException) -> _Key:
+    """Return what tells an exception from others; a later one may have the address of one that is gone."""
+    return id(error), type(error), tuple(map(id, error.args))

@@ -8,7 +8,8 @@ cache = {}
 def parse(text):
     try:
         return int(text)
-    except ValueError:
+    except ValueError as error:
+        error.add_note(f"of {len(text)} characters")
         raise
     finally:
         cache.setdefault("calls", 1)
