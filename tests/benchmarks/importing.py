@@ -19,6 +19,7 @@ import asyncpg
 from tests.benchmarks.bench import PROGRAM, Bench, query
 from tests.benchmarks.measure import Comparison, stopwatch, timed_program
 from ticketctl import event_loops
+from ticketctl.tickets.importing.records import make_key
 
 NUMBER = 100_000
 _CLEAR = "truncate tickets, steps, attempts, messages, changes"
@@ -44,6 +45,7 @@ def make_rows(number: int) -> list[tuple[str, str, str]]:
 def importing(bench: Bench) -> Iterator[list[Comparison]]:
     """The import of a CSV file; seconds for all rows."""
     rows = make_rows(NUMBER)
+    keys = [make_key(*row) for row in rows]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tickets.csv"
         with path.open("w", newline="") as file:
@@ -58,7 +60,7 @@ def importing(bench: Bench) -> Iterator[list[Comparison]]:
         def copy() -> float:
             query(bench.url, _CLEAR)
             with stopwatch() as seconds:
-                event_loops.run(_copy(bench.url, rows))
+                event_loops.run(_copy(bench.url, rows, keys))
             _require_all(bench.url)
             return seconds()
 
@@ -76,13 +78,14 @@ def importing(bench: Bench) -> Iterator[list[Comparison]]:
     sys.stderr.write(f"largest process of all: {peak} MB\n")
 
 
-async def _copy(url: str, rows: list[tuple[str, str, str]]) -> None:
+async def _copy(url: str, rows: list[tuple[str, str, str]], keys: list[str]) -> None:
     now = datetime.now(UTC)
     connection = await asyncpg.connect(url)
     try:
         first = await connection.fetchval("select coalesce(max(id), 0) + 1 from tickets")
         records = [
-            (first + n, *row, f"key {n}", "import:tickets.csv", now, now) for n, row in enumerate(rows)
+            (first + n, *row, key, "import:tickets.csv", now, now)
+            for n, (row, key) in enumerate(zip(rows, keys, strict=True))
         ]
         await connection.copy_records_to_table("tickets", records=records, columns=_COLUMNS)
         messages = [(record[0], f'{{"ticket_id": {record[0]}}}') for record in records]

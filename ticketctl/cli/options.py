@@ -83,6 +83,10 @@ TicketIdArgument = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JqOption = Annotated[
+    str | None,
+    typer.Option("--jq", metavar="EXPR", help="Print what a jq program makes of the JSON (extra jq)."),
+]
 PoolOption = Annotated[
     str | None, choice(POOL_NAMES, "--pool", help="The pool strategy; default TICKETCTL_POOL, else null.")
 ]

@@ -10,6 +10,7 @@ import typer
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.options import (
     STUCK_AFTER,
+    JqOption,
     JsonOption,
     OlderThanOption,
     check_fields,
@@ -20,6 +21,7 @@ from ticketctl.cli.options import (
 )
 from ticketctl.cli.rendering import output, ticket_tables, timestamps
 from ticketctl.cli.resources import run_with
+from ticketctl.cli.watching import WatchOption, watch
 from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.sorting import DEFAULT_SORT, SORTS
@@ -68,7 +70,9 @@ def list_tickets(
         bool, typer.Option("--stuck", help="Only tickets that wait for too long, and why; no other filter.")
     ] = False,
     older_than: OlderThanOption = STUCK_AFTER,
+    watched: WatchOption = False,
     as_json: JsonOption = False,
+    program: JqOption = None,
 ) -> None:
     """List tickets, newest first.
 
@@ -83,17 +87,27 @@ def list_tickets(
             "--older-than has no effect without --stuck", hint="ticketctl list --stuck --older-than 1h"
         )
     if stuck:
-        _refuse_other_options(context, allowed={"stuck", "older_than", "limit", "as_json"})
-        _list_stuck(older_than, limit, as_json=as_json)
+        _refuse_other_options(context, allowed={"stuck", "older_than", "limit", "as_json", "watched"})
+        watch(lambda: _list_stuck(older_than, limit, as_json=as_json), is_watched=watched)
         return
+    needs_json = as_json or program is not None
 
     async def work(store: "TicketStore") -> "TicketPage":
-        return await service.list_tickets(store, wanted, sort=sort, limit=limit, after=after, count=as_json)
+        return await service.list_tickets(
+            store, wanted, sort=sort, limit=limit, after=after, count=needs_json
+        )
 
-    page = run_with(open_store, work)
-    if as_json:
-        output.print_json(page if fields is None else _choose_fields(page, fields.split(",")))
-        return
+    def draw() -> None:
+        page = run_with(open_store, work)
+        if needs_json:
+            output.print_json(page if fields is None else _choose_fields(page, fields.split(",")), program)
+        else:
+            _print_page(page, fields, is_filtered=wanted != TicketFilter())
+
+    watch(draw, is_watched=watched)
+
+
+def _print_page(page: "TicketPage", fields: str | None, *, is_filtered: bool) -> None:
     if fields is None:
         ticket_tables.print_list(page.tickets)
     else:
@@ -101,9 +115,7 @@ def list_tickets(
     if page.next_cursor is not None and output.is_terminal():
         output.print_message(f"more: --after {page.next_cursor}")
     elif not page.tickets and output.is_terminal():
-        output.print_message(
-            "no tickets" if wanted != TicketFilter() else "no tickets yet: ticketctl create SUBJECT"
-        )
+        output.print_message("no tickets" if is_filtered else "no tickets yet: ticketctl create SUBJECT")
 
 
 def _refuse_other_options(context: typer.Context, *, allowed: Collection[str]) -> None:

@@ -7,9 +7,10 @@ import msgspec
 import typer
 
 from ticketctl.cli.corrections import SinceOption, read_corrections
-from ticketctl.cli.options import JsonOption
+from ticketctl.cli.options import JqOption, JsonOption
 from ticketctl.cli.rendering import output, timestamps
 from ticketctl.cli.resources import load_settings, run_with
+from ticketctl.cli.watching import WatchOption, watch
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def stats(
         bool, typer.Option("--accuracy", help="Show how often people agreed with the engine instead.")
     ] = False,
     since: SinceOption = None,
+    watched: WatchOption = False,
     as_json: JsonOption = False,
+    program: JqOption = None,
 ) -> None:
     """Count tickets, and show what each step took and cost.
 
@@ -43,10 +46,18 @@ def stats(
     value, decisions, share in which a person agreed; calibration_error, figure.
     """
     if accuracy:
+        if watched or program is not None:
+            raise InvalidInputError(
+                "--accuracy cannot be combined with --watch or --jq", hint="ticketctl stats --accuracy --json"
+            )
         _print_accuracy(since, as_json=as_json)
         return
     if since is not None:
         raise InvalidInputError("--since needs --accuracy", hint="the other figures are of all tickets")
+    watch(lambda: _print_statistics(program, as_json=as_json), is_watched=watched)
+
+
+def _print_statistics(program: str | None, *, as_json: bool) -> None:
     from ticketctl.runtime import open_operator_resources
 
     async def work(resources: "OperatorResources") -> "tuple[Statistics, int, int]":
@@ -59,8 +70,8 @@ def stats(
 
     statistics, backlog, dead = run_with(open_operator_resources, work)
     form = _with_costs(msgspec.to_builtins(statistics))
-    if as_json:
-        output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}})
+    if as_json or program is not None:
+        output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}}, program)
         return
     if output.is_terminal():
         _print_tables(statistics, form, backlog, dead)

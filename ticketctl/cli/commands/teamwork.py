@@ -10,7 +10,7 @@ from ticketctl.cli import completion, error_reporting
 from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, read_text
-from ticketctl.cli.options import JsonOption, TicketIdArgument
+from ticketctl.cli.options import JqOption, JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.timestamps import format_iso
 from ticketctl.cli.resources import run_with
@@ -143,7 +143,7 @@ def undo(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
         output.print_rows([[ticket.id, action]])
 
 
-def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
+def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program: JqOption = None) -> None:
     """Show every change of a ticket, and who made it.
 
     Piped, there is one line per changed field; the columns are: time, actor's kind (person, worker, rule, import),
@@ -156,8 +156,8 @@ def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None
         return await decisions.get_history(resources.store, resources.decisions, ticket_id)
 
     changes = run_with(open_operator_resources, work)
-    if as_json:
-        output.print_json({"ticket_id": ticket_id, "changes": changes})
+    if as_json or program is not None:
+        output.print_json({"ticket_id": ticket_id, "changes": changes}, program)
         return
     rows = [row for change in changes for row in _rows(change)]
     if output.is_terminal():

@@ -8,7 +8,7 @@ from ticketctl.cli import editor, error_reporting
 from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, is_interactive, is_piped, read_text
-from ticketctl.cli.options import JsonOption, TicketIdArgument
+from ticketctl.cli.options import JqOption, JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, run_with
 from ticketctl.cli.selection import (
@@ -84,7 +84,7 @@ def create(
             output.print_message("next: ticketctl work --drain")
 
 
-def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
+def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program: JqOption = None) -> None:
     """Show a ticket with its steps, costs, attempts, notes."""
     from ticketctl.runtime import open_store
     from ticketctl.tickets import service
@@ -96,8 +96,8 @@ def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
 
     details = run_with(open_store, work)
     prices = parse_prices(load_settings())
-    if as_json:
-        output.print_json(TicketView.of(details, prices))
+    if as_json or program is not None:
+        output.print_json(TicketView.of(details, prices), program)
     else:
         ticket_tables.print_details(details, prices)
 

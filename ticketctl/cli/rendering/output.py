@@ -32,8 +32,13 @@ def make_console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON: indented on a terminal, on one line in a pipe."""
+def print_json(value: Any, program: str | None = None) -> None:
+    """Print a value as JSON, indented on a terminal, on one line in a pipe; or what a jq program makes of it."""
+    if program is not None:
+        from ticketctl.cli.rendering.json_filter import print_filtered
+
+        print_filtered(value, program)
+        return
     encoded = msgspec.json.encode(value)
     text = msgspec.json.format(encoded, indent=2 if is_terminal() else 0)
     sys.stdout.write(escape_json_controls(text.decode()) + "\n")
@@ -54,7 +59,8 @@ def print_table(
 ) -> None:
     """Print a table.
 
-    If the terminal is too narrow, drop `optional` columns in their order, then cut the last column, or `wrap` it.
+    If the terminal is too narrow, drop `optional` columns in their order, then cut the last column, or `wrap` it. In a
+    terminal that is too narrow even for that, the columns in the middle go, from the right. The first is never cut.
     """
     from rich.table import Table
     from rich.text import Text
@@ -64,8 +70,9 @@ def print_table(
         max([len(name), *(row[number].cell_len for row in cells)]) for number, name in enumerate(columns)
     ]
     terminal = make_console()
-    for name in optional:
-        if sum(widths[:-1]) + _GAP * len(widths) + min(widths[-1], _LEAST_WIDTH) <= terminal.width:
+    for name in (*optional, *(name for name in reversed(columns[1:-1]) if name not in optional)):
+        least = _LEAST_WIDTH if name in optional else len(columns[-1])
+        if sum(widths[:-1]) + _GAP * len(widths) + min(widths[-1], least) <= terminal.width:
             break
         dropped = columns.index(name)
         columns = [*columns[:dropped], *columns[dropped + 1 :]]
@@ -81,7 +88,10 @@ def print_table(
         )
     for row in cells:
         table.add_row(*row)
-    terminal.print(table, width=sum(widths) + _GAP * len(columns), crop=False)
+    width = sum(widths) + _GAP * len(columns)
+    # Rich would shorten every column, and so the numbers of tickets, to fit a narrower terminal
+    terminal.width = max(terminal.width, width)
+    terminal.print(table, width=width, crop=False)
 
 
 def print_definitions(entries: Iterable[tuple[str, Sequence[str]]]) -> None:
