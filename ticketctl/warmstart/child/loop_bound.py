@@ -48,13 +48,11 @@ def find_live_objects(asyncio: ModuleType) -> LiveObjects:
     objects = gc.get_objects()
     types = set(map(type, objects))
     kinds = (asyncio.AbstractEventLoop, asyncio.Task, AsyncGeneratorType, socket.socket)
-    return LiveObjects(*(_instances(objects, types, kind) for kind in kinds))
-
-
-def _instances(objects: list[Any], types: set[type], kind: type) -> list[Any]:
-    """Return the objects of one kind. Types are compared: isinstance would ask proxies for their __class__."""
-    wanted = {one for one in types if issubclass(one, kind)}
-    return [one for one in objects if type(one) in wanted] if wanted else []
+    # types are compared: isinstance would ask proxies for their __class__
+    wanted = [{one for one in types if issubclass(one, kind)} for kind in kinds]
+    every = set().union(*wanted)
+    picked = [one for one in objects if type(one) in every] if every else []
+    return LiveObjects(*([one for one in picked if type(one) in group] for group in wanted))
 
 
 def find_loop_bound(asyncio: ModuleType, live: LiveObjects, sites: AllocationSites) -> list[LoopBoundObject]:

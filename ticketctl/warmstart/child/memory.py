@@ -13,7 +13,7 @@ import tracemalloc
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from types import ModuleType
 from typing import Any
@@ -24,6 +24,7 @@ from .tmp_files import TmpFiles
 from .user_code import UserCode
 
 CONTAINERS = (list, dict, set, deque, bytearray)
+UNTRACKABLE = (dict, bytearray)
 FRAMES = 16
 """Frames of each allocation that tracemalloc keeps: enough to reach the user's code from a library."""
 MOST_CONTAINERS = 10
@@ -199,17 +200,21 @@ def _candidates() -> Iterator[Any]:
     A dictionary of plain values is not tracked itself; the namespace that it is in is. The attributes of an instance may
     have no dictionary of their own.
     """
+    is_tracked = gc.is_tracked
     for one in gc.get_objects():
-        if isinstance(one, CONTAINERS):
+        kind = type(one)
+        if kind is dict:
             yield one
-        if type(one) is dict:
-            yield from filter(_is_untracked, list(one.values()))
-        elif type(one).__flags__ & HEAP_TYPE:
-            yield from filter(_is_untracked, gc.get_referents(one))
-
-
-def _is_untracked(value: Any) -> bool:
-    return type(value) in (dict, bytearray) and not gc.is_tracked(value)
+            parts: Iterable[Any] = list(one.values())
+        elif kind.__flags__ & HEAP_TYPE:
+            if isinstance(one, CONTAINERS):
+                yield one
+            parts = gc.get_referents(one)
+        else:
+            if isinstance(one, CONTAINERS):
+                yield one
+            continue
+        yield from [part for part in parts if type(part) in UNTRACKABLE and not is_tracked(part)]
 
 
 def _bounded_caches() -> list[Any]:

@@ -13,7 +13,7 @@ from ticketctl.warmstart.report import source_locator
 CHECK_CALLS = 3
 """Calls after which memory that has grown is suspicious, if it grows again in twice as many."""
 MOST_CHECK_CALLS = 10
-PROBE_CALLS = 24
+PROBE_CALLS = 20
 """Calls after which growth counts as steady."""
 MOST_SECONDS = 30.0
 """How long a probe may take; fewer calls are made of a slow handler."""
