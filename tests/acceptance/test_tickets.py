@@ -14,7 +14,7 @@ import pytest
 from tests.program import STYLE, ForkServer, Program, ProgramResult
 from tests.unit.cli.test_output import HOSTILE
 
-CHARGED = "I was charged twice for my subscription"
+CHARGED = "I was charged twice for this month"
 STEPS = ["classify", "extract", "route", "respond"]
 
 

@@ -26,7 +26,7 @@ SAFE = [
     ("queue", "runner"),
     ("queue-pre-ping", "runner"),
 ]
-CLEAR = "I was charged twice for my subscription, please refund the second payment"
+CLEAR = "I was charged twice this month, please check the second payment"
 
 Ask = Callable[[str], str]
 NewWorker = Callable[..., Worker]

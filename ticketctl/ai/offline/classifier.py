@@ -66,7 +66,9 @@ class Classifier:
             confidence=round(prediction.confidence, 4),
             method=prediction.method,
             review=(
-                *self._taxonomy.review_reasons(prediction.category, prediction.confidence),
+                *self._taxonomy.review_reasons(
+                    prediction.category, prediction.confidence, self._threshold_for(prediction.category or "")
+                ),
                 *self._review_language(language),
                 *detect_prompt_injection(whole),
             ),
@@ -107,12 +109,26 @@ class Classifier:
                 predicted.confidence if predicted.category == cued else self._taxonomy.thresholds.rules
             )
             return CategoryPrediction(cued, confidence, "cues")
-        if predicted.category and predicted.confidence >= self._taxonomy.threshold_for(predicted.category):
+        if predicted.category and predicted.confidence >= self._threshold_for(predicted.category):
             return predicted
         label, confidence = pick_label(
             self._category_keywords.count_matches(text), self._taxonomy.thresholds.rules
         )
         return CategoryPrediction(label, confidence, "rules") if label else predicted
+
+    def _threshold_for(self, category: str) -> float:
+        """Return the confidence below which a person decides: the category's own, else the model's, else the general."""
+        known = self._taxonomy.find_category(category)
+        target = self._taxonomy.thresholds.target_precision
+        if (
+            target is not None
+            and self._category_model is not None
+            and (known is None or known.threshold is None)
+        ):
+            threshold = self._category_model.threshold_for(target)
+            if threshold is not None:
+                return threshold
+        return self._taxonomy.threshold_for(category)
 
     def _predict_by_model(self, text: str) -> CategoryPrediction:
         if self._category_model is None:

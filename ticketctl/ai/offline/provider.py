@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Output = TypeVar("Output")
 
-VERSION = "2"
+VERSION = "3"
 """Increase it whenever the same taxonomy may give other results: saved steps are then run again."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ticketctl.ai.offline.classifier import Classifier
 from ticketctl.ai.taxonomy.loader import default_taxonomy, taxonomy_from_labels
-from ticketctl.ai.taxonomy.schema import Category
+from ticketctl.ai.taxonomy.schema import Category, Thresholds
 
 TICKETS = json.loads(Path(__file__).with_name("tickets.json").read_text("utf-8"))
 
@@ -32,9 +32,7 @@ def test_tickets_out_of_scope_are_sent_to_review(classifier):
 
 
 def test_review_reason_names_confidence_and_threshold():
-    doubtful = msgspec.structs.replace(
-        default_taxonomy(), thresholds=msgspec.structs.replace(default_taxonomy().thresholds, category=1.0)
-    )
+    doubtful = msgspec.structs.replace(default_taxonomy(), thresholds=Thresholds(category=1.0))
     said = Classifier(doubtful).classify("I was charged twice this month, please help me")
     assert said.category == "billing"
     assert said.review[0].startswith("confidence 0.9")
@@ -108,3 +106,13 @@ def test_category_can_have_its_own_threshold():
     said = Classifier(msgspec.structs.replace(taxonomy, categories=strict)).classify("I forgot my password")
     assert said.category == "login"
     assert said.review
+
+
+def test_target_precision_chooses_the_threshold():
+    taxonomy = default_taxonomy()
+    reasons = {}
+    for target in (0.8, 0.99):
+        strict = msgspec.structs.replace(taxonomy, thresholds=Thresholds(target_precision=target))
+        reasons[target] = Classifier(strict).classify("I was charged twice for my subscription").review
+    assert reasons[0.8] == ()
+    assert reasons[0.99][0].startswith("confidence 0.")

@@ -1,10 +1,17 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketctl.ai.offline.__main__ import train_bundled_models
 from ticketctl.ai.offline.engine.artifact import deserialize, serialize
-from ticketctl.ai.offline.engine.calibration import HeldOutPrediction, fit_calibration
+from ticketctl.ai.offline.engine.calibration import (
+    Calibration,
+    HeldOutPrediction,
+    choose_thresholds,
+    fit_calibration,
+)
 from ticketctl.ai.offline.engine.features import FIXED_POINT_ONE, build_vocabulary, count_features
 from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS
 from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
@@ -132,3 +139,16 @@ def test_similar_training_texts_are_in_scope():
     ]
     model = train(rows)
     assert all(model.predict(text).in_scope for text, _ in rows)
+
+
+def test_thresholds_are_the_lowest_confidences_that_reach_a_precision():
+    identity = Calibration(score_weight=1.0, margin_weight=0.0, bias=0.0, min_score=-10.0)
+    sure = [HeldOutPrediction(3.0, 0.0, is_correct=True)] * 90
+    doubtful = [HeldOutPrediction(1.0, 0.0, is_correct=False, weight=5.0)] * 2
+    thresholds = dict(choose_thresholds(identity, [*doubtful, *sure]))
+    assert thresholds[0.9] == pytest.approx(identity.confidence(1.0, 0.0), abs=1e-3)
+    assert thresholds[0.95] == pytest.approx(identity.confidence(3.0, 0.0), abs=1e-3)
+    assert dict(choose_thresholds(identity, doubtful * 20)) == {}
+    model = dataclasses.replace(train(DRINKS), thresholds=((0.9, 0.7), (0.95, 0.8)))
+    assert [model.threshold_for(target) for target in (0.5, 0.92, 0.99)] == [0.7, 0.8, None]
+    assert deserialize(serialize(model)) == model

@@ -21,6 +21,7 @@ _MAX_BYTES = 12_000_000  # decompressed
 _MAX_HEADER_BYTES = 1_500_000
 _MAX_FEATURES = 150_000
 _MAX_LABELS = 2_000
+_MAX_THRESHOLDS = 50
 
 
 def serialize(model: Model) -> bytes:
@@ -36,6 +37,7 @@ def serialize(model: Model) -> bytes:
         "by_lead": calibration.margin_weight,
         "offset": calibration.bias,
         "scope": calibration.min_score,
+        "thresholds": model.thresholds,
     }
     lines = [json.dumps(header, separators=(",", ":")), *vocabulary.names]
     return _MAGIC + zlib.compress("\n".join(lines).encode() + b"\n\n" + model.weights, 9)
@@ -122,6 +124,11 @@ def _build(fields: dict[str, Any], names: list[str], weights: bytes) -> Model:
         raise ValueError("its figures are too large")
     if len(weights) != len(names) * len(labels) or len(seen) != len(names):
         raise ValueError("its header and its weights do not match")
+    thresholds = fields.get("thresholds", [])
+    if not (
+        type(thresholds) is list and len(thresholds) <= _MAX_THRESHOLDS and all(map(_is_pair, thresholds))
+    ):
+        raise ValueError("its thresholds are not pairs of shares")
     scale, score_weight, margin_weight, bias, min_score = map(float, numbers)
     return Model(
         labels=tuple(labels),
@@ -129,4 +136,13 @@ def _build(fields: dict[str, Any], names: list[str], weights: bytes) -> Model:
         weights=weights,
         scale=scale,
         calibration=Calibration(score_weight, margin_weight, bias, min_score),
+        thresholds=tuple((float(target), float(confidence)) for target, confidence in thresholds),
+    )
+
+
+def _is_pair(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2  # noqa: PLR2004  (a pair)
+        and all(type(share) in {int, float} and 0 <= share <= 1 for share in value)
     )

@@ -7,6 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+TARGETS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99)
+"""The precisions for which a model knows the threshold."""
+
+_MIN_AUTOMATED = 20  # texts above a threshold: fewer prove no precision
 _MAX_ITERATIONS = 50
 _TOLERANCE = 1e-9
 _RIDGE = 1e-3  # L2 penalty: keeps the weights finite if every held-out prediction is correct
@@ -18,11 +22,15 @@ _Rows = Sequence[tuple[tuple[float, ...], float]]
 
 
 class HeldOutPrediction(NamedTuple):
-    """A prediction for one held-out text: the best label's score, its margin over the next label, correct or not."""
+    """A prediction for one held-out text: the best label's score, its margin over the next label, correct or not.
+
+    `weight` is how many texts it stands for when a threshold is chosen.
+    """
 
     score: float
     margin: float
     is_correct: bool
+    weight: float = 1.0
 
 
 class Calibration(NamedTuple):
@@ -50,6 +58,31 @@ def fit_calibration(predictions: Sequence[HeldOutPrediction], labels: int) -> Ca
         if calibration.score_weight >= 0 and calibration.margin_weight >= 0:
             return calibration
     return _fit(predictions, labels, 0.0, 0.0)
+
+
+def choose_thresholds(
+    calibration: Calibration, predictions: Sequence[HeldOutPrediction]
+) -> tuple[tuple[float, float], ...]:
+    """Return pairs of a precision and the lowest confidence from which the held-out predictions reach it.
+
+    Precisions that they do not reach are left out.
+    """
+    ranked = sorted(
+        (
+            (calibration.confidence(p.score, p.margin), p)
+            for p in predictions
+            if p.score >= calibration.min_score
+        ),
+        key=lambda pair: -pair[0],
+    )
+    lowest: dict[float, float] = {}
+    correct = everything = 0.0
+    for confidence, prediction in ranked:
+        everything += prediction.weight
+        correct += prediction.weight * prediction.is_correct
+        if everything >= _MIN_AUTOMATED:
+            lowest |= {target: confidence for target in TARGETS if correct >= target * everything}
+    return tuple((target, round(lowest[target], 4)) for target in TARGETS if target in lowest)
 
 
 def _fit(

@@ -28,13 +28,17 @@ class ScoredLabel(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """A linear classifier. `weights` has a row for each feature with a byte for each label; `scale` is one step."""
+    """A linear classifier. `weights` has a row for each feature with a byte for each label; `scale` is one step.
+
+    `thresholds` are pairs of a precision, ascending, and the confidence from which held-out texts reached it.
+    """
 
     labels: tuple[str, ...]
     vocabulary: Vocabulary
     weights: bytes
     scale: float
     calibration: Calibration
+    thresholds: tuple[tuple[float, float], ...] = ()
 
     def predict(self, text: str, *, unless: str | None = None) -> ScoredLabel:
         """Return the best label for a text, with its confidence; `unless` is a label that may not be the best."""
@@ -49,6 +53,10 @@ class Model:
             confidence=self.calibration.confidence(score, margin),
             in_scope=score >= self.calibration.min_score,
         )
+
+    def threshold_for(self, precision: float) -> float | None:
+        """Return the confidence from which held-out texts reached a precision, or None if they never did."""
+        return next((confidence for target, confidence in self.thresholds if target >= precision), None)
 
     def scores(self, vector: SparseVector) -> list[float]:
         """Return the score of each label.

@@ -16,7 +16,7 @@ from ticketctl.errors import ConfigError, InvalidInputError
 _MAX_SHOWN = 300  # characters of names in an error
 log = logging.getLogger(__name__)
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 """Increase it whenever the same training set would give another model."""
 
 BUNDLED_MODELS = Path(__file__).with_name("trained")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
-from ticketctl.ai.offline.engine.calibration import HeldOutPrediction, fit_calibration
+from ticketctl.ai.offline.engine.calibration import HeldOutPrediction, choose_thresholds, fit_calibration
 from ticketctl.ai.offline.engine.features import build_vocabulary, count_features
 from ticketctl.ai.offline.engine.model import ZERO_POINT, Model, compute_margin
 from ticketctl.ai.offline.engine.perceptron import (
@@ -20,6 +20,7 @@ PROGRESS_STEPS = EPOCHS * (FOLDS + 1)
 """How often `train` reports progress."""
 
 _OUT_OF_SCOPE_EVERY = 20  # one held-out text in 20 is scored again as if its label were unknown
+_OUT_OF_SCOPE_WEIGHT = 4.0  # for a threshold, one text in six is of no known label
 _MAX_QUANTIZED = ZERO_POINT - 1  # a byte holds -127 to 127 around the zero point
 
 
@@ -46,7 +47,9 @@ def train(texts: Iterable[tuple[str, str]], on_progress: Callable[[], None] = la
     predictions = _cross_validate(examples, len(vocabulary.names), codec, on_progress)
     packed_weights, one = train_perceptron(examples, len(vocabulary.names), codec, on_progress)
     weights, scale = _quantize([codec.unpack(packed) for packed in packed_weights], one)
-    return Model(labels, vocabulary, weights, scale, fit_calibration(predictions, len(labels)))
+    calibration = fit_calibration(predictions, len(labels))
+    thresholds = choose_thresholds(calibration, predictions)
+    return Model(labels, vocabulary, weights, scale, calibration, thresholds)
 
 
 def _cross_validate(
@@ -74,7 +77,7 @@ def _cross_validate(
             scores[::_OUT_OF_SCOPE_EVERY], validation[::_OUT_OF_SCOPE_EVERY], strict=True
         ):
             del row[example.label]
-            predictions.append(_predict(row, label=None))
+            predictions.append(_predict(row, label=None)._replace(weight=_OUT_OF_SCOPE_WEIGHT))
     return predictions
 
 
