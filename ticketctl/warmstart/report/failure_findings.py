@@ -181,18 +181,24 @@ def _describe_silent_failure(result: InvocationResult, signature: ErrorSignature
     return f" {_describe_response(result)} and {said}"
 
 
+def _find_place(result: InvocationResult) -> str | None:
+    """Return the line that raised the error: the one that the invocation raised, or else swallowed."""
+    return result.raised_at or next((one["raised_at"] for one in result.swallowed if one["raised_at"]), None)
+
+
 def _find_own_close(result: InvocationResult, folder: Path | None) -> str | None:
     """Return the line at which the handler closed the loop on which it then tried to run a coroutine."""
-    if result.loop_closed_at is None or result.raised_at is None:
+    place = _find_place(result)
+    if result.loop_closed_at is None or place is None:
         return None
-    code = source_locator.read_line(folder, result.raised_at)
+    code = source_locator.read_line(folder, place)
     is_run = any(name in code for name in ("run_until_complete", "run_forever", ".run("))
     return result.loop_closed_at if is_run else None
 
 
 def _find_closing(result: InvocationResult, folder: Path | None) -> str | None:
     """Return the line that closes an object in the file through which the error came."""
-    place = result.raised_at or next((one["raised_at"] for one in result.swallowed if one["raised_at"]), None)
+    place = _find_place(result)
     shown = place.rpartition(":")[0] if place else ""
     line = source_locator.find_closing(str((folder or Path()) / shown)) if shown else None
     return f"{shown}:{line}" if line else None

@@ -106,6 +106,9 @@ def test_a_handler_that_closes_its_own_loop_is_told_the_line(tmp_path):
     (finding,) = find_failures([failed(CLOSED, raised_at="app.py:2", loop_closed_at="app.py:3")], tmp_path)
     assert "closed its thread's event loop itself, at app.py:3" in finding.cause
     assert finding.fix.startswith("Remove the call of loop.close() at app.py:3")
+    swallowed = caught(CLOSED) | {"raised_at": "app.py:2"}
+    (finding,) = find_failures([failed(CLOSED, swallowed=(swallowed,), loop_closed_at="app.py:3")], tmp_path)
+    assert "closed its thread's event loop itself, at app.py:3" in finding.cause
     (tmp_path / "app.py").write_text("loop = asyncio.new_event_loop()\nawait client.get('x')\nloop.close()\n")
     (finding,) = find_failures([failed(CLOSED, raised_at="app.py:2", loop_closed_at="app.py:3")], tmp_path)
     assert "closed its thread's event loop itself" not in finding.cause
