@@ -22,6 +22,7 @@ from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
 from ticketctl.tickets.pricing import parse_prices
 
+ROUTERS = (router, teamwork_routes.router)
 HEALTH_PATH = "/healthz"
 OPEN_PATHS = frozenset({HEALTH_PATH, "/openapi.json", "/docs"})
 """Paths that need no token: whether the process answers, and the documentation of the API."""
@@ -60,8 +61,8 @@ def create_app(
     )
     app.state.resources = resources
     app.state.prices = parse_prices(settings)
-    app.include_router(router)
-    app.include_router(teamwork_routes.router)
+    for one in ROUTERS:
+        app.include_router(one)
     problems.register_handlers(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi
@@ -102,7 +103,7 @@ def _add_documents(app: FastAPI) -> None:
 
 async def _handle_wrong_method(request: Request, _: Exception) -> Response:
     """Answer with every method of the path; Starlette would name only those of the first matching route."""
-    routes = (route for route in router.routes if isinstance(route, APIRoute))
+    routes = (route for one in ROUTERS for route in one.routes if isinstance(route, APIRoute))
     known = {
         method
         for route in routes

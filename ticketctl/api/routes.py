@@ -62,9 +62,12 @@ async def create_ticket(
     tags=["tickets"],
     summary="List tickets",
     response_description="One page; `next_cursor` is null on the last one.",
-    responses={200: document_response(TicketListing), **document_responses(422)},
+    responses={
+        200: document_response(TicketListing, headers={"Link": {"schema": {"type": "string"}}}),
+        **document_responses(422),
+    },
 )
-async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) -> Response:
+async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened, request: Request) -> Response:
     """Return a page of tickets, newest first by default. A page of large tickets has fewer than `limit`."""
     names = query.to_fields()
     page = await service.list_tickets(
@@ -77,7 +80,9 @@ async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) 
         without={"body", "draft"}.difference(names),
         max_bytes=_MAX_PAGE_BYTES,
     )
-    return json_response(to_listing(page, names))
+    following = request.url.include_query_params(after=page.next_cursor)
+    link = {} if page.next_cursor is None else {"Link": f'<{following.path}?{following.query}>; rel="next"'}
+    return json_response(to_listing(page, names), headers=link)
 
 
 @router.get(
@@ -85,12 +90,16 @@ async def list_tickets(query: Annotated[ListQuery, Query()], resources: Opened) 
     tags=["tickets"],
     summary="Show a ticket",
     response_description="The ticket with its steps and attempts.",
-    responses={200: document_response(TicketView), **document_responses(404, 422)},
+    responses={
+        200: document_response(TicketView, headers={"ETag": {"schema": {"type": "string"}}}),
+        **document_responses(404, 422),
+    },
 )
 async def show_ticket(ticket_id: TicketId, resources: Opened, request: Request) -> Response:
     """Return a ticket with each step of the pipeline, its cost, and each attempt."""
     details = await service.show(resources.store, ticket_id)
-    return json_response(TicketView.of(details, request.app.state.prices))
+    tag = {"ETag": f'"{details.ticket.updated_at.isoformat()}"'}
+    return json_response(TicketView.of(details, request.app.state.prices), headers=tag)
 
 
 @router.post(

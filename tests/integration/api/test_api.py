@@ -226,3 +226,14 @@ async def test_the_page_of_the_documentation_runs_no_script(api: httpx.AsyncClie
     assert not re.search(r"<script|<link|<img|https?://|\son\w+=| style=", response.text)
     for name in ("POST /tickets", "GET /tickets/{ticket_id}", "Idempotency-Key", "next_cursor"):
         assert name in response.text
+
+
+async def test_pages_are_linked(api: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await api.post("/tickets", json={"subject": f"a {number} é"})
+    seen, target = [], "/tickets?limit=2&sort=id&search=%C3%A9"
+    while target:
+        response = await api.get(target)
+        seen.append([ticket["subject"] for ticket in response.json()["tickets"]])
+        target = response.links.get("next", {}).get("url")
+    assert seen == [["a 0 é", "a 1 é"], ["a 2 é"]]
