@@ -60,3 +60,14 @@ async def test_bad_input_changes_nothing(
     response = await api.request(method, f"{path}/{suffix}", json=json, headers=headers)
     assert response.status_code == 422, response.text
     assert len((await api.get(f"{path}/history")).json()["changes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "allowed"),
+    [("assignee", "PUT"), ("undo", "POST"), ("tags/vip", "DELETE, PUT"), ("history", "GET")],
+)
+async def test_a_wrong_method_is_answered_with_the_right_ones(
+    api: httpx.AsyncClient, path: str, suffix: str, allowed: str
+) -> None:
+    response = await api.request("OPTIONS", f"{path}/{suffix}")
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
