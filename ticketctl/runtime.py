@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ticketctl.errors import ConfigError, TicketctlError
-from ticketctl.event_loops import LoopPolicy, get_loop_policy
+from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres import migrations
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections, Engines
 from ticketctl.postgres.error_mapping import ErrorMappingConnections, map_database_errors
-from ticketctl.postgres.pools import POOLS, PoolStrategy, get_pool
+from ticketctl.postgres.pools import POOLS, get_pool
 from ticketctl.postgres.revision import REVISION
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.deadline import require_time_to_start
@@ -34,16 +34,6 @@ if TYPE_CHECKING:
 
 OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
 """Opens the pipeline of one event loop, with everything that is bound to the loop, and closes it."""
-
-
-def explain_unsafe_pair(pool: PoolStrategy, policy: LoopPolicy) -> str | None:
-    """Return why this pair of pool and loop policy fails in warm starts, or None."""
-    if policy.persistent or not pool.outlives_loop:
-        return None
-    return (
-        f"the pool {pool.name} keeps connections that are bound to an event loop, and the loop policy {policy.name} "
-        "closes that loop: the next loop cannot use them. See: ticketctl simulate-warm-starts"
-    )
 
 
 def get_address(settings: Settings) -> Address:

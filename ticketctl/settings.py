@@ -182,10 +182,7 @@ _FORMATS = {
     ),
     "api_proxies": (rf"{_NETWORK}(?:\s*,\s*{_NETWORK})*", "example: 127.0.0.1, 10.0.0.0/8, fd00::/8"),
     "phone_regions": (r"[A-Z]{2}(?:\s*,\s*[A-Z]{2})*", "they are country codes of ISO 3166, like US, DE"),
-    "ai_prices": (
-        rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?",
-        "example: model=0.25/2, other-model=1/5, the prices of a million input and output tokens",
-    ),
+    "ai_prices": (rf"(?:{_PRICE}(?:\s*,\s*{_PRICE})*)?", "example: model=0.25/2, per million tokens"),
 }
 """The format of text settings: a regular expression, and the hint for a value that does not match."""
 

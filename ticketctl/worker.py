@@ -23,14 +23,13 @@ from ticketctl.ai.providers.account_status import AccountStatus
 from ticketctl.errors import ConfigError, DatabaseError
 from ticketctl.event_loops import Loop, get_loop_policy
 from ticketctl.logs import REQUEST_ID, log_on_lambda
-from ticketctl.postgres.pools import get_pool
+from ticketctl.postgres.pools import explain_unsafe_pair, get_pool
 from ticketctl.processing.batch import Limits, RecordResult, fail_all, process
 from ticketctl.processing.emf import InvocationMetrics, write_metrics
 from ticketctl.processing.record_errors import describe_error
 from ticketctl.runtime import (
     Database,
     OpenPipeline,
-    explain_unsafe_pair,
     open_operator_resources,
     resources,
 )

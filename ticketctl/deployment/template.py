@@ -12,9 +12,8 @@ from ticketctl.deployment.target import PACKAGES, Target
 from ticketctl.diagnostics.queue_checks import VISIBILITY_FACTOR, check_queue, minimum_visibility_timeout
 from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
-from ticketctl.postgres.pools import get_pool
+from ticketctl.postgres.pools import explain_unsafe_pair, get_pool
 from ticketctl.processing.deadline import require_time_to_start
-from ticketctl.runtime import explain_unsafe_pair
 from ticketctl.settings import PREFIX, SECRETS, Settings
 from ticketctl.tickets.queue_protocols import QueuePolicy
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from ticketctl.diagnostics.queue_checks import check_queue
 from ticketctl.event_loops import LoopPolicy, get_loop_policy
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.pools import PoolStrategy, get_pool
-from ticketctl.runtime import explain_unsafe_pair
+from ticketctl.postgres.pools import PoolStrategy, explain_unsafe_pair, get_pool
 from ticketctl.settings import FILE, PREFIX, Settings
 from ticketctl.tickets.queue_protocols import QueuePolicy
 from ticketctl.warmstart.static_analysis.finding import SourceFinding

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ticketctl.errors import ConfigError
+from ticketctl.event_loops import LoopPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +124,13 @@ def get_pool(name: str) -> PoolStrategy:
         choices = ", ".join([*POOLS, *ALIASES])
         raise ConfigError(f"there is no pool {name}", hint=f"a pool can be {choices}")
     return pool
+
+
+def explain_unsafe_pair(pool: PoolStrategy, policy: LoopPolicy) -> str | None:
+    """Return why this pair of pool and loop policy fails in warm starts, or None."""
+    if policy.persistent or not pool.outlives_loop:
+        return None
+    return (
+        f"the pool {pool.name} keeps connections that are bound to an event loop, and the loop policy {policy.name} "
+        "closes that loop: the next loop cannot use them. See: ticketctl simulate-warm-starts"
+    )

@@ -49,9 +49,8 @@ class RecordResult:
 class Limits:
     """The limits of a batch.
 
-    `deadline` is a time on the monotonic clock. `reserve` is the number of seconds after it in which errors may still be
-    written on tickets. `counts_every_delivery` says that the queue counts a delivery even if it was no attempt, as SQS
-    does; the embedded queue does not.
+    `deadline` is a time on the monotonic clock; errors may still be written on tickets for `reserve` seconds after it.
+    `counts_every_delivery`: the queue counts a delivery even if it was no attempt, as SQS does.
     """
 
     deadline: float

@@ -11,8 +11,7 @@ import ticketctl.event_loops
 import ticketctl.postgres.pools
 from ticketctl.errors import ConfigError
 from ticketctl.event_loops import LOOPS, get_loop_policy
-from ticketctl.postgres.pools import ALIASES, POOLS, find_pool, get_pool
-from ticketctl.runtime import explain_unsafe_pair
+from ticketctl.postgres.pools import ALIASES, POOLS, explain_unsafe_pair, find_pool, get_pool
 from ticketctl.settings import Settings
 
 PACKAGE = Path(ticketctl.event_loops.__file__).parent

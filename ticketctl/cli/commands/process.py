@@ -79,8 +79,7 @@ def _replay(
 ) -> tuple[list[dict[str, Any]], float | None]:
     """Return the invocations that the budget allowed, and their cost, or None if a price is unknown."""
     from ticketctl.event_loops import get_loop_policy
-    from ticketctl.postgres.pools import get_pool
-    from ticketctl.runtime import explain_unsafe_pair
+    from ticketctl.postgres.pools import explain_unsafe_pair, get_pool
     from ticketctl.worker import Worker
 
     warning = explain_unsafe_pair(get_pool(settings.pool), get_loop_policy(settings.loop))
