@@ -92,15 +92,20 @@ def evaluate(
     trials = _classify_all(providers, samples, settings)
     report = evaluation.build_evaluation(trials, settings, taxonomy, providers.budget.spent, before)
     evaluation.print_evaluation(report, as_json=as_json)
+    _report_problems(trials, report["accuracy"], fail_under)
+
+
+def _report_problems(trials: "EvaluationRun", accuracy: float, fail_under: float | None) -> None:
+    """Warn of answers of the offline engine. Raise what stopped the evaluation, or UnsafeError for the accuracy."""
     if trials.degraded:
         error_reporting.warn(
             f"{trials.degraded} of {len(trials.predictions)} answers came from the offline engine, because the provider failed"
         )
     if trials.stopped is not None:
         raise trials.stopped
-    if fail_under is not None and report["accuracy"] < fail_under:
+    if fail_under is not None and accuracy < fail_under:
         raise UnsafeError(
-            f"the accuracy {report['accuracy']:.4f} is below {fail_under:g}",
+            f"the accuracy {accuracy:.4f} is below {fail_under:g}",
             hint="--json lists each text with its prediction; --compare shows what changed",
         )
 

@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.protocols import StuckTicket, TicketPage, TicketStore
 
+FieldsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fields",
+        metavar="NAME,...",
+        callback=check_fields,
+        autocompletion=complete_fields,
+        help="Show these columns, such as id,subject; also with --json.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -56,16 +67,7 @@ def list_tickets(
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Show the page after this cursor.")
     ] = None,
-    fields: Annotated[
-        str | None,
-        typer.Option(
-            "--fields",
-            metavar="NAME,...",
-            callback=check_fields,
-            autocompletion=complete_fields,
-            help="Show these columns, such as id,subject; also with --json.",
-        ),
-    ] = None,
+    fields: FieldsOption = None,
     stuck: Annotated[
         bool, typer.Option("--stuck", help="Only tickets that wait for too long, and why; no other filter.")
     ] = False,

@@ -37,6 +37,14 @@ _FORMATS = ("csv", "jsonl", "eml", "mbox")
 _EXPORT_FORMATS = ("csv", "jsonl")
 _PAGE_BYTES = 8_000_000
 
+MappingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="FIELD=COLUMN", help="The column of a field, such as subject=Betreff; repeated."
+    ),
+]
+EncodingOption = Annotated[str, typer.Option(metavar="NAME", help="Of CSV and JSON Lines, such as latin-1.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -52,15 +60,8 @@ def import_tickets(
     file_format: Annotated[
         str | None, choice(_FORMATS, "--format", help="Default: from the file's name.")
     ] = None,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map", metavar="FIELD=COLUMN", help="The column of a field, such as subject=Betreff; repeated."
-        ),
-    ] = None,
-    encoding: Annotated[
-        str, typer.Option(metavar="NAME", help="Of CSV and JSON Lines, such as latin-1.")
-    ] = "utf-8",
+    mapping: MappingOption = None,
+    encoding: EncodingOption = "utf-8",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would become of each record.")
     ] = False,
