@@ -48,3 +48,16 @@ def test_a_module_without_a_layer_breaks_the_import_contract(tmp_path: Path) -> 
     done = lint()
     assert done.returncode != 0
     assert "stray" in done.stdout
+
+
+def test_modules_and_functions_are_short() -> None:
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
+    modules = [path for path in MODULES if len(path.read_text("utf-8").splitlines()) > 300]
+    functions = [
+        (path.name, node.name)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= 60
+    ]
+    assert (modules, functions) == ([], [])
