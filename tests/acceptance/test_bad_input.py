@@ -158,7 +158,7 @@ def test_commands_report_a_ticket_that_does_not_exist(
 
 @pytest.mark.parametrize("number", ["7", "0", "-1", str(2**63)])
 def test_retry_reports_tickets_that_do_not_exist(ticketctl: Program, number: str) -> None:
-    refused(ticketctl("retry", "--", number), NOT_FOUND, f"nothing to retry: {number} is")
+    refused(ticketctl("retry", "--", number), NOT_FOUND, f"there is no ticket {number}")
 
 
 CALLS: list[tuple[tuple[str, ...], str]] = [
