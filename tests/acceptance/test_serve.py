@@ -19,7 +19,7 @@ from tests.program import COMMAND, Program
 from tests.serving import read_address, serve
 
 SENT = {"subject": "Zażółć \x1b[31m\u202e🔥", "body": "a\tb\n\x7f", "requester": "ada@example.com"}
-SET_BY_THE_DATABASE = {"id", "created_at", "updated_at", "idempotency_key"}
+SET_BY_THE_DATABASE = {"created_by", "id", "created_at", "updated_at", "idempotency_key"}
 USAGE, CONFIG = 2, 4
 
 

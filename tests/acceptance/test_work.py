@@ -124,9 +124,9 @@ def test_stats_count_tickets_and_steps(ticketctl: Program) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["retry"], 2, "name tickets, or --failed or --stuck"),
-        (["retry", "1", "--failed"], 2, "name tickets, or --failed or --stuck"),
-        (["retry", "424242"], 3, "nothing to retry"),
+        (["retry"], 2, "name tickets, or filters with --all"),
+        (["retry", "1", "--failed"], 2, "--failed and --stuck choose the tickets themselves"),
+        (["retry", "424242"], 3, "there is no ticket 424242"),
         (["retry", "--stuck", "--older-than", "soon"], 2, "--older-than cannot be 'soon'"),
         (["dlq", "redrive"], 2, "name dead letters, or --all"),
         (["dlq", "purge", "nothing"], 3, "there is no dead letter nothing"),

@@ -46,7 +46,7 @@ async def figures(rows):
 
 async def test_accuracy_with_forty_examples_per_label():
     found, artifact = await figures(list(first(samples("train"), 40)))
-    assert found.accuracy >= 0.87
+    assert found.accuracy >= 0.86
     assert found.ece <= 0.05
     assert found.threshold.accuracy > found.accuracy
     assert len(artifact) <= 1_000_000
