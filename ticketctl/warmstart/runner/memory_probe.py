@@ -120,13 +120,16 @@ async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: floa
         probe.add(usage)
         if usage["rss"] > MOST_MEMORY:
             break
+    is_transient = False
     if len(probe.traced) > 1 and probe.traced[-1] > probe.traced[1]:
         # tasks and threads that still run end meanwhile, and what keeps them shrinks with the next call
         await asyncio.sleep(PAUSE)
         if not await invoke():
             return None
+        later: MemoryUsage | None = await ask({"command": "measure_memory"})
+        is_transient = later is not None and later["traced"] < (probe.traced[1] + probe.traced[-1]) / 2
     grown = await ask({"command": "finish_memory"})
-    if grown is None:
+    if grown is None or (is_transient and probe.tmp[-1] == probe.tmp[0]):
         return None
     probe.containers = [_container(info) for info in grown["containers"]]
     probe.tmp_line = grown["tmp_line"]
