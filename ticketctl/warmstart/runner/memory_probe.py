@@ -124,8 +124,9 @@ async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: floa
     if len(probe.traced) > 1 and probe.traced[-1] > probe.traced[1]:
         # tasks and threads that still run end meanwhile, and what keeps them shrinks with the next call
         await asyncio.sleep(PAUSE)
-        if not await invoke():
-            return None
+        for _ in range(2):  # the first lets tasks end, the second runs the callbacks that forget them
+            if not await invoke():
+                return None
         later: MemoryUsage | None = await ask({"command": "measure_memory"})
         is_transient = later is not None and later["traced"] < (probe.traced[1] + probe.traced[-1]) / 2
     grown = await ask({"command": "finish_memory"})
