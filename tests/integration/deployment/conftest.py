@@ -1,6 +1,8 @@
 """The functions' packages, built once for all tests by the program itself."""
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -36,10 +38,18 @@ def pip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "subprocess.C
 
 @pytest.fixture(scope="session")
 def packages(pip: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path_factory) -> Mapping[str, dict]:
-    """What `deploy package` says of each package, by its name."""
-    folder = tmp_path_factory.mktemp("packages")
-    done = pip(*COMMAND, "deploy", "package", "--output", folder, "--include", ROOT / "LICENSE", "--json")
-    return {one["name"]: one for one in json.loads(done.stdout)["packages"]}
+    """What `deploy package` says of each package, by its name. One of the processes that run tests builds them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
+    report = folder / "report.json"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not report.exists():
+            folder.mkdir(exist_ok=True)
+            include = ("--include", ROOT / "LICENSE")
+            done = pip(*COMMAND, "deploy", "package", "--output", folder, *include, "--json")
+            report.write_text(done.stdout)
+    return {one["name"]: one for one in json.loads(report.read_text())["packages"]}
 
 
 @pytest.fixture(scope="session")
