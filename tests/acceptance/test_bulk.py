@@ -76,6 +76,7 @@ def test_approve_reject_set_and_retry_take_ranges(ticketctl: Program, ask: Ask, 
         (["1-2", "x"], 2, "'x' is not the number of a ticket"),
         (["-"], 3, "no ticket matches"),
         (["--status", "failed", "--all"], 3, "no ticket matches"),
+        (["--search", "word " * 400, "--all"], 2, "the search has 2,000 characters"),
     ],
 )
 def test_a_selection_that_cannot_be_used_changes_nothing(

@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 _SHOWN = 5
 """Labels that a message names at most."""
 
-SamplesArgument = Annotated[Path, typer.Argument(metavar="FILE.csv|jsonl", show_default=False)]
 TextColumnOption = Annotated[str, typer.Option(metavar="NAME", help="The column with the texts.")]
-OptionalSamplesArgument = Annotated[
-    Path | None, typer.Argument(metavar="[FILE.csv|jsonl]", show_default=False)
-]
+SamplesArgument = Annotated[Path | None, typer.Argument(metavar="[FILE.csv|jsonl]", show_default=False)]
 LabelColumnOption = Annotated[str, typer.Option(metavar="NAME", help="The column with their categories.")]
 
 

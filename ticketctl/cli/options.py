@@ -137,10 +137,30 @@ def complete_fields(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in list_fields()]
 
 
+def fields_option(help_text: str) -> Any:
+    """Return `--fields`, which chooses columns of tickets."""
+    return typer.Option(
+        "--fields",
+        metavar="NAME,...",
+        callback=check_fields,
+        autocompletion=complete_fields,
+        help=help_text,
+    )
+
+
 def is_given(context: typer.Context, name: str) -> bool:
     """Return whether the person gave an option, rather than leave it at its default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def require_stuck(context: typer.Context, *, stuck: bool) -> None:
+    """Raise InvalidInputError for an `--older-than` that has no effect."""
+    if is_given(context, "older_than") and not stuck:
+        raise InvalidInputError(
+            "--older-than has no effect without --stuck",
+            hint=f"ticketctl {context.info_name} --stuck --older-than 1h",
+        )
 
 
 def parse_age(text: str) -> timedelta:

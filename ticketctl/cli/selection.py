@@ -38,7 +38,6 @@ TicketIdsArgument = Annotated[
 AllOption = Annotated[bool, typer.Option("--all", help="All tickets that match the filters.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing several tickets.")]
 _LARGEST_RANGE = 10_000
-_PAGE = 1000
 _NAMED = 5
 """Tickets that a question names."""
 
@@ -177,16 +176,10 @@ def _report_one(outcome: "Outcome", *, as_json: bool) -> None:
 
 async def list_matching(store: "TicketStore", wanted: TicketFilter) -> list[int]:
     """Return the numbers of all tickets that match."""
-    ids: list[int] = []
-    after: str | None = None
-    while True:
-        page = await store.list(
-            wanted, sort="id", limit=_PAGE, after=after, count=False, without={"body", "draft"}
-        )
-        ids += [ticket.id for ticket in page.tickets]
-        after = page.next_cursor
-        if after is None:
-            return ids
+    from ticketctl.tickets import service
+
+    pages = service.read_all(store, wanted, without={"body", "draft"})
+    return [ticket.id async for tickets in pages for ticket in tickets]
 
 
 def confirm(ids: Sequence[int], selection: Selection, verb: str) -> None:

@@ -1,6 +1,6 @@
 """The use cases of a ticket: create, list, show. The command line and the API both call them."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from ticketctl.errors import ConflictError, InvalidInputError, NotFoundError
 from ticketctl.tickets.filters import FILTERS, TicketFilter
@@ -69,6 +69,21 @@ async def list_tickets(
     return await store.list(
         wanted, sort=sort, limit=limit, after=after, count=count, without=without, max_bytes=max_bytes
     )
+
+
+async def read_all(
+    store: TicketStore, wanted: TicketFilter, *, without: Collection[str] = (), max_bytes: int | None = None
+) -> AsyncIterator[Sequence[Ticket]]:
+    """Yield all matching tickets page by page, by number. Parameters and errors are those of `list_tickets`."""
+    after: str | None = None
+    while True:
+        page = await list_tickets(
+            store, wanted, sort="id", limit=PAGE_LIMIT, after=after, without=without, max_bytes=max_bytes
+        )
+        yield page.tickets
+        after = page.next_cursor
+        if after is None:
+            return
 
 
 async def show(store: TicketStore, ticket_id: int) -> TicketDetails:

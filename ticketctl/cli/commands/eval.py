@@ -9,7 +9,7 @@ from ticketctl.cli import error_reporting
 from ticketctl.cli.corrections import choose_source, label_texts, read_corrections
 from ticketctl.cli.labelled_texts import (
     LabelColumnOption,
-    OptionalSamplesArgument,
+    SamplesArgument,
     TextColumnOption,
     join_some,
     train_model,
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    file: OptionalSamplesArgument = None,
+    file: SamplesArgument = None,
     *,
     provider: Annotated[
         str | None, choice(PROVIDERS, help="The provider. Default: TICKETCTL_AI_PROVIDER, else offline.")

@@ -13,11 +13,11 @@ from ticketctl.cli.options import (
     JqOption,
     JsonOption,
     OlderThanOption,
-    check_fields,
     choice,
-    complete_fields,
+    fields_option,
     is_given,
     parse_age,
+    require_stuck,
 )
 from ticketctl.cli.rendering import output, ticket_tables, timestamps
 from ticketctl.cli.resources import run_with
@@ -29,17 +29,6 @@ from ticketctl.tickets.sorting import DEFAULT_SORT, SORTS
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.protocols import StuckTicket, TicketPage, TicketStore
-
-FieldsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--fields",
-        metavar="NAME,...",
-        callback=check_fields,
-        autocompletion=complete_fields,
-        help="Show these columns, such as id,subject; also with --json.",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +56,9 @@ def list_tickets(
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Show the page after this cursor.")
     ] = None,
-    fields: FieldsOption = None,
+    fields: Annotated[
+        str | None, fields_option("Show these columns, such as id,subject; also with --json.")
+    ] = None,
     stuck: Annotated[
         bool, typer.Option("--stuck", help="Only tickets that wait for too long, and why; no other filter.")
     ] = False,
@@ -84,10 +75,7 @@ def list_tickets(
     from ticketctl.runtime import open_store
     from ticketctl.tickets import service
 
-    if is_given(context, "older_than") and not stuck:
-        raise InvalidInputError(
-            "--older-than has no effect without --stuck", hint="ticketctl list --stuck --older-than 1h"
-        )
+    require_stuck(context, stuck=stuck)
     if stuck:
         _refuse_other_options(context, allowed={"stuck", "older_than", "limit", "as_json", "watched"})
         watch(lambda: _list_stuck(older_than, limit, as_json=as_json), is_watched=watched)

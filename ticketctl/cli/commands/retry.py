@@ -7,7 +7,7 @@ import typer
 from ticketctl.cli import error_reporting
 from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
-from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, is_given, parse_age
+from ticketctl.cli.options import STUCK_AFTER, JsonOption, OlderThanOption, parse_age, require_stuck
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
 from ticketctl.cli.selection import (
@@ -53,22 +53,20 @@ def retry(
     Saved steps are used again, so that the AI provider is not paid twice. Prints the tickets that were queued.
     """
     selection = Selection(ticket_ids or (), wanted, everything, yes)
-    if is_given(context, "older_than") and not stuck:
-        raise InvalidInputError(
-            "--older-than has no effect without --stuck", hint="ticketctl retry --stuck --older-than 1h"
-        )
-    if not (failed or stuck):
+    require_stuck(context, stuck=stuck)
+    is_selected = not (failed or stuck)
+    if is_selected:
         selection.check()
     elif ticket_ids or everything or wanted != EVERY:
         raise InvalidInputError(
             "--failed and --stuck choose the tickets themselves", hint="ticketctl retry --failed"
         )
     ids = _select(selection, older_than, failed=failed, stuck=stuck)
-    if not (failed or stuck):
+    if is_selected:
         confirm(ids, selection, "retry")
     elif not ids:
         output.print_message("no ticket has failed" if failed else "no ticket is stuck")
-    _report(_retry(ids) if ids else (), is_strict=not (failed or stuck), as_json=as_json)
+    _report(_retry(ids) if ids else (), is_strict=is_selected, as_json=as_json)
 
 
 def _select(selection: Selection, older_than: str, *, failed: bool, stuck: bool) -> "Sequence[int]":

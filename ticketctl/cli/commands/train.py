@@ -8,7 +8,7 @@ import typer
 from ticketctl.cli.corrections import choose_source, label_texts, read_corrections
 from ticketctl.cli.labelled_texts import (
     LabelColumnOption,
-    OptionalSamplesArgument,
+    SamplesArgument,
     TextColumnOption,
     train_model,
     warn_of_unknown,
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    file: OptionalSamplesArgument = None,
+    file: SamplesArgument = None,
     *,
     to: Annotated[
         Path, typer.Option("--output", "-o", metavar="MODEL", help="The file to write.", show_default=False)

@@ -12,7 +12,7 @@ import typer
 from ticketctl.cli import error_reporting
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN
-from ticketctl.cli.options import JsonOption, check_fields, choice, complete_fields
+from ticketctl.cli.options import JsonOption, choice, fields_option
 from ticketctl.cli.rendering import output
 from ticketctl.cli.resources import run_with
 from ticketctl.cli.selection import EVERY
@@ -212,16 +212,7 @@ def export(
     file_format: Annotated[
         str | None, choice(_EXPORT_FORMATS, "--format", help="Default: csv, or by --output.")
     ] = None,
-    fields: Annotated[
-        str | None,
-        typer.Option(
-            "--fields",
-            metavar="NAME,...",
-            callback=check_fields,
-            autocompletion=complete_fields,
-            help="Only these columns, such as id,subject,draft.",
-        ),
-    ] = None,
+    fields: Annotated[str | None, fields_option("Only these columns, such as id,subject,draft.")] = None,
     path: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")
     ] = None,
@@ -236,6 +227,7 @@ def export(
     """
     from ticketctl.cli.rendering import tabular_export
     from ticketctl.runtime import open_store
+    from ticketctl.tickets import service
     from ticketctl.tickets.protocols import TicketStore
 
     chosen = file_format or (None if path is None else _SUFFIXES.get(path.suffix.lower())) or "csv"
@@ -246,15 +238,11 @@ def export(
     async def work(store: TicketStore) -> int:
         with tabular_export.open_output(path) as stream:
             writer = tabular_export.make_writer(chosen, stream, names, is_raw=raw)
-            number, after = 0, None
-            while True:
-                page = await store.list(
-                    wanted, sort="id", limit=1000, after=after, count=False, max_bytes=_PAGE_BYTES
-                )
-                writer(page.tickets)
-                number, after = number + len(page.tickets), page.next_cursor
-                if after is None:
-                    return number
+            number = 0
+            async for tickets in service.read_all(store, wanted, max_bytes=_PAGE_BYTES):
+                writer(tickets)
+                number += len(tickets)
+            return number
 
     number = run_with(open_store, work)
     if wanted != EVERY and not number:
