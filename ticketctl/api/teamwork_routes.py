@@ -38,7 +38,7 @@ class AssigneeInput(BaseModel):
 
     assignee: str | None = limited(
         ...,
-        "Who takes care of the ticket; null: nobody.",
+        "The person who takes care of the ticket; null removes the assignee.",
         maxLength=NAME_LIMIT,
         pattern=r"^[^\r\n]*\S[^\r\n]*$",
     )

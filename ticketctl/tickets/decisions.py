@@ -179,7 +179,7 @@ def _explain_refusal(action: str, ticket_id: int, status: TicketStatus) -> Ticke
 
 
 def assign(who: str | None) -> Decision:
-    """Return the decision that a person takes over a ticket; None: nobody does. Raise InvalidInputError."""
+    """Return the decision that assigns a ticket to a person; None removes the assignee. Raise InvalidInputError."""
     if who is not None:
         check_name("assignee", who)
     return Decision(action="assign", values={"assignee": who})

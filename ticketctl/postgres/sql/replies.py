@@ -10,7 +10,7 @@ UNSENT = "o.sent_at is null and o.draft is not null and jsonb_exists(o.set_by_hu
 
 
 def message_id(alias: str) -> str:
-    """Return SQL for the Message-ID of a reply, without a domain: nobody can guess it who does not know the reply."""
+    """Return SQL for the Message-ID of a reply, without a domain. It cannot be guessed without the reply."""
     digest = f"left(encode(sha256(convert_to({alias}.draft, 'UTF8')), 'hex'), 16)"
     return f"format('<ticketctl-%s-%s>', {alias}.id, {digest})"
 

@@ -127,13 +127,18 @@ def _get_text(message: EmailMessage) -> str:
     return _strip_markup(text) if part.get_content_subtype() == "html" else text.strip()
 
 
-def _get_time(message: EmailMessage) -> datetime | None:
+def parse_date(text: str) -> datetime | None:
+    """Return the time of a Date header in UTC, or None if it is none."""
     try:
-        moment = parsedate_to_datetime(_header(message, "date"))
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return min(moment, datetime.now(UTC))
+
+
+def _get_time(message: EmailMessage) -> datetime | None:
+    moment = parse_date(_header(message, "date"))
+    return None if moment is None else min(moment, datetime.now(UTC))
 
 
 def _describe(part: EmailMessage) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from ticketctl.tickets.importing.mail import SIZE_LIMIT, parse_mail
+from ticketctl.tickets.importing.mail import SIZE_LIMIT, parse_date, parse_mail
 from ticketctl.tickets.importing.records import Records, Refused
 
 _HEADERS_LIMIT = 65_536
@@ -80,7 +79,13 @@ def _read_date(path: Path) -> datetime:
     try:
         with path.open("rb") as file:
             headers = BytesHeaderParser().parsebytes(file.read(_HEADERS_LIMIT))
-        moment = parsedate_to_datetime(str(headers["date"]))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (OSError, ValueError, TypeError, OverflowError, IndexError):
-        return datetime.min.replace(tzinfo=UTC)
+        moment = parse_date(str(headers["date"]))
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        IndexError,
+    ):  # headers may be malformed in many ways
+        moment = None
+    return moment or datetime.min.replace(tzinfo=UTC)

@@ -203,16 +203,13 @@ def _candidates() -> Iterator[Any]:
     is_tracked = gc.is_tracked
     for one in gc.get_objects():
         kind = type(one)
-        if kind is dict:
+        if kind is dict or isinstance(one, CONTAINERS):
             yield one
+        if kind is dict:
             parts: Iterable[Any] = list(one.values())
         elif kind.__flags__ & HEAP_TYPE:
-            if isinstance(one, CONTAINERS):
-                yield one
             parts = gc.get_referents(one)
         else:
-            if isinstance(one, CONTAINERS):
-                yield one
             continue
         yield from [part for part in parts if type(part) in UNTRACKABLE and not is_tracked(part)]
 
