@@ -1,6 +1,7 @@
 """`assign`, `tag`, `note`, `history`, `undo`: people who share the work on tickets."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, read_text
 from ticketctl.cli.options import JqOption, JsonOption, TicketIdArgument
 from ticketctl.cli.rendering import output
-from ticketctl.cli.rendering.timestamps import format_iso
+from ticketctl.cli.rendering.timestamps import format_iso, format_relative
 from ticketctl.cli.resources import run_with
 from ticketctl.cli.selection import EVERY, Action, AllOption, Selection, YesOption, apply_to
 from ticketctl.errors import InvalidInputError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ticketctl.tickets.models import Ticket
 
 _ME = "@me"
+_SHOWN = 60
+"""Characters of an old or new value that a terminal shows; piped, nothing is cut."""
 
 
 def _words(last: str) -> Any:
@@ -159,18 +162,11 @@ def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program
     if as_json or program is not None:
         output.print_json({"ticket_id": ticket_id, "changes": changes}, program)
         return
-    rows = [row for change in changes for row in _rows(change)]
     if output.is_terminal():
-        output.print_table(
-            ("TIME", "ACTOR", "ACTION", "CHANGE"),
-            [
-                (time, f"{actor} ({kind})", action, _describe(field, old, new, note))
-                for time, kind, actor, action, field, old, new, note in rows
-            ],
-            wrap=True,
-        )
+        now = datetime.now(UTC)
+        output.print_definitions((_title(change, now), _describe(change)) for change in changes)
     else:
-        output.print_rows(rows)
+        output.print_rows(row for change in changes for row in _rows(change))
 
 
 def _rows(change: "Change") -> list[tuple[str, str, str, str, str, str, str, str]]:
@@ -180,9 +176,25 @@ def _rows(change: "Change") -> list[tuple[str, str, str, str, str, str, str, str
     return [(*start, name, _text(change.old.get(name)), _text(change.new.get(name)), note) for name in names]
 
 
-def _describe(field: str, old: str, new: str, note: str) -> str:
-    changed = f"{field}: {old or '-'} → {new or '-'}" if field else ""
-    return " | ".join(part for part in (changed, note) if part)
+def _title(change: "Change", now: datetime) -> str:
+    """Return when, who and what in a line. An execution environment is told apart by the start of its id."""
+    name = change.actor[:8] if change.actor_kind == "worker" else change.actor
+    return f"{format_relative(change.changed_at, now=now)}, {change.actor_kind} {name}: {change.action}"
+
+
+def _describe(change: "Change") -> list[str]:
+    """Return a line per changed field, and the note."""
+    lines = [
+        f"{field}: {_shorten(old) or '-'} → {_shorten(new) or '-'}"
+        for *_, field, old, new, _note in _rows(change)
+        if field
+    ]
+    return [*lines, *([change.note] if change.note else [])]
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
 
 
 def _text(value: object) -> str:
