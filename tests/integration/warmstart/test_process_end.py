@@ -1,14 +1,18 @@
 """Handlers that end or block their process: each is reported as what it is, and the laboratory goes on."""
 
+import asyncio
 import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from ticketctl.warmstart.report.model import InvocationOutcome, Verdict
 from ticketctl.warmstart.runner.experiment import Experiment
 from ticketctl.warmstart.runner.lab import Laboratory
-from ticketctl.warmstart.runner.process import LaboratoryError
+from ticketctl.warmstart.runner.process import ForkServer, LaboratoryError, wait_for_exit
 
 
 @pytest.fixture
@@ -150,3 +154,29 @@ async def test_a_forked_environment_behaves_like_a_started_one():
         again = await forked.examine(Experiment(handler="os:abort", events=[None], times=1))
     assert report.invocations[0].error_type == "TypeError"
     assert again.verdict is Verdict.BROKEN
+
+
+async def test_a_cancelled_wait_leaves_no_process():
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:  # noqa: ASYNC220 as the laboratory does
+        waiting = asyncio.create_task(wait_for_exit(process))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_cancelled_request_does_not_shift_the_answers_of_the_fork_server():
+    server = ForkServer(sys.executable, [])
+    try:
+        forking = asyncio.create_task(server.fork())
+        await asyncio.sleep(0)  # the request is sent
+        forking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await forking
+        child = await server.fork()
+        assert child.is_alive()
+        assert await child.end() == 0
+        child.close()
+    finally:
+        await server.close()

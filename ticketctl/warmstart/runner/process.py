@@ -117,7 +117,12 @@ class ForkServer:
 
     async def _ask(self, request: Message, descriptors: tuple[int, ...] = ()) -> Message:
         async with self._turn:
-            answer: Message | None = await self._channel.ask(request, descriptors)
+            exchange = asyncio.create_task(self._channel.ask(request, descriptors))
+            try:
+                answer: Message | None = await asyncio.shield(exchange)
+            finally:
+                # after a cancellation, too: the next caller would take an answer left in the channel for its own
+                await asyncio.wait({exchange})
         if answer is None:
             raise LaboratoryError("the process that forks the environments has died")
         return answer
@@ -199,11 +204,17 @@ def kill_marked_processes(environment_id: str) -> None:
 
 
 async def wait_for_exit(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the process to end, then kill it; kill what it started, too. Return its exit status."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRACE_PERIOD):
-            while process.poll() is None:  # noqa: ASYNC110 a process's end raises no event on every platform
-                await asyncio.sleep(POLL_INTERVAL)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return process.wait()
+    """Wait for the process to end, then kill it; kill what it started, too. Return its exit status.
+
+    A cancelled wait kills them at once.
+    """
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_PERIOD):
+                while process.poll() is None:  # noqa: ASYNC110 a process's end raises no event on every platform
+                    await asyncio.sleep(POLL_INTERVAL)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        status = process.wait()
+    return status
