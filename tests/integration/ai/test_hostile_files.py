@@ -22,16 +22,13 @@ MAGIC = b"ticketctl model 1\n"
 
 
 def bomb(piece, times, head=b""):
-    """Return a model that decompresses to so many pieces."""
-    compressor = zlib.compressobj(9)
-    return b"".join(
-        [
-            MAGIC,
-            compressor.compress(head),
-            *(compressor.compress(piece) for _ in range(times)),
-            compressor.flush(),
-        ]
-    )
+    """Return a model that decompresses to so many pieces. A piece is compressed once: full flushes separate them."""
+    compressor = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    first, block = (compressor.compress(part) + compressor.flush(zlib.Z_FULL_FLUSH) for part in (head, piece))
+    checksum = zlib.adler32(head)
+    for _ in range(times):
+        checksum = zlib.adler32(piece, checksum)
+    return MAGIC + b"\x78\xda" + first + block * times + compressor.flush() + checksum.to_bytes(4, "big")
 
 
 def model(header, rest=b"\n\n"):

@@ -3,10 +3,6 @@
 import json
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 from ticketctl.deployment.target import Architecture, Target
 from ticketctl.deployment.template import TEMPLATE, render_stack
@@ -50,6 +46,9 @@ def written(request):
 
 
 def translated(text):
+    from samtranslator.translator.transform import transform
+    from samtranslator.yaml_helper import yaml_parse
+
     template = yaml_parse(text)
     template["Globals"]["Function"]["CodeUri"] = PACKAGED
     template["Resources"]["ApiFunction"]["Properties"]["CodeUri"] = PACKAGED
@@ -58,6 +57,10 @@ def translated(text):
 
 def found(text):
     """Errors and warnings, and what is only told."""
+    # imported here: every process that collects tests would take two seconds for it
+    from cfnlint.api import lint
+    from cfnlint.config import ManualArgs
+
     return [str(one) for one in lint(text, config=ManualArgs(regions=[REGION], include_checks=["I"]))]
 
 

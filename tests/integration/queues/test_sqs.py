@@ -267,8 +267,8 @@ async def test_work_flushes_the_outbox_and_drains_sqs(
         "TICKETCTL_DATABASE_URL": emptied_url,
         "TICKETCTL_QUEUE_URL": url,
         "TICKETCTL_MAX_RECEIVE_COUNT": "2",
-        "TICKETCTL_FUNCTION_TIMEOUT": "10",
-        "TICKETCTL_VISIBILITY_TIMEOUT": "12",
+        "TICKETCTL_FUNCTION_TIMEOUT": "5",
+        "TICKETCTL_VISIBILITY_TIMEOUT": "6",
     }
     work = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ticketctl", "work", "--drain"),

@@ -60,6 +60,7 @@ def examine(laboratory, handlers, backends, empty_database_url):
                 server=off.server,
                 with_gc=on,
                 times=times,
+                max_times=2 * times,
                 path=handlers,
                 labels={"pool": "another name", "loop": loop},
             )
