@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,20 @@ def test_list_stuck_explains_a_ticket_without_a_worker(ticketctl: Program) -> No
     assert reason.startswith("no worker has polled")
     (ticket,) = ticketctl("list", "--stuck", "--older-than", "0s", "--json").json["tickets"]
     assert (ticket["id"], ticket["stuck_reason"]) == (int(made), reason)
+
+
+def test_stats_write_a_page(ticketctl: Program, tmp_path: Path) -> None:
+    ticketctl("create", "Where is my <b>refund</b>?")
+    page = tmp_path / "stats.html"
+    done = ticketctl("stats", "--html", str(page))
+    assert (done.status, done.err) == (0, "")
+    assert "tickets\tnew\t1" in done.out
+    assert page.read_text().startswith("<!doctype html>")
+    for arguments in (("--watch",), ("--accuracy",)):
+        assert ticketctl("stats", "--html", str(page), *arguments).status == 2
+    refused = ticketctl("stats", "--html", str(tmp_path / "none" / "stats.html"))
+    assert refused.status == 2
+    assert "is not a file in an existing folder" in refused.err
 
 
 def test_stats_count_tickets_and_steps(ticketctl: Program) -> None:

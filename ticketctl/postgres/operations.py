@@ -1,5 +1,6 @@
 """The operator's view of all tickets: stuck tickets, redrives, statistics."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from ticketctl.postgres.sql import operations
 from ticketctl.postgres.ticket_rows import to_ticket
 from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import Step
-from ticketctl.tickets.protocols import ModelUse, Statistics, StepStatistics, StuckTicket
+from ticketctl.tickets.protocols import StuckTicket
+from ticketctl.tickets.statistics import ModelUse, Statistics, StepStatistics, Week, Workload
 from ticketctl.tickets.statuses import TicketStatus
 
 
@@ -48,6 +50,20 @@ class PostgresOperations:
             tickets={status: counts[status]["number"] if status in counts else 0 for status in TicketStatus},
             oldest_new=None if new is None else new["oldest"],
             steps=sorted(measured, key=lambda step: (order.index(step.step), step.provider)),
+        )
+
+    async def get_workload(self, weeks: int) -> Workload:
+        """Count tickets by category, by team and by week of creation."""
+        categories: Counter[str | None] = Counter()
+        teams: Counter[str | None] = Counter()
+        for row in await self._fetch(operations.COUNT_BY_CATEGORY_AND_TEAM):
+            categories[row["category"]] += row["number"]
+            teams[row["team"]] += row["number"]
+        measured = await self._fetch(operations.MEASURE_WEEKS, weeks=weeks)
+        return Workload(
+            categories=dict(categories.most_common()),
+            teams=dict(teams.most_common()),
+            weeks=[Week(**row) for row in measured],
         )
 
     async def get_connection_limit(self) -> int:

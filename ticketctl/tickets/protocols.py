@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from ticketctl.tickets.filters import TicketFilter
@@ -22,6 +22,9 @@ from ticketctl.tickets.models import (
     TicketDetails,
 )
 from ticketctl.tickets.statuses import TicketStatus
+
+if TYPE_CHECKING:
+    from ticketctl.tickets.statistics import Statistics, Workload
 
 Output = TypeVar("Output")
 
@@ -205,39 +208,6 @@ class StuckTicket:
     overtaken: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUse:
-    """The token counts of one model over the saved outputs of one step."""
-
-    model: str
-    runs: int
-    input_tokens: int
-    output_tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepStatistics:
-    """Statistics of one step over all saved outputs, in total and by model. Durations are in milliseconds."""
-
-    step: Step
-    provider: str
-    runs: int
-    mean_ms: float
-    p95_ms: float
-    input_tokens: int
-    output_tokens: int
-    models: Sequence[ModelUse]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
-    """The number of tickets by status, the creation time of the oldest new ticket, and statistics of the steps."""
-
-    tickets: Mapping[TicketStatus, int]
-    oldest_new: datetime | None
-    steps: Sequence[StepStatistics]
-
-
 class Operations(Protocol):
     """Queries and changes over all tickets, for the operator. All methods raise DatabaseError."""
 
@@ -250,8 +220,11 @@ class Operations(Protocol):
     async def reset_failed(self, ticket_ids: Sequence[int], *, by: Actor) -> Sequence[int]:
         """Make failed tickets new without a new message, for a redrive. Return the ids of those that were failed."""
 
-    async def get_statistics(self) -> Statistics:
+    async def get_statistics(self) -> "Statistics":
         """Return the statistics."""
+
+    async def get_workload(self, weeks: int) -> "Workload":
+        """Return the workload, with this number of weeks up to the current one."""
 
     async def get_connection_limit(self) -> int:
         """Return how many connections the database server allows ordinary users."""

@@ -138,6 +138,45 @@ async def test_statistics_contain_every_status(
     assert statistics.steps == []
 
 
+async def test_the_workload_counts_fields_and_weeks(
+    operations: PostgresOperations, make: Make, other: asyncpg.Connection
+) -> None:
+    ids = await make(6)
+    reviewed, automated, old = ids[:3]
+    await other.execute(
+        "update tickets set category = 'billing', team = 'red', created_at = now() - interval '7 days', "
+        "processed_at = now() - interval '7 days' + id * interval '1 hour' where id = any($1)",
+        ids[:2],
+    )
+    await other.execute("update tickets set created_at = now() - interval '90 days' where id = $1", old)
+    # the reviewed ticket was retried: its last attempt counts
+    for ticket_id, attempt, outcome in (
+        (reviewed, 1, "processed"),
+        (reviewed, 2, "needs_review"),
+        (automated, 1, "needs_review"),
+        (automated, 2, "processed"),
+        (automated, 3, "failed"),
+    ):
+        await other.execute(
+            "insert into attempts (ticket_id, attempt, outcome) values ($1, $2, $3)",
+            ticket_id,
+            attempt,
+            outcome,
+        )
+    workload = await operations.get_workload(3)
+    assert workload.categories == {None: 4, "billing": 2}
+    assert workload.teams == {None: 4, "red": 2}
+    monday = await other.fetchval("select date_trunc('week', now() at time zone 'UTC')::date")
+    assert [week.start for week in workload.weeks] == [monday - timedelta(weeks=weeks) for weeks in (2, 1, 0)]
+    assert [(week.created, week.processed, week.automated) for week in workload.weeks] == [
+        (0, 0, 0),
+        (2, 2, 1),
+        (3, 0, 0),
+    ]
+    assert workload.weeks[1].median_seconds == pytest.approx((reviewed + automated) / 2 * 3600)
+    assert workload.weeks[2].median_seconds is None
+
+
 @pytest.mark.parametrize("number", [1, 2, 21, 50])
 async def test_statistics_of_steps_are_those_of_postgres_own_functions(
     operations: PostgresOperations, make: Make, other: asyncpg.Connection, number: int

@@ -1,6 +1,7 @@
 """`stats`: count tickets, and show what each step took and cost."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -9,16 +10,19 @@ import typer
 from ticketctl.cli.corrections import SinceOption, read_corrections
 from ticketctl.cli.options import JqOption, JsonOption
 from ticketctl.cli.rendering import output, timestamps
+from ticketctl.cli.rendering.export import check_file, write_file
 from ticketctl.cli.resources import load_settings, run_with
 from ticketctl.cli.watching import WatchOption, watch
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ticketctl.runtime import OperatorResources
-    from ticketctl.tickets.protocols import Statistics
+    from ticketctl.tickets.statistics import Statistics
 
 _LETTERS = 1000
 """Dead letters that are counted at most."""
+_WEEKS = 13
+"""Weeks that the page shows: a quarter of a year."""
 _STEP_COLUMNS = ("STEP", "PROVIDER", "RUNS", "MEAN MS", "P95 MS", "INPUT TOKENS", "OUTPUT TOKENS", "COST")
 
 
@@ -33,6 +37,12 @@ def stats(
         bool, typer.Option("--accuracy", help="Show how often people agreed with the engine instead.")
     ] = False,
     since: SinceOption = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=check_file, help="Also write a page with charts, for a browser."
+        ),
+    ] = None,
     watched: WatchOption = False,
     as_json: JsonOption = False,
     program: JqOption = None,
@@ -46,15 +56,20 @@ def stats(
     value, decisions, share in which a person agreed; calibration_error, figure.
     """
     if accuracy:
-        if watched or program is not None:
+        if watched or program is not None or html is not None:
             raise InvalidInputError(
-                "--accuracy cannot be combined with --watch or --jq", hint="ticketctl stats --accuracy --json"
+                "--accuracy cannot be combined with --watch, --jq or --html",
+                hint="ticketctl stats --accuracy --json",
             )
         _print_accuracy(since, as_json=as_json)
         return
     if since is not None:
         raise InvalidInputError("--since needs --accuracy", hint="the other figures are of all tickets")
+    if watched and html is not None:
+        raise InvalidInputError("--html cannot be combined with --watch", hint="ticketctl stats --html FILE")
     watch(lambda: _print_statistics(program, as_json=as_json), is_watched=watched)
+    if html is not None:
+        _write_page(html)
 
 
 def _print_statistics(program: str | None, *, as_json: bool) -> None:
@@ -82,6 +97,23 @@ def _print_statistics(program: str | None, *, as_json: bool) -> None:
     )
     output.print_rows(("step", *row) for row in _list_steps(form))
     output.print_rows([("cost", output.format_amount(form["cost"]))])
+
+
+def _write_page(path: Path) -> None:
+    """Write the statistics, the workload of the latest weeks, and people's agreement with the engine as a page."""
+    from ticketctl.cli.rendering.statistics_page import PageFigures, render_page
+    from ticketctl.runtime import open_operator_resources
+    from ticketctl.tickets.corrections import measure_agreement
+
+    async def work(resources: "OperatorResources") -> PageFigures:
+        return PageFigures(
+            made_at=datetime.now(UTC),
+            statistics=_with_costs(msgspec.to_builtins(await resources.operations.get_statistics())),
+            workload=await resources.operations.get_workload(_WEEKS),
+            agreements=measure_agreement(await resources.decisions.list_corrections(None)),
+        )
+
+    write_file(path, render_page(run_with(open_operator_resources, work)))
 
 
 def _print_accuracy(since: str | None, *, as_json: bool) -> None:

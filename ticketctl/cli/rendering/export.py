@@ -1,4 +1,4 @@
-"""`--svg` and `--html`: write a simulation as a picture or a page."""
+"""`--svg` and `--html`: write results as a picture or a page."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ticketctl.warmstart.report.svg import ReportCell
 
 
-def _check_file(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before the simulation runs, not after."""
+def check_file(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before the figures are made, not after."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise typer.BadParameter(f"{path} is not a file in an existing folder")
     return path
@@ -25,14 +25,22 @@ def _check_file(path: Path | None) -> Path | None:
 
 SvgOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", callback=_check_file, help="Write the results as an SVG picture."),
+    typer.Option(metavar="FILE", callback=check_file, help="Write the results as an SVG picture."),
 ]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", callback=_check_file, help="Write the results as a page, with all findings."
-    ),
+    typer.Option(metavar="FILE", callback=check_file, help="Write the results as a page, with all findings."),
 ]
+
+
+def write_file(path: Path, content: str) -> None:
+    """Write a picture or a page. Raises InvalidInputError if the file cannot be written."""
+    try:
+        path.write_text(content, "utf-8")
+    except OSError as error:
+        raise InvalidInputError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file that can be written"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,5 @@ class Pictures:
         from ticketctl.warmstart.report import html, svg
 
         for path, draw in ((self.svg, svg.render_svg), (self.html, html.render_html)):
-            if path is None:
-                continue
-            try:
-                path.write_text(draw(cells), "utf-8")
-            except OSError as error:
-                raise InvalidInputError(
-                    f"{path} cannot be written: {error.strerror}", hint="name a file that can be written"
-                ) from None
+            if path is not None:
+                write_file(path, draw(cells))

@@ -109,6 +109,32 @@ from positioned p
     Column("models", JSONB),
 )
 
+COUNT_BY_CATEGORY_AND_TEAM = text(
+    "select category, team, count(*) as number from tickets group by category, team"
+)
+
+# An attempt ends as processed or as needs_review once per run; the last one tells whether the engine was sure.
+MEASURE_WEEKS = text(
+    """
+with weeks as (
+  select generate_series(last - (cast(:weeks as int) - 1) * interval '1 week', last, interval '1 week') as start
+  from (select date_trunc('week', now() at time zone 'UTC') as last) as one
+), selected as (
+  select date_trunc('week', created_at at time zone 'UTC') as start, processed_at,
+    cast(extract(epoch from processed_at - created_at) as float8) as seconds,
+    (select outcome from attempts a where a.ticket_id = t.id and a.outcome in ('processed', 'needs_review')
+     order by attempt desc limit 1) as outcome
+  from tickets t where created_at >= (select min(start) from weeks) at time zone 'UTC'
+)
+select cast(w.start as date) as start, count(s.start) as created, count(s.processed_at) as processed,
+  count(*) filter (where s.outcome = 'processed' and s.processed_at is not null) as automated,
+  percentile_cont(0.5) within group (order by s.seconds) as median_seconds,
+  percentile_cont(0.95) within group (order by s.seconds) as p95_seconds
+from weeks w left join selected s on s.start = w.start
+group by w.start order by w.start
+"""
+)
+
 # reserved_connections exists since Postgres 16: `true` makes current_setting return null before that
 CONNECTION_LIMIT = text(
     """
