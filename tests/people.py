@@ -27,6 +27,9 @@ class Reviewer:
     async def reject(self, ticket_id: int, reason: str | None = None) -> Ticket:
         return self._one(await self.service.reject([ticket_id], reason, by=BY))
 
+    async def redraft(self, ticket_id: int) -> Ticket:
+        return self._one(await self.service.redraft([ticket_id], by=BY))
+
     async def list_waiting(self, limit: int) -> list[TicketDetails]:
         return await self.service.list_waiting(limit)
 

@@ -218,6 +218,9 @@ def _sqs(settings: Settings) -> "SqsQueue | None":
 @asynccontextmanager
 async def open_review_service(database: Database) -> AsyncIterator["ReviewService"]:
     """Open the service for reviewers. Raise as `open_store`, and ConfigError for a wrong taxonomy."""
+    from functools import partial
+
+    from ticketctl.ai.offline.drafting import fill_draft
     from ticketctl.ai.providers.factory import load_taxonomy
     from ticketctl.ai.taxonomy.schema import SENTIMENTS
     from ticketctl.postgres.decisions import PostgresDecisions
@@ -236,6 +239,7 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
                 "sentiment": SENTIMENTS,
                 "team": [team.name for team in taxonomy.teams],
             },
+            fill_draft=partial(fill_draft, taxonomy),
         )
 
 

@@ -98,7 +98,7 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "approve": [(hostile.first, "--json"), (hostile.second,)],
         "reject": [(hostile.first, "--reason", ATTACK, "--json"), (hostile.second,)],
         "set": [(hostile.first, "--team", ATTACK), (hostile.first, "--draft-file", missing)],
-        "retry": [(hostile.failed,), ("--failed", "--json")],
+        "retry": [(hostile.failed,), ("--failed", "--json"), (hostile.processed, "--draft")],
         "assign": [(hostile.new, ATTACK), (hostile.new, hostile.first, ATTACK), (ATTACK, "ada")],
         "tag": [(hostile.new, ATTACK), (ATTACK, "vip"), (hostile.new, "vip", "--json")],
         "note": [(hostile.new, ATTACK), (ATTACK, "x")],

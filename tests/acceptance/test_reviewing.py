@@ -79,6 +79,30 @@ def test_reject_drops_the_draft_for_good(ticketctl: Program, unsure: str) -> Non
     assert shown(ticketctl, unsure)["attempts"][-1]["error"] == "not what we say"
 
 
+def test_a_corrected_ticket_gets_the_draft_of_its_category(ticketctl: Program) -> None:
+    ticket_id = run(ticketctl, *SURE)
+    before = shown(ticketctl, ticket_id)
+    ticketctl("set", ticket_id, "--category", "outage")
+    assert shown(ticketctl, ticket_id)["draft"] == before["draft"]
+    done = ticketctl("retry", ticket_id, "--draft")
+    assert (done.status, done.out, done.err) == (0, f"{ticket_id}\n", "")
+    after = shown(ticketctl, ticket_id)
+    assert "outage" not in before["draft"] != after["draft"]
+    assert (after["status"], after["team"], after["set_by_human"]) == (
+        "processed",
+        "operations",
+        ["category"],
+    )
+    assert ticketctl("undo", ticket_id).status == 0
+    assert shown(ticketctl, ticket_id)["draft"] == before["draft"]
+    ticketctl("approve", ticket_id)
+    refused = ticketctl("retry", ticket_id, "--draft")
+    assert refused.status == 2
+    assert TOLD.fullmatch(refused.err)
+    assert f"a person decided on the draft of ticket {ticket_id}" in refused.err
+    assert ticketctl("retry", "--failed", "--draft").status == 2
+
+
 WRONG: list[tuple[list[str], int, str]] = [
     (["set", "{id}"], 2, "nothing to set"),
     (["set", "{id}", "--category", "nonsense"], 2, "no category 'nonsense'"),

@@ -46,6 +46,8 @@ class PostgresDecisions:
             parameters["message_ids"] = encode_jsonb(
                 {str(key): message_id for key, message_id in decision.message_ids.items()}
             )
+        if action == "redraft":
+            parameters["drafts"] = encode_jsonb({str(key): draft for key, draft in decision.drafts.items()})
         if action in _OUTCOMES:
             parameters["outcome"] = _OUTCOMES[action]
         rows = await self._fetch(decisions.DECISIONS[action], parameters)

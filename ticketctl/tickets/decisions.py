@@ -19,7 +19,8 @@ BATCH = 500
 NAME_LIMIT = 100
 """The maximum length of an assignee's or an actor's name, in characters."""
 _TAG = re.compile(r"[\w.:/+-]{1,50}")
-_REVIEWABLE = (TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED)
+REVIEWABLE = (TicketStatus.NEEDS_REVIEW, TicketStatus.PROCESSED)
+"""The statuses of tickets that the pipeline has finished and people have not closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Decision:
     """A change of tickets: its action, the new values of fields, and a note (a text, or why).
 
     `routed` has, by ticket id, the team that the routing rules choose for the new values; `message_ids`
-    the Message-ID of the mail that was received.
+    the Message-ID of the mail that was received, `drafts` the text that replaces the draft.
     """
 
     action: str
@@ -35,6 +36,7 @@ class Decision:
     note: str | None = None
     routed: Mapping[int, str] = field(default_factory=dict)
     message_ids: Mapping[int, str] = field(default_factory=dict)
+    drafts: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ _DONE: Mapping[str, str] = {
     "close": "closed",
     "reopen": "reopened",
     "retry": "queued",
+    "redraft": "drafted",
     "set": "set",
     "approve": "approved",
     "reject": "rejected",
@@ -155,7 +158,7 @@ def changed_meanwhile(ticket_id: int) -> ConflictError:
 
 def _explain_refusal(action: str, ticket_id: int, status: TicketStatus) -> TicketctlError | None:
     """Return why a ticket of this status could not be changed; None if it was in the wanted state already."""
-    if action in {"approve", "reject"} and status not in _REVIEWABLE:
+    if action in {"approve", "reject"} and status not in REVIEWABLE:
         hint = "nothing is left to do" if status is TicketStatus.CLOSED else "ticketctl work processes it"
         return InvalidInputError(f"ticket {ticket_id} is {status}: there is nothing to review", hint=hint)
     if action == "reopen":

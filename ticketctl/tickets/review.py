@@ -1,13 +1,13 @@
 """Reviews: a person corrects, approves or rejects what the pipeline wrote, and no later run overwrites it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 
-from ticketctl.errors import InvalidInputError
+from ticketctl.errors import ConflictError, InvalidInputError, TicketctlError
 from ticketctl.tickets import decisions, service
 from ticketctl.tickets.decisions import BATCH, Decision, DecisionStore, Outcome
 from ticketctl.tickets.filters import TicketFilter
@@ -15,9 +15,13 @@ from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import (
     BODY_LIMIT,
     LARGEST_ID,
+    TICKET_KIND,
     Classification,
+    Draft,
     Extraction,
+    Route,
     Step,
+    Ticket,
     TicketDetails,
     apply_human_edits,
 )
@@ -29,13 +33,14 @@ from ticketctl.tickets.statuses import TicketStatus
 class ReviewService:
     """What a reviewer does with tickets, over the stores of one event loop. All methods raise DatabaseError.
 
-    `allowed` lists the values of each field that has a fixed set of values.
+    `allowed` lists the values of each field that has a fixed set of values; `fill_draft` fills a reply template.
     """
 
     tickets: TicketStore
     decisions: DecisionStore
     router: Router
     allowed: Mapping[str, Sequence[str]]
+    fill_draft: Callable[[Ticket, Classification, Extraction, Route], Draft]
 
     async def list_waiting(self, limit: int) -> list[TicketDetails]:
         """Return tickets that need a review, the oldest first. Raise InvalidInputError for a limit out of range."""
@@ -91,6 +96,44 @@ class ReviewService:
         decision = Decision(action="reject", note=reason)
         return await decisions.apply(self.decisions, decision, ticket_ids, by=by, seen=seen)
 
+    async def redraft(self, ticket_ids: Sequence[int], *, by: Actor) -> list[Outcome]:
+        """Replace the drafts of processed tickets by the templates that fit the tickets' fields as they are now."""
+        outcomes = []
+        for start in range(0, len(ticket_ids), BATCH):
+            part = ticket_ids[start : start + BATCH]
+            possible = [ticket_id for ticket_id in part if 1 <= ticket_id <= LARGEST_ID]
+            analyses = await self.tickets.list_analyses(possible)
+            filled = {details.ticket.id: self._fill_draft(details) for details in analyses}
+            drafts = {ticket_id: one for ticket_id, one in filled.items() if isinstance(one, str)}
+            decided = await decisions.apply(
+                self.decisions, Decision(action="redraft", drafts=drafts), list(drafts), by=by
+            )
+            by_id = {outcome.id: outcome for outcome in decided}
+            outcomes += [by_id.get(one) or _undrafted(one, filled.get(one)) for one in part]
+        return outcomes
+
+    def _fill_draft(self, details: TicketDetails) -> str | TicketctlError:
+        """Return the draft from the template, or why there is none."""
+        ticket, analysis = details.ticket, read_analysis(details)
+        if ticket.status not in decisions.REVIEWABLE or analysis is None:
+            return InvalidInputError(
+                f"ticket {ticket.id} is {ticket.status}: there is no draft to replace",
+                hint="ticketctl work drafts the replies of new tickets",
+            )
+        if "draft" in ticket.set_by_human:
+            return ConflictError(
+                f"a person decided on the draft of ticket {ticket.id}",
+                hint=f"ticketctl set {ticket.id} --draft-file FILE replaces it",
+            )
+        route = self.router.route(*analysis)
+        draft = self.fill_draft(ticket, *analysis, replace(route, team=ticket.team or route.team))
+        if analysis[0].kind != TICKET_KIND or not draft.text:
+            return ConflictError(
+                f"no reply template fits ticket {ticket.id}",
+                hint=f"ticketctl set {ticket.id} --category NAME, or --draft-file FILE",
+            )
+        return draft.text
+
     async def _route(self, ticket_ids: Sequence[int], values: Mapping[str, str]) -> dict[int, str]:
         """Return the teams that the routing rules choose for the new values, by ticket id."""
         if not values.keys() - {"team", "draft"}:
@@ -125,6 +168,12 @@ class ReviewService:
                     f"there is no {name} {value!r}",
                     hint=f"the taxonomy has: {', '.join(self.allowed[name])}",
                 )
+
+
+def _undrafted(ticket_id: int, error: str | TicketctlError | None) -> Outcome:
+    if not isinstance(error, TicketctlError):
+        error = service.no_ticket(ticket_id)
+    return Outcome(id=ticket_id, outcome="unchanged", error=error)
 
 
 def read_analysis(details: TicketDetails) -> tuple[Classification, Extraction] | None:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
-from tests.people import Reviewer
+from tests.people import BY, Reviewer
 from ticketctl.ai.offline import OfflineProvider
+from ticketctl.ai.offline.drafting import fill_draft
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.ai.taxonomy.schema import SENTIMENTS
 from ticketctl.errors import InvalidInputError, NotFoundError
@@ -44,7 +46,11 @@ THEIRS = {
 def service(store: PostgresStore, connections: Connections) -> Reviewer:
     return Reviewer(
         ReviewService(
-            tickets=store, decisions=PostgresDecisions(connections), router=TAXONOMY, allowed=ALLOWED
+            tickets=store,
+            decisions=PostgresDecisions(connections),
+            router=TAXONOMY,
+            allowed=ALLOWED,
+            fill_draft=partial(fill_draft, TAXONOMY),
         )
     )
 
@@ -238,3 +244,31 @@ async def test_waiting_tickets_are_listed_oldest_first(service: Reviewer, store:
     assert [details.ticket.id for details in await service.list_waiting(2)] == ids[:2]
     await service.approve(ids[0])
     assert [details.ticket.id for details in await service.list_waiting(5)] == ids[1:]
+
+
+async def test_a_new_draft_needs_a_processed_ticket_and_a_template(
+    service: Reviewer, store: PostgresStore
+) -> None:
+    processed, _ = await store.create(UNSURE)
+    waiting, _ = await store.create(UNSURE)
+    thanks, _ = await store.create(NewTicket(subject="Thank you!", body="That solved it, thanks a lot."))
+    await run(store, processed.id)
+    assert (await run(store, thanks.id)).draft is None
+    outcomes = await service.service.redraft([processed.id, waiting.id, thanks.id, 999, 0], by=BY)
+    assert [(one.id, one.outcome) for one in outcomes] == [
+        (processed.id, "already drafted"),
+        (waiting.id, "unchanged"),
+        (thanks.id, "unchanged"),
+        (999, "unchanged"),
+        (0, "unchanged"),
+    ]
+    texts = [str(one.error) for one in outcomes[1:]]
+    assert texts[:2] == [
+        f"ticket {waiting.id} is new: there is no draft to replace",
+        f"no reply template fits ticket {thanks.id}",
+    ]
+    assert texts[2:] == ["there is no ticket 999", "there is no ticket 0"]
+    await service.set(thanks.id, {"category": "bug", "language": "de"})
+    draft = (await service.redraft(thanks.id)).draft
+    assert draft is not None
+    assert draft.startswith("Guten Tag")

@@ -14,7 +14,7 @@ from ticketctl.tickets.decisions import Decided, Decision
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.history import Actor
 from ticketctl.tickets.messages import TicketMessage
-from ticketctl.tickets.models import BODY_LIMIT, Step, StepRecord, Ticket, TicketDetails
+from ticketctl.tickets.models import BODY_LIMIT, Draft, Step, StepRecord, Ticket, TicketDetails
 from ticketctl.tickets.protocols import TicketPage
 from ticketctl.tickets.review import ReviewService
 from ticketctl.tickets.statuses import TicketStatus
@@ -117,7 +117,15 @@ def reviews(store: Tickets) -> FakeDecisions:
 
 @pytest.fixture
 def service(store: Tickets, reviews: FakeDecisions) -> Reviewer:
-    return Reviewer(ReviewService(tickets=store, decisions=reviews, router=FakeRouter(), allowed=ALLOWED))  # type: ignore[arg-type] # reviewers neither undo nor read the history
+    return Reviewer(
+        ReviewService(
+            tickets=store,
+            decisions=reviews,  # type: ignore[arg-type] # reviewers neither undo nor read the history
+            router=FakeRouter(),
+            allowed=ALLOWED,
+            fill_draft=lambda *_: Draft(text="", method="none"),
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`retry`: queue tickets again that failed or are stuck."""
+"""`retry`: queue tickets again that failed or are stuck, or only draft their replies again."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.decisions import Outcome
+    from ticketctl.tickets.review import ReviewService
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +44,12 @@ def retry(
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All failed tickets.")] = False,
     stuck: Annotated[bool, typer.Option("--stuck", help="All stuck tickets.")] = False,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            "--draft", help="Only replace the drafts of processed tickets, from the reply templates."
+        ),
+    ] = False,
     older_than: OlderThanOption = STUCK_AFTER,
     everything: AllOption = False,
     yes: YesOption = False,
@@ -50,11 +57,14 @@ def retry(
 ) -> None:
     """Queue failed or stuck tickets again.
 
-    Saved steps are used again, so that the AI provider is not paid twice. Prints the tickets that were queued.
+    Saved steps are used again, so that the AI provider is not paid twice. With --draft, a ticket whose category was
+    corrected gets the draft of that category. Prints the tickets that were queued, or got another draft.
     """
     selection = Selection(ticket_ids or (), wanted, everything, yes)
     require_stuck(context, stuck=stuck)
     is_selected = not (failed or stuck)
+    if draft and not is_selected:
+        raise InvalidInputError("--draft needs processed tickets", hint="ticketctl retry 7 --draft")
     if is_selected:
         selection.check()
     elif ticket_ids or everything or wanted != EVERY:
@@ -63,10 +73,12 @@ def retry(
         )
     ids = _select(selection, older_than, failed=failed, stuck=stuck)
     if is_selected:
-        confirm(ids, selection, "retry")
+        confirm(ids, selection, "draft a reply again for" if draft else "retry")
     elif not ids:
         output.print_message("no ticket has failed" if failed else "no ticket is stuck")
-    _report(_retry(ids) if ids else (), is_strict=is_selected, as_json=as_json)
+    change = _redraft if draft else _retry
+    done = "drafted" if draft else "queued"
+    _report(change(ids) if ids else (), done, is_strict=is_selected, as_json=as_json)
 
 
 def _select(selection: Selection, older_than: str, *, failed: bool, stuck: bool) -> "Sequence[int]":
@@ -100,8 +112,22 @@ def _retry(ids: "Sequence[int]") -> "Sequence[Outcome]":
     return run_with(open_operator_resources, work)
 
 
-def _report(outcomes: "Sequence[Outcome]", *, is_strict: bool, as_json: bool) -> None:
-    """Print the tickets that were queued. `is_strict`: a ticket that the person named and that was not is an error."""
+def _redraft(ids: "Sequence[int]") -> "Sequence[Outcome]":
+    from ticketctl.runtime import open_review_service
+
+    by = current_actor()
+
+    async def work(reviews: "ReviewService") -> "Sequence[Outcome]":
+        return await reviews.redraft(ids, by=by)
+
+    return run_with(open_review_service, work)
+
+
+def _report(outcomes: "Sequence[Outcome]", done: str, *, is_strict: bool, as_json: bool) -> None:
+    """Print the tickets that were queued or drafted (`done`).
+
+    `is_strict`: a ticket that the person named and that was not is an error.
+    """
     retried = [one.id for one in outcomes if one.error is None]
     refused = [one.error for one in outcomes if one.error is not None]
     if is_strict and len(outcomes) == 1 and refused:
@@ -111,8 +137,8 @@ def _report(outcomes: "Sequence[Outcome]", *, is_strict: bool, as_json: bool) ->
     else:
         output.print_rows([ticket_id] for ticket_id in retried)
     for error in refused:
-        error_reporting.warn(f"not queued: {error}")
+        error_reporting.warn(f"not {done}: {error}")
     if is_strict and refused:
         raise UnsafeError(
-            f"{len(refused)} of {len(outcomes)} tickets were not queued", hint="the warnings say why for each"
+            f"{len(refused)} of {len(outcomes)} tickets were not {done}", hint="the warnings say why for each"
         )

@@ -93,6 +93,7 @@ _DECIDED = """, decided as (
   from n where a.ticket_id = n.id and a.attempt = n.attempt
 )"""
 _CLAIMABLE = claimable("o.")
+_DRAFT = "coalesce(cast(:drafts as jsonb) ->> cast(o.id as text), o.draft)"
 _FIELD_VALUES = ", ".join(f"('{name}', o.{name})" for name in EDITABLE_FIELDS)
 _ALL_SET = f"""(select coalesce(jsonb_agg(name order by name), '[]') from (values {_FIELD_VALUES}) as field(name, value)
       where field.value is not null or jsonb_exists(o.set_by_human, field.name))"""  # noqa: S608 - as above
@@ -150,6 +151,11 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
   delete from messages m using old where m.message_id = old.message_id
 ){_MESSAGES}""",  # noqa: S608 - as above
             where="true",
+        ),
+        # Another draft of the program. A draft that a person wrote, approved or rejected stays.
+        "redraft": _decide(
+            f"draft = {_DRAFT}, sent_at = null",
+            condition=f"{_REVIEWABLE} and not jsonb_exists(o.set_by_human, 'draft') and o.draft is distinct from {_DRAFT}",
         ),
         "assign": _decide(
             "assignee = cast(:values as jsonb) ->> 'assignee'",
