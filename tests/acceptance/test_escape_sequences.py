@@ -162,7 +162,7 @@ def test_review_on_a_terminal_sends_no_outside_text_raw(hostile: HostileTables, 
     editor.write_text("#!/bin/sh\nexit 3\n")
     editor.chmod(0o755)
     shown = hostile.program.with_env(EDITOR=shlex.quote(str(editor))).type_on_terminal(
-        "review", keys=keys, width=400
+        "review", "--prompt", keys=keys, width=400
     )
     assert "\\x1b]0;owned" in shown.out
     assert raw(shown) == set(), shown.out

@@ -1,8 +1,14 @@
 """A person's word, through the program: set, approve, reject, review, route; and another run that respects it."""
 
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -176,8 +182,28 @@ def test_review_lists_waiting_tickets_in_a_pipe(ticketctl: Program, unsure: str)
 
 def typed(ticketctl: Program, keys: str, **variables: str) -> tuple[int, str]:
     """Review on a terminal on which somebody types; the status, and all that the screen showed, without styles."""
-    done = ticketctl.with_env(**variables).type_on_terminal("review", keys=keys)
+    done = ticketctl.with_env(**variables).type_on_terminal("review", "--prompt", keys=keys)
     return done.status, STYLE.sub("", done.out)
+
+
+def test_a_terminal_shows_the_review_in_full_screen(ticketctl: Program, unsure: str) -> None:
+    pytest.importorskip("textual", reason="the extra tui is not installed")
+    screen, line = pty.openpty()
+    fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    user = ticketctl.with_env(TERM="xterm-256color")
+    with user.popen("review", stdin=line, stdout=line, stderr=line) as process:
+        os.close(line)
+        output = b""
+        for text, key in ((UNSURE[2], b"a"), ("No ticket needs a review", b"q")):
+            while text.encode() not in output:
+                output += os.read(screen, 65_536)
+            os.write(screen, key)
+        with suppress(OSError):  # Linux raises this at the end
+            while output:
+                output = os.read(screen, 65_536)
+    os.close(screen)
+    assert process.returncode == 0
+    assert shown(ticketctl, unsure)["status"] == "processed"
 
 
 def test_reviewer_sees_the_pipelines_result_and_approves(ticketctl: Program, unsure: str) -> None:

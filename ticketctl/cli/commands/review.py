@@ -1,5 +1,7 @@
 """`review`: go through the tickets that need a review, one after the other on a terminal."""
 
+import importlib.util
+import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_NOTHING_WAITS = "no ticket needs a review"
 _QUESTION = "\n[a]pprove  [e]dit draft  [r]eject draft  [c]ategory  [t]eam  [s]kip  [q]uit"
 
 
@@ -34,25 +37,47 @@ def register(app: typer.Typer) -> None:
 def review(
     *,
     limit: Annotated[int, typer.Option(help="Tickets at most, 1 to 1000.")] = 20,
+    as_prompt: Annotated[
+        bool, typer.Option("--prompt", help="Ask line by line, also where a full screen is possible.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go through the tickets that need a review.
 
     On a terminal each ticket is shown, oldest first, with the pipeline's result, its confidence and the reasons
-    for the review; you approve it, edit or reject its draft, or correct it. Piped, the tickets are listed; the
-    columns are: id, category, confidence, team, created, subject, reasons.
+    for the review; you approve it, edit or reject its draft, or correct it: in full screen with the extra tui, else
+    line by line. Piped, the tickets are listed; the columns are: id, category, confidence, team, created, subject,
+    reasons.
     """
     from ticketctl.runtime import open_database, open_review_service
 
     if not as_json and output.is_terminal() and is_interactive():
         with open_database(load_settings()) as opened:
-            _review_all(opened, limit)
+            if as_prompt or not _has_full_screen():
+                _review_all(opened, limit)
+            else:
+                run_on(opened, open_review_service, lambda reviews: _open_screen(reviews, limit))
         return
 
     async def work(reviews: "ReviewService") -> "list[TicketDetails]":
         return await reviews.list_waiting(limit)
 
     _print_waiting(run_with(open_review_service, work), as_json=as_json)
+
+
+def _has_full_screen() -> bool:
+    """Whether the terminal can move its cursor, and the extra is installed."""
+    return os.environ.get("TERM", "dumb") != "dumb" and importlib.util.find_spec("textual") is not None
+
+
+async def _open_screen(reviews: "ReviewService", limit: int) -> None:
+    waiting = await reviews.list_waiting(limit)
+    if not waiting:
+        output.print_message(_NOTHING_WAITS)
+        return
+    from ticketctl.cli.review_screen import ReviewApp
+
+    await ReviewApp(reviews, waiting, by=current_actor(), limit=limit).run_async()
 
 
 def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None:
@@ -102,7 +127,7 @@ def _review_all(database: "Database", limit: int) -> None:
 
     ticket_ids = run_on(database, open_review_service, waiting)
     if not ticket_ids:
-        output.print_message("no ticket needs a review")
+        output.print_message(_NOTHING_WAITS)
     for number, ticket_id in enumerate(ticket_ids, start=1):
         session = _TicketReview(database, ticket_id)
         if not session.run(f"{number} of {len(ticket_ids)}"):

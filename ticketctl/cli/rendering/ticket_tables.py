@@ -11,6 +11,7 @@ from ticketctl.cli.rendering.escaping import escape_controls
 from ticketctl.cli.rendering.timestamps import format_iso, format_relative
 
 if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
     from rich.text import Text
 
     from ticketctl.tickets.models import Ticket, TicketDetails
@@ -80,32 +81,59 @@ def print_details(details: "TicketDetails", prices: "Prices") -> None:
 
 
 def print_ticket(details: "TicketDetails") -> None:
-    """Print a ticket on a terminal, with the reasons for its review; without its steps and attempts."""
+    """Print a ticket on a terminal, as `render_ticket`."""
+    output.make_console().print(render_ticket(details))
+
+
+def render_ticket(details: "TicketDetails") -> "Group":
+    """Return a ticket for a terminal, with its entities marked and the reasons for its review; without steps and attempts."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     from ticketctl.tickets.review import list_review_reasons
 
-    console = output.make_console()
     ticket = details.ticket
-    console.print(
-        Text.assemble((f"#{ticket.id}  {escape_controls(ticket.subject)}", "bold"), "  ", _status(ticket))
-    )
+    subject, body = _mark_entities(ticket)
+    subject.stylize("bold")
     facts = Table.grid(padding=(0, 2, 0, 2))
     for name, value in _facts(ticket):
         facts.add_row(Text(name, "dim", justify="right"), Text(escape_controls(value), overflow="fold"))
-    console.print(facts)
-    for title, text in (("body", ticket.body), (_draft_title(ticket), ticket.draft or "")):
-        if text:
-            console.print(Text(f"\n{title}", "bold"))
-            console.print(Text(escape_controls(text, multiline=True), overflow="fold"))
+    parts: list[RenderableType] = [
+        Text.assemble((f"#{ticket.id}  ", "bold"), subject, "  ", _status(ticket)),
+        facts,
+    ]
+    if ticket.body:
+        parts += [Text("\nbody", "bold"), body]
+    if ticket.draft:
+        draft = Text(escape_controls(ticket.draft, multiline=True), overflow="fold")
+        parts += [Text(f"\n{_draft_title(ticket)}", "bold"), draft]
     for note in details.notes:
         when = format_relative(note.written_at, now=datetime.now(UTC))
-        console.print(Text(f"\nnote by {escape_controls(note.actor)}, {when}", "bold"))
-        console.print(Text(escape_controls(note.text, multiline=True), overflow="fold"))
+        parts.append(Text(f"\nnote by {escape_controls(note.actor)}, {when}", "bold"))
+        parts.append(Text(escape_controls(note.text, multiline=True), overflow="fold"))
     why = list_review_reasons(details) if ticket.status == "needs_review" else ()
     for number, reason in enumerate(why):
-        console.print(Text("\n" * (not number) + "why: ", "bold").append(escape_controls(reason), "magenta"))
+        parts.append(Text("\n" * (not number) + "why: ", "bold").append(escape_controls(reason), "magenta"))
+    return Group(*parts)
+
+
+def _mark_entities(ticket: "Ticket") -> "tuple[Text, Text]":
+    """Return the subject and the body, escaped, with the entities underlined where they were found."""
+    from rich.text import Text
+
+    begin = len(ticket.subject) + 2  # an empty line separates the body in the text that the pipeline reads
+    spans = sorted((entity["start"], entity["end"]) for entity in ticket.extracted or [])
+    parts = []
+    for text, offset in ((ticket.subject, 0), (ticket.body, begin)):
+        marked, place = Text(overflow="fold"), 0
+        for start, end in ((start - offset, end - offset) for start, end in spans):
+            if place <= start < end <= len(text):
+                marked.append(escape_controls(text[place:start], multiline=True))
+                marked.append(escape_controls(text[start:end], multiline=True), "underline cyan")
+                place = end
+        parts.append(marked.append(escape_controls(text[place:], multiline=True)))
+    return parts[0], parts[1]
 
 
 def _costs(details: "TicketDetails", prices: "Prices") -> list[float | None]:
