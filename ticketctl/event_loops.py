@@ -7,6 +7,7 @@ it once per event loop: in every `asyncio.run`, or once in a persistent loop.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -73,7 +74,8 @@ class Loop(Generic[Resources]):
         """Run the work and return its result, or raise its exception."""
         if self._runner is None:
             return asyncio.run(self._run_with_new_resources(work))
-        return self._runner.run(self._run_with_kept_resources(work))
+        # without a context of its own, each run would see the variables of the first invocation
+        return self._runner.run(self._run_with_kept_resources(work), context=copy_context())
 
     def close(self) -> None:
         """Close the resources of a persistent loop and the loop itself."""

@@ -1,11 +1,13 @@
 """The composition root: the only module that chooses adapters. It combines them as the settings say."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from ticketctl.errors import ConfigError, TicketctlError
+from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres import migrations
 from ticketctl.postgres.address import Address
@@ -17,9 +19,11 @@ from ticketctl.postgres.store import PostgresStore
 from ticketctl.processing.deadline import require_time_to_start
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
-from ticketctl.tickets import operations
-from ticketctl.tickets.protocols import Operations, TicketStore
-from ticketctl.tickets.queue_protocols import Outbox, Sender, TicketQueue
+from ticketctl.telemetry.metrics import LEFTOVERS
+from ticketctl.telemetry.protocols import OFF, Telemetry
+from ticketctl.telemetry.selection import open_telemetry
+from ticketctl.tickets.operator_resources import OperatorResources
+from ticketctl.tickets.protocols import TicketStore
 
 if TYPE_CHECKING:
     from ticketctl.ai.budget import Budget
@@ -27,9 +31,6 @@ if TYPE_CHECKING:
     from ticketctl.postgres.credentials import Credentials
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
-    from ticketctl.tickets.decisions import DecisionStore
-    from ticketctl.tickets.importing.service import ImportStore
-    from ticketctl.tickets.replies import ReplyStore
     from ticketctl.tickets.review import ReviewService
 
 OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
@@ -46,8 +47,16 @@ def get_address(settings: Settings) -> Address:
     return Address.parse(settings.database_url)
 
 
+def make_telemetry(environment_id: str | None = None) -> Telemetry:
+    """Return the telemetry of this process, as its OTEL_ variables say; without them it is off."""
+    return open_telemetry(os.environ, environment_id or str(uuid4()))
+
+
 def resources(
-    settings: Settings, budget: "Budget | None" = None, account: "AccountStatus | None" = None
+    settings: Settings,
+    budget: "Budget | None" = None,
+    account: "AccountStatus | None" = None,
+    telemetry: Telemetry = OFF,
 ) -> OpenPipeline:
     """Return a context manager that opens a worker's pipeline; enter it once per event loop.
 
@@ -61,15 +70,19 @@ def resources(
 
     require_time_to_start(settings)
     one_loop = get_loop_policy(settings.loop).persistent
-    engines = Engines(get_address(settings), get_pool(settings.pool), settings, one_loop=one_loop)
+    address, pool = get_address(settings), get_pool(settings.pool)
+    engines = Engines(address, pool, settings, one_loop=one_loop, telemetry=telemetry)
     taxonomy = load_taxonomy(settings)
-    providers = ProviderFactory(settings, taxonomy, budget=budget, account=account)
+    providers = ProviderFactory(settings, taxonomy, budget=budget, account=account, telemetry=telemetry)
     providers.require_prices()
 
     @asynccontextmanager
     async def open_pipeline() -> AsyncIterator[Pipeline]:
         async with engines.open_connections() as connections, providers.open_provider() as provider:
-            yield Pipeline(store=PostgresStore(connections), provider=provider, router=taxonomy)
+            store = PostgresStore(connections)
+            yield Pipeline(store=store, provider=provider, router=taxonomy, telemetry=telemetry)
+        if engines.held:
+            telemetry.record(LEFTOVERS, engines.held)
 
     return open_pipeline
 
@@ -116,55 +129,22 @@ async def open_store(database: Database) -> AsyncIterator[TicketStore]:
         yield PostgresStore(connections)
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorResources:
-    """Resources for operator commands and the API, bound to one event loop.
-
-    A failed call does not affect the others. `sender` sends to the queue elsewhere; None if the queue is a table.
-    """
-
-    store: TicketStore
-    operations: Operations
-    outbox: Outbox
-    queue: TicketQueue
-    sender: Sender | None
-    decisions: "DecisionStore"
-    imports: "ImportStore"
-    replies: "ReplyStore"
-
-    async def flush(self, ticket_id: int | None = None) -> int:
-        """Send the messages in the outbox, of one ticket or of all, and return how many; 0 if the queue is a table.
-
-        Raises:
-            QueueError: The queue refused some messages. They stay in the outbox.
-        """
-        return (
-            0
-            if self.sender is None
-            else await operations.flush(self.outbox, self.sender, ticket_id=ticket_id)
-        )
-
-    async def try_flush(self, ticket_id: int | None = None) -> TicketctlError | None:
-        """Flush the outbox and return the error instead of raising it. Unsent messages stay for a later flush."""
-        try:
-            await self.flush(ticket_id)
-        except TicketctlError as error:
-            return error
-        return None
-
-
 @asynccontextmanager
 async def open_operator_resources(database: Database) -> AsyncIterator[OperatorResources]:
     """Open the resources of operator commands and check the tables. Raise as `open_store`, and ConfigError."""
     settings, address = database.settings, get_address(database.settings)
-    async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
-        with map_database_errors(address):
-            await _bring_up_to_date(connections, database)
-        yield _operator_resources(ErrorMappingConnections(connections, address), settings, _sqs(settings))
+    telemetry = make_telemetry()
+    engines = Engines(address, POOLS["dispose"], settings, telemetry=telemetry)
+    with telemetry.keep_flushing():
+        async with engines.open_connections() as connections:
+            with map_database_errors(address):
+                await _bring_up_to_date(connections, database)
+            mapped = ErrorMappingConnections(connections, address)
+            yield _operator_resources(mapped, settings, _sqs(settings, telemetry))
 
 
 def api_resources(
-    settings: Settings, *, one_loop: bool, pool: str | None = None
+    settings: Settings, *, one_loop: bool, pool: str | None = None, telemetry: Telemetry = OFF
 ) -> "Callable[[], AbstractAsyncContextManager[OperatorResources]]":
     """Return a context manager that opens the API's resources; it does not check the tables.
 
@@ -174,8 +154,9 @@ def api_resources(
     Raises:
         ConfigError: A setting is wrong.
     """
-    address, elsewhere = get_address(settings), _sqs(settings)
-    engines = Engines(address, get_pool(pool or settings.pool), settings, one_loop=one_loop)
+    address, elsewhere = get_address(settings), _sqs(settings, telemetry)
+    strategy = get_pool(pool or settings.pool)
+    engines = Engines(address, strategy, settings, one_loop=one_loop, telemetry=telemetry)
 
     @asynccontextmanager
     async def open_resources() -> AsyncIterator[OperatorResources]:
@@ -204,15 +185,16 @@ def _operator_resources(
         decisions=PostgresDecisions(connections),
         imports=PostgresImports(connections),
         replies=PostgresReplies(connections),
+        telemetry=connections.telemetry,
     )
 
 
-def _sqs(settings: Settings) -> "SqsQueue | None":
+def _sqs(settings: Settings, telemetry: Telemetry) -> "SqsQueue | None":
     if settings.queue_url is None:
         return None
     from ticketctl.queues.sqs import SqsQueue
 
-    return SqsQueue(settings.queue_url, settings)
+    return SqsQueue(settings.queue_url, settings, telemetry)
 
 
 @asynccontextmanager

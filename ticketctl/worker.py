@@ -22,18 +22,22 @@ from ticketctl.ai.budget import Budget
 from ticketctl.ai.providers.account_status import AccountStatus
 from ticketctl.errors import ConfigError, DatabaseError
 from ticketctl.event_loops import Loop, get_loop_policy
-from ticketctl.logs import REQUEST_ID, log_on_lambda
 from ticketctl.postgres.pools import explain_unsafe_pair, get_pool
 from ticketctl.processing.batch import Limits, RecordResult, fail_all, process
 from ticketctl.processing.emf import InvocationMetrics, write_metrics
+from ticketctl.processing.invocation_spans import open_invocation_span, record_invocation
 from ticketctl.processing.record_errors import describe_error
 from ticketctl.runtime import (
     Database,
     OpenPipeline,
+    make_telemetry,
     open_operator_resources,
     resources,
 )
 from ticketctl.settings import PREFIX, Settings
+from ticketctl.telemetry.logs import REQUEST_ID, log_on_lambda
+from ticketctl.telemetry.metrics import COST
+from ticketctl.telemetry.protocols import get_seconds_to_flush
 from ticketctl.tickets.messages import Message, TicketMessage, batch_response, parse_event
 from ticketctl.tickets.pricing import parse_prices
 
@@ -53,9 +57,12 @@ class Worker:
         self.environment_id = str(uuid4())
         self.budget = Budget(parse_prices(settings), limit)
         self.account = AccountStatus()
+        self._telemetry = make_telemetry(self.environment_id)
         self._settings = settings
         self._policy = get_loop_policy(settings.loop)
-        self._loop = Loop(self._policy, pipelines or resources(settings, self.budget, self.account))
+        self._loop = Loop(
+            self._policy, pipelines or resources(settings, self.budget, self.account, self._telemetry)
+        )
         warning = explain_unsafe_pair(get_pool(settings.pool), self._policy)
         if warning is not None:
             log.warning(warning)
@@ -72,8 +79,10 @@ class Worker:
         messages = parse_event(event)
         limits = self._limits(context)
         results: list[RecordResult] = []
-        for batch in _batches(messages, per_record=self._policy.per_record):
-            results += self._process(batch, limits, results)
+        with open_invocation_span(self._telemetry, messages, context):
+            for batch in _batches(messages, per_record=self._policy.per_record):
+                results += self._process(batch, limits, results)
+            record_invocation(self._telemetry, results)
         return results
 
     def handle(self, event: object, context: Any) -> dict[str, Any]:
@@ -87,7 +96,11 @@ class Worker:
         """
         self._require_time(context)
         started, spent = time.perf_counter(), self.budget.spent
-        results = self.invoke(event, context)
+        try:
+            results = self.invoke(event, context)
+            self._record_cost(spent)
+        finally:
+            self._telemetry.flush(get_seconds_to_flush(context))
         if self._settings.metrics == "emf":
             self._write_metrics(results, context, time.perf_counter() - started, spent)
         records = [result for result in results if isinstance(result.message, TicketMessage)]
@@ -95,6 +108,10 @@ class Worker:
             error = records[0].error or AssertionError("a lost record has an error")
             raise DatabaseError(f"the batch was not attempted: {describe_error(error)}") from error
         return response(results)
+
+    def _record_cost(self, spent_before: float | None) -> None:
+        if self.budget.spent and spent_before is not None:
+            self._telemetry.record(COST, self.budget.spent - spent_before)
 
     def _write_metrics(
         self, results: Sequence[RecordResult], context: Any, seconds: float, spent_before: float | None
@@ -195,7 +212,10 @@ def flush_outbox(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001
 
     async def flush() -> int:
         async with open_operator_resources(Database(settings, embedded=False)) as opened:
-            return await opened.flush()
+            try:
+                return await opened.flush()
+            finally:
+                await opened.record_waiting()
 
     return {"sent": event_loops.run(flush())}
 

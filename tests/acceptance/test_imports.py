@@ -21,11 +21,12 @@ KEPT_OFF = {
     "boto3",
     "botocore",
     "httpx",
+    "opentelemetry",
     "pydantic",
     "uvicorn",
 }
 """What a cold start must not pay for."""
-KEPT_OFF_THE_API = {"typer", "rich", "alembic", "boto3", "botocore", "httpx", "uvicorn"}
+KEPT_OFF_THE_API = {"typer", "rich", "alembic", "boto3", "botocore", "httpx", "opentelemetry.sdk", "uvicorn"}
 """The same for the API's function, whose framework is its own."""
 MANGUM = "ignore:There is no current event loop"
 """It asks for the current loop, and makes one where Python 3.12 and 3.13 warn that they just did."""
@@ -40,7 +41,8 @@ event = {
     "body": json.dumps({"subject": "My printer is on fire"}),
 }
 answer = handler(event, None)
-modules = sorted({name.partition(".")[0] for name in sys.modules})
+# FastAPI imports the API of OpenTelemetry by itself where it is installed
+modules = sorted({name.partition(".")[0] for name in sys.modules} | {"opentelemetry.sdk"} & set(sys.modules))
 print(json.dumps({"status": answer["statusCode"], "modules": modules}))
 """
 INVOKE = """

@@ -11,9 +11,9 @@ import pytest
 from tests.fakes import FakeContext, FakeProvider, FakeStore, pipeline_of
 from ticketctl.errors import ConfigError, DatabaseError, InvalidInputError, ProviderError
 from ticketctl.event_loops import LOOPS
-from ticketctl.logs import JsonFormatter, log_on_lambda
 from ticketctl.processing.pipeline import Pipeline
 from ticketctl.settings import Settings
+from ticketctl.telemetry.logs import JsonFormatter, log_on_lambda
 from ticketctl.tickets.messages import message_body
 from ticketctl.tickets.models import Step
 from ticketctl.tickets.statuses import TicketStatus

@@ -17,10 +17,13 @@ from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_lambda
 from ticketctl.api.problems import MEDIA_TYPE
 from ticketctl.api.request_log import RequestLogMiddleware
-from ticketctl.logs import REQUEST_ID, log_on_lambda
-from ticketctl.runtime import api_resources
+from ticketctl.api.request_spans import RequestSpanMiddleware
+from ticketctl.runtime import api_resources, make_telemetry
+from ticketctl.telemetry.logs import REQUEST_ID, log_on_lambda
+from ticketctl.telemetry.protocols import OFF, Telemetry, get_seconds_to_flush
 
 _application: Mangum | None = None
+_telemetry: Telemetry = OFF
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -29,17 +32,23 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     Raises:
         ConfigError: A setting is wrong, or neither the function nor the gateway checks tokens.
     """
-    global _application  # noqa: PLW0603 - kept between warm starts on purpose
+    global _application, _telemetry  # noqa: PLW0603 - kept between warm starts on purpose
     REQUEST_ID.set(getattr(context, "aws_request_id", None))
     if _application is None:
         log_on_lambda(os.environ)
-        _application = _create_application()
-    return http_api_events.reject_foreign(event) or _application(event, context)
+        _telemetry = make_telemetry()
+        _application = _create_application(_telemetry)
+    try:
+        return http_api_events.reject_foreign(event) or _application(event, context)
+    finally:
+        _telemetry.flush(get_seconds_to_flush(context))
 
 
-def _create_application() -> Mangum:
+def _create_application(telemetry: Telemetry) -> Mangum:
     settings = settings_module.load(os.environ, folder=Path.cwd())
     require_for_lambda(settings)
     # The resources are opened for each request, so that only a pool that is meant to keeps a connection during a freeze.
-    app = RequestLogMiddleware(create_app(settings, api_resources(settings, one_loop=False)))
-    return Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+    resources = api_resources(settings, one_loop=False, telemetry=telemetry)
+    app = RequestLogMiddleware(create_app(settings, resources))
+    traced = RequestSpanMiddleware(app, telemetry) if telemetry.is_on else app
+    return Mangum(traced, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])

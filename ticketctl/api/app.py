@@ -18,8 +18,8 @@ from ticketctl.api.middleware import AdmissionMiddleware
 from ticketctl.api.openapi_examples import add_example
 from ticketctl.api.rate_limit import RateLimit
 from ticketctl.api.routes import router
-from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
+from ticketctl.tickets.operator_resources import OperatorResources
 from ticketctl.tickets.pricing import parse_prices
 
 ROUTERS = (router, teamwork_routes.router)
@@ -57,6 +57,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         responses=_EVERYWHERE,
+        # the program has its own (api/request_spans.py); FastAPI's would send the texts of exceptions
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.resources = resources

@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticketctl.logs import REQUEST_ID
+from ticketctl.telemetry.logs import REQUEST_ID
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from ticketctl.runtime import OperatorResources
 from ticketctl.tickets.models import Ticket
+from ticketctl.tickets.operator_resources import OperatorResources
 
 log = logging.getLogger(__name__)
 

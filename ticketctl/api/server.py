@@ -7,7 +7,7 @@ import math
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
@@ -19,9 +19,12 @@ from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_host
 from ticketctl.api.connections import ConnectionLimit, LimitedProtocol, RepeatFilter
 from ticketctl.api.request_log import RequestLogMiddleware
+from ticketctl.api.request_spans import RequestSpanMiddleware
 from ticketctl.errors import ConfigError, InvalidInputError
-from ticketctl.runtime import Database, api_resources, prepare_tables
+from ticketctl.runtime import Database, api_resources, make_telemetry, prepare_tables
 from ticketctl.settings import Settings
+from ticketctl.telemetry.protocols import Telemetry
+from ticketctl.tickets.operator_resources import OperatorResources
 
 if TYPE_CHECKING:
     from ticketctl.api.middleware import AdmissionMiddleware
@@ -84,13 +87,26 @@ class ApiServer:
         await prepare_tables(database)
         settings = database.settings
         pooled = replace(settings, max_connections=settings.server_connections)
-        async with api_resources(pooled, one_loop=True, pool=settings.server_pool)() as resources:
+        telemetry = make_telemetry()
+        opened = api_resources(pooled, one_loop=True, pool=settings.server_pool, telemetry=telemetry)
+        with telemetry.keep_flushing():
+            await self._serve(opened, pooled, telemetry, on_start)
+
+    async def _serve(
+        self,
+        opened: Callable[[], AbstractAsyncContextManager[OperatorResources]],
+        settings: Settings,
+        telemetry: Telemetry,
+        on_start: Callable[[], None],
+    ) -> None:
+        async with opened() as resources:
             self._app = create_app(
-                pooled, lambda: nullcontext(resources), own_token=self._own_token, is_local=True
+                settings, lambda: nullcontext(resources), own_token=self._own_token, is_local=True
             )
             limit = ConnectionLimit.from_settings(settings)
+            app = RequestLogMiddleware(self._app)
             config = uvicorn.Config(
-                RequestLogMiddleware(self._app),
+                RequestSpanMiddleware(app, telemetry) if telemetry.is_on else app,
                 http=partial(LimitedProtocol, limit),  # type: ignore[arg-type] # uvicorn only calls it
                 backlog=_ACCEPTED_AT_ONCE,
                 proxy_headers=bool(self._proxies),

@@ -10,10 +10,10 @@ from ticketctl.api.openapi_examples import document_response
 from ticketctl.api.problems import document_responses
 from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
 from ticketctl.api.schemas import TicketHistory, TicketId, limited
-from ticketctl.runtime import OperatorResources
 from ticketctl.tickets import decisions
 from ticketctl.tickets.decisions import NAME_LIMIT, Decision
 from ticketctl.tickets.models import BODY_LIMIT, Ticket
+from ticketctl.tickets.operator_resources import OperatorResources
 
 router = APIRouter(route_class=BoundedRoute, prefix="/tickets/{ticket_id}", tags=["tickets"])
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.ai.evaluation.dataset import LabeledText
-    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.corrections import Correction
+    from ticketctl.tickets.operator_resources import OperatorResources
 
 SinceOption = Annotated[
     str | None,

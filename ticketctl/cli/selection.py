@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ticketctl.runtime import Database
     from ticketctl.tickets.decisions import Decision, Outcome
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.protocols import TicketStore
 
 Resource = TypeVar("Resource")
@@ -138,12 +139,12 @@ def decide(
 def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_json: bool) -> None:
     """Apply a decision to the selected tickets, and send the messages that it queued. Raise as `decide`."""
     from ticketctl.cli.actor import current_actor
-    from ticketctl.runtime import OperatorResources, open_operator_resources
+    from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import decisions
 
     by = current_actor()
 
-    async def decide_on(resources: OperatorResources, ids: Sequence[int]) -> "Sequence[Outcome]":
+    async def decide_on(resources: "OperatorResources", ids: Sequence[int]) -> "Sequence[Outcome]":
         outcomes = await decisions.apply(resources.decisions, decision, ids, by=by)
         if any(one.is_changed and one.ticket is not None and one.ticket.status == "new" for one in outcomes):
             unsent = await resources.try_flush()

@@ -18,7 +18,7 @@ from typing import Any
 from ticketctl import event_loops, runtime
 from ticketctl import settings as settings_module
 from ticketctl.errors import StaleSchemaError, TicketctlError
-from ticketctl.logs import REQUEST_ID, log_on_lambda
+from ticketctl.telemetry.logs import REQUEST_ID, log_on_lambda
 
 log = logging.getLogger(__name__)
 

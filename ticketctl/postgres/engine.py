@@ -13,7 +13,9 @@ from ticketctl.postgres import dialect
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.connect import Connector
 from ticketctl.postgres.pools import POOLS, PoolStrategy, get_pool
+from ticketctl.postgres.statement_spans import EngineWatch
 from ticketctl.settings import Settings
+from ticketctl.telemetry.protocols import OFF, Telemetry
 
 DEFAULT_POOL_SIZE = 5
 """SQLAlchemy's documented default for pool_size."""
@@ -64,7 +66,9 @@ class Connections:
         *,
         limit: int,
         timeout: float,
+        telemetry: Telemetry = OFF,
     ) -> None:
+        self.telemetry = telemetry
         self._engine = engine
         self._make_unpooled_engine = make_unpooled_engine
         self._semaphore = asyncio.Semaphore(limit)
@@ -143,14 +147,32 @@ class Engines:
     """
 
     def __init__(
-        self, address: Address, strategy: PoolStrategy, settings: Settings, *, one_loop: bool = False
+        self,
+        address: Address,
+        strategy: PoolStrategy,
+        settings: Settings,
+        *,
+        one_loop: bool = False,
+        telemetry: Telemetry = OFF,
     ) -> None:
+        self._telemetry = telemetry
+        self._watch = EngineWatch(telemetry, address, strategy.name)
         self._strategy = strategy
         self._dispose_at_end = strategy.dispose_at_end or one_loop
         self._settings = settings
-        self._make = partial(make_engine, address, settings)
+        self._address = address
         self._make_unpooled_engine = cache(self._make)
         self._engine: AsyncEngine | None = None
+
+    @property
+    def held(self) -> int:
+        """The number of open connections; counted only if telemetry is on."""
+        return self._watch.held
+
+    def _make(self, strategy: PoolStrategy = POOLS["null"]) -> AsyncEngine:
+        engine = make_engine(self._address, self._settings, strategy)
+        self._watch.add(engine)
+        return engine
 
     @asynccontextmanager
     async def open_connections(self) -> AsyncIterator[Connections]:
@@ -164,6 +186,7 @@ class Engines:
             self._make_unpooled_engine,
             limit=self._settings.max_connections,
             timeout=self._settings.store_timeout,
+            telemetry=self._telemetry,
         )
         try:
             yield connections

@@ -97,6 +97,7 @@ class ErrorMappingConnections:
     def __init__(self, connections: "Connections", address: Address) -> None:
         self._connections = connections
         self.address = address
+        self.telemetry = connections.telemetry
 
     @asynccontextmanager
     async def acquire(self, *, unpooled: bool = False) -> "AsyncIterator[AsyncConnection]":

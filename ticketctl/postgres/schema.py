@@ -191,6 +191,8 @@ messages = Table(
     _time("dead_at"),
     Column("last_error", Text),
     Column("delivery_number", Integer, nullable=False, server_default="0"),
+    # the trace of the request that made it, by W3C Trace Context
+    Column("traceparent", Text),
 )
 Index(
     "messages_visible_at_idx",

@@ -17,6 +17,7 @@ from ticketctl.postgres.sql import tickets as ticket_sql
 from ticketctl.postgres.sql import worker
 from ticketctl.postgres.sql.changes import SELECT_NOTES
 from ticketctl.postgres.ticket_rows import to_parameters, to_ticket
+from ticketctl.telemetry.attributes import CREATE_MESSAGE
 from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import Attempt, NewTicket, Note, Step, StepRecord, Ticket, TicketDetails
@@ -34,9 +35,12 @@ class PostgresStore:
 
     async def create(self, ticket: NewTicket) -> tuple[Ticket, bool]:
         """Write a ticket and its message in one statement; return the first ticket of an idempotency key."""
-        async with self._connections.acquire() as connection:
-            result = await connection.execute(ticket_sql.CREATE, to_parameters(ticket))
-            row = result.mappings().one()
+        telemetry = self._connections.telemetry
+        with telemetry.span("create tickets", "producer", CREATE_MESSAGE) as span:
+            parameters = {**to_parameters(ticket), "traceparent": telemetry.traceparent}
+            async with self._connections.acquire() as connection:
+                row = (await connection.execute(ticket_sql.CREATE, parameters)).mappings().one()
+            span.set_attributes({"ticketctl.ticket.id": row["id"]})
         return to_ticket(row), row["created"]
 
     async def list(

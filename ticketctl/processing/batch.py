@@ -22,6 +22,9 @@ from ticketctl.processing.record_errors import (
     describe_error,
     is_closed_loop_error,
 )
+from ticketctl.processing.record_spans import open_record_span
+from ticketctl.processing.time_limit import limit_time
+from ticketctl.telemetry.metrics import TICKETS
 from ticketctl.tickets.messages import Message, TicketMessage
 from ticketctl.tickets.protocols import Claim, RecordFailure
 from ticketctl.tickets.statuses import TicketStatus
@@ -108,6 +111,7 @@ class _Batch:
         self._token = uuid4()
         self._claims: Mapping[int, Claim] = {}
         self._runs: dict[int, asyncio.Task[TicketStatus]] = {}
+        self._telemetry = pipeline.telemetry
         self._is_claimed = False
 
     async def run(self, messages: Sequence[Message]) -> list[RecordResult]:
@@ -213,7 +217,7 @@ class _Batch:
         ]
         if not wanted:
             return {}
-        async with _until_deadline(self._limits):
+        async with limit_time(self._limits.remaining):
             return await self._pipeline.store.claim(
                 wanted, token=self._token, lease=self._limits.lease, environment_id=self._environment_id
             )
@@ -228,20 +232,24 @@ class _Batch:
             raise NotStartedError(f"an earlier message of the group {message.group} failed")
         if not isinstance(message, TicketMessage):
             raise RecordError(message.reason)
-        await self._process_ticket(message)
+        with open_record_span(self._telemetry, message) as span:
+            span.set_attributes({"ticketctl.ticket.status": await self._process_ticket(message)})
 
-    async def _process_ticket(self, message: TicketMessage) -> None:
-        """Run the message's ticket through the pipeline. A second message of the same ticket shares the run."""
+    async def _process_ticket(self, message: TicketMessage) -> str:
+        """Run the message's ticket through the pipeline and return its status.
+
+        A second message of the same ticket shares the run.
+        """
         claim = self._claims[message.ticket_id]
         if claim.ticket is None:
-            _raise_unless_settled(claim)
-            return
+            return _get_settled_status(claim)
         started = time.perf_counter()
-        async with _until_deadline(self._limits):
+        async with limit_time(self._limits.remaining):
             if message.ticket_id not in self._runs:
                 run = self._pipeline.run(claim.ticket, claim, self._token)
                 self._runs[message.ticket_id] = asyncio.create_task(run)
             status = await self._runs[message.ticket_id]
+        self._telemetry.record(TICKETS, 1, {"ticketctl.outcome": status.value})
         log.info(
             "ticket done",
             extra={
@@ -251,6 +259,7 @@ class _Batch:
                 "duration_ms": round((time.perf_counter() - started) * 1000, 3),
             },
         )
+        return status.value
 
 
 def _fail_each(messages: Sequence[Message], error: BaseException) -> list[RecordResult]:
@@ -260,8 +269,8 @@ def _fail_each(messages: Sequence[Message], error: BaseException) -> list[Record
     ]
 
 
-def _raise_unless_settled(claim: Claim) -> None:
-    """Raise the reason the ticket could not be claimed; return if it is settled."""
+def _get_settled_status(claim: Claim) -> str:
+    """Return the status of a ticket that is settled; raise the reason another one could not be claimed."""
     if claim.status is None:
         raise RecordError(f"there is no ticket {claim.ticket_id}")
     if claim.status in {TicketStatus.NEW, TicketStatus.PROCESSING}:
@@ -269,19 +278,7 @@ def _raise_unless_settled(claim: Claim) -> None:
             "" if claim.lease_until is None else f" until {claim.lease_until.isoformat(timespec='seconds')}"
         )
         raise LeasedElsewhereError(f"another worker has ticket {claim.ticket_id}{until}")
-
-
-@asynccontextmanager
-async def _until_deadline(limits: Limits) -> AsyncIterator[None]:
-    if limits.remaining == 0:
-        raise NotStartedError("too little time was left to start")
-    try:
-        async with asyncio.timeout(limits.remaining):
-            yield
-    except TimeoutError as error:
-        if error.args:
-            raise
-        raise OutOfTimeError("the invocation's time ran out") from error
+    return claim.status.value
 
 
 def _log_errors(results: Sequence[RecordResult]) -> None:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 import msgspec
 
+from ticketctl.telemetry.metrics import STEP_DURATION
+from ticketctl.telemetry.protocols import OFF, Span, Telemetry
 from ticketctl.tickets.models import (
     TICKET_KIND,
     Classification,
@@ -50,6 +52,7 @@ class Pipeline:
     store: TicketStore
     provider: Provider
     router: Router
+    telemetry: Telemetry = OFF
 
     async def run(self, ticket: Ticket, claim: Claim, token: UUID) -> TicketStatus:
         """Run a claimed ticket through the steps that are not saved yet, and write the result.
@@ -66,6 +69,7 @@ class _Attempt:
 
     def __init__(self, pipeline: Pipeline, ticket: Ticket, claim: Claim, token: UUID) -> None:
         self._store, self._provider, self._router = pipeline.store, pipeline.provider, pipeline.router
+        self._telemetry = pipeline.telemetry
         self._ticket = ticket
         self._claim = claim
         self._token = token
@@ -122,6 +126,17 @@ class _Attempt:
         ask: Callable[[], Awaitable[ProviderResponse[Output]]],
         *inputs: object,
     ) -> Output:
+        with self._telemetry.span(step.value, attributes={"ticketctl.ticket.id": self._ticket.id}) as span:
+            return await self._reuse_or_ask(step, kind, ask, inputs, span)
+
+    async def _reuse_or_ask(
+        self,
+        step: Step,
+        kind: type[Output],
+        ask: Callable[[], Awaitable[ProviderResponse[Output]]],
+        inputs: tuple[object, ...],
+        span: Span,
+    ) -> Output:
         """Return the saved output if it is still valid; otherwise ask the provider and keep its response.
 
         An output is valid while the prompt hash is the same. The output of a fallback is never reused.
@@ -131,6 +146,7 @@ class _Attempt:
         prompt_hash = _hash(fingerprint, inputs)
         saved = self._claim.steps.get(step)
         if saved is not None and saved.prompt_hash == prompt_hash and not saved.output.get("degraded"):
+            span.set_attributes({"ticketctl.step.is_reused": True})
             return msgspec.convert(saved.output, kind)
         started = time.perf_counter()
         response = await ask()
@@ -149,8 +165,14 @@ class _Attempt:
             "step done",
             extra={"ticket_id": self._ticket.id, "step": step.value, "duration_ms": record.duration_ms},
         )
+        self._record(record, span)
         await self._keep(record, paid=not (is_routing or self._provider.local))
         return response.output
+
+    def _record(self, record: StepRecord, span: Span) -> None:
+        names = {"ticketctl.step": record.step.value, "ticketctl.provider": record.provider}
+        span.set_attributes({**names, "ticketctl.model": record.model})
+        self._telemetry.record(STEP_DURATION, record.duration_ms / 1000, names)
 
     async def _keep(self, record: StepRecord, *, paid: bool) -> None:
         if not paid or record.step is Step.RESPOND:

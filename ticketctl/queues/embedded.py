@@ -119,7 +119,11 @@ def _to_delivery(row: RowMapping) -> Delivery:
     message_id, receive_count = str(row["message_id"]), row["receive_count"]
     receipt = {"message_id": message_id, "delivery_number": row["delivery_number"]}
     record = build_record(
-        row["body"], message_id=message_id, receive_count=receive_count, sent_at=row["enqueued_at"]
+        row["body"],
+        message_id=message_id,
+        receive_count=receive_count,
+        sent_at=row["enqueued_at"],
+        traceparent=row["traceparent"],
     )
     return Delivery(
         message_id=message_id,

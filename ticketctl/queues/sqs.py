@@ -15,8 +15,11 @@ from uuid import uuid4
 from ticketctl.errors import QueueError
 from ticketctl.queues.sqs_client import SqsClient, get_region
 from ticketctl.settings import Settings
+from ticketctl.telemetry.attributes import SEND_MESSAGES
+from ticketctl.telemetry.protocols import OFF, Telemetry
 from ticketctl.tickets.messages import REGION, MalformedMessage, TicketMessage, parse_event
 from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, OutboxMessage, QueuePolicy
+from ticketctl.tickets.record_attributes import TRACEPARENT, build_trace_attributes
 
 REQUEST_LIMIT = 10
 """The largest number of messages in one request."""
@@ -39,7 +42,8 @@ class SqsQueue:
     queue by the queue's redrive policy.
     """
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, telemetry: Telemetry = OFF) -> None:
+        self._telemetry = telemetry
         self._client = SqsClient(url)
         self._url = url
         self._hidden = math.ceil(settings.visibility_timeout)
@@ -83,7 +87,10 @@ class SqsQueue:
         sent: list[str] = []
         for chunk in _split_into_requests(messages):
             entries = [self._to_entry(number, message) for number, message in enumerate(chunk)]
-            answer = await self._client.call("send_message_batch", QueueUrl=self._url, Entries=entries)
+            links = {message.traceparent for message in chunk if message.traceparent is not None}
+            attributes = {**SEND_MESSAGES, "messaging.batch.message_count": len(chunk)}
+            with self._telemetry.span("send tickets", "client", attributes, links=links):
+                answer = await self._client.call("send_message_batch", QueueUrl=self._url, Entries=entries)
             sent += [chunk[int(entry["Id"])].message_id for entry in answer.get("Successful", ())]
         return sent
 
@@ -133,7 +140,10 @@ class SqsQueue:
     async def _send_again(self, message: Message) -> None:
         group = message["Attributes"].get("MessageGroupId")
         fifo = {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())} if group else {}
-        await self._client.call("send_message", QueueUrl=self._url, MessageBody=message["Body"], **fifo)
+        traced = _to_trace(message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue"))
+        await self._client.call(
+            "send_message", QueueUrl=self._url, MessageBody=message["Body"], **traced, **fifo
+        )
 
     async def _receive_all(self, url: str, limit: int | None) -> list[Message]:
         """Receive each message of a queue once, which hides it; return them with the oldest first."""
@@ -162,6 +172,7 @@ class SqsQueue:
             VisibilityTimeout=hidden,
             WaitTimeSeconds=int(wait),
             MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=[TRACEPARENT],
         )
         messages: list[Message] = answer.get("Messages", [])
         return messages
@@ -191,8 +202,8 @@ class SqsQueue:
         attributes: dict[str, str] = answer["Attributes"]
         return attributes
 
-    def _to_entry(self, number: int, message: OutboxMessage) -> dict[str, str]:
-        entry = {"Id": str(number), "MessageBody": message.body}
+    def _to_entry(self, number: int, message: OutboxMessage) -> dict[str, Any]:
+        entry = {"Id": str(number), "MessageBody": message.body, **_to_trace(message.traceparent)}
         if not self._fifo:
             return entry
         # a digest, because a group id allows fewer characters than an e-mail address
@@ -209,6 +220,13 @@ class SqsQueue:
         )
 
 
+def _to_trace(traceparent: str | None) -> dict[str, Any]:
+    """Return the parameter of a send that adds the trace to a message."""
+    if traceparent is None:
+        return {}
+    return {"MessageAttributes": {TRACEPARENT: {"DataType": "String", "StringValue": traceparent}}}
+
+
 def _to_record(message: Message, url: str) -> dict[str, Any]:
     *_, account, name = urlsplit(url).path.split("/")
     region_name = get_region(url) or REGION
@@ -217,7 +235,9 @@ def _to_record(message: Message, url: str) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
-        "messageAttributes": {},
+        "messageAttributes": build_trace_attributes(
+            message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue")
+        ),
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:{region_name}:{account}:{name}",

@@ -7,13 +7,20 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html.
 import hashlib
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 from ticketctl.errors import InvalidInputError
+from ticketctl.tickets.record_attributes import (
+    build_attributes,
+    build_trace_attributes,
+    parse_receive_count,
+    parse_sent_at,
+    parse_traceparent,
+)
 
 REGION = "us-east-1"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:123456789012:tickets"
@@ -51,12 +58,14 @@ _MAX_ENVELOPES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketMessage:
-    """A well-formed record. `group` is the FIFO message group, None on a standard queue."""
+    """A well-formed record. `group` is None on a standard queue; `sent_at` is in seconds since 1970, if known."""
 
     message_id: str
     ticket_id: int
     group: str | None = None
     receive_count: int = 1
+    traceparent: str | None = None
+    sent_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +166,9 @@ def _parse_record(record: object, number: int) -> Message:
         message_id=message_id,
         ticket_id=ticket_id,
         group=group,
-        receive_count=_receive_count(attributes.get("ApproximateReceiveCount")),
+        receive_count=parse_receive_count(attributes.get("ApproximateReceiveCount")),
+        traceparent=parse_traceparent(record.get("messageAttributes")),
+        sent_at=parse_sent_at(attributes.get("SentTimestamp")),
     )
 
 
@@ -215,12 +226,6 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _receive_count(value: object) -> int:
-    """Return the receive count, which SQS sends as text; 1 if it is not a number."""
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1  # noqa: PLR2004 - a 32-bit count
-
-
 def batch_response(failed: Iterable[str]) -> dict[str, Any]:
     """Return the partial batch response that returns the messages in `failed`, each once."""
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in dict.fromkeys(failed)]}
@@ -243,24 +248,21 @@ def build_event(messages: Sequence[TicketMessage], *, sent_at: datetime) -> dict
 
 
 def build_record(
-    body: str, *, message_id: str, receive_count: int, sent_at: datetime, group: str | None = None
+    body: str,
+    *,
+    message_id: str,
+    receive_count: int,
+    sent_at: datetime,
+    group: str | None = None,
+    traceparent: str | None = None,
 ) -> dict[str, Any]:
     """Build one record of an event. Its receipt handle identifies this delivery."""
-    sent = str(int(sent_at.timestamp() * 1000))
-    attributes = {
-        "ApproximateReceiveCount": str(receive_count),
-        "SentTimestamp": sent,
-        "SenderId": "AIDAEXAMPLE",
-        "ApproximateFirstReceiveTimestamp": sent,
-    }
-    if group is not None:
-        attributes["MessageGroupId"] = group
     return {
         "messageId": message_id,
         "receiptHandle": b64encode(f"{message_id}#{receive_count}".encode()).decode(),
         "body": body,
-        "attributes": attributes,
-        "messageAttributes": {},
+        "attributes": build_attributes(receive_count, sent_at, group),
+        "messageAttributes": build_trace_attributes(traceparent),
         "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
         "eventSourceARN": QUEUE_ARN,

@@ -84,6 +84,7 @@ class OutboxMessage:
     message_id: str
     body: str
     group: str | None
+    traceparent: str | None = None
 
 
 class Outbox(Protocol):

@@ -9,8 +9,8 @@ from ticketctl import errors
 from ticketctl.api.app import create_app
 from ticketctl.api.problems import STATUSES
 from ticketctl.errors import TicketctlError
-from ticketctl.runtime import OperatorResources
 from ticketctl.settings import Settings
+from ticketctl.tickets.operator_resources import OperatorResources
 
 SECRET = "db.internal:5432"  # noqa: S105 - must not reach a client
 tree = {

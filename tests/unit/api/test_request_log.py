@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ticketctl.api.request_log import RequestLogMiddleware
-from ticketctl.logs import REQUEST_ID
+from ticketctl.telemetry.logs import REQUEST_ID
 
 log = logging.getLogger(__name__)
 INVALID = ["", "a" * 129, "a b", 'a"b', "<script>"]

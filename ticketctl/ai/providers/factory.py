@@ -12,6 +12,7 @@ from ticketctl.ai.taxonomy.loader import default_taxonomy, load_taxonomy_file
 from ticketctl.ai.taxonomy.schema import Taxonomy
 from ticketctl.errors import ConfigError
 from ticketctl.settings import Settings
+from ticketctl.telemetry.protocols import OFF, Telemetry
 from ticketctl.tickets.models import Step
 from ticketctl.tickets.pricing import parse_prices
 from ticketctl.tickets.protocols import Provider
@@ -49,6 +50,7 @@ class ProviderFactory:
         trained_model: "Path | Model | None" = None,
         budget: Budget | None = None,
         account: AccountStatus | None = None,
+        telemetry: Telemetry = OFF,
         raise_account_errors: bool = False,
     ) -> None:
         """Raise ConfigError if the provider needs a setting that is missing or cannot be used."""
@@ -58,6 +60,7 @@ class ProviderFactory:
         cache = None if settings.taxonomy is None else settings.cache_folder
         self.budget = budget or Budget(parse_prices(settings))
         self.account = account or AccountStatus()
+        self._telemetry = telemetry
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
         self._offline = OfflineProvider(taxonomy, cache, trained_model)
@@ -95,6 +98,7 @@ class ProviderFactory:
                 self.budget,
                 authentication=self._authentication,
                 account=self.account,
+                telemetry=self._telemetry,
             )
 
     async def check_account(self) -> str | None:

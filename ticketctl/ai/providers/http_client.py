@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -20,6 +21,7 @@ from ticketctl.ai.providers.error_responses import (
     parse_response,
 )
 from ticketctl.processing.deadline import OutOfTimeError, get_remaining_seconds
+from ticketctl.telemetry.protocols import OFF, Attributes, Span, Telemetry
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -58,9 +60,11 @@ class HttpClient:
         *,
         retries: int,
         max_seconds: float = MAX_RESPONSE_SECONDS,
+        telemetry: Telemetry = OFF,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
+        self._telemetry = telemetry
         self._authentication = authentication
         self._max_seconds = max(max_seconds, client.timeout.read or 0.0)
         self._retries = retries
@@ -83,7 +87,8 @@ class HttpClient:
         credentials: dict[str, str] = {}
         while True:
             try:
-                return await self._attempt(url, headers, content, credentials, on_unanswered)
+                with self._telemetry.span("POST", "client", _describe_request(url, attempt)) as span:
+                    return await self._attempt(url, headers, content, credentials, on_unanswered, span)
             except AccountRefusedError as error:
                 is_key = error.status == HTTPStatus.UNAUTHORIZED
                 if is_renewed or not is_key or not await self._authentication.renew(credentials):
@@ -110,6 +115,7 @@ class HttpClient:
         content: bytes,
         credentials: dict[str, str],
         on_unanswered: OnUnanswered,
+        span: Span,
     ) -> dict[str, Any]:
         """Send the request once, with new `credentials`."""
         available = get_remaining_seconds() - RESERVED_SECONDS
@@ -124,6 +130,9 @@ class HttpClient:
             if _may_be_billed(error, received):
                 on_unanswered(len(content))
             raise self._translate(error, available) from error
+        finally:
+            if received.status:
+                span.set_attributes({"http.response.status_code": received.status})
         return parse_response(response)
 
     def _translate(self, error: Exception, available: float) -> Exception:
@@ -167,6 +176,18 @@ class HttpClient:
                 if len(body) > MAX_RESPONSE_BYTES:
                     raise _OversizedError
         return Response(response.status_code, response.headers, bytes(body), response.request.headers)
+
+
+def _describe_request(url: str, attempt: int) -> Attributes:
+    """Return the attributes of a request's span, by the semantic conventions of HTTP clients."""
+    parts = urlsplit(url)
+    attributes: dict[str, str | int] = {
+        "http.request.method": "POST",
+        "url.full": url,
+        "server.address": parts.hostname or "",
+        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
+    }
+    return attributes | ({"http.request.resend_count": attempt} if attempt else {})
 
 
 class _Received:

@@ -21,6 +21,7 @@ from ticketctl.ai.providers.error_responses import (
     ProviderUnavailableError,
     RequestRefusedError,
 )
+from ticketctl.ai.providers.gen_ai_spans import open_gen_ai_span
 from ticketctl.ai.providers.http_client import HttpClient
 from ticketctl.ai.providers.llm_settings import LlmSettings
 from ticketctl.ai.providers.prompts import Prompt
@@ -33,6 +34,7 @@ from ticketctl.ai.providers.response_parsing import (
 from ticketctl.ai.redaction import PERSONAL_KINDS, RedactedText, redact
 from ticketctl.ai.sanitize import MAX_CHARACTERS, fence, strip_invisible
 from ticketctl.ai.taxonomy.schema import Taxonomy, json_digest
+from ticketctl.telemetry.protocols import OFF, Telemetry
 from ticketctl.tickets.models import Classification, Draft, Extraction, Route, Step, Ticket
 from ticketctl.tickets.pricing import INSTEAD_OF
 from ticketctl.tickets.protocols import ProviderResponse
@@ -59,7 +61,7 @@ class LlmProvider:
 
     local = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one collaborator, and the optional ones are named
         self,
         settings: LlmSettings,
         taxonomy: Taxonomy,
@@ -69,9 +71,11 @@ class LlmProvider:
         *,
         authentication: Authentication | None = None,
         account: AccountStatus | None = None,
+        telemetry: Telemetry = OFF,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = settings.provider
+        self._telemetry = telemetry
         self._settings = settings
         self._taxonomy = taxonomy
         self._offline = offline
@@ -84,6 +88,7 @@ class LlmProvider:
             retries=settings.retries,
             max_seconds=settings.max_response_seconds,
             sleep=sleep,
+            telemetry=telemetry,
         )
         self._chat = _make_chat_model(settings, http)
 
@@ -207,7 +212,10 @@ class LlmProvider:
         async with self._slots:
             self._budget.check(model)
             try:
-                completion = await self._chat.complete(model, prompt, conversation, on_unanswered)
+                limit = self._settings.max_tokens
+                with open_gen_ai_span(self._telemetry, self.name, model, limit) as record_tokens:
+                    completion = await self._chat.complete(model, prompt, conversation, on_unanswered)
+                    record_tokens(completion.input_tokens, completion.output_tokens)
             except AccountRefusedError as error:
                 self._record_refusal(error)
                 raise

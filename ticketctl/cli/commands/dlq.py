@@ -16,7 +16,7 @@ from ticketctl.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.queue_protocols import DeadLetter
 
 Result = TypeVar("Result")

@@ -27,7 +27,7 @@ from ticketctl.tickets.filters import TicketFilter
 from ticketctl.tickets.sorting import DEFAULT_SORT, SORTS
 
 if TYPE_CHECKING:
-    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.protocols import StuckTicket, TicketPage, TicketStore
 
 

@@ -29,7 +29,7 @@ from ticketctl.errors import InvalidInputError, UnsafeError
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.replies import Reply
 
 replies = typer.Typer(

@@ -26,8 +26,8 @@ from ticketctl.tickets.filters import TicketFilter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.decisions import Outcome
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.review import ReviewService
 
 

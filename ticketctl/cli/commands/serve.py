@@ -91,7 +91,7 @@ async def _serve(server: "ApiServer", database: "Database", own_token: str | Non
 def _log(*, access_log: bool) -> None:
     """Log errors: one line each on a terminal, else JSON with the traceback; --debug logs everything anyway."""
     from ticketctl.api import request_log
-    from ticketctl.logs import JsonFormatter
+    from ticketctl.telemetry.logs import JsonFormatter
 
     if access_log:
         request_log.log.setLevel(logging.INFO)

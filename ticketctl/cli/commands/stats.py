@@ -16,7 +16,7 @@ from ticketctl.cli.watching import WatchOption, watch
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from ticketctl.runtime import OperatorResources
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.statistics import Statistics
 
 _LETTERS = 1000

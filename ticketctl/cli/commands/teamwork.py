@@ -20,9 +20,9 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
-    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.history import Change
     from ticketctl.tickets.models import Ticket
+    from ticketctl.tickets.operator_resources import OperatorResources
 
 _ME = "@me"
 _SHOWN = 60

@@ -24,8 +24,8 @@ from ticketctl.errors import InvalidInputError
 from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
-    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.models import NewTicket, Ticket, TicketDetails
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.protocols import TicketStore
 
 

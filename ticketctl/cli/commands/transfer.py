@@ -22,9 +22,9 @@ from ticketctl.tickets.filters import TicketFilter
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from ticketctl.runtime import OperatorResources
     from ticketctl.tickets.importing.records import Records, Refused
     from ticketctl.tickets.importing.service import ImportSummary
+    from ticketctl.tickets.operator_resources import OperatorResources
 
 _SUFFIXES = {
     ".csv": "csv",

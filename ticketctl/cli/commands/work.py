@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.work_progress import open_work_reporter
 from ticketctl.cli.resources import load_settings
 from ticketctl.cli.signals import stop_on_signals
-from ticketctl.errors import UnsafeError
+from ticketctl.errors import TicketctlError, UnsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from ticketctl.cli.rendering.work_progress import WorkReporter
     from ticketctl.errors import DatabaseError
     from ticketctl.queues.event_source_mapping import MappingEvent
-    from ticketctl.runtime import Database, OperatorResources
+    from ticketctl.runtime import Database
     from ticketctl.settings import Settings
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.warmstart.runner.local_function import LocalFunction
 
 FUNCTION_NAME = "ticketctl-worker"
@@ -32,6 +34,8 @@ LOG_LEVEL = "AWS_LAMBDA_LOG_LEVEL"
 """The environment variable with which Lambda sets a function's log level."""
 FLUSH_EVERY = 5.0
 """Seconds between two flushes of the outbox, if the queue is not in the database."""
+RECORD_EVERY = 30.0
+"""Seconds between two metrics of what waits, if telemetry is on."""
 
 BatchSizeOption = Annotated[
     int | None, typer.Option(min=1, max=10_000, help="Messages per invocation at most.")
@@ -163,6 +167,8 @@ async def _work(
         await _flush(opened, reporter)
         with stop_on_signals(event_source_mapping):
             background = [asyncio.create_task(_keep_flushing(opened, reporter))]
+            if opened.telemetry.is_on:
+                background.append(asyncio.create_task(_keep_recording(opened)))
             if database.embedded:
                 server = embedded_server(settings)
                 background.append(asyncio.create_task(keep_running(server, _report_restart)))
@@ -224,6 +230,14 @@ async def _keep_flushing(resources: "OperatorResources", reporter: "WorkReporter
     while True:
         await asyncio.sleep(FLUSH_EVERY)
         await _flush(resources, reporter)
+
+
+async def _keep_recording(resources: "OperatorResources") -> None:
+    """Record again and again how many messages and tickets wait; a database that is away is tried later."""
+    while True:
+        with suppress(TicketctlError):
+            await resources.record_waiting()
+        await asyncio.sleep(RECORD_EVERY)
 
 
 async def _flush(resources: "OperatorResources", reporter: "WorkReporter") -> None:

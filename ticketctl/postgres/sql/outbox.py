@@ -14,7 +14,7 @@ with waiting as (
 )
 update messages m set visible_at = now() + cast(:hidden as interval)
 from waiting where m.message_id = waiting.message_id
-returning m.message_id, m.body, (select requester from tickets t where t.id = m.ticket_id) as "group"
+returning m.message_id, m.body, m.traceparent, (select requester from tickets t where t.id = m.ticket_id) as "group"
 """
 )
 """Hides the next messages from other senders and returns them."""

@@ -65,10 +65,10 @@ with ready as materialized (
     delivery_number = m.delivery_number + 1, visible_at = now() + cast(:hidden as interval)
   from ready where m.message_id = ready.message_id
     and ready.message_id not in (select message_id from exhausted)
-  returning m.message_id, m.receive_count, m.delivery_number, m.enqueued_at, m.body
+  returning m.message_id, m.receive_count, m.delivery_number, m.enqueued_at, m.body, m.traceparent
 )
-select message_id, receive_count, delivery_number, enqueued_at, body from delivered
-union all select null, null, null, null, null from spent
+select message_id, receive_count, delivery_number, enqueued_at, body, traceparent from delivered
+union all select null, null, null, null, null, null from spent
 """  # noqa: S608 - only constants of this package are interpolated
 ).columns(
     Column("message_id", Uuid),
@@ -76,6 +76,7 @@ union all select null, null, null, null, null from spent
     Column("delivery_number", Integer),
     Column("enqueued_at", DateTime(timezone=True)),
     Column("body", Text),
+    Column("traceparent", Text),
 )
 """Returns the deliveries, and a row of nulls for each spent message: then there may be more, and the caller asks again."""
 
@@ -140,14 +141,15 @@ with dead as (
   where dead_at is not null and message_id in ({json_values("message_ids", "uuid")})
   order by message_id for update
 ), removed as (
-  delete from messages m using dead where m.message_id = dead.message_id returning m.ticket_id, m.body
+  delete from messages m using dead where m.message_id = dead.message_id returning m.ticket_id, m.body, m.traceparent
 )
 """  # noqa: S608 - as above
 
 # A redriven message gets a new id. Under the old id its receive count would start at 1 again, and a receipt that a
 # frozen worker still holds would match the new delivery.
 REDRIVE = text(
-    f"{_REMOVED} insert into messages (ticket_id, body) select ticket_id, body from removed returning message_id"  # noqa: S608 - as above
+    f"""{_REMOVED} insert into messages (ticket_id, body, traceparent)
+    select ticket_id, body, traceparent from removed returning message_id"""  # noqa: S608 - as above
 )
 
 PURGE = text(f"{_REMOVED} select ticket_id from removed")  # noqa: S608 - as above

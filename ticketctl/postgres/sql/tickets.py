@@ -63,8 +63,8 @@ with known as (
   on conflict (idempotency_key) do update set idempotency_key = excluded.idempotency_key
   returning *, xmax = 0 as created
 ), message as (
-  insert into messages (ticket_id, body)
-  select id, format('{{"ticket_id": %s}}', id) from ticket where created
+  insert into messages (ticket_id, body, traceparent)
+  select id, format('{{"ticket_id": %s}}', id), cast(:traceparent as text) from ticket where created
 )
 select {ticket_columns("ticket")}, created from ticket
 union all select {ticket_columns("known")}, false from known
