@@ -176,16 +176,24 @@ def _operator_resources(
     from ticketctl.postgres.replies import PostgresReplies
     from ticketctl.queues.embedded import PostgresQueue
 
+    store, decisions = PostgresStore(connections), PostgresDecisions(connections)
+
+    def make_reviews() -> "ReviewService":
+        from ticketctl.ai.review_service import make_review_service
+
+        return make_review_service(store, decisions, settings)
+
     return OperatorResources(
-        store=PostgresStore(connections),
+        store=store,
         operations=PostgresOperations(connections),
         outbox=PostgresOutbox(connections),
         queue=elsewhere or PostgresQueue(connections, settings),
         sender=elsewhere,
-        decisions=PostgresDecisions(connections),
+        decisions=decisions,
         imports=PostgresImports(connections),
         replies=PostgresReplies(connections),
         telemetry=connections.telemetry,
+        make_reviews=make_reviews,
     )
 
 
@@ -200,28 +208,13 @@ def _sqs(settings: Settings, telemetry: Telemetry) -> "SqsQueue | None":
 @asynccontextmanager
 async def open_review_service(database: Database) -> AsyncIterator["ReviewService"]:
     """Open the service for reviewers. Raise as `open_store`, and ConfigError for a wrong taxonomy."""
-    from functools import partial
-
-    from ticketctl.ai.offline.drafting import fill_draft
-    from ticketctl.ai.providers.factory import load_taxonomy
-    from ticketctl.ai.taxonomy.schema import SENTIMENTS
+    from ticketctl.ai.review_service import make_review_service
     from ticketctl.postgres.decisions import PostgresDecisions
-    from ticketctl.tickets.review import ReviewService
 
-    taxonomy = load_taxonomy(database.settings)
     async with open_connections(database.settings) as connections:
         await _bring_up_to_date(connections, database)
-        yield ReviewService(
-            tickets=PostgresStore(connections),
-            decisions=PostgresDecisions(connections),
-            router=taxonomy,
-            allowed={
-                "category": [category.name for category in taxonomy.categories],
-                "priority": [priority.name for priority in taxonomy.priorities],
-                "sentiment": SENTIMENTS,
-                "team": [team.name for team in taxonomy.teams],
-            },
-            fill_draft=partial(fill_draft, taxonomy),
+        yield make_review_service(
+            PostgresStore(connections), PostgresDecisions(connections), database.settings
         )
 
 

@@ -1,26 +1,21 @@
 """The operations of the API for people who share the work: close, reopen, assign, tag, note, history, undo."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict
 
-from ticketctl.api.caller import By, Caller
+from ticketctl.api.caller import By
 from ticketctl.api.openapi_examples import document_response
 from ticketctl.api.problems import document_responses
 from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
+from ticketctl.api.review_routes import CHANGED_TICKET, apply
 from ticketctl.api.schemas import TicketHistory, TicketId, limited
 from ticketctl.tickets import decisions
 from ticketctl.tickets.decisions import NAME_LIMIT, Decision
-from ticketctl.tickets.models import BODY_LIMIT, Ticket
-from ticketctl.tickets.operator_resources import OperatorResources
+from ticketctl.tickets.models import BODY_LIMIT
 
 router = APIRouter(route_class=BoundedRoute, prefix="/tickets/{ticket_id}", tags=["tickets"])
-
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: document_response(Ticket),
-    **document_responses(404, 409, 422),
-}
 
 
 class NoteInput(BaseModel):
@@ -47,51 +42,43 @@ class AssigneeInput(BaseModel):
 Tag = Annotated[str, Path(description="The tag.", json_schema_extra={"pattern": r"^[A-Za-z0-9_.:+-]{1,50}$"})]
 
 
-async def _apply(resources: OperatorResources, ticket_id: int, decision: Decision, by: Caller) -> Response:
-    outcomes = await decisions.apply(resources.decisions, decision, [ticket_id], by=by.actor, seen=by.seen)
-    ticket = decisions.get_ticket(outcomes)
-    if decision.action == "reopen":
-        await send_message(resources, ticket)
-    return json_response(ticket)
-
-
-@router.post("/close", summary="Close a ticket", responses=_RESPONSES)
+@router.post("/close", summary="Close a ticket", responses=CHANGED_TICKET)
 async def close_ticket(ticket_id: TicketId, resources: Opened, by: By) -> Response:
     """Close a ticket, so that no worker changes it."""
-    return await _apply(resources, ticket_id, Decision(action="close"), by)
+    return await apply(resources, ticket_id, Decision(action="close"), by)
 
 
-@router.post("/reopen", summary="Reopen a ticket", responses=_RESPONSES)
+@router.post("/reopen", summary="Reopen a ticket", responses=CHANGED_TICKET)
 async def reopen_ticket(ticket_id: TicketId, resources: Opened, by: By) -> Response:
     """Reopen a closed ticket: for a review if it was processed, else for a worker."""
-    return await _apply(resources, ticket_id, Decision(action="reopen"), by)
+    return await apply(resources, ticket_id, Decision(action="reopen"), by)
 
 
-@router.put("/assignee", summary="Assign a ticket", responses=_RESPONSES)
+@router.put("/assignee", summary="Assign a ticket", responses=CHANGED_TICKET)
 async def assign_ticket(ticket_id: TicketId, assignee: AssigneeInput, resources: Opened, by: By) -> Response:
     """Say who takes care of a ticket."""
-    return await _apply(resources, ticket_id, decisions.assign(assignee.assignee), by)
+    return await apply(resources, ticket_id, decisions.assign(assignee.assignee), by)
 
 
-@router.put("/tags/{tag}", summary="Tag a ticket", responses=_RESPONSES)
+@router.put("/tags/{tag}", summary="Tag a ticket", responses=CHANGED_TICKET)
 async def tag_ticket(ticket_id: TicketId, tag: Tag, resources: Opened, by: By) -> Response:
     """Add a tag to a ticket."""
-    return await _apply(resources, ticket_id, decisions.tag(tag), by)
+    return await apply(resources, ticket_id, decisions.tag(tag), by)
 
 
-@router.delete("/tags/{tag}", summary="Remove a tag", responses=_RESPONSES)
+@router.delete("/tags/{tag}", summary="Remove a tag", responses=CHANGED_TICKET)
 async def untag_ticket(ticket_id: TicketId, tag: Tag, resources: Opened, by: By) -> Response:
     """Remove a tag from a ticket."""
-    return await _apply(resources, ticket_id, decisions.tag(tag, remove=True), by)
+    return await apply(resources, ticket_id, decisions.tag(tag, remove=True), by)
 
 
-@router.post("/notes", summary="Write a note", responses=_RESPONSES)
+@router.post("/notes", summary="Write a note", responses=CHANGED_TICKET)
 async def note_ticket(ticket_id: TicketId, note: NoteInput, resources: Opened, by: By) -> Response:
     """Write a note on a ticket, for the people who work on it."""
-    return await _apply(resources, ticket_id, decisions.note(note.text), by)
+    return await apply(resources, ticket_id, decisions.note(note.text), by)
 
 
-@router.post("/undo", summary="Undo the last change", responses=_RESPONSES)
+@router.post("/undo", summary="Undo the last change", responses=CHANGED_TICKET)
 async def undo_ticket(ticket_id: TicketId, resources: Opened, by: By) -> Response:
     """Take back the last change that a person made; 409 if a worker has changed the ticket since."""
     ticket, _ = await decisions.undo(resources.decisions, ticket_id, by=by.actor, seen=by.seen)

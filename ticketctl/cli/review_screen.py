@@ -40,6 +40,7 @@ class ReviewApp(App[None]):
         Binding("a", "approve", "Approve"),
         Binding("e", "edit", "Edit draft"),
         Binding("r", "reject", "Reject draft"),
+        Binding("d", "redraft", "New draft"),
         Binding("c", "choose('category')", "Category"),
         Binding("p", "choose('priority')", "Priority"),
         Binding("t", "choose('team')", "Team"),
@@ -147,6 +148,13 @@ class ReviewApp(App[None]):
             after = await self.push_screen_wait(TextDialog("draft", before))
             if after is not None and after.strip() != before.strip():
                 await self._set(details, "draft", after)
+
+    @work
+    async def action_redraft(self) -> None:
+        """Replace the draft by the template that fits the ticket's fields."""
+        if details := self._shown:
+            ids = [details.ticket.id]
+            await self._decide(details, lambda: self._reviews.redraft(ids, by=self._by), "draft replaced")
 
     @work
     async def action_choose(self, name: str) -> None:

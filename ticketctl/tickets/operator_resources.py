@@ -12,9 +12,12 @@ from ticketctl.tickets.protocols import Operations, TicketStore
 from ticketctl.tickets.queue_protocols import Outbox, Sender, TicketQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ticketctl.tickets.decisions import DecisionStore
     from ticketctl.tickets.importing.service import ImportStore
     from ticketctl.tickets.replies import ReplyStore
+    from ticketctl.tickets.review import ReviewService
 
 STUCK_AFTER = timedelta(minutes=15)
 """How long a ticket waits before the metric counts it as stuck."""
@@ -25,6 +28,7 @@ class OperatorResources:
     """Resources for operator commands and the API, bound to one event loop.
 
     A failed call does not affect the others. `sender` sends to the queue elsewhere; None if the queue is a table.
+    `make_reviews` reads the taxonomy, which most calls do not need; it raises ConfigError.
     """
 
     store: TicketStore
@@ -35,6 +39,7 @@ class OperatorResources:
     decisions: "DecisionStore"
     imports: "ImportStore"
     replies: "ReplyStore"
+    make_reviews: "Callable[[], ReviewService]"
     telemetry: Telemetry = OFF
 
     async def flush(self, ticket_id: int | None = None) -> int:

@@ -8,6 +8,16 @@ from ticketctl.ai.taxonomy.schema import BUILT_IN_KINDS, NO_CATEGORY, SENTIMENTS
 from ticketctl.tickets.models import TICKET_KIND
 
 
+def list_field_values(taxonomy: Taxonomy) -> dict[str, Sequence[str]]:
+    """Return the values that each field of a ticket with a fixed set of values can have."""
+    return {
+        "category": [category.name for category in taxonomy.categories],
+        "priority": [priority.name for priority in taxonomy.priorities],
+        "sentiment": SENTIMENTS,
+        "team": [team.name for team in taxonomy.teams],
+    }
+
+
 def find_problems(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
     """Yield each contradiction as the path of a key, such as "routes[2].team", and what is wrong with it."""
     yield from _check_unique("categories", [category.name for category in taxonomy.categories])
@@ -58,12 +68,8 @@ def _check_kinds(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
 
 
 def _check_routes(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
-    teams = [team.name for team in taxonomy.teams]
-    known = {
-        "category": [category.name for category in taxonomy.categories],
-        "priority": [priority.name for priority in taxonomy.priorities],
-        "sentiment": list(SENTIMENTS),
-    }
+    known = list_field_values(taxonomy)
+    teams = known.pop("team")
     for number, rule in enumerate(taxonomy.routes):
         if rule.team not in teams:
             yield f"routes[{number}].team", _unknown_name("team", rule.team, teams)

@@ -199,7 +199,7 @@ class _TicketReview:
         if self._choose(details, "category") and details.ticket.draft:
             output.print_message(
                 "the draft was written for the old category: edit it, or quit and run "
-                f"ticketctl retry {self._ticket_id}"
+                f"ticketctl retry {self._ticket_id} --draft"
             )
         return False
 
