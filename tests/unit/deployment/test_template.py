@@ -150,6 +150,45 @@ def test_the_packages_are_those_of_its_python_and_processor():
     assert resources()["ApiFunction"]["CodeUri"] == "build/api-python3.13-arm64.zip"
 
 
+def test_concurrency_tracing_and_collector_are_parameters_and_off():
+    made = template(concurrency=7)
+    off = {
+        name: made["Parameters"][name]["Default"]
+        for name in ("ReserveWorkerConcurrency", "ApiConcurrency", "Tracing", "OtlpEndpoint")
+    }
+    assert off == {
+        "ReserveWorkerConcurrency": "false",
+        "ApiConcurrency": 0,
+        "Tracing": "PassThrough",
+        "OtlpEndpoint": "",
+    }
+    worker = made["Resources"]["WorkerFunction"]["Properties"]
+    assert worker["ReservedConcurrentExecutions"]["Fn::If"][:2] == ["ReservesWorker", 7]
+    api = made["Resources"]["ApiFunction"]["Properties"]
+    assert api["ReservedConcurrentExecutions"]["Fn::If"][:2] == ["LimitsApi", {"Ref": "ApiConcurrency"}]
+    assert made["Globals"]["Function"]["Tracing"] == {"Ref": "Tracing"}
+    variables = made["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"]["Fn::If"][:2] == ["HasCollector", {"Ref": "OtlpEndpoint"}]
+
+
+@pytest.mark.parametrize("part", ["Outbox", "Migration"])
+def test_a_failed_asynchronous_invocation_goes_to_a_queue(part):
+    made = resources()
+    destination = {"Fn::GetAtt": ["FailedInvocations", "Arn"]}
+    configured = {
+        "Outbox": made["OutboxFunction"].get("EventInvokeConfig"),
+        "Migration": made["MigrationInvocations"],
+    }[part]
+    assert configured["DestinationConfig"]["OnFailure"]["Destination"] == destination
+    (policy,) = made[f"{part}Role"]["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    assert [
+        one
+        for one in statements
+        if "SendMessage" in one["Action"] and str(destination) in str(one["Resource"])
+    ]
+
+
 def test_every_function_keeps_its_logs_for_so_long_and_has_a_role_of_its_own():
     made = template()["Resources"]
     functions = {name: one for name, one in made.items() if one["Type"] == "AWS::Serverless::Function"}
