@@ -1,5 +1,6 @@
 """Writing a stack's template, and what is said where it or its packages cannot be had."""
 
+import json
 import re
 import sys
 
@@ -39,6 +40,25 @@ def test_settings_are_its_numbers(ticketctl: Program) -> None:
     text = (ticketctl.folder / "stack/template.yaml").read_text("utf-8")
     assert "VisibilityTimeout: 245\n" in text
     assert "BatchSize: 7\n" in text
+
+
+def test_a_plan_is_piped_as_rows_shown_as_tables_and_told_as_json(ticketctl: Program) -> None:
+    done = ticketctl("deploy", "plan", "--tickets", "2000", "--assume", "memory_mb=512")
+    assert (done.status, done.err) == (0, "")
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert ["resource", "WorkerFunction", "AWS::Serverless::Function", ""] in rows
+    assert ["resource", "CostAlarm", "AWS::CloudWatch::Alarm", "HasCostLimit"] in rows
+    assert ["assumption", "memory_mb", "512"] in rows
+    told = json.loads(
+        ticketctl("deploy", "plan", "--tickets", "2000", "--assume", "memory_mb=512", "--json").out
+    )
+    assert told["per_tickets_usd"] == pytest.approx(
+        sum(float(row[4]) for row in rows if row[0] == "tickets"), abs=1e-4
+    )
+    assert told["prices_as_of"]
+    shown = ticketctl.on_terminal("deploy", "plan", width=120)
+    assert "1,000 tickets" in shown.out
+    assert ticketctl("deploy", "plan", "--assume", "speed=1").status == 2
 
 
 def test_nothing_is_overwritten(ticketctl: Program) -> None:

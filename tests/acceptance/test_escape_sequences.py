@@ -131,6 +131,7 @@ def calls(hostile: HostileTables) -> dict[str, list[tuple[str, ...]]]:
         "db restore": [(missing,), (event,), (event, "--replace")],
         "serve": [("--host", ATTACK), ("--port", ATTACK)],
         "deploy init": [(f"stack{ATTACK}",), (f"stack{ATTACK}",)],
+        "deploy plan": [("--assume", ATTACK), ("--assume", f"memory_mb={ATTACK}")],
         "deploy package": [("--include", missing), ("--output", f"event{ATTACK}.json")],
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ from ticketctl.postgres.migrations import find_scripts
 
 _COMMAND_LINE = frozenset({"typer", "rich"})
 _BUILD_ONLY = (
-    *("archive.py", "elf.py", "extra_files.py", "package.py", "requirements.py", "target.py"),
+    *("archive.py", "elf.py", "extra_files.py", "package.py", "plan.py", "requirements.py", "target.py"),
     *("template.py", "template.yaml", "samconfig.toml"),
 )
 _LEFT_OUT = frozenset(

@@ -1,4 +1,4 @@
-"""`deploy`: write an AWS template, and build the packages of its functions."""
+"""`deploy`: plan an AWS stack, write its template, and build the packages of its functions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +14,15 @@ from ticketctl.deployment.target import PACKAGES, Architecture
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ticketctl.deployment.package import Package
+    from ticketctl.deployment.plan import CostItem, StackPlan
 
 commands = typer.Typer(
-    cls=CommandGroup, help="Write an AWS template and build its packages.", no_args_is_help=True
+    cls=CommandGroup,
+    help="Plan an AWS stack, write its template, and build its packages.",
+    no_args_is_help=True,
 )
 
 ArchitectureOption = Annotated[
@@ -101,6 +104,87 @@ def _write(written: "Mapping[Path, str]") -> None:
         raise InvalidInputError(
             f"{error.filename} cannot be written: {error.strerror}", hint="name a folder that can be written"
         ) from None
+
+
+@commands.command()
+def plan(
+    *,
+    architecture: ArchitectureOption = Architecture.ARM64,
+    tickets: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="Price so many tickets.")] = 1000,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="Replace an assumption or a price; may be repeated."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the stack will consist of, and roughly what it costs.
+
+    Prices are AWS's list prices in US dollars, without the free tier, and of the month that is shown. The AI provider
+    costs what TICKETCTL_AI_PRICES says. The database, network and data transfer are not counted.
+
+    Piped, the lines are: resource, name, type, condition; tickets, or month, item, quantity, unit, dollars; assumption,
+    name, value.
+    """
+    from ticketctl.deployment.plan import make_plan, read_assumptions
+    from ticketctl.deployment.target import target_of_this_python
+    from ticketctl.deployment.template import TEMPLATE, render_stack
+
+    settings = load_settings()
+    template = render_stack(settings, target_of_this_python(architecture))[TEMPLATE]
+    made = make_plan(template, settings, read_assumptions(assume or (), architecture), tickets)
+    if as_json:
+        _print_plan_as_json(made)
+    elif output.is_terminal():
+        _print_plan(made)
+    else:
+        output.print_rows(_list_plan_rows(made))
+
+
+def _print_plan_as_json(made: "StackPlan") -> None:
+    from dataclasses import asdict
+
+    from ticketctl.deployment.plan import sum_usd
+
+    totals = {"per_tickets_usd": sum_usd(made.per_tickets), "per_month_usd": sum_usd(made.per_month)}
+    output.print_json(asdict(made) | totals)
+
+
+def _print_plan(made: "StackPlan") -> None:
+    resources = [(one.name, one.type, one.condition or "") for one in made.resources]
+    output.print_table(("RESOURCE", "TYPE", "ONLY IF"), resources)
+    costs = [
+        *_format_costs(f"{made.tickets:,} tickets", made.per_tickets),
+        *_format_costs("a month", made.per_month),
+    ]
+    output.print_table(("FOR", "ITEM", "QUANTITY", "USD"), costs)
+    output.print_message(
+        f"prices of us-east-1 as of {made.prices_as_of}; --json shows the assumptions, --assume replaces one"
+    )
+
+
+def _format_costs(title: str, items: "Sequence[CostItem]") -> "Iterator[tuple[str, str, str, str]]":
+    from ticketctl.deployment.plan import sum_usd
+
+    for one in items:
+        yield title, one.item, f"{one.quantity:,.10g} {one.unit}", _dollars(one.usd)
+    yield title, "total", "", _dollars(sum_usd(items))
+
+
+def _dollars(amount: float | None) -> str:
+    return "unknown: no TICKETCTL_AI_PRICES" if amount is None else f"{amount:.4f}"
+
+
+def _list_plan_rows(made: "StackPlan") -> "Iterator[tuple[object, ...]]":
+    from dataclasses import asdict
+
+    for resource in made.resources:
+        yield "resource", resource.name, resource.type, resource.condition or ""
+    for kind, items in (("tickets", made.per_tickets), ("month", made.per_month)):
+        for one in items:
+            usd = "" if one.usd is None else f"{one.usd:.6f}"
+            yield kind, one.item, f"{one.quantity:.10g}", one.unit, usd
+    for name, value in asdict(made.assumptions).items():
+        yield "assumption", name, f"{value:.10g}"
 
 
 @commands.command()
