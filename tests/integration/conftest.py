@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import asyncpg
 import pytest
 
+from tests.certificates import Certificates, make
 from tests.moto_server import moto
+from tests.secured_server import Secured, secured_server
 from ticketctl.postgres.address import Address
 from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.engine import Connections, Engines
@@ -76,3 +78,15 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Secured]:
+    """A Postgres with passwords and TLS; without one of the operating system's, the test is skipped."""
+    with secured_server(certificates, sql) as made:
+        yield made

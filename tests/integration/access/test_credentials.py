@@ -13,7 +13,7 @@ import boto3
 import pytest
 from sqlalchemy import text
 
-from tests.integration.access.conftest import Secured
+from tests.secured_server import Secured
 from ticketctl import event_loops
 from ticketctl.errors import ConfigError, DatabaseError
 from ticketctl.postgres.address import Address

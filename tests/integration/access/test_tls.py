@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from tests import certificates as certificates_module
 from tests.certificates import Certificates
-from tests.integration.access.conftest import PASSWORD, Secured
 from tests.pgbouncer import installed, pgbouncer
 from tests.proxy import tcp_proxy
+from tests.secured_server import PASSWORD, Secured
 from ticketctl import event_loops
 from ticketctl.errors import DatabaseError
 from ticketctl.postgres.address import Address

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.certificates import Certificates, make
+from tests.certificates import Certificates
 from tests.postgres import account_of, postgres
 from ticketctl import event_loops
 from ticketctl.runtime import Database, upgrade
@@ -41,13 +42,9 @@ class Secured:
         return f"sslmode=verify-full&sslrootcert={self.certificates.authority}"
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="session")
-def secured(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Secured]:
+@contextmanager
+def secured_server(certificates: Certificates, sql: Callable[..., str]) -> Iterator[Secured]:
+    """Run a server with the role `ada`, and the tables in its database `postgres`."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not installed:
         pytest.skip("no Postgres with TLS is installed")
