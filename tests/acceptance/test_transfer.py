@@ -220,3 +220,12 @@ def test_csv_is_safe_in_a_spreadsheet_unless_raw(ticketctl: Program, ask: Ask) -
     done = ticketctl("export", "--status", "failed")
     assert (done.status, done.err.splitlines()[0]) == (3, "error: no ticket matches")
     assert ticketctl("export", "--fields", "colour").status == 2
+
+
+def test_an_export_without_a_match_leaves_the_file_as_it_is(ticketctl: Program) -> None:
+    ticketctl("create", "x")
+    (ticketctl.folder / "out.csv").write_text("the last export")
+    done = ticketctl("export", "--status", "failed", "--output", "out.csv")
+    assert (done.status, done.out) == (3, "")
+    assert (ticketctl.folder / "out.csv").read_text() == "the last export"
+    assert ticketctl("export", "--status", "failed").out == ""

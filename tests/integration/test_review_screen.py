@@ -114,6 +114,12 @@ async def test_dialogs_correct_a_ticket(reviewer: Reviewer) -> None:
     await reviewer.find("draft = 'Hello, Dear Ada' from tickets where id = 1")
 
 
+async def test_the_keys_are_listed(reviewer: Reviewer) -> None:
+    await reviewer.see("a Approve")
+    await reviewer.press("question_mark")
+    await reviewer.see("Previous")
+
+
 async def test_a_cancelled_dialog_changes_nothing(reviewer: Reviewer) -> None:
     for key, title in (("c", "type to filter"), ("r", "why is the draft rejected"), ("e", "Ctrl+S")):
         await reviewer.press(key)

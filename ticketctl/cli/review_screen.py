@@ -38,19 +38,20 @@ class ReviewApp(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "approve", "Approve"),
-        Binding("e", "edit", "Edit draft"),
-        Binding("r", "reject", "Reject draft"),
-        Binding("d", "redraft", "New draft"),
+        Binding("e", "edit", "Edit"),
+        Binding("r", "reject", "Reject"),
+        Binding("u", "undo", "Undo"),
+        Binding("n", "note", "Note"),
+        Binding("q", "quit", "Quit"),
+        Binding("question_mark", "show_help_panel", "Keys", key_display="?"),
         Binding("c", "choose('category')", "Category"),
         Binding("p", "choose('priority')", "Priority"),
         Binding("t", "choose('team')", "Team"),
         Binding("w", "assign", "Assign"),
-        Binding("n", "note", "Note"),
-        Binding("u", "undo", "Undo"),
+        Binding("d", "redraft", "New draft"),
         Binding("j", "move(1)", "Next", show=False),
         Binding("k", "move(-1)", "Previous", show=False),
         Binding("space", "scroll", "Scroll", show=False),
-        Binding("q", "quit", "Quit"),
     ]
     ENABLE_COMMAND_PALETTE = False
 

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ticketctl.tickets.importing.records import Records, Refused
     from ticketctl.tickets.importing.service import ImportSummary
+    from ticketctl.tickets.models import Ticket
     from ticketctl.tickets.operator_resources import OperatorResources
 
 _SUFFIXES = {
@@ -236,16 +237,19 @@ def export(
     names = tabular_export.list_fields() if fields is None else fields.split(",")
 
     async def work(store: TicketStore) -> int:
+        pages = service.read_all(store, wanted, max_bytes=_PAGE_BYTES)
+        first: Sequence[Ticket] = await anext(pages, ())
+        if not first and wanted != EVERY:  # an existing file stays as it is
+            raise NotFoundError("no ticket matches", hint="ticketctl list with the same filters shows none")
         with tabular_export.open_output(path) as stream:
             writer = tabular_export.make_writer(chosen, stream, names, is_raw=raw)
-            number = 0
-            async for tickets in service.read_all(store, wanted, max_bytes=_PAGE_BYTES):
+            writer(first)
+            number = len(first)
+            async for tickets in pages:
                 writer(tickets)
                 number += len(tickets)
             return number
 
     number = run_with(open_store, work)
-    if wanted != EVERY and not number:
-        raise NotFoundError("no ticket matches", hint="ticketctl list with the same filters shows none")
     if path is not None or output.is_terminal():
         output.print_message(f"{number:,} tickets written")
