@@ -1,7 +1,7 @@
 """The API as an ASGI application."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from http import HTTPStatus
@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
+from starlette.routing import Route
 
 import ticketctl
 from ticketctl.api import docs_page, problems, review_routes, teamwork_routes
@@ -36,11 +37,12 @@ def create_app(
     *,
     own_token: str | None = None,
     is_local: bool = False,
+    routes: Sequence[Route] = (),
 ) -> AdmissionMiddleware:
     """Return the application. It enters `resources` for each request, on the event loop that serves the request.
 
     `own_token` is a token that works beside those of the settings. If `is_local`, an API without tokens serves only
-    requests from this machine.
+    requests from this machine. `routes` are added without documentation; they need a token.
     """
     app = FastAPI(
         title="ticketctl",
@@ -65,6 +67,7 @@ def create_app(
     app.state.prices = parse_prices(settings)
     for one in ROUTERS:
         app.include_router(one)
+    app.router.routes.extend(routes)
     problems.register_handlers(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
     generated = app.openapi

@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from ticketctl.api import problems
 from ticketctl.api.app import create_app
 from ticketctl.api.auth import require_for_host
 from ticketctl.api.connections import ConnectionLimit, LimitedProtocol, RepeatFilter
@@ -27,12 +32,16 @@ from ticketctl.telemetry.protocols import Telemetry
 from ticketctl.tickets.operator_resources import OperatorResources
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from ticketctl.api.middleware import AdmissionMiddleware
+    from ticketctl.api.prometheus import ServerMetrics
 
 _HOST_HINT = "give --host an address of this machine, such as 127.0.0.1, and --port a port that you may use"
 
 log = logging.getLogger(__name__)
 
+METRICS_PATH = "/metrics"
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 _ACCEPTED_AT_ONCE = 64
@@ -100,11 +109,16 @@ class ApiServer:
         on_start: Callable[[], None],
     ) -> None:
         async with opened() as resources:
+            metrics = _make_metrics(resources)
             self._app = create_app(
-                settings, lambda: nullcontext(resources), own_token=self._own_token, is_local=True
+                settings,
+                lambda: nullcontext(resources),
+                own_token=self._own_token,
+                is_local=True,
+                routes=[Route(METRICS_PATH, metrics.show if metrics else _explain_missing_metrics)],
             )
             limit = ConnectionLimit.from_settings(settings)
-            app = RequestLogMiddleware(self._app)
+            app: ASGIApp = RequestLogMiddleware(metrics.count_requests(self._app) if metrics else self._app)
             config = uvicorn.Config(
                 RequestSpanMiddleware(app, telemetry) if telemetry.is_on else app,
                 http=partial(LimitedProtocol, limit),  # type: ignore[arg-type] # uvicorn only calls it
@@ -146,6 +160,24 @@ class _Uvicorn(uvicorn.Server):
         for listener in sockets or ():
             listener.listen(BACKLOG)
         self._on_start()
+
+
+def _make_metrics(resources: OperatorResources) -> "ServerMetrics | None":
+    """Return the metrics; None without the extra."""
+    try:
+        from ticketctl.api.prometheus import ServerMetrics
+    except ModuleNotFoundError:
+        return None
+    return ServerMetrics(resources)
+
+
+async def _explain_missing_metrics(_: Request) -> Response:
+    problem = problems.problem_for(
+        HTTPStatus.NOT_FOUND,
+        "the extra metrics is not installed where this server runs",
+        hint="pip install 'ticketctl[metrics]'",
+    )
+    return problem.to_response()
 
 
 def _parse_networks(text: str | None) -> list[str]:

@@ -62,7 +62,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "db": Entry("db", "Migrate and back up the database; run the server"),
             "config": Entry("config", "Show the settings, and write a settings file"),
             "serve": Entry("serve", "Serve the HTTP API on this machine"),
-            "deploy": Entry("deploy", "Plan an AWS stack, and write its template and packages"),
+            "deploy": Entry("deploy", "Plan an AWS stack; write its template and packages"),
         },
     }
 )

@@ -33,6 +33,7 @@ _LEFT_OUT = frozenset(
     {
         "__main__.py",
         "api/connections.py",
+        "api/prometheus.py",
         "api/server.py",
         "api/in_process_server.py",
         "queues/event_source_mapping.py",

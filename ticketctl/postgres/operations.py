@@ -15,7 +15,7 @@ from ticketctl.postgres.ticket_rows import to_ticket
 from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import Step
 from ticketctl.tickets.protocols import StuckTicket
-from ticketctl.tickets.statistics import ModelUse, Statistics, StepStatistics, Week, Workload
+from ticketctl.tickets.statistics import ModelUse, Statistics, StepStatistics, TicketCounts, Week, Workload
 from ticketctl.tickets.statuses import TicketStatus
 
 
@@ -40,15 +40,23 @@ class PostgresOperations:
         rows = await self._fetch(operations.RESET_FAILED, ticket_ids=encode_jsonb(ticket_ids), **actor)
         return [row["id"] for row in rows]
 
-    async def get_statistics(self) -> Statistics:
-        """Count tickets by status and sum up the saved steps."""
+    async def count_tickets(self) -> TicketCounts:
+        """Count tickets by status."""
         counts = {TicketStatus(row["status"]): row for row in await self._fetch(operations.COUNT_BY_STATUS)}
         new = counts.get(TicketStatus.NEW)
+        return TicketCounts(
+            tickets={status: counts[status]["number"] if status in counts else 0 for status in TicketStatus},
+            oldest_new=None if new is None else new["oldest"],
+        )
+
+    async def get_statistics(self) -> Statistics:
+        """Count tickets by status and sum up the saved steps."""
+        counts = await self.count_tickets()
         order = list(Step)
         measured = [_to_step_statistics(row) for row in await self._fetch(operations.MEASURE_STEPS)]
         return Statistics(
-            tickets={status: counts[status]["number"] if status in counts else 0 for status in TicketStatus},
-            oldest_new=None if new is None else new["oldest"],
+            tickets=counts.tickets,
+            oldest_new=counts.oldest_new,
             steps=sorted(measured, key=lambda step: (order.index(step.step), step.provider)),
         )
 

@@ -24,7 +24,7 @@ from ticketctl.tickets.models import (
 from ticketctl.tickets.statuses import TicketStatus
 
 if TYPE_CHECKING:
-    from ticketctl.tickets.statistics import Statistics, Workload
+    from ticketctl.tickets.statistics import Statistics, TicketCounts, Workload
 
 Output = TypeVar("Output")
 
@@ -219,6 +219,9 @@ class Operations(Protocol):
 
     async def reset_failed(self, ticket_ids: Sequence[int], *, by: Actor) -> Sequence[int]:
         """Make failed tickets new without a new message, for a redrive. Return the ids of those that were failed."""
+
+    async def count_tickets(self) -> "TicketCounts":
+        """Count the tickets by status."""
 
     async def get_statistics(self) -> "Statistics":
         """Return the statistics."""

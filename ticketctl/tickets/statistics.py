@@ -33,6 +33,14 @@ class StepStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TicketCounts:
+    """The number of tickets by status, and the creation time of the oldest new ticket."""
+
+    tickets: Mapping[TicketStatus, int]
+    oldest_new: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """The number of tickets by status, the creation time of the oldest new ticket, and statistics of the steps."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(
     cls=CommandGroup,
-    help="Plan an AWS stack, and write its template and packages.",
+    help="Plan an AWS stack; write its template and packages.",
     no_args_is_help=True,
 )
 
