@@ -31,6 +31,7 @@ async def get_response(error: Exception) -> httpx.Response:
         decisions=None,  # type: ignore[arg-type]
         imports=None,  # type: ignore[arg-type]
         replies=None,  # type: ignore[arg-type]
+        make_reviews=None,  # type: ignore[arg-type]
     )
     app = create_app(Settings(), lambda: nullcontext(resources))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

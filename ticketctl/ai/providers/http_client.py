@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -180,13 +181,15 @@ class HttpClient:
 
 def _describe_request(url: str, attempt: int) -> Attributes:
     """Return the attributes of a request's span, by the semantic conventions of HTTP clients."""
-    parts = urlsplit(url)
-    attributes: dict[str, str | int] = {
-        "http.request.method": "POST",
-        "url.full": url,
-        "server.address": parts.hostname or "",
-        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
-    }
+    attributes: dict[str, str | int] = {"http.request.method": "POST"}
+    with suppress(ValueError):  # the request itself reports an address that cannot be used
+        parts = urlsplit(url)
+        attributes |= {
+            # without a user and a password
+            "url.full": parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
+            "server.address": parts.hostname or "",
+            "server.port": parts.port or (443 if parts.scheme == "https" else 80),
+        }
     return attributes | ({"http.request.resend_count": attempt} if attempt else {})
 
 
