@@ -36,6 +36,7 @@ def test_requests_tickets_and_what_waits_are_counted(ticketctl: Program, ask: Ca
         )
         for path in ("/tickets/2147483647", "/nowhere/1", "/nowhere/2"):
             assert client.get(path).status_code == 404
+        assert client.patch("/tickets/2147483647", json={"team": "support"}).status_code == 404
         assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
         response = client.get("/metrics")
         assert response.status_code == 200
@@ -57,6 +58,9 @@ def test_requests_tickets_and_what_waits_are_counted(ticketctl: Program, ask: Ca
     assert value(samples, "http_request_duration_seconds_count", **created) == 3
     assert (
         value(samples, "http_requests_total", method="GET", route="/tickets/{ticket_id}", status="404") == 1
+    )
+    assert (
+        value(samples, "http_requests_total", method="PATCH", route="/tickets/{ticket_id}", status="404") == 1
     )
     assert value(samples, "http_requests_total", method="GET", route="none", status="404") == 2
     assert degraded.status_code == 200

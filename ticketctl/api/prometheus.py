@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketctl.errors import TicketctlError
 from ticketctl.tickets import operations
-from ticketctl.tickets.operator_resources import STUCK_AFTER, OperatorResources
+from ticketctl.tickets.operator_resources import OperatorResources
 
 log = logging.getLogger(__name__)
 
-_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -94,11 +94,11 @@ class ServerMetrics:
             self._tickets.labels(status).set(number)
         oldest = counts.oldest_new
         self._age.set(0 if oldest is None else max(0.0, (datetime.now(UTC) - oldest).total_seconds()))
-        stuck = await self._resources.operations.list_stuck(STUCK_AFTER, limit=operations.LIMIT)
-        self._stuck.set(len(stuck))
-        if self._resources.sender is not None:
-            self._outbox.set(await self._resources.outbox.count())
-        self._queue.set(await self._resources.queue.count_backlog())
+        waiting = await self._resources.count_waiting()
+        self._stuck.set(waiting.stuck)
+        if waiting.outbox is not None:
+            self._outbox.set(waiting.outbox)
+        self._queue.set(waiting.queue)
 
 
 class RequestMetricsMiddleware:

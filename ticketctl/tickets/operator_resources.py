@@ -23,6 +23,15 @@ STUCK_AFTER = timedelta(minutes=15)
 """How long a ticket waits before the metric counts it as stuck."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingWork:
+    """How many messages and tickets wait. `outbox` is None if the queue is a table."""
+
+    queue: int
+    outbox: int | None
+    stuck: int
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorResources:
     """Resources for operator commands and the API, bound to one event loop.
@@ -62,13 +71,20 @@ class OperatorResources:
             return error
         return None
 
+    async def count_waiting(self) -> WaitingWork:
+        """Count what waits, and at most `operations.LIMIT` stuck tickets. Raise TicketctlError."""
+        return WaitingWork(
+            queue=await self.queue.count_backlog(),
+            outbox=None if self.sender is None else await self.outbox.count(),
+            stuck=len(await self.operations.list_stuck(STUCK_AFTER, limit=operations.LIMIT)),
+        )
+
     async def record_waiting(self) -> None:
         """Record how many messages and tickets wait; nothing is asked if telemetry is off. Raise TicketctlError."""
         if not self.telemetry.is_on:
             return
-        self.telemetry.record(QUEUE_DEPTH, await self.queue.count_backlog())
-        if self.sender is not None:
-            self.telemetry.record(OUTBOX_DEPTH, await self.outbox.count())
-        self.telemetry.record(
-            STUCK, len(await self.operations.list_stuck(STUCK_AFTER, limit=operations.LIMIT))
-        )
+        waiting = await self.count_waiting()
+        self.telemetry.record(QUEUE_DEPTH, waiting.queue)
+        if waiting.outbox is not None:
+            self.telemetry.record(OUTBOX_DEPTH, waiting.outbox)
+        self.telemetry.record(STUCK, waiting.stuck)
