@@ -1,27 +1,17 @@
 """The operations of the API for reviewers: set fields, approve, reject. Every decision is one change of one ticket."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
-from ticketctl.api.caller import By, Caller
-from ticketctl.api.openapi_examples import document_response
-from ticketctl.api.problems import document_responses
-from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
+from ticketctl.api.caller import By
+from ticketctl.api.decisions import CHANGED_TICKET, apply
+from ticketctl.api.resources import BoundedRoute, Opened, json_response
 from ticketctl.api.schemas import TicketId, limited
 from ticketctl.tickets import decisions, service
 from ticketctl.tickets.decisions import Decision
-from ticketctl.tickets.models import BODY_LIMIT, Ticket
-from ticketctl.tickets.operator_resources import OperatorResources
+from ticketctl.tickets.models import BODY_LIMIT
 
 router = APIRouter(route_class=BoundedRoute, prefix="/tickets/{ticket_id}", tags=["tickets"])
-
-CHANGED_TICKET: dict[int | str, dict[str, Any]] = {
-    200: document_response(Ticket),
-    **document_responses(404, 409, 422),
-}
-"""The responses of an operation that changes one ticket."""
 
 
 class FieldsInput(BaseModel):
@@ -43,15 +33,6 @@ class RejectionInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str | None = limited(None, "Why, for the history.", maxLength=service.FILTER_LIMIT)
-
-
-async def apply(resources: OperatorResources, ticket_id: int, decision: Decision, by: Caller) -> Response:
-    """Apply a decision to one ticket and return the ticket as it is then. Raise the decision's error."""
-    outcomes = await decisions.apply(resources.decisions, decision, [ticket_id], by=by.actor, seen=by.seen)
-    ticket = decisions.get_ticket(outcomes)
-    if decision.action == "reopen":
-        await send_message(resources, ticket)
-    return json_response(ticket)
 
 
 @router.patch("", summary="Set fields of a ticket", responses=CHANGED_TICKET)

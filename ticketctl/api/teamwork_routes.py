@@ -6,10 +6,10 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict
 
 from ticketctl.api.caller import By
+from ticketctl.api.decisions import CHANGED_TICKET, apply
 from ticketctl.api.openapi_examples import document_response
 from ticketctl.api.problems import document_responses
 from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
-from ticketctl.api.review_routes import CHANGED_TICKET, apply
 from ticketctl.api.schemas import TicketHistory, TicketId, limited
 from ticketctl.tickets import decisions
 from ticketctl.tickets.decisions import NAME_LIMIT, Decision

@@ -1,7 +1,8 @@
 """`review` in full screen: the waiting tickets on one side, the ticket and its decisions, by one key each, on the other."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, TypeAlias
 
 from rich.text import Text
 from textual import work
@@ -22,6 +23,8 @@ from ticketctl.tickets.models import TicketDetails
 from ticketctl.tickets.review import ReviewService
 from ticketctl.tickets.statuses import TicketStatus
 
+Decide: TypeAlias = Callable[[Sequence[int], datetime], Awaitable[Sequence[Outcome]]]
+"""Makes a decision on tickets by their ids, unless they have changed since a time."""
 NOTHING_LEFT = "No ticket needs a review.\n\nu takes your last decision back, q quits."
 
 
@@ -123,9 +126,8 @@ class ReviewApp(App[None]):
     async def action_approve(self) -> None:
         """Approve the ticket."""
         if details := self._shown:
-            ids, seen = [details.ticket.id], details.ticket.updated_at
             await self._decide(
-                details, lambda: self._reviews.approve(ids, by=self._by, seen=seen), "approved"
+                details, lambda ids, seen: self._reviews.approve(ids, by=self._by, seen=seen), "approved"
             )
 
     @work
@@ -134,10 +136,9 @@ class ReviewApp(App[None]):
         if details := self._shown:
             reason = await self.push_screen_wait(LineDialog("why is the draft rejected?"))
             if reason is not None:
-                ids, seen = [details.ticket.id], details.ticket.updated_at
                 await self._decide(
                     details,
-                    lambda: self._reviews.reject(ids, reason or None, by=self._by, seen=seen),
+                    lambda ids, seen: self._reviews.reject(ids, reason or None, by=self._by, seen=seen),
                     "draft rejected",
                 )
 
@@ -154,8 +155,9 @@ class ReviewApp(App[None]):
     async def action_redraft(self) -> None:
         """Replace the draft by the template that fits the ticket's fields."""
         if details := self._shown:
-            ids = [details.ticket.id]
-            await self._decide(details, lambda: self._reviews.redraft(ids, by=self._by), "draft replaced")
+            await self._decide(
+                details, lambda ids, _: self._reviews.redraft(ids, by=self._by), "draft replaced"
+            )
 
     @work
     async def action_choose(self, name: str) -> None:
@@ -170,7 +172,7 @@ class ReviewApp(App[None]):
         """Assign the ticket to a person; an empty name removes the assignee."""
         if details := self._shown:
             assignee = escape_controls(details.ticket.assignee or "")
-            who = await self.push_screen_wait(LineDialog("assign to (empty: nobody)", assignee))
+            who = await self.push_screen_wait(LineDialog("assign to (empty: remove the assignee)", assignee))
             if who is not None:
                 await self._apply(details, lambda: decisions.assign(who or None))
 
@@ -213,26 +215,23 @@ class ReviewApp(App[None]):
         self.query_one("#ticket", VerticalScroll).scroll_page_down(animate=False)
 
     async def _set(self, details: TicketDetails, name: str, value: str) -> None:
-        ids, seen = [details.ticket.id], details.ticket.updated_at
         await self._decide(
-            details, lambda: self._reviews.set(ids, {name: value}, by=self._by, seen=seen), f"{name} set"
+            details,
+            lambda ids, seen: self._reviews.set(ids, {name: value}, by=self._by, seen=seen),
+            f"{name} set",
         )
 
     async def _apply(self, details: TicketDetails, make: Callable[[], Decision]) -> None:
-        ids, seen = [details.ticket.id], details.ticket.updated_at
-
-        async def decide() -> Sequence[Outcome]:
+        async def decide(ids: Sequence[int], seen: datetime) -> Sequence[Outcome]:
             return await decisions.apply(self._reviews.decisions, make(), ids, by=self._by, seen=seen)
 
         await self._decide(details, decide, "saved")
 
-    async def _decide(
-        self, details: TicketDetails, decide: Callable[[], Awaitable[Sequence[Outcome]]], done: str
-    ) -> None:
+    async def _decide(self, details: TicketDetails, decide: Decide, done: str) -> None:
         """Make a decision, then show its ticket again, or the next one if this one is settled."""
         ticket_id = details.ticket.id
         try:
-            ticket = decisions.get_ticket(await decide())
+            ticket = decisions.get_ticket(await decide([ticket_id], details.ticket.updated_at))
         except TicketctlError as error:
             self._report(error)
             await self._show(ticket_id)

@@ -19,7 +19,7 @@ WatchOption = Annotated[
 ]
 
 
-def watch(draw: Callable[[], None], *, is_watched: bool) -> None:
+def watch(draw: Callable[[], object], *, is_watched: bool) -> None:
     """Draw once, or with `is_watched` until the person interrupts it.
 
     Raises:

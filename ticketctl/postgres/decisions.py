@@ -41,13 +41,11 @@ class PostgresDecisions:
         if action in {"set", "assign", "tag", "untag"}:
             parameters["values"] = encode_jsonb(decision.values)
         if action == "set":
-            parameters["routed"] = encode_jsonb({str(key): team for key, team in decision.routed.items()})
+            parameters["routed"] = encode_jsonb(decision.routed)
         if action == "reply":
-            parameters["message_ids"] = encode_jsonb(
-                {str(key): message_id for key, message_id in decision.message_ids.items()}
-            )
+            parameters["message_ids"] = encode_jsonb(decision.message_ids)
         if action == "redraft":
-            parameters["drafts"] = encode_jsonb({str(key): draft for key, draft in decision.drafts.items()})
+            parameters["drafts"] = encode_jsonb(decision.drafts)
         if action in _OUTCOMES:
             parameters["outcome"] = _OUTCOMES[action]
         rows = await self._fetch(decisions.DECISIONS[action], parameters)

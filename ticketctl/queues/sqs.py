@@ -140,7 +140,7 @@ class SqsQueue:
     async def _send_again(self, message: Message) -> None:
         group = message["Attributes"].get("MessageGroupId")
         fifo = {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())} if group else {}
-        traced = _to_trace(message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue"))
+        traced = _to_trace(_read_traceparent(message))
         await self._client.call(
             "send_message", QueueUrl=self._url, MessageBody=message["Body"], **traced, **fifo
         )
@@ -227,6 +227,11 @@ def _to_trace(traceparent: str | None) -> dict[str, Any]:
     return {"MessageAttributes": {TRACEPARENT: {"DataType": "String", "StringValue": traceparent}}}
 
 
+def _read_traceparent(message: Message) -> str | None:
+    traceparent: str | None = message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue")
+    return traceparent
+
+
 def _to_record(message: Message, url: str) -> dict[str, Any]:
     *_, account, name = urlsplit(url).path.split("/")
     region_name = get_region(url) or REGION
@@ -235,9 +240,7 @@ def _to_record(message: Message, url: str) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
-        "messageAttributes": build_trace_attributes(
-            message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue")
-        ),
+        "messageAttributes": build_trace_attributes(_read_traceparent(message)),
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:{region_name}:{account}:{name}",

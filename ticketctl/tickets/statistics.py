@@ -41,11 +41,9 @@ class TicketCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
-    """The number of tickets by status, the creation time of the oldest new ticket, and statistics of the steps."""
+class Statistics(TicketCounts):
+    """The counts of tickets, and statistics of the steps."""
 
-    tickets: Mapping[TicketStatus, int]
-    oldest_new: datetime | None
     steps: Sequence[StepStatistics]
 
 

@@ -67,12 +67,14 @@ def stats(
         raise InvalidInputError("--since needs --accuracy", hint="the other figures are of all tickets")
     if watched and html is not None:
         raise InvalidInputError("--html cannot be combined with --watch", hint="ticketctl stats --html FILE")
-    watch(lambda: _print_statistics(program, as_json=as_json), is_watched=watched)
-    if html is not None:
-        _write_page(html)
+    if html is None:
+        watch(lambda: _print_statistics(program, as_json=as_json), is_watched=watched)
+    else:
+        _write_page(html, _print_statistics(program, as_json=as_json))
 
 
-def _print_statistics(program: str | None, *, as_json: bool) -> None:
+def _print_statistics(program: str | None, *, as_json: bool) -> dict[str, Any]:
+    """Print the statistics, and return their JSON form."""
     from ticketctl.runtime import open_operator_resources
 
     async def work(resources: "OperatorResources") -> "tuple[Statistics, int, int]":
@@ -87,19 +89,19 @@ def _print_statistics(program: str | None, *, as_json: bool) -> None:
     form = _with_costs(msgspec.to_builtins(statistics))
     if as_json or program is not None:
         output.print_json(form | {"queue": {"messages": backlog, "dead_letters": dead}}, program)
-        return
-    if output.is_terminal():
+    elif output.is_terminal():
         _print_tables(statistics, form, backlog, dead)
-        return
-    output.print_rows(("tickets", status.value, number) for status, number in statistics.tickets.items())
-    output.print_rows(
-        [("oldest_new", timestamps.format_iso(statistics.oldest_new)), ("queue", backlog, dead)]
-    )
-    output.print_rows(("step", *row) for row in _list_steps(form))
-    output.print_rows([("cost", output.format_amount(form["cost"]))])
+    else:
+        output.print_rows(("tickets", status.value, number) for status, number in statistics.tickets.items())
+        output.print_rows(
+            [("oldest_new", timestamps.format_iso(statistics.oldest_new)), ("queue", backlog, dead)]
+        )
+        output.print_rows(("step", *row) for row in _list_steps(form))
+        output.print_rows([("cost", output.format_amount(form["cost"]))])
+    return form
 
 
-def _write_page(path: Path) -> None:
+def _write_page(path: Path, form: dict[str, Any]) -> None:
     """Write the statistics, the workload of the latest weeks, and people's agreement with the engine as a page."""
     from ticketctl.cli.rendering.statistics_page import PageFigures, render_page
     from ticketctl.runtime import open_operator_resources
@@ -108,7 +110,7 @@ def _write_page(path: Path) -> None:
     async def work(resources: "OperatorResources") -> PageFigures:
         return PageFigures(
             made_at=datetime.now(UTC),
-            statistics=_with_costs(msgspec.to_builtins(await resources.operations.get_statistics())),
+            statistics=form,
             workload=await resources.operations.get_workload(_WEEKS),
             agreements=measure_agreement(await resources.decisions.list_corrections(None)),
         )

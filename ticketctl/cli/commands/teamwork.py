@@ -177,7 +177,7 @@ def _rows(change: "Change") -> list[tuple[str, str, str, str, str, str, str, str
 
 
 def _title(change: "Change", now: datetime) -> str:
-    """Return when, who and what in a line. An execution environment is told apart by the start of its id."""
+    """Return time, actor and action on one line. The start of its id identifies an execution environment."""
     name = change.actor[:8] if change.actor_kind == "worker" else change.actor
     return f"{format_relative(change.changed_at, now=now)}, {change.actor_kind} {name}: {change.action}"
 

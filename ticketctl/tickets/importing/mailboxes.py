@@ -80,12 +80,7 @@ def _read_date(path: Path) -> datetime:
         with path.open("rb") as file:
             headers = BytesHeaderParser().parsebytes(file.read(_HEADERS_LIMIT))
         moment = parse_date(str(headers["date"]))
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        OverflowError,
-        IndexError,
-    ):  # headers may be malformed in many ways
+    # headers may be malformed in many ways
+    except (OSError, ValueError, TypeError, OverflowError, IndexError):
         moment = None
     return moment or datetime.min.replace(tzinfo=UTC)
