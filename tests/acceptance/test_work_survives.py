@@ -81,11 +81,13 @@ def test_work_starts_its_killed_server_again_and_continues(embedded: Program, ho
 
 def test_db_stop_leaves_the_server_to_a_running_work(embedded: Program, home: Path) -> None:
     assert embedded.run_in_new_process("db", "start").status == 0
+    assert embedded.run_in_new_process("create", SUBJECT).status == 0
     with working(embedded):
+        wait_until(lambda: is_processed(embedded, 1))  # before that, `work` may not be using the server yet
         embedded.run_in_new_process("db", "stop")
         assert EmbeddedServer(home).is_running
         assert embedded.run_in_new_process("create", SUBJECT).status == 0
-        wait_until(lambda: is_processed(embedded, 1))
+        wait_until(lambda: is_processed(embedded, 2))
     assert not EmbeddedServer(home).is_running
 
 
