@@ -52,7 +52,15 @@ def matches(expected: list[str], printed: list[str]) -> bool:
         return not printed
     if expected[0] == "...":
         return any(matches(expected[1:], printed[skipped:]) for skipped in range(len(printed) + 1))
-    return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
+    return bool(printed) and is_same_line(expected[0], printed[0]) and matches(expected[1:], printed[1:])
+
+
+def is_same_line(expected: str, printed: str) -> bool:
+    """Compare two lines. How much of a cut line is shown depends on how wide a duration beside it is."""
+    if expected.endswith("…") and printed.endswith("…"):
+        shown = min(len(expected), len(printed)) - 1
+        return expected[:shown] == printed[:shown]
+    return expected == printed
 
 
 def test_the_transcripts_are_what_the_program_prints(
