@@ -70,6 +70,9 @@ _PATTERNS = (
     ("end~of", r"\bend of (?:the )?(?:ticket|message|user input|text|document)\b"),
 )
 """Required literals (one must occur; `~` is a space) and the expression, which is compiled only then."""
+_LITERALS_AND_PATTERNS = tuple(
+    (tuple(word.replace("~", " ") for word in words.split()), expression) for words, expression in _PATTERNS
+)
 
 
 def detect_prompt_injection(text: str) -> list[str]:
@@ -80,8 +83,8 @@ def detect_prompt_injection(text: str) -> list[str]:
     reasons = [f"the text has {hidden} invisible {noun}"] if hidden else []
     shown = strip_invisible(head)
     lowered = shown.lower()
-    for words, expression in _PATTERNS:
-        if any(word.replace("~", " ") in lowered for word in words.split()):
+    for literals, expression in _LITERALS_AND_PATTERNS:
+        if any(map(lowered.__contains__, literals)):
             match = _compile(expression).search(shown)
             if match:
                 quote = " ".join(match[0].split())[:_MAX_QUOTE]

@@ -1,7 +1,7 @@
 """Keep what a text asserts: leave out what it denies ("no outage") and what it quotes ("the video says ...")."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 _NEGATION_WORDS = (
@@ -12,6 +12,8 @@ _NEGATION_WORDS = (
 )
 _NEGATIONS = frozenset(_NEGATION_WORDS.split())
 _WINDOW = 5  # words between a negation and what it denies
+_WORD = re.compile(r"\w+")
+_SENTENCE_END = re.compile(r"[.!?\n]+")
 _TOKEN = re.compile(r"\w+(?:['\u2019]\w+)?|[.,;:!?\n()]")
 _CONJUNCTIONS = frozenset({"but", "aber", "sondern", "mais", "pero", "sino", "mas", "ma", "maar"})
 _QUOTATION = re.compile(
@@ -30,10 +32,11 @@ def remove_denials(text: str, phrases: Sequence[str], fillers: Sequence[str] = (
     Clauses with one of the fillers go too. If nothing else is left, the result is the whole text.
     """
     index = _index_by_first_word(tuple(phrases))
+    padded = [f" {filler} " for filler in fillers]
     kept = [
         text[start:end]
         for start, end, words in _clauses(text)
-        if not _denies(words, index) and not _contains(words, fillers)
+        if not _denies(words, index) and not _contains(words, padded)
     ]
     remaining = "".join(kept)
     return remaining if any(map(str.isalnum, remaining)) else text
@@ -53,8 +56,8 @@ def _clauses(text: str) -> Iterator[tuple[int, int, list[str]]]:
 
 
 def _contains(words: Sequence[str], phrases: Sequence[str]) -> bool:
-    clause = f" {' '.join(words)} "
-    return any(f" {phrase} " in clause for phrase in phrases)
+    """Tell whether a clause contains one of the phrases, which have a space on either side."""
+    return any(map(f" {' '.join(words)} ".__contains__, phrases))
 
 
 def _denies(words: Sequence[str], index: dict[str, list[list[str]]]) -> bool:
@@ -80,19 +83,25 @@ def _index_by_first_word(phrases: tuple[str, ...]) -> dict[str, list[list[str]]]
     return index
 
 
-def find_cued_label(text: str, cues: Iterable[tuple[str, str]]) -> str | None:
+def find_cued_label(text: str, cues: tuple[tuple[str, str], ...]) -> str | None:
     """Return the label of the first cue of which one sentence contains all parts, or None.
 
     A cue is a pair of parts joined by " + " and a label.
     """
     sentences = [
-        " ".join(["", *re.findall(r"\w+", sentence), ""]) for sentence in re.split(r"[.!?\n]+", text.lower())
+        " ".join(["", *_WORD.findall(sentence), ""]) for sentence in _SENTENCE_END.split(text.lower())
     ]
     whole = "\n".join(sentences)
-    for cue, label in cues:
-        parts = [f" {part.strip()} " for part in cue.lower().split("+")]
-        if all(part in whole for part in parts) and any(
-            all(part in sentence for part in parts) for sentence in sentences
-        ):
+    for parts, label in _split_cues(cues):
+        # most cues fail at their first part
+        if parts[0] in whole and any(all(part in sentence for part in parts) for sentence in sentences):
             return label
     return None
+
+
+@lru_cache(maxsize=4)
+def _split_cues(cues: tuple[tuple[str, str], ...]) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Return the padded parts of each cue, with its label."""
+    return tuple(
+        (tuple(f" {part.strip()} " for part in cue.lower().split("+")), label) for cue, label in cues
+    )

@@ -65,7 +65,7 @@ def _candidates(
     yield from _find_secrets(text, kinds or MASKED_KINDS)
     lowered = text.lower()
     for kind, required, expression, value in _order_patterns(identifiers):
-        if (kinds is None or kind in kinds) and any(literal in lowered for literal in required):
+        if (kinds is None or kind in kinds) and any(map(lowered.__contains__, required)):
             yield from _match(kind, _compile(expression), text, value)
 
 

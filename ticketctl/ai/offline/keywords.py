@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+_WORD = re.compile(r"\w+")
+
 
 class KeywordMatcher:
     """Finds labels by their keywords. The longest keyword wins: "not urgent" does not count as "urgent"."""
@@ -44,5 +46,4 @@ def pick_label(matches: Counter[str], cap: float) -> tuple[str | None, float]:
 
 def _pad_words(text: str) -> str:
     """Return the lower-case words with exactly one space on either side of each."""
-    words = re.findall(r"\w+", text.lower())
-    return f" {' '.join(words)} "
+    return f" {' '.join(_WORD.findall(text.lower()))} "

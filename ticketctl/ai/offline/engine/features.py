@@ -33,15 +33,13 @@ class Vocabulary:
     documents: int
 
     @cached_property
-    def index(self) -> dict[str, int]:
-        """Map each feature to its position."""
-        return {name: position for position, name in enumerate(self.names)}
-
-    @cached_property
-    def idf(self) -> list[float]:
-        """The smoothed inverse document frequency of each feature."""
-        by_count = {count: self._idf(count) for count in set(self.document_counts)}
-        return [by_count[count] for count in self.document_counts]
+    def _known(self) -> dict[str, tuple[int, float]]:
+        """Map each feature to its position and its smoothed inverse document frequency."""
+        idf = {count: self._idf(count) for count in set(self.document_counts)}
+        return {
+            name: (position, idf[count])
+            for position, (name, count) in enumerate(zip(self.names, self.document_counts, strict=True))
+        }
 
     def _idf(self, document_count: int) -> float:
         return round(math.log((1 + self.documents) / (1 + document_count)) + 1.0, 6)
@@ -56,17 +54,17 @@ class Vocabulary:
 
         Unknown features count in the norm: a text with few known features gets a short vector.
         """
-        index, idf, unknown_idf = self.index, self.idf, self._unknown_idf
+        find, unknown_idf = self._known.get, self._unknown_idf
         indices, known_values = [], []
         squares = 0.0
         for name, count in counts.items():
-            position = index.get(name)
-            value = unknown_idf if position is None else idf[position]
+            known = find(name)
+            value = unknown_idf if known is None else known[1]
             if count > 1:
                 value *= 1.0 + math.log(count)
             squares += value * value
-            if position is not None:
-                indices.append(position)
+            if known is not None:
+                indices.append(known[0])
                 known_values.append(value)
         scale = FIXED_POINT_ONE / math.sqrt(squares) if squares else 0.0
         return SparseVector(indices, [round(value * scale) for value in known_values])
