@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from starlette.routing import Route
 
 import ticketctl
-from ticketctl.api import docs_page, problems, review_routes, teamwork_routes
+from ticketctl.api import docs_page, operation_routes, problems, review_routes, teamwork_routes
 from ticketctl.api.auth import TokenAuth
 from ticketctl.api.middleware import AdmissionMiddleware
 from ticketctl.api.openapi_examples import add_example
@@ -23,7 +23,7 @@ from ticketctl.settings import Settings
 from ticketctl.tickets.operator_resources import OperatorResources
 from ticketctl.tickets.pricing import parse_prices
 
-ROUTERS = (router, review_routes.router, teamwork_routes.router)
+ROUTERS = (router, review_routes.router, teamwork_routes.router, operation_routes.router)
 HEALTH_PATH = "/healthz"
 OPEN_PATHS = frozenset({HEALTH_PATH, "/openapi.json", "/docs"})
 """Paths that need no token: whether the process answers, and the documentation of the API."""

@@ -1,4 +1,4 @@
-"""The operations of the API for reviewers: set fields, approve, reject. Every decision is one change of one ticket."""
+"""The operations of the API for reviewers: set fields, redraft, approve, reject. Every decision is one change of one ticket."""
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +40,13 @@ async def set_fields(ticket_id: TicketId, fields: FieldsInput, resources: Opened
     """Set fields, which no later run overwrites. The routing rules choose the team again, unless a person set it."""
     values = fields.model_dump(exclude_none=True)
     outcomes = await resources.make_reviews().set([ticket_id], values, by=by.actor, seen=by.seen)
+    return json_response(decisions.get_ticket(outcomes))
+
+
+@router.post("/draft", summary="Draft the reply of a ticket again", responses=CHANGED_TICKET)
+async def draft_reply(ticket_id: TicketId, resources: Opened, by: By) -> Response:
+    """Replace the draft by the template of the ticket's category; 409 if a person decided on it, or no template fits."""
+    outcomes = await resources.make_reviews().redraft([ticket_id], by=by.actor, seen=by.seen)
     return json_response(decisions.get_ticket(outcomes))
 
 

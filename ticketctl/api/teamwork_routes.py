@@ -11,7 +11,7 @@ from ticketctl.api.openapi_examples import document_response
 from ticketctl.api.problems import document_responses
 from ticketctl.api.resources import BoundedRoute, Opened, json_response, send_message
 from ticketctl.api.schemas import TicketHistory, TicketId, limited
-from ticketctl.tickets import decisions
+from ticketctl.tickets import decisions, undo
 from ticketctl.tickets.decisions import NAME_LIMIT, Decision
 from ticketctl.tickets.models import BODY_LIMIT
 
@@ -81,7 +81,7 @@ async def note_ticket(ticket_id: TicketId, note: NoteInput, resources: Opened, b
 @router.post("/undo", summary="Undo the last change", responses=CHANGED_TICKET)
 async def undo_ticket(ticket_id: TicketId, resources: Opened, by: By) -> Response:
     """Take back the last change that a person made; 409 if a worker has changed the ticket since."""
-    ticket, _ = await decisions.undo(resources.decisions, ticket_id, by=by.actor, seen=by.seen)
+    ticket, _ = await undo.undo_last(resources.decisions, ticket_id, by=by.actor, seen=by.seen)
     await send_message(resources, ticket)
     return json_response(ticket)
 

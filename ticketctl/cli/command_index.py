@@ -37,7 +37,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "tag": Entry("teamwork", "Add a tag to tickets, or remove it"),
             "note": Entry("teamwork", "Write a note on a ticket"),
             "history": Entry("teamwork", "Show every change of a ticket, and who made it"),
-            "undo": Entry("teamwork", "Take back the last change that a person made"),
+            "undo": Entry("undo", "Take back a person's last change, or a command"),
         },
         "Worker and queue": {
             "work": Entry("work", "Receive messages and process their tickets"),

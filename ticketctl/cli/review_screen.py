@@ -16,7 +16,7 @@ from ticketctl.cli.rendering.escaping import escape_controls
 from ticketctl.cli.rendering.ticket_tables import render_ticket
 from ticketctl.cli.review_dialogs import ChoiceDialog, LineDialog, TextDialog
 from ticketctl.errors import TicketctlError
-from ticketctl.tickets import decisions, service
+from ticketctl.tickets import decisions, service, undo
 from ticketctl.tickets.decisions import Decision, Outcome
 from ticketctl.tickets.history import Actor
 from ticketctl.tickets.models import TicketDetails
@@ -192,7 +192,7 @@ class ReviewApp(App[None]):
             return
         ticket_id = self._decided[-1]
         try:
-            _, action = await decisions.undo(self._reviews.decisions, ticket_id, by=self._by)
+            _, action = await undo.undo_last(self._reviews.decisions, ticket_id, by=self._by)
             waiting = await self._reviews.list_waiting(self._limit)
         except TicketctlError as error:
             self._report(error)

@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ticketctl.runtime import Database
     from ticketctl.tickets.decisions import Decision, Outcome
+    from ticketctl.tickets.history import Operation
     from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.protocols import TicketStore
 
@@ -109,13 +111,13 @@ def _expand(word: str) -> Sequence[int]:
 def decide(
     opener: "Callable[[Database], AbstractAsyncContextManager[Resource]]",
     get_store: "Callable[[Resource], TicketStore]",
-    decide_on: "Callable[[Resource, Sequence[int]], Awaitable[Sequence[Outcome]]]",
+    decide_on: "Callable[[Resource, Sequence[int], Operation], Awaitable[Sequence[Outcome]]]",
     selection: Selection,
     action: Action,
     *,
     as_json: bool,
 ) -> None:
-    """Decide on tickets, and print what became of each. One ticket named by its number is printed as such.
+    """Decide on tickets, and print what became of each, and how to undo it. One named ticket is printed as such.
 
     Raises:
         InvalidInputError: Nothing, or too much, is selected, or the person answers no.
@@ -129,11 +131,38 @@ def decide(
 
     ids = run_with(opener, select) if selection.is_all else named
     confirm(ids, selection, action.verb)
-    outcomes = run_with(opener, lambda resource: decide_on(resource, ids))
-    if selection.is_one:
-        _report_one(outcomes[0], as_json=as_json)
-    else:
-        _report(outcomes, action, as_json=as_json)
+    with announce_undo(is_one=selection.is_one) as operation:
+        outcomes = run_with(opener, lambda resource: decide_on(resource, ids, operation))
+        if selection.is_one:
+            _report_one(outcomes[0], as_json=as_json)
+        else:
+            report(outcomes, action, operation, as_json=as_json)
+
+
+@contextmanager
+def announce_undo(*, is_one: bool = False) -> "Iterator[Operation]":
+    """Yield the operation of a command, and print how to undo it at the end, even if the command fails half-way.
+
+    A command on one ticket (`is_one`) is undone by the number of the ticket.
+    """
+    from ticketctl.tickets.history import Operation
+
+    operation, is_reported = Operation(), False
+    try:
+        yield operation
+        is_reported = True
+    except UnsafeError:
+        is_reported = True
+        raise
+    finally:
+        if operation.changed and not is_one:
+            before = "" if is_reported else f"{count_tickets(operation.changed)} changed before it stopped; "
+            output.print_message(f"{before}to undo: ticketctl undo --operation {operation.id}")
+
+
+def count_tickets(number: int) -> str:
+    """Return a number of tickets as words."""
+    return "1 ticket" if number == 1 else f"{number:,} tickets"
 
 
 def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_json: bool) -> None:
@@ -144,8 +173,10 @@ def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_j
 
     by = current_actor()
 
-    async def decide_on(resources: "OperatorResources", ids: Sequence[int]) -> "Sequence[Outcome]":
-        outcomes = await decisions.apply(resources.decisions, decision, ids, by=by)
+    async def decide_on(
+        resources: "OperatorResources", ids: Sequence[int], operation: "Operation"
+    ) -> "Sequence[Outcome]":
+        outcomes = await decisions.apply(resources.decisions, decision, ids, by=by, operation=operation)
         if any(one.is_changed and one.ticket is not None and one.ticket.status == "new" for one in outcomes):
             unsent = await resources.try_flush()
             if unsent is not None:
@@ -191,16 +222,19 @@ def confirm(ids: Sequence[int], selection: Selection, verb: str) -> None:
     if selection.is_confirmed or not is_asked:
         return
     some = ", ".join(map(str, ids[:_NAMED])) + (" ..." if len(ids) > _NAMED else "")
-    tickets = "1 ticket" if len(ids) == 1 else f"{len(ids)} tickets"
-    if not typer.confirm(f"{verb} {tickets} ({some})?", err=True):
+    if not typer.confirm(f"{verb} {count_tickets(len(ids))} ({some})?", err=True):
         raise InvalidInputError("nothing was changed", hint="--yes does not ask")
 
 
-def _report(results: "Sequence[Outcome]", action: Action, *, as_json: bool) -> None:
+def report(results: "Sequence[Outcome]", action: Action, operation: "Operation", *, as_json: bool) -> None:
+    """Print what became of each ticket. Raise UnsafeError if some could not be changed."""
     rows = [(one.id, one.outcome, None if one.error is None else str(one.error)) for one in results]
     if as_json:
         names = ("id", "outcome", "error")
-        output.print_json({"results": [dict(zip(names, row, strict=True)) for row in rows]})
+        number = operation.id if operation.changed else None
+        output.print_json(
+            {"operation": number, "results": [dict(zip(names, row, strict=True)) for row in rows]}
+        )
     elif output.is_terminal():
         output.print_table(
             ("ID", "OUTCOME", "ERROR"),

@@ -1,6 +1,7 @@
 """People's changes of tickets, and the history, in Postgres."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +10,10 @@ from sqlalchemy import RowMapping
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
-from ticketctl.postgres.sql import changes, corrections, decisions
+from ticketctl.postgres.sql import changes, corrections, decisions, undo
 from ticketctl.postgres.ticket_rows import to_ticket
 from ticketctl.tickets.corrections import Correction
-from ticketctl.tickets.decisions import Decided, Decision, Undone
+from ticketctl.tickets.decisions import ChangedTickets, Decided, Decision, Undone
 from ticketctl.tickets.history import Actor, Change
 from ticketctl.tickets.statuses import TicketStatus
 
@@ -26,7 +27,13 @@ class PostgresDecisions:
         self._connections = connections
 
     async def apply(
-        self, decision: Decision, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+        self,
+        decision: Decision,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        operation: int | None = None,
     ) -> dict[int, Decided]:
         """Apply a decision to tickets in one statement; return those that exist."""
         action = decision.action
@@ -35,6 +42,7 @@ class PostgresDecisions:
             "seen": seen,
             "actor_kind": by.kind.value,
             "actor": by.name,
+            "operation": operation,
             "action": action,
             "note": decision.note,
         }
@@ -51,18 +59,39 @@ class PostgresDecisions:
         rows = await self._fetch(decisions.DECISIONS[action], parameters)
         return {row["id"]: _to_decided(row) for row in rows}
 
-    async def undo(self, ticket_id: int, *, by: Actor, seen: datetime | None = None) -> Undone | None:
-        """Take back the newest change in one statement, if a person made it; None if there is no such ticket."""
+    async def undo(
+        self,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        undone: int | None = None,
+        operation: int | None = None,
+    ) -> dict[int, Undone]:
+        """Take back the newest changes in one statement, where a person made them; return the tickets that exist."""
         parameters = {
-            "ticket_ids": encode_jsonb([ticket_id]),
+            "ticket_ids": encode_jsonb(list(ticket_ids)),
             "seen": seen,
             "actor_kind": by.kind.value,
             "actor": by.name,
+            "undone": undone,
+            "operation": operation,
         }
-        rows = await self._fetch(decisions.UNDO, parameters)
-        if not rows:
-            return None
-        return Undone(_to_decided(rows[0]), rows[0]["undone_action"], rows[0]["blocked_by"])
+        names = [field.name for field in fields(Undone) if field.name != "decided"]
+        rows = await self._fetch(undo.UNDO, parameters)
+        return {
+            row["id"]: Undone(decided=_to_decided(row), **{name: row[name] for name in names}) for row in rows
+        }
+
+    async def get_operation(self, operation: int) -> ChangedTickets | None:
+        """Read what a command changed."""
+        rows = await self._fetch(undo.SELECT_OPERATION, {"operation": operation})
+        return ChangedTickets(**rows[0]) if rows else None
+
+    async def find_last_operation(self, by: Actor) -> int | None:
+        """Read the number of the newest command of a person that was not taken back."""
+        rows = await self._fetch(undo.SELECT_LAST_OPERATION, {"actor_kind": by.kind.value, "actor": by.name})
+        return rows[0]["operation"] if rows else None
 
     async def list_changes(self, ticket_id: int) -> list[Change]:
         """Read the changes of a ticket, the oldest first."""
@@ -85,4 +114,5 @@ def _to_decided(row: RowMapping) -> Decided:
         is_changed=row["is_changed"],
         status_before=TicketStatus(row["status_before"]),
         updated_before=row["updated_before"],
+        operation=row["operation"],
     )

@@ -36,7 +36,7 @@ class PostgresOperations:
 
     async def reset_failed(self, ticket_ids: Sequence[int], *, by: Actor) -> Sequence[int]:
         """Make failed tickets new and return their ids."""
-        actor = {"actor_kind": by.kind.value, "actor": by.name}
+        actor = {"actor_kind": by.kind.value, "actor": by.name, "operation": None}
         rows = await self._fetch(operations.RESET_FAILED, ticket_ids=encode_jsonb(ticket_ids), **actor)
         return [row["id"] for row in rows]
 

@@ -167,9 +167,17 @@ changes = Table(
     Column("undoes", BigInteger),
     # of the mail that a reply was imported from, or that the draft was sent in
     Column("message_id", Text),
+    # of a person's changes: the command or request that made them
+    Column("operation", BigInteger),
     CheckConstraint("actor_kind in ('person', 'worker', 'rule', 'import')", name="actor_kind"),
 )
 Index("changes_ticket_id_idx", changes.c.ticket_id, changes.c.id)
+Index(
+    "changes_operation_idx",
+    changes.c.operation,
+    changes.c.id,
+    postgresql_where=changes.c.operation.is_not(None),
+)
 Index(
     "changes_message_id_idx",
     changes.c.message_id,

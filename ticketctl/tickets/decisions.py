@@ -1,4 +1,4 @@
-"""What people do with tickets, one or many: close, reopen, retry, assign, tag, note, undo. Every change is recorded."""
+"""What people do with tickets, one or many: close, reopen, retry, assign, tag, note. Every change is recorded."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ticketctl.errors import ConflictError, InvalidInputError, TicketctlError
 from ticketctl.tickets import service
 from ticketctl.tickets.corrections import Correction
-from ticketctl.tickets.history import Actor, Change, list_changes
+from ticketctl.tickets.history import Actor, Change, Operation, list_changes
 from ticketctl.tickets.models import BODY_LIMIT, LARGEST_ID, Ticket
 from ticketctl.tickets.protocols import TicketStore
 from ticketctl.tickets.statuses import TicketStatus
@@ -41,21 +41,43 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A ticket after a decision, whether it changed, and its status and time of change before."""
+    """A ticket after a decision, whether it changed, its status and time of change before, and the operation's number."""
 
     ticket: Ticket
     is_changed: bool
     status_before: TicketStatus
     updated_before: datetime
+    operation: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """The result of an undo: the action that was taken back, or would have been, and its kind of actor and name."""
+    """The result of an undo on one ticket.
+
+    `last_...` describe the newest change that was not taken back: the one that was taken back now, or that prevents it.
+    None: there is none. `is_claimed`: a worker has claimed the ticket after it. `overtaken`: someone else changed the ticket
+    at the same moment. `was_undone`: the change of the wanted operation had been taken back before.
+    """
 
     decided: Decided
-    action: str | None
-    blocked_by: str | None
+    last_action: str | None
+    last_kind: str | None
+    last_actor: str | None
+    last_operation: int | None
+    is_claimed: bool
+    overtaken: bool
+    was_undone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedTickets:
+    """The tickets that one command or request of a person changed (an operation), by number."""
+
+    id: int
+    started_at: datetime
+    actor: str
+    action: str
+    ticket_ids: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +95,39 @@ class DecisionStore(Protocol):
     """Stores people's changes. Every write is one statement, with its rows in the history. Raises DatabaseError."""
 
     async def apply(
-        self, decision: Decision, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+        self,
+        decision: Decision,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        operation: int | None = None,
     ) -> Mapping[int, Decided]:
         """Change those of the tickets that allow it; return those that exist.
 
-        With `seen`, a ticket whose `updated_at` is another one does not change.
+        With `seen`, a ticket whose `updated_at` is another one does not change. `operation` is the number that the
+        first call of the same command returned.
         """
 
-    async def undo(self, ticket_id: int, *, by: Actor, seen: datetime | None = None) -> Undone | None:
-        """Take back the newest change, if a person made it and no worker came after; None: there is no such ticket."""
+    async def undo(
+        self,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        undone: int | None = None,
+        operation: int | None = None,
+    ) -> Mapping[int, Undone]:
+        """Take back each ticket's newest change, if a person made it and no worker came after; return those that exist.
+
+        With `undone`, only where that operation made the change. The rest as in `apply`.
+        """
+
+    async def get_operation(self, operation: int) -> ChangedTickets | None:
+        """Return what a command or request changed; None if no change has this number."""
+
+    async def find_last_operation(self, by: Actor) -> int | None:
+        """Return the number of a person's newest operation that was not taken back on each of its tickets."""
 
     async def list_changes(self, ticket_id: int) -> Sequence[Change]:
         """Return the changes of a ticket, the oldest first."""
@@ -114,13 +160,20 @@ async def apply(
     *,
     by: Actor,
     seen: datetime | None = None,
+    operation: Operation | None = None,
 ) -> list[Outcome]:
-    """Apply a decision to tickets, some hundreds per statement, and say what became of each."""
-    outcomes = []
+    """Apply a decision to tickets, some hundreds per statement, and say what became of each.
+
+    `operation` is updated after each statement, so that it tells what was done even if a later statement fails.
+    """
+    outcomes, operation = [], operation or Operation()
     for start in range(0, len(ticket_ids), BATCH):
         part = ticket_ids[start : start + BATCH]
         possible = [ticket_id for ticket_id in part if 1 <= ticket_id <= LARGEST_ID]
-        decided = await store.apply(decision, possible, by=by, seen=seen) if possible else {}
+        decided: Mapping[int, Decided] = {}
+        if possible:
+            decided = await store.apply(decision, possible, by=by, seen=seen, operation=operation.id)
+        operation.add(decided.values())
         outcomes += [_to_outcome(decision.action, one, decided.get(one), seen) for one in part]
     return outcomes
 
@@ -212,32 +265,6 @@ def check_name(what: str, name: str) -> None:
     if not name.strip():
         raise InvalidInputError(f"the {what} is empty", hint="give a name, such as ada")
     service.check_text(what, name, limit=NAME_LIMIT, one_line=True)
-
-
-async def undo(
-    store: DecisionStore, ticket_id: int, *, by: Actor, seen: datetime | None = None
-) -> tuple[Ticket, str]:
-    """Take back the last change that a person made; return the ticket and the action that was undone.
-
-    Raises:
-        NotFoundError: There is no such ticket.
-        ConflictError: The last change is a worker's, or there is none.
-    """
-    undone = await store.undo(service.require_id(ticket_id), by=by, seen=seen)
-    if undone is None:
-        raise service.no_ticket(ticket_id)
-    if undone.decided.is_changed and undone.action is not None:
-        return undone.decided.ticket, undone.action
-    if seen is not None and undone.decided.updated_before != seen:
-        raise changed_meanwhile(ticket_id)
-    if undone.action is None:
-        raise ConflictError(f"ticket {ticket_id} has no change to undo", hint="ticketctl history shows them")
-    kind, _, _name = (undone.blocked_by or "").partition(" ")
-    after = f"a {kind} has changed it since" if kind != "person" else "a worker has taken it since"
-    raise ConflictError(
-        f"the last change of ticket {ticket_id} cannot be undone: {after}",
-        hint=f"ticketctl history {ticket_id} shows it; ticketctl set corrects fields",
-    )
 
 
 async def get_history(tickets: TicketStore, store: DecisionStore, ticket_id: int) -> list[Change]:

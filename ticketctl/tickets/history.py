@@ -1,12 +1,15 @@
 """The history of a ticket: who changed what, when, from which value to which."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ticketctl.tickets.models import EDITABLE_FIELDS, TicketDetails
+
+if TYPE_CHECKING:
+    from ticketctl.tickets.decisions import Decided
 
 TRACKED_FIELDS = ("status", *EDITABLE_FIELDS, "confidence", "set_by_human", "assignee", "tags", "sent_at")
 """The fields of a ticket whose changes are kept."""
@@ -37,6 +40,20 @@ class Actor:
         return f"{self.kind}:{self.name}"
 
 
+@dataclass(slots=True)
+class Operation:
+    """A command or request of a person while it runs: its number, which the first statement chooses, and its changes."""
+
+    id: int | None = None
+    changed: int = 0
+
+    def add(self, results: Iterable["Decided"]) -> None:
+        """Count the changes of one statement, and remember the number that it has chosen."""
+        for one in results:
+            self.id = one.operation
+            self.changed += one.is_changed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One change of a ticket. `old` and `new` have the fields that changed.
@@ -44,7 +61,8 @@ class Change:
     `id` is None for what the tickets and the attempts themselves record: the creation, and the claims of workers.
     `engine` is the output of the classification step where a person decided on it: `category`, `priority`,
     `sentiment`, `language`, `confidence`, `method`, `model`. `undoes` is the change that this one took back. `message_id` is that of
-    the mail behind the change.
+    the mail behind the change. `operation` is the number of the command or request with which a person made this change,
+    and perhaps those of other tickets.
     """
 
     id: int | None = None
@@ -58,6 +76,7 @@ class Change:
     engine: dict[str, Any] | None = None
     undoes: int | None = None
     message_id: str | None = None
+    operation: int | None = None
 
 
 def list_changes(details: TicketDetails, changes: Sequence[Change]) -> list[Change]:

@@ -11,7 +11,7 @@ from ticketctl.errors import ConflictError, InvalidInputError, TicketctlError
 from ticketctl.tickets import decisions, service
 from ticketctl.tickets.decisions import BATCH, Decision, DecisionStore, Outcome
 from ticketctl.tickets.filters import TicketFilter
-from ticketctl.tickets.history import Actor
+from ticketctl.tickets.history import Actor, Operation
 from ticketctl.tickets.models import (
     BODY_LIMIT,
     LARGEST_ID,
@@ -56,6 +56,7 @@ class ReviewService:
         *,
         by: Actor,
         seen: datetime | None = None,
+        operation: Operation | None = None,
     ) -> list[Outcome]:
         """Set fields. The routing rules then choose the teams again, unless a person set them.
 
@@ -63,21 +64,31 @@ class ReviewService:
             InvalidInputError: There are no values, or a field cannot have its value.
         """
         self._check(values)
-        outcomes = []
+        outcomes, operation = [], operation or Operation()
         for start in range(0, len(ticket_ids), BATCH):
             part = ticket_ids[start : start + BATCH]
             decision = Decision(action="set", values=values, routed=await self._route(part, values))
-            outcomes += await decisions.apply(self.decisions, decision, part, by=by, seen=seen)
+            outcomes += await decisions.apply(
+                self.decisions, decision, part, by=by, seen=seen, operation=operation
+            )
         return outcomes
 
     async def approve(
-        self, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+        self,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        operation: Operation | None = None,
     ) -> list[Outcome]:
         """Mark all current values as set by a person and the tickets as processed.
 
         Tickets that the pipeline has not finished, and closed ones, stay as they are.
         """
-        return await decisions.apply(self.decisions, Decision(action="approve"), ticket_ids, by=by, seen=seen)
+        decision = Decision(action="approve")
+        return await decisions.apply(
+            self.decisions, decision, ticket_ids, by=by, seen=seen, operation=operation
+        )
 
     async def reject(
         self,
@@ -86,6 +97,7 @@ class ReviewService:
         *,
         by: Actor,
         seen: datetime | None = None,
+        operation: Operation | None = None,
     ) -> list[Outcome]:
         """Delete the drafts, so that no later run writes others, and mark the tickets as processed. As `approve`.
 
@@ -94,11 +106,20 @@ class ReviewService:
         """
         service.check_text("reason", reason, limit=service.FILTER_LIMIT)
         decision = Decision(action="reject", note=reason)
-        return await decisions.apply(self.decisions, decision, ticket_ids, by=by, seen=seen)
+        return await decisions.apply(
+            self.decisions, decision, ticket_ids, by=by, seen=seen, operation=operation
+        )
 
-    async def redraft(self, ticket_ids: Sequence[int], *, by: Actor) -> list[Outcome]:
+    async def redraft(
+        self,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        operation: Operation | None = None,
+    ) -> list[Outcome]:
         """Replace the drafts of processed tickets by the templates that fit the tickets' fields as they are now."""
-        outcomes = []
+        outcomes, operation = [], operation or Operation()
         for start in range(0, len(ticket_ids), BATCH):
             part = ticket_ids[start : start + BATCH]
             possible = [ticket_id for ticket_id in part if 1 <= ticket_id <= LARGEST_ID]
@@ -106,7 +127,12 @@ class ReviewService:
             filled = {details.ticket.id: self._fill_draft(details) for details in analyses}
             drafts = {ticket_id: one for ticket_id, one in filled.items() if isinstance(one, str)}
             decided = await decisions.apply(
-                self.decisions, Decision(action="redraft", drafts=drafts), list(drafts), by=by
+                self.decisions,
+                Decision(action="redraft", drafts=drafts),
+                list(drafts),
+                by=by,
+                seen=seen,
+                operation=operation,
             )
             by_id = {outcome.id: outcome for outcome in decided}
             outcomes += [by_id.get(one) or _undrafted(one, filled.get(one)) for one in part]

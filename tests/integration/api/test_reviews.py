@@ -35,6 +35,30 @@ async def test_a_rejected_draft_is_deleted_with_the_reason(api: httpx.AsyncClien
     assert (await api.get(f"{path}/history")).json()["changes"][-1]["note"] == "wrong tone"
 
 
+async def test_a_reply_is_drafted_again_for_the_corrected_category(
+    api: httpx.AsyncClient, path: str, ask: Callable[[str], str]
+) -> None:
+    assert (await api.post(f"{path}/draft")).status_code == 422  # the pipeline has not analysed it
+    ask(
+        "insert into steps (ticket_id, step, output, provider, model, prompt_hash) select id, step, output::jsonb, 'x', 'x', 'x' "
+        """from tickets, (values ('extract', '{"entities": []}'), ('classify', '{"category": "bug", "priority": "normal",
+        "sentiment": "neutral", "language": "en", "confidence": 0.4, "method": "model"}')) as saved(step, output)"""
+    )
+    assert (await api.patch(path, json={"category": "refund"})).status_code == 200
+    seen = {"If-Match": (await api.get(path)).headers["etag"]}
+    ticket = (await api.post(f"{path}/draft", headers=ADA | seen)).json()
+    assert ticket["draft"] not in {None, "Dear Ada"}
+    assert ticket["status"] == "needs_review"
+    change = (await api.get(f"{path}/history")).json()["changes"][-1]
+    assert (change["actor"], change["action"], change["old"]) == ("ada", "redraft", {"draft": "Dear Ada"})
+    assert (await api.post(f"{path}/draft")).json()["draft"] == ticket["draft"]  # nothing is left to change
+    assert (await api.post(f"{path}/undo")).json()["draft"] == "Dear Ada"
+    assert (await api.post(f"{path}/draft", headers=seen)).status_code == 409
+    assert (await api.patch(path, json={"draft": "Hello"})).status_code == 200
+    refused = await api.post(f"{path}/draft")
+    assert (refused.status_code, "a person decided on the draft" in refused.text) == (409, True)
+
+
 async def test_a_decision_on_an_old_state_is_refused(api: httpx.AsyncClient, path: str) -> None:
     seen = {"If-Match": (await api.get(path)).headers["etag"]}
     assert (await api.patch(path, json={"team": "sales"}, headers=seen)).status_code == 200

@@ -3,6 +3,10 @@
 import httpx
 import pytest
 
+from ticketctl.postgres.decisions import PostgresDecisions
+from ticketctl.tickets.decisions import Decision, apply
+from ticketctl.tickets.history import Actor, Operation
+
 ADA = {"Ticketctl-User": "ada"}
 
 
@@ -42,6 +46,27 @@ async def test_the_second_of_two_people_is_told(api: httpx.AsyncClient, path: st
     second = await api.put(f"{path}/assignee", json={"assignee": "ada"}, headers=seen)
     assert (first.status_code, second.status_code) == (200, 409)
     assert "changed by someone else meanwhile" in second.json()["detail"]
+
+
+async def test_an_operation_on_several_tickets_is_undone_as_a_whole(
+    api: httpx.AsyncClient, path: str, decisions: PostgresDecisions
+) -> None:
+    other = (await api.post("/tickets", json={"subject": "y"})).headers["location"]
+    ids, operation = [int(one.rpartition("/")[2]) for one in (path, other)], Operation()
+    await apply(decisions, Decision(action="close"), ids, by=Actor.person("grace"), operation=operation)
+    assert (await api.post(f"{other}/reopen")).status_code == 200
+    undone = await api.post(f"/operations/{operation.id}/undo", headers=ADA)
+    assert undone.status_code == 200, undone.text
+    assert undone.json()["actor"] == "grace"
+    assert [(one["id"], one["outcome"]) for one in undone.json()["results"]] == [
+        (ids[0], "undone"),
+        (ids[1], "unchanged"),
+    ]
+    assert undone.json()["results"][1]["error"] == f"ticket {ids[1]} was changed since: reopen by person api"
+    assert (await api.get(path)).json()["status"] == "new"
+    last = (await api.get(f"{path}/history")).json()["changes"][-1]
+    assert (last["actor"], last["action"], last["operation"]) == ("ada", "undo", undone.json()["operation"])
+    assert (await api.post("/operations/123456789/undo")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ticketctl.postgres.sql import decisions as decision_statements
 from ticketctl.postgres.sql import imports as import_statements
 from ticketctl.postgres.sql import queue as queue_statements
 from ticketctl.postgres.sql import replies as reply_statements
+from ticketctl.postgres.sql import undo as undo_statements
 from ticketctl.postgres.sql import worker
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
@@ -47,6 +48,7 @@ MODULES = (
     change_statements,
     import_statements,
     reply_statements,
+    undo_statements,
     queue_statements,
 )
 LOGGED = re.compile(
@@ -104,7 +106,9 @@ async def people(
     await importing.create_many([imported], created_by="import:x")
     await importing.find_keys(["k"])
     assert [one async for one in replies.list_unsent([ticket_id])] == []
-    await decided.undo(ticket_id, by=BY)
+    await decided.undo([ticket_id], by=BY)
+    await decided.get_operation(1)
+    await decided.find_last_operation(BY)
     await decided.list_changes(ticket_id)
     await decided.list_corrections()
 

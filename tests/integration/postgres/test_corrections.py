@@ -6,7 +6,7 @@ from tests.integration.postgres.test_history import decide, make, process
 from tests.people import BY
 from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.store import PostgresStore
-from ticketctl.tickets import decisions as use_cases
+from ticketctl.tickets.undo import undo_last
 
 
 async def test_the_last_decision_on_each_category_counts(
@@ -19,7 +19,7 @@ async def test_the_last_decision_on_each_category_counts(
     await decide(decisions, corrected, "set", category="login")
     await decide(decisions, confirmed, "approve")
     await decide(decisions, undone, "set", category="refund")
-    await use_cases.undo(decisions, undone, by=BY)
+    await undo_last(decisions, undone, by=BY)
     await decide(decisions, other, "set", priority="low")
     found = {one.ticket_id: one for one in await decisions.list_corrections()}
     assert sorted(found) == [corrected, confirmed]

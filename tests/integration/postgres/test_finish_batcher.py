@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from tests.fakes import OUTCOME
+from tests.locks import wait_until_blocked
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket
@@ -73,15 +74,6 @@ async def test_a_result_that_cannot_be_written_fails_only_its_caller(
     assert first is not third
     assert second is True
     assert await statuses(store, claimed) == [OPEN, DONE, OPEN]
-
-
-async def wait_until_blocked(observer: asyncpg.Connection) -> None:
-    """Wait until another connection waits for a row that the observer has locked."""
-    # pg_locks, because a transaction sees one snapshot of pg_stat_activity
-    blocked = "select exists(select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))"
-    async with asyncio.timeout(30):
-        while not await observer.fetchval(blocked):  # noqa: ASYNC110 - the server sends no event to wait for
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("gives_up", [0, 1, 2])

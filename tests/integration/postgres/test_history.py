@@ -17,6 +17,7 @@ from ticketctl.tickets.history import Actor, Change
 from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket, Step, StepRecord, Ticket
 from ticketctl.tickets.protocols import RecordFailure
+from ticketctl.tickets.undo import undo_last
 
 Ask = Callable[[str], str]
 ENGINE = {
@@ -118,15 +119,15 @@ async def test_undo_takes_back_one_change_after_the_other(
     await decide(decisions, ticket_id, "approve")
     await decide(decisions, ticket_id, "tag", tags=["vip"])
     await decide(decisions, ticket_id, "close")
-    undone = [(await use_cases.undo(decisions, ticket_id, by=BY))[1] for _ in range(4)]
+    undone = [(await undo_last(decisions, ticket_id, by=BY))[1] for _ in range(4)]
     assert undone == ["close", "tag", "approve", "set"]
     after = await read(store, ticket_id)
     names = ("status", "category", "team", "confidence", "set_by_human", "tags")
     assert [getattr(after, name) for name in names] == [getattr(before, name) for name in names]
     with pytest.raises(ConflictError, match="cannot be undone: a worker has changed it since"):
-        await use_cases.undo(decisions, ticket_id, by=BY)
+        await undo_last(decisions, ticket_id, by=BY)
     with pytest.raises(NotFoundError):
-        await use_cases.undo(decisions, ticket_id + 1, by=BY)
+        await undo_last(decisions, ticket_id + 1, by=BY)
     assert ask("select count(*) from changes where action = 'undo'") == "4"
 
 
@@ -135,12 +136,12 @@ async def test_undo_is_refused_after_a_workers_claim_and_without_changes(
 ) -> None:
     ticket_id = await make(store)
     with pytest.raises(ConflictError, match="no change to undo"):
-        await use_cases.undo(decisions, ticket_id, by=BY)
+        await undo_last(decisions, ticket_id, by=BY)
     await decide(decisions, ticket_id, "set", category="refund")
     message = TicketMessage(message_id="m", ticket_id=ticket_id)
     await store.claim([message], token=uuid4(), lease=timedelta(minutes=1), environment_id="env-1")
     with pytest.raises(ConflictError, match="a worker has taken it since"):
-        await use_cases.undo(decisions, ticket_id, by=BY)
+        await undo_last(decisions, ticket_id, by=BY)
 
 
 async def test_undone_close_of_an_unprocessed_ticket_queues_it_again(
@@ -149,7 +150,7 @@ async def test_undone_close_of_an_unprocessed_ticket_queues_it_again(
     ticket_id = await make(store)
     await decide(decisions, ticket_id, "close")
     ask("delete from messages")
-    ticket, _ = await use_cases.undo(decisions, ticket_id, by=BY)
+    ticket, _ = await undo_last(decisions, ticket_id, by=BY)
     assert ticket.status == "new"
     assert ask("select ticket_id from messages") == str(ticket_id)
 
@@ -167,7 +168,7 @@ async def test_a_person_who_saw_an_older_ticket_is_told(
         f"ticket {ticket_id} was changed by someone else meanwhile",
     )
     with pytest.raises(ConflictError, match="by someone else meanwhile"):
-        await use_cases.undo(decisions, ticket_id, by=BY, seen=seen)
+        await undo_last(decisions, ticket_id, by=BY, seen=seen)
     assert (await read(store, ticket_id)).assignee == "grace"
 
 

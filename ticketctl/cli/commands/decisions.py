@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from ticketctl.tickets.decisions import Outcome
+    from ticketctl.tickets.history import Operation
     from ticketctl.tickets.review import ReviewService
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -53,8 +54,10 @@ def approve(
     """
     by = current_actor()
 
-    async def decide_on(reviews: "ReviewService", ids: "Sequence[int]") -> "Sequence[Outcome]":
-        return await reviews.approve(ids, by=by)
+    async def decide_on(
+        reviews: "ReviewService", ids: "Sequence[int]", operation: "Operation"
+    ) -> "Sequence[Outcome]":
+        return await reviews.approve(ids, by=by, operation=operation)
 
     selection = Selection(ticket_ids or (), wanted, everything, yes)
     _decide(decide_on, selection, Action("approve", "approved"), as_json=as_json)
@@ -79,8 +82,10 @@ def reject(
     """
     by = current_actor()
 
-    async def decide_on(reviews: "ReviewService", ids: "Sequence[int]") -> "Sequence[Outcome]":
-        return await reviews.reject(ids, reason, by=by)
+    async def decide_on(
+        reviews: "ReviewService", ids: "Sequence[int]", operation: "Operation"
+    ) -> "Sequence[Outcome]":
+        return await reviews.reject(ids, reason, by=by, operation=operation)
 
     selection = Selection(ticket_ids or (), wanted, everything, yes)
     _decide(decide_on, selection, Action("reject the drafts of", "rejected"), as_json=as_json)
@@ -129,8 +134,10 @@ def set_fields(
         raise InvalidInputError("there is nothing to set", hint="ticketctl set ID --category billing")
     wanted, by = _parse_where(where or ()), current_actor()
 
-    async def decide_on(reviews: "ReviewService", ids: "Sequence[int]") -> "Sequence[Outcome]":
-        return await reviews.set(ids, values, by=by)
+    async def decide_on(
+        reviews: "ReviewService", ids: "Sequence[int]", operation: "Operation"
+    ) -> "Sequence[Outcome]":
+        return await reviews.set(ids, values, by=by, operation=operation)
 
     selection = Selection(ticket_ids or (), wanted, everything, yes)
     _decide(decide_on, selection, Action(f"set {', '.join(values)} of", "set"), as_json=as_json)
@@ -153,7 +160,7 @@ def _parse_where(texts: "Sequence[str]") -> TicketFilter:
 
 
 def _decide(
-    decide_on: "Callable[[ReviewService, Sequence[int]], Awaitable[Sequence[Outcome]]]",
+    decide_on: "Callable[[ReviewService, Sequence[int], Operation], Awaitable[Sequence[Outcome]]]",
     selection: Selection,
     action: Action,
     *,

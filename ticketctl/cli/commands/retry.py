@@ -16,6 +16,7 @@ from ticketctl.cli.selection import (
     Selection,
     TicketIdsArgument,
     YesOption,
+    announce_undo,
     confirm,
     list_matching,
     parse_ids,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.tickets.decisions import Outcome
+    from ticketctl.tickets.history import Operation
     from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.review import ReviewService
 
@@ -78,7 +80,9 @@ def retry(
         output.print_message("no ticket has failed" if failed else "no ticket is stuck")
     change = _redraft if draft else _retry
     done = "drafted" if draft else "queued"
-    _report(change(ids) if ids else (), done, is_strict=is_selected, as_json=as_json)
+    with announce_undo(is_one=selection.is_one) as operation:
+        outcomes = change(ids, operation) if ids else ()
+        _report(outcomes, done, operation, is_strict=is_selected, as_json=as_json)
 
 
 def _select(selection: Selection, older_than: str, *, failed: bool, stuck: bool) -> "Sequence[int]":
@@ -95,7 +99,7 @@ def _select(selection: Selection, older_than: str, *, failed: bool, stuck: bool)
     return parse_ids(selection.texts) if selection.texts else run_with(open_operator_resources, select)
 
 
-def _retry(ids: "Sequence[int]") -> "Sequence[Outcome]":
+def _retry(ids: "Sequence[int]", operation: "Operation") -> "Sequence[Outcome]":
     from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import decisions
 
@@ -103,7 +107,7 @@ def _retry(ids: "Sequence[int]") -> "Sequence[Outcome]":
 
     async def work(resources: "OperatorResources") -> "Sequence[Outcome]":
         decision = decisions.Decision(action="retry")
-        outcomes = await decisions.apply(resources.decisions, decision, ids, by=by)
+        outcomes = await decisions.apply(resources.decisions, decision, ids, by=by, operation=operation)
         unsent = await resources.try_flush()
         if unsent is not None:
             error_reporting.warn(f"their messages wait in the outbox: {unsent}")
@@ -112,18 +116,20 @@ def _retry(ids: "Sequence[int]") -> "Sequence[Outcome]":
     return run_with(open_operator_resources, work)
 
 
-def _redraft(ids: "Sequence[int]") -> "Sequence[Outcome]":
+def _redraft(ids: "Sequence[int]", operation: "Operation") -> "Sequence[Outcome]":
     from ticketctl.runtime import open_review_service
 
     by = current_actor()
 
     async def work(reviews: "ReviewService") -> "Sequence[Outcome]":
-        return await reviews.redraft(ids, by=by)
+        return await reviews.redraft(ids, by=by, operation=operation)
 
     return run_with(open_review_service, work)
 
 
-def _report(outcomes: "Sequence[Outcome]", done: str, *, is_strict: bool, as_json: bool) -> None:
+def _report(
+    outcomes: "Sequence[Outcome]", done: str, operation: "Operation", *, is_strict: bool, as_json: bool
+) -> None:
     """Print the tickets that were queued or drafted (`done`).
 
     `is_strict`: a ticket that the person named and that was not is an error.
@@ -133,7 +139,7 @@ def _report(outcomes: "Sequence[Outcome]", done: str, *, is_strict: bool, as_jso
     if is_strict and len(outcomes) == 1 and refused:
         raise refused[0]
     if as_json:
-        output.print_json({"retried": retried})
+        output.print_json({"operation": operation.id if operation.changed else None, "retried": retried})
     else:
         output.print_rows([ticket_id] for ticket_id in retried)
     for error in refused:

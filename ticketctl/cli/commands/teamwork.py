@@ -1,4 +1,4 @@
-"""`assign`, `tag`, `note`, `history`, `undo`: people who share the work on tickets."""
+"""`assign`, `tag`, `note`, `history`: people who share the work on tickets."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from ticketctl.cli import completion, error_reporting
+from ticketctl.cli import completion
 from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, read_text
@@ -21,7 +21,6 @@ from ticketctl.tickets.filters import TicketFilter
 
 if TYPE_CHECKING:
     from ticketctl.tickets.history import Change
-    from ticketctl.tickets.models import Ticket
     from ticketctl.tickets.operator_resources import OperatorResources
 
 _ME = "@me"
@@ -44,7 +43,6 @@ def register(app: typer.Typer) -> None:
     app.command("tag")(tag)
     app.command("note")(note)
     app.command("history")(history)
-    app.command("undo")(undo)
 
 
 @with_filter_options
@@ -120,37 +118,12 @@ def note(
     apply_to(decision, selection, Action("note", "noted"), as_json=as_json)
 
 
-def undo(ticket_id: TicketIdArgument, *, as_json: JsonOption = False) -> None:
-    """Take back the last change that a person made.
-
-    Once more takes back the change before. A change that a worker came after stays: `ticketctl history` shows it.
-    """
-    from ticketctl.runtime import open_operator_resources
-    from ticketctl.tickets import decisions
-
-    by = current_actor()
-
-    async def work(resources: "OperatorResources") -> "tuple[Ticket, str]":
-        undone = await decisions.undo(resources.decisions, ticket_id, by=by)
-        unsent = await resources.try_flush(ticket_id)
-        if unsent is not None:
-            error_reporting.warn(f"the message of ticket {ticket_id} waits in the outbox: {unsent}")
-        return undone
-
-    ticket, action = run_with(open_operator_resources, work)
-    if as_json:
-        output.print_json(ticket)
-    elif output.is_terminal():
-        output.print_rows([[f"ticket {ticket.id}: {action} undone; it is {ticket.status} again"]])
-    else:
-        output.print_rows([[ticket.id, action]])
-
-
 def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program: JqOption = None) -> None:
     """Show every change of a ticket, and who made it.
 
     Piped, there is one line per changed field; the columns are: time, actor's kind (person, worker, rule, import),
-    actor, action, field, old value, new value, note.
+    actor, action, field, old value, new value, note, and the
+    number of the command that made the change, for `ticketctl undo --operation`.
     """
     from ticketctl.runtime import open_operator_resources
     from ticketctl.tickets import decisions
@@ -169,24 +142,27 @@ def history(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program
         output.print_rows(row for change in changes for row in _rows(change))
 
 
-def _rows(change: "Change") -> list[tuple[str, str, str, str, str, str, str, str]]:
+def _rows(change: "Change") -> list[tuple[str, ...]]:
     start = (format_iso(change.changed_at), change.actor_kind, change.actor, change.action)
     names = [name for name in change.new | change.old if name != "set_by_human"] or [""]
-    note = change.note or ""
-    return [(*start, name, _text(change.old.get(name)), _text(change.new.get(name)), note) for name in names]
+    end = (change.note or "", "" if change.operation is None else str(change.operation))
+    return [(*start, name, _text(change.old.get(name)), _text(change.new.get(name)), *end) for name in names]
 
 
 def _title(change: "Change", now: datetime) -> str:
     """Return time, actor and action on one line. The start of its id identifies an execution environment."""
     name = change.actor[:8] if change.actor_kind == "worker" else change.actor
-    return f"{format_relative(change.changed_at, now=now)}, {change.actor_kind} {name}: {change.action}"
+    number = "" if change.operation is None else f" (operation {change.operation})"
+    return (
+        f"{format_relative(change.changed_at, now=now)}, {change.actor_kind} {name}: {change.action}{number}"
+    )
 
 
 def _describe(change: "Change") -> list[str]:
     """Return a line per changed field, and the note."""
     lines = [
         f"{field}: {_shorten(old) or '-'} → {_shorten(new) or '-'}"
-        for *_, field, old, new, _note in _rows(change)
+        for *_, field, old, new, _note, _operation in _rows(change)
         if field
     ]
     return [*lines, *([change.note] if change.note else [])]

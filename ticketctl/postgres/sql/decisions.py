@@ -7,34 +7,37 @@ and time of change before.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sqlalchemy import Boolean, Column, DateTime, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Text, text
 from sqlalchemy.sql.expression import TextualSelect
 
 from ticketctl.postgres.json_params import json_values
 from ticketctl.postgres.schema import tickets
-from ticketctl.postgres.sql.changes import by_person, record_changes
+from ticketctl.postgres.sql.changes import OPERATION, by_person, record_changes
 from ticketctl.postgres.sql.fragments import claimable
 from ticketctl.postgres.sql.replies import UNSENT, message_id
-from ticketctl.tickets.history import TRACKED_FIELDS
 from ticketctl.tickets.models import EDITABLE_FIELDS
 
-_BEFORE = f"""
-with o as (
+BEFORE = f"""
+with {OPERATION}, o as (
   select t.* from tickets t where id in ({json_values("ticket_ids", "bigint")}) order by id for no key update
 )"""  # noqa: S608 - only constants of this package are interpolated
 
-_UNSEEN = "(cast(:seen as timestamptz) is null or o.updated_at = cast(:seen as timestamptz))"
+UNSEEN = "(cast(:seen as timestamptz) is null or o.updated_at = cast(:seen as timestamptz))"
 """True unless someone changed the ticket after the caller read it."""
 
 _COLUMNS = ", ".join(
     f"case when n.id is null then o.{column.name} else n.{column.name} end as {column.name}"
     for column in tickets.columns
 )
-_TICKET = (
-    f"n.id is not null as is_changed, o.status as status_before, o.updated_at as updated_before, {_COLUMNS}"
+_STATE = (
+    "n.id is not null as is_changed, o.status as status_before, o.updated_at as updated_before, "
+    "(select id from operation) as operation"
 )
+TICKET = f"{_STATE}, {_COLUMNS}"
+"""The columns of the result: whether the ticket changed, what it was before, and what it is now."""
+
 _RESULT = f"""
-select {_TICKET}
+select {TICKET}
 from o left join n on n.id = o.id order by o.id
 """  # noqa: S608 - as above
 
@@ -42,15 +45,16 @@ _MESSAGES = """, message as (
   insert into messages (ticket_id, body) select id, format('{"ticket_id": %s}', id) from n where status = 'new'
 )"""
 
-_MESSAGE_IF_NEW_AGAIN = """, message as (
+MESSAGE_IF_NEW_AGAIN = """, message as (
   insert into messages (ticket_id, body) select n.id, format('{"ticket_id": %s}', n.id)
   from n join o on o.id = n.id where n.status = 'new' and o.status <> 'new'
 )"""
 
-_RESULT_COLUMNS = (
+RESULT_COLUMNS = (
     Column("is_changed", Boolean),
     Column("status_before", Text),
     Column("updated_before", DateTime(timezone=True)),
+    Column("operation", BigInteger),
     *tickets.columns,
 )
 
@@ -76,12 +80,12 @@ def _decide(
         "n", "o", **by_person(), note=note, engine=engine, message_id=message_id, where=where
     )
     return text(
-        f"""{_BEFORE}, n as (
+        f"""{BEFORE}, n as (
   update tickets t set {values}, updated_at = now()
-  from o where t.id = o.id and {_UNSEEN} and {condition} returning t.*
+  from o where t.id = o.id and {UNSEEN} and {condition} returning t.*
 ), recorded as ({recorded}){more}
 {_RESULT}"""  # noqa: S608 - as above
-    ).columns(*_RESULT_COLUMNS)
+    ).columns(*RESULT_COLUMNS)
 
 
 _MESSAGE_ID = "cast(:message_ids as jsonb) ->> cast(n.id as text)"
@@ -184,44 +188,9 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
       when o.status = 'closed' then 'new' else o.status end, sent_at = null""",
             condition=f"not exists(select from changes c where c.message_id = {_MESSAGE_ID.replace('n.', 'o.')})",
             message_id=_MESSAGE_ID,
-            more=_MESSAGE_IF_NEW_AGAIN,
+            more=MESSAGE_IF_NEW_AGAIN,
             where="true",
         ),
     }
 )  # fmt: skip
 """The statement of each decision. `:values` is a JSON object, `:note` a text or null, `:seen` a time or null."""
-
-_CASTS = {"confidence": "float8", "sent_at": "timestamptz"}
-_JSON_FIELDS = ("set_by_human", "tags")
-
-
-def _restore(name: str) -> str:
-    value = f"l.old -> '{name}'" if name in _JSON_FIELDS else f"l.old ->> '{name}'"
-    value = f"cast({value} as {_CASTS[name]})" if name in _CASTS else value
-    if name == "status":
-        # the lease of a ticket that was being processed has ended: it becomes new, with a message
-        value = "case when l.old ->> 'status' = 'processing' then 'new' else l.old ->> 'status' end"
-    return f"{name} = case when jsonb_exists(l.old, '{name}') then {value} else o.{name} end"
-
-
-# Only a person's newest change can be undone, and only while no worker, rule or import changed the ticket after it.
-# A change that was undone is out of the way, so that a second undo takes back the change before.
-UNDO = text(
-    f"""{_BEFORE}, l as (
-  select c.* from changes c
-  where c.ticket_id = (select id from o) and c.action <> 'undo'
-    and not exists(select from changes u where u.ticket_id = c.ticket_id and u.undoes = c.id)
-  order by c.id desc limit 1
-), allowed as (
-  select l.* from l where l.actor_kind = 'person' and not exists(
-    select from attempts a where a.ticket_id = l.ticket_id and a.started_at > l.changed_at)
-), n as (
-  update tickets t set {", ".join(_restore(name) for name in TRACKED_FIELDS)},
-    lease_token = case when jsonb_exists(l.old, 'status') then null else o.lease_token end,
-    lease_until = case when jsonb_exists(l.old, 'status') then null else o.lease_until end, updated_at = now()
-  from o, allowed l where t.id = o.id and l.ticket_id = o.id and {_UNSEEN} returning t.*
-), recorded as ({record_changes("n", "o", **by_person("'undo'"), note="(select l.action from l)", undoes="(select l.id from l)", where="true")}){_MESSAGE_IF_NEW_AGAIN}
-select {_TICKET}, (select l.action from l) as undone_action, (select l.actor_kind || ' ' || l.actor from l) as blocked_by
-from o left join n on n.id = o.id
-"""  # noqa: S608 - as above
-).columns(*_RESULT_COLUMNS, Column("undone_action", Text), Column("blocked_by", Text))

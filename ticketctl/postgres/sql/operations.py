@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import BOOLEAN, JSONB
 
 from ticketctl.postgres.json_params import json_values
 from ticketctl.postgres.schema import tickets
-from ticketctl.postgres.sql.changes import by_person, record_changes
+from ticketctl.postgres.sql.changes import OPERATION, by_person, record_changes
 from ticketctl.postgres.sql.fragments import ticket_columns
 
 _LISTED = f"id in ({json_values('ticket_ids', 'bigint')})"
@@ -56,7 +56,7 @@ from stuck order by since, id
 
 RESET_FAILED = text(
     f"""
-with o as (
+with {OPERATION}, o as (
   select * from tickets where {_LISTED} and status = 'failed' order by id for no key update
 ), n as (
   update tickets t set status = 'new', updated_at = now() from o where t.id = o.id returning t.*
