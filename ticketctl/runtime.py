@@ -207,15 +207,20 @@ def _sqs(settings: Settings, telemetry: Telemetry) -> "SqsQueue | None":
 
 @asynccontextmanager
 async def open_review_service(database: Database) -> AsyncIterator["ReviewService"]:
-    """Open the service for reviewers. Raise as `open_store`, and ConfigError for a wrong taxonomy."""
+    """Open the service for reviewers. Raise as `open_store`, and ConfigError for a wrong taxonomy.
+
+    The service survives a database that goes away: each call raises DatabaseError until it is back.
+    """
     from ticketctl.ai.review_service import make_review_service
     from ticketctl.postgres.decisions import PostgresDecisions
 
-    async with open_connections(database.settings) as connections:
-        await _bring_up_to_date(connections, database)
-        yield make_review_service(
-            PostgresStore(connections), PostgresDecisions(connections), database.settings
-        )
+    settings, address = database.settings, get_address(database.settings)
+    pool = replace(POOLS["dispose"], options={"pool_pre_ping": True})  # a reviewer reads for minutes
+    async with Engines(address, pool, settings).open_connections() as connections:
+        with map_database_errors(address):
+            await _bring_up_to_date(connections, database)
+        mapped = ErrorMappingConnections(connections, address)
+        yield make_review_service(PostgresStore(mapped), PostgresDecisions(mapped), settings)
 
 
 async def get_credentials(database: Database) -> "Credentials":

@@ -28,6 +28,26 @@ def test_jq_filters_the_json(ticketctl: Program) -> None:
         assert done.err.startswith("error: --jq failed: ")
 
 
+def test_show_takes_the_columns_of_a_list(ticketctl: Program, ask: Ask) -> None:
+    number = ticketctl("create", "one", "--body", "a\nb").out.strip()
+    names = ("--fields", "id,body,tags")
+    assert ticketctl("show", number, *names).out == ticketctl("list", *names).out == f"{number}\ta\\nb\t[]\n"
+    chosen = {"id": int(number), "body": "a\nb", "tags": []}
+    assert ticketctl("show", f"#{number}", *names, "--json").json == chosen
+    assert ticketctl("list", *names, "--json").json["tickets"] == [chosen]
+    shown = STYLE.sub("", ticketctl.on_terminal("show", number, *names, width=40).out)
+    assert [line.split() for line in shown.splitlines()] == [
+        ["id", number],
+        ["body", "a"],
+        ["b"],
+        ["tags", "[]"],
+    ]
+    done = ticketctl("show", number, "--fields", "id,colour")
+    assert (done.status, done.out) == (2, "")
+    assert "'colour' is not one of id, subject, body," in done.err
+    assert ask("select count(*) from tickets") == "1"
+
+
 @pytest.mark.skipif(importlib.util.find_spec("jq") is not None, reason="the extra jq is installed")
 def test_without_the_extra_jq_says_what_to_install(ticketctl: Program) -> None:
     done = ticketctl("list", "--jq", ".")

@@ -87,3 +87,15 @@ def test_a_draft_that_nobody_approved_is_not_exported(ticketctl: Program, ask: A
 @pytest.mark.parametrize("group", ["dlq", "outbox", "replies", "db", "config", "deploy"])
 def test_the_help_of_a_group_cuts_no_summary(ticketctl: Program, group: str) -> None:
     assert "..." not in ticketctl.on_terminal(group, "--help", width=80).out.partition("Commands")[2]
+
+
+def test_an_export_without_replies_keeps_the_file(ticketctl: Program, approved: str) -> None:
+    file = ticketctl.folder / "out.mbox"
+    file.write_text("yesterday's")
+    assert ticketctl("replies", "sent", approved).status == 0
+    done = ticketctl("replies", "export", *FROM, "-o", "out.mbox")
+    assert (done.status, done.err) == (0, "no approved reply waits to be sent\n")
+    done = ticketctl("replies", "export", approved, *FROM, "-o", "out.mbox")
+    assert done.status == 8
+    assert f"warning: ticket {approved} has no approved reply that was not sent\n" in done.err
+    assert file.read_text() == "yesterday's"

@@ -11,11 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
+from textual.worker import WorkerFailed
 
 from ticketctl.cli.rendering.escaping import escape_controls
 from ticketctl.cli.rendering.ticket_tables import render_ticket
 from ticketctl.cli.review_dialogs import ChoiceDialog, LineDialog, TextDialog
-from ticketctl.errors import TicketctlError
+from ticketctl.errors import DatabaseError, TicketctlError
 from ticketctl.tickets import decisions, service, undo
 from ticketctl.tickets.decisions import Decision, Outcome
 from ticketctl.tickets.history import Actor
@@ -25,6 +26,7 @@ from ticketctl.tickets.statuses import TicketStatus
 
 Decide: TypeAlias = Callable[[Sequence[int], datetime], Awaitable[Sequence[Outcome]]]
 """Makes a decision on tickets by their ids, unless they have changed since a time."""
+TRY_AGAIN = "F5 tries again, q quits."
 NOTHING_LEFT = "No ticket needs a review.\n\nu takes your last decision back, q quits."
 
 
@@ -55,6 +57,7 @@ class ReviewApp(App[None]):
         Binding("j", "move(1)", "Next", show=False),
         Binding("k", "move(-1)", "Previous", show=False),
         Binding("space", "scroll", "Scroll", show=False),
+        Binding("f5", "reload", "Reload", show=False),
     ]
     ENABLE_COMMAND_PALETTE = False
 
@@ -67,7 +70,13 @@ class ReviewApp(App[None]):
         self._by = by
         self._limit = limit
         self._shown: TicketDetails | None = None
+        self._wanted: int | None = None
         self._decided: list[int] = []
+        self._unsaved: dict[tuple[int, str], str] = {}
+        self.problem: TicketctlError | None = None
+        """The error of the last call, if the database was away."""
+        self.bug: Exception | None = None
+        """The exception that ended the review, if one did."""
 
     def compose(self) -> ComposeResult:
         """Lay out the list, the ticket, and the keys."""
@@ -97,12 +106,14 @@ class ReviewApp(App[None]):
 
     async def _show(self, ticket_id: int) -> None:
         """Show a ticket as it is now; leave it out of the list if it needs no review any more."""
-        self._shown = None
+        self._shown, self._wanted = None, ticket_id
         try:
             details = await service.show(self._reviews.tickets, ticket_id)
         except TicketctlError as error:
             self._report(error)
+            self.query_one("#details", Static).update(Text(f"{escape_controls(str(error))}\n\n{TRY_AGAIN}"))
             return
+        self.problem = None
         if details.ticket.status is not TicketStatus.NEEDS_REVIEW:
             self.notify(f"ticket {ticket_id} was decided by someone else", markup=False)
             self._leave_out(ticket_id)
@@ -147,7 +158,7 @@ class ReviewApp(App[None]):
         """Edit the draft."""
         if details := self._shown:
             before = escape_controls(details.ticket.draft or "", multiline=True)
-            after = await self.push_screen_wait(TextDialog("draft", before))
+            after = await self._write(details, "draft", before)
             if after is not None and after.strip() != before.strip():
                 await self._set(details, "draft", after)
 
@@ -156,7 +167,9 @@ class ReviewApp(App[None]):
         """Replace the draft by the template that fits the ticket's fields."""
         if details := self._shown:
             await self._decide(
-                details, lambda ids, _: self._reviews.redraft(ids, by=self._by), "draft replaced"
+                details,
+                lambda ids, seen: self._reviews.redraft(ids, by=self._by, seen=seen),
+                "draft replaced",
             )
 
     @work
@@ -180,7 +193,7 @@ class ReviewApp(App[None]):
     async def action_note(self) -> None:
         """Write a note on the ticket."""
         if details := self._shown:
-            text = await self.push_screen_wait(TextDialog("note"))
+            text = await self._write(details, "note")
             if text:
                 await self._apply(details, lambda: decisions.note(text))
 
@@ -214,6 +227,19 @@ class ReviewApp(App[None]):
         """Scroll the ticket by a page."""
         self.query_one("#ticket", VerticalScroll).scroll_page_down(animate=False)
 
+    def action_reload(self) -> None:
+        """Read the ticket again."""
+        if self._wanted is not None and self._waiting.option_count:
+            self._read(self._wanted)
+
+    async def _write(self, details: TicketDetails, what: str, before: str = "") -> str | None:
+        """Ask for a text, and begin with what was typed before but could not be saved."""
+        key = (details.ticket.id, what)
+        text = await self.push_screen_wait(TextDialog(what, self._unsaved.pop(key, before)))
+        if text is not None and text != before:
+            self._unsaved[key] = text
+        return text
+
     async def _set(self, details: TicketDetails, name: str, value: str) -> None:
         await self._decide(
             details,
@@ -232,10 +258,15 @@ class ReviewApp(App[None]):
         ticket_id = details.ticket.id
         try:
             ticket = decisions.get_ticket(await decide([ticket_id], details.ticket.updated_at))
+        except DatabaseError as error:
+            self._report(error)  # the ticket stays on the screen, so that the same key tries again
+            return
         except TicketctlError as error:
             self._report(error)
             await self._show(ticket_id)
             return
+        self.problem = None
+        self._unsaved = {key: text for key, text in self._unsaved.items() if key[0] != ticket_id}
         self._decided.append(ticket_id)
         self.notify(f"ticket {ticket_id}: {done}", markup=False)
         if ticket.status is TicketStatus.NEEDS_REVIEW:
@@ -244,8 +275,21 @@ class ReviewApp(App[None]):
             self._leave_out(ticket_id)
 
     def _report(self, error: TicketctlError) -> None:
+        self.problem = error if isinstance(error, DatabaseError) else None
         message = f"{error}\n{error.hint}" if error.hint else str(error)
         self.notify(escape_controls(message, multiline=True), severity="error", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End the review; the command reports the exception, with a traceback only if it is asked for one.
+
+        Textual would print a traceback with the values of all local variables, and so with the text of tickets.
+        """
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        self.bug = self.bug or (cause if isinstance(cause, Exception) else error)
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
 
 
 def _to_option(details: TicketDetails) -> Option:

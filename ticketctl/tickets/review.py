@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -213,14 +214,23 @@ def read_analysis(details: TicketDetails) -> tuple[Classification, Extraction] |
 
 
 def list_review_reasons(details: TicketDetails) -> Sequence[str]:
-    """Return the steps' reasons for a review, without those that a person has settled since."""
+    """Return the steps' reasons for a review, without those that a person has settled since.
+
+    The reasons of the last step are about the draft that it wrote: a draft that replaced it has none.
+    """
     settled = {Step.CLASSIFY: "category", Step.RESPOND: "draft"}
     return [
         reason
         for record in details.steps
         if settled.get(record.step) not in details.ticket.set_by_human
+        and (record.step is not Step.RESPOND or _is_current(details.ticket, record.output))
         for reason in record.output.get("review", ())
     ]
+
+
+def _is_current(ticket: Ticket, output: Mapping[str, Any]) -> bool:
+    """Return whether a ticket has the draft of this output still; an output without a text says nothing about it."""
+    return output.get("text", ticket.draft) in {ticket.draft, ticket.draft or ""}
 
 
 def _check_draft(text: str) -> None:

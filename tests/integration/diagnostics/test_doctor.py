@@ -152,3 +152,45 @@ def test_an_invalid_configuration_is_refused(doctor, tmp_path):
 def test_our_own_checkout_has_no_findings(doctor):
     done = doctor("--path", str(Path(__file__).parents[3]))
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+
+@pytest.mark.parametrize("argument", ["elsewhere", "elsewhere/app.py"])
+def test_a_folder_or_a_file_may_be_an_argument(doctor, tmp_path, argument):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "app.py").write_text(BAD)
+    (tmp_path / "other.py").write_text(BAD)
+    done = doctor(argument)
+    assert done.returncode == 8
+    (line,) = done.stdout.splitlines()
+    assert line.split("\t")[:2] == [
+        "app.py:4" if argument == "elsewhere" else "elsewhere/app.py:4",
+        "client-outlives-loop",
+    ]
+
+
+def test_a_named_file_counts_as_a_handler(doctor, tmp_path):
+    (tmp_path / "jobs.py").write_text(BAD.replace("def handler(event, context):", "def run(event):"))
+    (tmp_path / "app.py").write_text("def handler(event, context): ...\n")
+    assert doctor().returncode == 0
+    done = doctor("jobs.py", "app.py")
+    assert (done.returncode, done.stdout.split("\t")[0]) == (8, "jobs.py:4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.py",), "there is no file or folder nowhere.py"),
+        (("notes.txt",), "notes.txt is not a Python file"),
+        ((".", "app.py"), "doctor looks at one folder at a time"),
+        ((".", "--path", "."), "doctor looks at one folder at a time"),
+        (("app.py", "--handler", "app:handler"), "--handler and a file both name the handler"),
+        (("app.py", "--path", "below"), "the files are not in the folder below"),
+    ],
+)
+def test_paths_that_contradict_each_other_are_refused(doctor, tmp_path, arguments, message):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "app.py").touch()
+    done = doctor(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {message}\n")

@@ -72,9 +72,15 @@ class FakeDecisions:
     reasons: dict[int, str | None] = field(default_factory=dict)
 
     async def apply(
-        self, decision: Decision, ticket_ids: Sequence[int], *, by: Actor, seen: datetime | None = None
+        self,
+        decision: Decision,
+        ticket_ids: Sequence[int],
+        *,
+        by: Actor,
+        seen: datetime | None = None,
+        operation: int | None = None,
     ) -> dict[int, Decided]:
-        assert (by, seen) == (BY, None)
+        assert (by, seen, operation) == (BY, None, None)
         known = [ticket_id for ticket_id in ticket_ids if ticket_id in self.store.tickets]
         return {ticket_id: self._decide(decision, ticket_id) for ticket_id in known}
 
@@ -230,12 +236,17 @@ async def test_tickets_that_need_a_review_are_waiting(service: Reviewer) -> None
 
 
 def test_an_edit_removes_the_reasons_of_its_step() -> None:
-    ticket = new_ticket(1)
+    ticket = replace(new_ticket(1), draft="Hello")
     doubt, away = CLASSIFIED["review"][0], DRAFTED["review"][0]
     assert review.list_review_reasons(details(ticket)) == [doubt, away]
     assert review.list_review_reasons(details(replace(ticket, set_by_human=["category"]))) == [away]
     assert review.list_review_reasons(details(replace(ticket, set_by_human=["draft"]))) == [doubt]
     assert review.list_review_reasons(TicketDetails(ticket=ticket)) == []
+
+
+def test_a_draft_that_was_replaced_has_no_reasons_of_the_one_before() -> None:
+    ticket = replace(new_ticket(1), draft="Dear Ada")
+    assert review.list_review_reasons(details(ticket)) == CLASSIFIED["review"]
 
 
 def test_the_analysis_contains_edits() -> None:

@@ -13,9 +13,11 @@ from ticketctl.cli.commands.doctor_options import (
     HandlerOption,
     IgnoreOption,
     PathOption,
+    PathsArgument,
     SameAsJsonOption,
     SelectOption,
     list_rules,
+    resolve_paths,
 )
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.verdicts import print_finding
@@ -40,6 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
+    paths: PathsArgument = None,
     *,
     handler: HandlerOption = None,
     path: PathOption = None,
@@ -64,9 +67,9 @@ def doctor(
         return
     from ticketctl.diagnostics.settings_checks import check_settings
 
-    folder = path or Path.cwd()
+    folder, files = resolve_paths(paths or (), path, has_handler=handler is not None)
     config = _read_config(folder, tuple(select or ()), tuple(ignore or ()))
-    analysis = _analyze(folder, handler)
+    analysis = _analyze(folder, handler, files)
     settings = load_settings()
     findings = [
         one
@@ -112,11 +115,11 @@ def _read_config(folder: Path, select: tuple[str, ...], ignore: tuple[str, ...])
         raise ConfigError(str(error), hint="see `ticketctl doctor --help`") from None
 
 
-def _analyze(folder: Path, handler: str | None) -> "Analysis":
+def _analyze(folder: Path, handler: str | None, files: "Sequence[Path]") -> "Analysis":
     from ticketctl.warmstart.static_analysis.analyzer import HandlerNotFoundError, analyze
 
     try:
-        return analyze(folder, handler)
+        return analyze(folder, handler, files=files)
     except HandlerNotFoundError as error:
         raise InvalidInputError(str(error), hint=f"--path names its folder; here it is {folder}") from None
 

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def _choose_fields(page: "TicketPage", names: Sequence[str]) -> dict[str, Any]:
     form: dict[str, Any] = msgspec.to_builtins(page)
-    return form | {"tickets": [{name: ticket[name] for name in names} for ticket in form["tickets"]]}
+    return form | {"tickets": [ticket_tables.choose_fields(ticket, names) for ticket in page.tickets]}
 
 
 @with_filter_options

@@ -1,8 +1,9 @@
 """`replies`: approved replies, as mails for any mailer."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -29,12 +30,17 @@ from ticketctl.errors import InvalidInputError, UnsafeError
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+    from ticketctl.runtime import Database
     from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.replies import Reply
 
 replies = typer.Typer(
     cls=CommandGroup, help="Write approved replies as mails; mark them as sent.", no_args_is_help=True
 )
+
+_NONE = "no approved reply waits to be sent"
+_PAGE = 500
+"""Replies that are printed at a time."""
 
 
 def register(app: typer.Typer) -> None:
@@ -48,18 +54,37 @@ def list_replies(*, as_json: JsonOption = False) -> None:
 
     Piped, the columns are: ticket id, requester, subject.
     """
-    found = _read(None)
     if as_json:
-        output.print_json({"replies": found})
-    elif not output.is_terminal():
-        output.print_rows([one.ticket_id, one.requester, one.subject] for one in found)
-    elif found:
-        output.print_table(
-            ("ID", "REQUESTER", "SUBJECT"),
-            [(str(one.ticket_id), one.requester or "", one.subject) for one in found],
-        )
-    else:
-        output.print_message("no approved reply waits to be sent")
+        run_with(_open(), lambda resources: output.stream_json("replies", resources.replies.list_unsent()))
+        return
+    run_with(_open(), _print_waiting)
+
+
+async def _print_waiting(resources: "OperatorResources") -> None:
+    """Print the replies page by page: a terminal's columns fit those of the page."""
+    is_empty = True
+    async for page in _read_pages(resources.replies.list_unsent()):
+        is_empty = False
+        if output.is_terminal():
+            output.print_table(
+                ("ID", "REQUESTER", "SUBJECT"),
+                [(str(one.ticket_id), one.requester or "", one.subject) for one in page],
+            )
+        else:
+            output.print_rows([one.ticket_id, one.requester, one.subject] for one in page)
+    if is_empty and output.is_terminal():
+        output.print_message(_NONE)
+
+
+async def _read_pages(found: "AsyncIterator[Reply]") -> "AsyncIterator[list[Reply]]":
+    page: list[Reply] = []
+    async for reply in found:
+        page.append(reply)
+        if len(page) == _PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
 
 
 @replies.command("export")
@@ -79,26 +104,62 @@ def export_replies(
 
     Without IDs, all of them. Sending is up to your mailer; `ticketctl replies sent` then marks them.
     """
-    from ticketctl.tickets.replies import build_mail, parse_address
+    from ticketctl.tickets.replies import parse_address
 
     parse_address(sender)
     if file_format == "eml" and path is None:
         raise InvalidInputError("eml writes one file per reply", hint="--output DIR names the folder")
-    now, refused, number = datetime.now(UTC), 0, 0
-    with _open_writer(file_format, path) as write:
-        for reply in _read(parse_ids(ticket_ids) if ticket_ids else None):
+    ids = parse_ids(ticket_ids) if ticket_ids else None
+    written = run_with(_open(), lambda resources: _export(resources, ids, sender, file_format, path))
+    sys.stdout.flush()
+    if not written.found:
+        output.print_message(_NONE)
+    else:
+        output.print_message(
+            f"{written.number:,} replies written; when they are sent: ticketctl replies sent ID..."
+        )
+    if written.refused:
+        raise UnsafeError(f"{written.refused} replies were not written", hint="the warnings say why for each")
+
+
+async def _export(
+    resources: "OperatorResources",
+    ids: Sequence[int] | None,
+    sender: str,
+    file_format: str,
+    path: Path | None,
+) -> "_Written":
+    """Write the replies of these tickets, or all, one by one. An existing file stays as it is if there is none."""
+    from ticketctl.tickets.replies import build_mail
+
+    written, missing, now = _Written(), set(ids or ()), datetime.now(UTC)
+    with ExitStack() as stack:
+        writer: _MailWriter | None = None
+        async for reply in resources.replies.list_unsent(ids):
+            written.found += 1
+            missing.discard(reply.ticket_id)
+            writer = writer or stack.enter_context(_open_writer(file_format, path))
             try:
                 message = build_mail(reply, sender, now=now)
             except InvalidInputError as error:
                 error_reporting.warn(f"ticket {reply.ticket_id} has no mail: {error}")
-                refused += 1
-                continue
-            write.add(reply, message)
-            number += 1
-    sys.stdout.flush()
-    output.print_message(f"{number:,} replies written; when they are sent: ticketctl replies sent ID...")
-    if refused:
-        raise UnsafeError(f"{refused} replies were not written", hint="the warnings say why for each")
+                written.refused += 1
+            else:
+                writer.add(reply, message)
+                written.number += 1
+    for ticket_id in sorted(missing):
+        error_reporting.warn(f"ticket {ticket_id} has no approved reply that was not sent")
+        written.refused += 1
+    return written
+
+
+@dataclass(slots=True)
+class _Written:
+    """Counts of an export: replies that were found, written, and refused or not there."""
+
+    found: int = 0
+    number: int = 0
+    refused: int = 0
 
 
 @replies.command("sent")
@@ -117,21 +178,22 @@ def mark_sent(
 
     selection = Selection(ticket_ids or (), EVERY, everything, yes)
     if everything and not ticket_ids:
-        waiting = [str(one.ticket_id) for one in _read(None)]
+        waiting = run_with(_open(), _list_numbers)
         selection = Selection(waiting, EVERY, is_all=False, is_confirmed=yes)
         if not waiting:
-            output.print_message("no approved reply waits to be sent")
+            output.print_message(_NONE)
             return
     apply_to(Decision(action="send"), selection, Action("mark as sent", "sent"), as_json=as_json)
 
 
-def _read(ticket_ids: Sequence[int] | None) -> "list[Reply]":
+async def _list_numbers(resources: "OperatorResources") -> list[str]:
+    return [str(reply.ticket_id) async for reply in resources.replies.list_unsent()]
+
+
+def _open() -> "Callable[[Database], AbstractAsyncContextManager[OperatorResources]]":
     from ticketctl.runtime import open_operator_resources
 
-    async def work(resources: "OperatorResources") -> "list[Reply]":
-        return [reply async for reply in resources.replies.list_unsent(ticket_ids)]
-
-    return run_with(open_operator_resources, work)
+    return open_operator_resources
 
 
 class _MailWriter:

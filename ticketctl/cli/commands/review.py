@@ -77,7 +77,12 @@ async def _open_screen(reviews: "ReviewService", limit: int) -> None:
         return
     from ticketctl.cli.review_screen import ReviewApp
 
-    await ReviewApp(reviews, waiting, by=current_actor(), limit=limit).run_async()
+    app = ReviewApp(reviews, waiting, by=current_actor(), limit=limit)
+    await app.run_async()
+    if app.bug is not None:
+        raise app.bug
+    if app.problem is not None:
+        raise app.problem
 
 
 def _print_waiting(waiting: "Sequence[TicketDetails]", *, as_json: bool) -> None:

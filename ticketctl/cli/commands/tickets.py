@@ -8,7 +8,7 @@ from ticketctl.cli import editor, error_reporting
 from ticketctl.cli.actor import current_actor
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, is_interactive, is_piped, read_text
-from ticketctl.cli.options import JqOption, JsonOption, TicketIdArgument
+from ticketctl.cli.options import JqOption, JsonOption, TicketIdArgument, fields_option
 from ticketctl.cli.rendering import output, ticket_tables
 from ticketctl.cli.resources import load_settings, run_with
 from ticketctl.cli.selection import (
@@ -84,8 +84,20 @@ def create(
             output.print_message("next: ticketctl work --drain")
 
 
-def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program: JqOption = None) -> None:
-    """Show a ticket with its steps, costs, attempts, notes."""
+def show(
+    ticket_id: TicketIdArgument,
+    *,
+    fields: Annotated[
+        str | None, fields_option("Only these columns, such as subject,draft; also with --json.")
+    ] = None,
+    as_json: JsonOption = False,
+    program: JqOption = None,
+) -> None:
+    """Show a ticket with its steps, costs, attempts, notes.
+
+    Piped, there is a line per column with its name and its value, then lines that begin with step, try, note, cost. With
+    --fields there is one line, with the columns that you name, as in `ticketctl list --fields`.
+    """
     from ticketctl.runtime import open_store
     from ticketctl.tickets import service
     from ticketctl.tickets.pricing import parse_prices
@@ -95,9 +107,12 @@ def show(ticket_id: TicketIdArgument, *, as_json: JsonOption = False, program: J
         return await service.show(store, ticket_id)
 
     details = run_with(open_store, work)
-    prices = parse_prices(load_settings())
+    prices, names = parse_prices(load_settings()), None if fields is None else fields.split(",")
     if as_json or program is not None:
-        output.print_json(TicketView.of(details, prices), program)
+        view = TicketView.of(details, prices)
+        output.print_json(view if names is None else ticket_tables.choose_fields(view, names), program)
+    elif names is not None:
+        ticket_tables.print_ticket_fields(details.ticket, names)
     else:
         ticket_tables.print_details(details, prices)
 

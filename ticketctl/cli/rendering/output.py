@@ -1,7 +1,7 @@
 """Print data on stdout: a table on a terminal, tab-separated lines in a pipe, JSON with --json."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,21 @@ def print_json(value: Any, program: str | None = None) -> None:
     encoded = msgspec.json.encode(value)
     text = msgspec.json.format(encoded, indent=2 if is_terminal() else 0)
     sys.stdout.write(escape_json_controls(text.decode()) + "\n")
+
+
+async def stream_json(name: str, items: AsyncIterable[Any]) -> None:
+    """Print `{name: [items]}` as `print_json` does, one item at a time."""
+    indent = 2 if is_terminal() else 0
+    newline, comma = ("\n", ",") if indent else ("", ", ")
+    sys.stdout.write(f'{{{newline}{" " * indent}"{name}": [')
+    is_first = True
+    async for item in items:
+        text = msgspec.json.format(msgspec.json.encode(item), indent=indent).decode()
+        lines = escape_json_controls(text).split("\n")
+        margin = newline + " " * (2 * indent)
+        sys.stdout.write(("" if is_first else comma) + margin + margin.join(lines))
+        is_first = False
+    sys.stdout.write(f"{'' if is_first else newline + ' ' * indent}]{newline}}}\n")
 
 
 def print_rows(rows: Iterable[Sequence[object]]) -> None:

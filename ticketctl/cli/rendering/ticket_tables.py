@@ -62,6 +62,26 @@ def print_fields(tickets: "Sequence[Ticket]", names: Sequence[str]) -> None:
         output.print_table([name.upper() for name in names], rows)
 
 
+def print_ticket_fields(ticket: "Ticket", names: Sequence[str]) -> None:
+    """Print the named columns of one ticket: on a terminal below each other and in full, piped on one line."""
+    if not output.is_terminal():
+        print_fields([ticket], names)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    for name in names:
+        value = escape_controls(_format_field(getattr(ticket, name)), multiline=True)
+        facts.add_row(Text(name, "dim"), Text(value, overflow="fold"))
+    output.make_console().print(facts)
+
+
+def choose_fields(ticket: "Ticket", names: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON form of the named columns of a ticket."""
+    return {name: getattr(ticket, name) for name in names}
+
+
 def _format_field(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
@@ -101,8 +121,11 @@ def render_ticket(details: "TicketDetails") -> "Group":
         facts.add_row(Text(name, "dim", justify="right"), Text(escape_controls(value), overflow="fold"))
     parts: list[RenderableType] = [
         Text.assemble((f"#{ticket.id}  ", "bold"), subject, "  ", _status(ticket)),
-        facts,
     ]
+    for reason in list_review_reasons(details) if ticket.status == "needs_review" else ():
+        why = Text.assemble(("why: ", "bold"), (escape_controls(reason), "magenta"), overflow="fold")
+        parts.append(why)
+    parts.append(facts)
     if ticket.body:
         parts += [Text("\nbody", "bold"), body]
     if ticket.draft:
@@ -112,9 +135,6 @@ def render_ticket(details: "TicketDetails") -> "Group":
         when = format_relative(note.written_at, now=datetime.now(UTC))
         parts.append(Text(f"\nnote by {escape_controls(note.actor)}, {when}", "bold"))
         parts.append(Text(escape_controls(note.text, multiline=True), overflow="fold"))
-    why = list_review_reasons(details) if ticket.status == "needs_review" else ()
-    for number, reason in enumerate(why):
-        parts.append(Text("\n" * (not number) + "why: ", "bold").append(escape_controls(reason), "magenta"))
     return Group(*parts)
 
 

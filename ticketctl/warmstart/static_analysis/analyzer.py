@@ -38,17 +38,24 @@ class Analysis:
     lines: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
-def analyze(folder: Path, handler: str | None = None, version: Versions | None = None) -> Analysis:
+def analyze(
+    folder: Path,
+    handler: str | None = None,
+    version: Versions | None = None,
+    *,
+    files: Sequence[Path] = (),
+) -> Analysis:
     """Analyze what a handler's import loads; without a handler, do that for each handler of the folder.
 
-    The analysis runs none of the code. `version` returns installed versions; by default they are looked up.
+    The analysis runs none of the code. `version` returns installed versions; by default they are looked up. `files` are
+    resolved paths in the folder: each one counts as a handler, and the others of the folder are left out.
 
     Raises:
         HandlerNotFoundError: The handler's module is not in the folder.
 
     """
     with _pause_collector():
-        return _analyze(folder.resolve(), handler, version)
+        return _analyze(folder.resolve(), handler, files, version)
 
 
 @contextmanager
@@ -63,7 +70,7 @@ def _pause_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _analyze(folder: Path, handler: str | None, version: Versions | None) -> Analysis:
+def _analyze(folder: Path, handler: str | None, files: Sequence[Path], version: Versions | None) -> Analysis:
     project = Project(folder)
     cache: dict[Path, Facts] = {}
 
@@ -76,6 +83,9 @@ def _analyze(folder: Path, handler: str | None, version: Versions | None) -> Ana
     if handler:
         function = handler.replace(":", ".").rpartition(".")[2]
         roots = [Root(project.find_handler(handler), function)]
+    elif files:
+        named = {root.path: root for root in discover_roots(project, read)[0] if not root.is_guess}
+        roots = [named.get(path, Root(path)) for path in files]
     else:
         roots, missing = discover_roots(project, read)
     find_version = version or versions.installed(folder)
