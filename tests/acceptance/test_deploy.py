@@ -159,3 +159,5 @@ def test_a_taxonomy_that_would_stay_behind_is_warned_of(ticketctl: Program) -> N
     assert [line for line in done.err.splitlines(keepends=True) if line.endswith(left)]
     there = ticketctl.with_env(**EMPTY)("deploy", "package", "--include", "taxonomy.toml")
     assert "warning" not in there.err
+    embedding = ticketctl.with_env(TICKETCTL_AI_EMBEDDINGS="tiny", **EMPTY)
+    assert "packages carry no embedding model" in embedding("deploy", "package").err

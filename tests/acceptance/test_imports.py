@@ -21,8 +21,11 @@ KEPT_OFF = {
     "boto3",
     "botocore",
     "httpx",
+    "numpy",
+    "onnxruntime",
     "opentelemetry",
     "pydantic",
+    "tokenizers",
     "uvicorn",
 }
 """What a cold start must not pay for."""

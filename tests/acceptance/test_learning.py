@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chat_server import ChatServer
+from tests.embedding_model import write_model
 from tests.program import STYLE, ForkServer, Program
 
 KEY = "sk-hunter2"
@@ -50,7 +51,7 @@ def test_training_is_deterministic(ticketctl: Program) -> None:
     assert (done.status, done.out) == (0, f"fruit.model\t2\t72\t{size}\n")
     assert done.err == "warning: labels that are not categories of the taxonomy: apples, pears\n"
     form = ticketctl("train", "fruit.csv", "--output", "again.model", "--json").json
-    assert form == {"file": "again.model", "labels": 2, "texts": 72, "bytes": size}
+    assert form == {"file": "again.model", "labels": 2, "texts": 72, "bytes": size, "embeddings": None}
     first, again = (ticketctl.folder / name for name in ("fruit.model", "again.model"))
     assert first.read_bytes() == again.read_bytes()
 
@@ -146,6 +147,18 @@ def test_a_trained_model_processes_tickets(ticketctl: Program) -> None:
     (ticketctl.folder / "taxonomy.toml").write_text(taxonomy)
     named = ticketctl.with_env(TICKETCTL_AI_MODEL_FILE="fruit.model", TICKETCTL_TAXONOMY="taxonomy.toml")
     assert named("eval", "fruit.csv", "--json").json["accuracy"] == 1
+
+
+def test_a_model_trained_with_embeddings_runs_with_them_only(ticketctl: Program) -> None:
+    write_model(ticketctl.folder / "tiny", {"[UNK]": (0, 0), "red": (1, 0), "green": (0, 1)})
+    embedding = ticketctl.with_env(TICKETCTL_AI_EMBEDDINGS="tiny")
+    assert embedding("train", "fruit.csv", "-o", "fruit.model", "--json").json["embeddings"] == "tiny"
+    form = embedding("eval", "fruit.csv", "--model", "fruit.model", "--json").json
+    assert (form["model"], form["accuracy"]) == ("offline+tiny", 1)
+    done = ticketctl("eval", "fruit.csv", "--model", "fruit.model")
+    refused(done, 4, "needs the embedding model tiny that it was trained with")
+    (ticketctl.folder / "tiny/model.onnx").write_bytes(b"no model")
+    refused(embedding("eval", "fruit.csv", "--model", "fruit.model"), 4, "cannot be used: ")
 
 
 WRONG: list[tuple[list[str], int, str]] = [

@@ -238,6 +238,7 @@ def test_missing_settings_are_reported_before_any_ticket_changes(
         ({"TICKETCTL_AI_PROVIDER": "nobody"}, "ai_provider"),
         ({"TICKETCTL_TAXONOMY": "none.toml"}, "none.toml does not exist"),
         ({"TICKETCTL_AI_MODEL_FILE": "none.model"}, "none.model does not exist"),
+        ({"TICKETCTL_AI_EMBEDDINGS": "none"}, "the embedding model none is not a folder"),
     ):
         for command in (("process", "-"), ("work", "--drain")):
             done = online.with_env(**variables)(*command, stdin=content)

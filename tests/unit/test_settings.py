@@ -96,11 +96,15 @@ def test_an_invalid_format_is_refused_with_a_hint(name: str, value: str) -> None
 
 
 def test_paths_in_the_file_are_relative_to_its_folder(tmp_path: Path) -> None:
-    write(tmp_path, "home = 'data'\nai_model_file = '~/desk.model'\ncache = '/var/cache/desk'\n")
+    write(
+        tmp_path,
+        "home = 'data'\nai_model_file = '~/desk.model'\ncache = '/var/cache/desk'\nai_embeddings = 'MiniLM'\n",
+    )
     loaded = settings.load({}, folder=tmp_path)
     assert loaded.home_folder == tmp_path / "data"
     assert loaded.ai_model_file == str(Path.home() / "desk.model")
     assert loaded.cache_folder == Path("/var/cache/desk")
+    assert loaded.ai_embeddings == str(tmp_path / "MiniLM")
 
 
 def test_the_cache_folder_is_in_the_home_folder_or_configured() -> None:

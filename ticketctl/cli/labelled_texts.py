@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ticketctl.ai.evaluation.dataset import LabeledText
     from ticketctl.ai.offline.engine.model import Model
     from ticketctl.ai.taxonomy.schema import Taxonomy
+    from ticketctl.settings import Settings
 
 _SHOWN = 5
 """Labels that a message names at most."""
@@ -22,12 +23,18 @@ SamplesArgument = Annotated[Path | None, typer.Argument(metavar="[FILE.csv|jsonl
 LabelColumnOption = Annotated[str, typer.Option(metavar="NAME", help="The column with their categories.")]
 
 
-def train_model(samples: "Sequence[LabeledText]") -> "Model":
-    """Train the offline engine on labelled texts, with a progress bar on a terminal."""
-    from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
+def train_model(samples: "Sequence[LabeledText]", settings: "Settings") -> "Model":
+    """Train the offline engine on labelled texts, with a progress bar on a terminal.
 
-    with output.show_progress(PROGRESS_STEPS) as step:
-        return train(samples, step)
+    Raises:
+        ConfigError: The embedding model that the settings name cannot be used.
+    """
+    from ticketctl.ai.offline.engine.training import PROGRESS_STEPS, train
+    from ticketctl.ai.providers.factory import load_encoder
+
+    encoder = load_encoder(settings)
+    with output.show_progress(PROGRESS_STEPS + (len(samples) if encoder else 0)) as step:
+        return train(samples, step, encoder)
 
 
 def warn_of_unknown(labels: Collection[str], taxonomy: "Taxonomy") -> None:

@@ -69,7 +69,10 @@ async def simulate(plan: SimulationPlan, on_progress: Callable[[], None]) -> lis
 
     Raises:
         DatabaseError: The scratch database cannot be created.
+        ConfigError: The embedding model cannot be used.
     """
+    if plan.settings.ai_embeddings is not None:
+        _train_before(plan.settings)
     # the template process imports modules while the database is created
     async with (
         Laboratory(preload=_modules_to_preload(plan)) as laboratory,
@@ -89,6 +92,13 @@ async def simulate(plan: SimulationPlan, on_progress: Callable[[], None]) -> lis
         async with asyncio.TaskGroup() as group:
             cells = [group.create_task(examine(pool, loop)) for pool, loop in plan.pairs]
         return [cell.result() for cell in cells]
+
+
+def _train_before(settings: Settings) -> None:
+    """Let the offline engine train now and cache its model: an invocation has no time for it. Raises ConfigError."""
+    from ticketctl.ai.providers.factory import ProviderFactory, load_taxonomy
+
+    ProviderFactory(replace(settings, ai_provider="offline"), load_taxonomy(settings))
 
 
 class _CellSetup:

@@ -20,7 +20,7 @@ class EvaluationRun:
     """The predictions, in the order of the texts, with their token counts; `milliseconds` has one entry for each.
 
     `degraded` counts the texts that the offline engine classified in place of the provider. `stopped` is the error
-    that ended the run early, None if every text was classified.
+    that ended the run early, None if every text was classified. `model` is what the last response says.
     """
 
     predictions: list[Prediction]
@@ -29,6 +29,7 @@ class EvaluationRun:
     output_tokens: int
     degraded: int
     stopped: ProviderError | None
+    model: str = ""
 
 
 async def classify_dataset(
@@ -77,6 +78,7 @@ async def classify_dataset(
         output_tokens=sum(one.response.output_tokens for one in timed),
         degraded=sum(one.response.output.degraded for one in timed),
         stopped=failures[0] if failures else None,
+        model=timed[-1].response.model if timed else "",
     )
 
 

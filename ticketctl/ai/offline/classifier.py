@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ticketctl.ai.offline import sentiment_cues
 from ticketctl.ai.offline.assertions import find_cued_label, remove_denials, remove_quotations
+from ticketctl.ai.offline.engine.dense import Encoder
 from ticketctl.ai.offline.engine.model import Model
 from ticketctl.ai.offline.engine.model_store import LabelledTexts, load_or_train
 from ticketctl.ai.offline.html_text import html_to_text, is_html
@@ -41,13 +42,21 @@ class CategoryPrediction(NamedTuple):
 class Classifier:
     """Classifies texts by one taxonomy.
 
-    `model` replaces training on the taxonomy's examples; `folder` caches trained models.
+    `model` replaces training on the taxonomy's examples; `folder` caches trained models. `encoder` adds vectors to
+    the features that tell categories apart.
     """
 
-    def __init__(self, taxonomy: Taxonomy, folder: Path | None = None, model: Model | None = None) -> None:
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        folder: Path | None = None,
+        model: Model | None = None,
+        encoder: Encoder | None = None,
+    ) -> None:
         self._taxonomy = taxonomy
         self._folder = folder
         self._given_model = model
+        self._encoder = encoder
 
     def classify(self, text: str) -> Classification:
         """Return the classification of a text, with the reasons for a review, if there are any."""
@@ -73,6 +82,16 @@ class Classifier:
                 *detect_prompt_injection(whole),
             ),
         )
+
+    @property
+    def embedding_model(self) -> str | None:
+        """Return the embedding model that tells categories apart, None if words alone do."""
+        model = self._category_model
+        return model.dense.model if model is not None and model.dense is not None else None
+
+    def load(self) -> None:
+        """Load the model of the categories now, or train it: with embeddings that takes longer than a ticket may."""
+        self._category_model  # noqa: B018  (a cached property: reading it loads the model)
 
     def find_message_kind(self, text: str) -> MessageKind | None:
         """Return the kind of a message that is no ticket, or None for a ticket."""
@@ -186,7 +205,7 @@ class Classifier:
     def _category_model(self) -> Model | None:
         if self._given_model is not None:
             return self._given_model
-        return self._load_model(category_texts(self._taxonomy))
+        return self._load_model(category_texts(self._taxonomy), self._encoder)
 
     @cached_property
     def _category_keywords(self) -> KeywordMatcher:
@@ -213,9 +232,9 @@ class Classifier:
     def _sentiment_keywords(self) -> KeywordMatcher:
         return KeywordMatcher(sentiment_cues.CUES)
 
-    def _load_model(self, texts: LabelledTexts) -> Model | None:
+    def _load_model(self, texts: LabelledTexts, encoder: Encoder | None = None) -> Model | None:
         """Return the model of a training set, or None if the set has fewer than two labels."""
-        return load_or_train(texts, self._folder) if len({label for _, label in texts}) > 1 else None
+        return load_or_train(texts, self._folder, encoder) if len({label for _, label in texts}) > 1 else None
 
 
 def read_mail(text: str) -> str:

@@ -1,5 +1,6 @@
 """The provider that needs no network: the same text gives the same response on every machine."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ from ticketctl.tickets.protocols import ProviderResponse
 
 if TYPE_CHECKING:
     from ticketctl.ai.offline.classifier import Classifier
+    from ticketctl.ai.offline.engine.dense import Encoder
     from ticketctl.ai.offline.engine.model import Model
 
 Output = TypeVar("Output")
@@ -22,7 +24,8 @@ class OfflineProvider:
     """Classifies by a model trained on the taxonomy's examples, extracts by patterns, replies from templates.
 
     `cache` is a folder for trained models. `trained_model` is a model, or the file of one that `ticketctl train`
-    wrote; it replaces the taxonomy's examples. Nothing is loaded or trained before the first ticket.
+    wrote; it replaces the taxonomy's examples. `encoder` is an embedding model, whose vectors are added to the features
+    that tell categories apart. Nothing is loaded or trained before the first ticket.
     """
 
     name = "offline"
@@ -30,9 +33,14 @@ class OfflineProvider:
     model = f"offline-{VERSION}"
 
     def __init__(
-        self, taxonomy: Taxonomy, cache: Path | None = None, trained_model: "Path | Model | None" = None
+        self,
+        taxonomy: Taxonomy,
+        cache: Path | None = None,
+        trained_model: "Path | Model | None" = None,
+        encoder: "Encoder | None" = None,
     ) -> None:
         self._taxonomy = taxonomy
+        self._encoder = encoder
         self._cache = cache
         self._trained_model = trained_model
         self._fingerprints: dict[Step, str] = {}
@@ -41,16 +49,21 @@ class OfflineProvider:
         """Return a text that changes whenever the responses of this step may change."""
         if step not in self._fingerprints:
             inputs = self._taxonomy.step_inputs(step)
-            self._fingerprints[step] = json_digest([self.model, step, inputs, self._model_digest])
+            encoder = [self._encoder.digest] if self._encoder and step is Step.CLASSIFY else []
+            self._fingerprints[step] = json_digest([self.model, step, inputs, self._model_digest, *encoder])
         return self._fingerprints[step]
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         """Classify the ticket. The first call loads or trains the models.
 
         Raises:
-            ConfigError: The trained model cannot be used with this taxonomy.
+            ConfigError: The trained model cannot be used with this taxonomy, or the embedding model not at all.
         """
-        return self._respond_with(self._classifier.classify(ticket.text))
+        response = self._respond_with(self._classifier.classify(ticket.text))
+        embedding_model = self._classifier.embedding_model
+        if embedding_model is None:
+            return response
+        return replace(response, model=f"{self.model}+{embedding_model}")
 
     def is_ticket(self, ticket: Ticket) -> bool:
         """Tell whether the message asks for something, and is no bounce, spam or the like."""
@@ -71,12 +84,16 @@ class OfflineProvider:
         return self._respond_with(fill_draft(self._taxonomy, ticket, classification, extraction, route))
 
     def load(self) -> None:
-        """Load the trained model now, to report its errors before the first ticket.
+        """Load the trained model and the embedding model now, to report their errors before the first ticket.
+
+        With an embedding model, this trains on the taxonomy's examples if no trained model is in the cache.
 
         Raises:
-            ConfigError: The trained model cannot be used with this taxonomy.
+            ConfigError: The trained model cannot be used with this taxonomy, or the embedding model not at all.
         """
-        self._classifier  # noqa: B018  (a cached property: reading it loads the model)
+        if self._encoder is not None:
+            self._encoder.encode("")
+        self._classifier.load()
 
     def _respond_with(self, output: Output) -> ProviderResponse[Output]:
         return ProviderResponse(output=output, model=self.model)
@@ -88,8 +105,10 @@ class OfflineProvider:
 
         model = self._trained_model
         if isinstance(model, Path):
-            model = load_model_file(model, self._taxonomy)
-        return Classifier(self._taxonomy, self._cache, model)
+            model = load_model_file(model, self._taxonomy, self._encoder)
+        elif model is not None:
+            model = model.with_encoder(self._encoder)
+        return Classifier(self._taxonomy, self._cache, model, self._encoder)
 
     @cached_property
     def _model_digest(self) -> str | None:

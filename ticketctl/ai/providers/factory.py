@@ -18,6 +18,7 @@ from ticketctl.tickets.pricing import parse_prices
 from ticketctl.tickets.protocols import Provider
 
 if TYPE_CHECKING:
+    from ticketctl.ai.offline.embeddings.sentence_encoder import SentenceEncoder
     from ticketctl.ai.offline.engine.model import Model
     from ticketctl.ai.providers.llm_settings import LlmSettings
 
@@ -33,6 +34,19 @@ def load_taxonomy(settings: Settings) -> Taxonomy:
             hint="set TICKETCTL_TAXONOMY to another file, or write one with ticketctl config init",
         )
     return load_taxonomy_file(path)
+
+
+def load_encoder(settings: Settings) -> "SentenceEncoder | None":
+    """Return the embedding model that the settings name, None if they name none.
+
+    Raises:
+        ConfigError: The folder is no such model, or the extra `embeddings` is not installed.
+    """
+    if settings.ai_embeddings is None:
+        return None
+    from ticketctl.ai.offline.embeddings.sentence_encoder import SentenceEncoder
+
+    return SentenceEncoder(Path(settings.ai_embeddings).expanduser())
 
 
 class ProviderFactory:
@@ -57,14 +71,15 @@ class ProviderFactory:
         if trained_model is None and settings.ai_model_file is not None:
             trained_model = _find_model_file(settings.ai_model_file)
         # models for the built-in taxonomy come with the package: no cache folder is needed
-        cache = None if settings.taxonomy is None else settings.cache_folder
+        encoder = load_encoder(settings)
+        cache = None if settings.taxonomy is None and encoder is None else settings.cache_folder
         self.budget = budget or Budget(parse_prices(settings))
         self.account = account or AccountStatus()
         self._telemetry = telemetry
         self._taxonomy = taxonomy
         self._timeout = settings.ai_timeout
-        self._offline = OfflineProvider(taxonomy, cache, trained_model)
-        if trained_model is not None:
+        self._offline = OfflineProvider(taxonomy, cache, trained_model, encoder)
+        if trained_model is not None or encoder is not None:
             self._offline.load()
         kind = settings.ai_provider
         self._llm_settings: LlmSettings | None = None

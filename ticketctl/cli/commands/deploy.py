@@ -240,6 +240,11 @@ def _warn_of_files_left_out(include: "Sequence[Path]") -> None:
             error_reporting.warn(
                 f"{named}, which the setting {name} names, is not in the packages: --include adds it"
             )
+    if settings.ai_embeddings is not None:
+        error_reporting.warn(
+            "the functions do without the setting ai_embeddings: packages carry no embedding model, and a model file "
+            "that was trained with one is refused there"
+        )
 
 
 def _print(built: "Sequence[Package]", *, as_json: bool) -> None:

@@ -86,7 +86,7 @@ def evaluate(
     else:
         samples = load_dataset(file, text_column, label_column)[:limit]
     before = None if compare is None else evaluation.read_predictions(compare)
-    trained = _load_model(train, model, text_column, label_column)
+    trained = _load_model(settings, train, model, text_column, label_column)
     taxonomy = _choose_taxonomy(settings, trained, {sample.label for sample in samples})
     providers = _make_providers(settings, taxonomy, trained, budget)
     trials = _classify_all(providers, samples, settings)
@@ -111,14 +111,14 @@ def _report_problems(trials: "EvaluationRun", accuracy: float, fail_under: float
 
 
 def _load_model(
-    train: Path | None, model: Path | None, text_column: str, label_column: str
+    settings: "Settings", train: Path | None, model: Path | None, text_column: str, label_column: str
 ) -> "Model | None":
     """Return the model of --train or --model, or None to use the one in the settings."""
     from ticketctl.ai.evaluation.dataset import load_dataset
     from ticketctl.ai.offline.engine.artifact import load_model
 
     if train is not None:
-        return train_model(load_dataset(train, text_column, label_column))
+        return train_model(load_dataset(train, text_column, label_column), settings)
     if model is None:
         return None
     try:

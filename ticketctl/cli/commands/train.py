@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ticketctl.ai.evaluation.dataset import LabeledText
+    from ticketctl.ai.offline.engine.model import Model
     from ticketctl.ai.taxonomy.schema import Taxonomy
 
 
@@ -49,13 +50,14 @@ def train(
     """Train the offline engine on labelled texts.
 
     The taxonomy's examples are added if all labels are its categories. The same texts give the same model file, byte
-    for byte. Piped, the columns are: file, labels, texts, bytes.
+    for byte. TICKETCTL_AI_EMBEDDINGS adds the vectors of an embedding model. Piped, the columns are: file, labels, texts, bytes.
     """
     from ticketctl.ai.evaluation.dataset import load_dataset
     from ticketctl.ai.offline.engine.artifact import serialize
     from ticketctl.ai.providers.factory import load_taxonomy
 
-    taxonomy = load_taxonomy(load_settings())
+    settings = load_settings()
+    taxonomy = load_taxonomy(settings)
     choose_source(file, from_corrections=from_corrections, option="--from-corrections")
     if file is None:
         samples = label_texts(read_corrections(None))
@@ -65,7 +67,7 @@ def train(
         samples = [*_list_examples(taxonomy, samples), *samples]
     if to.is_dir() or not to.parent.is_dir():
         raise InvalidInputError(f"{to} cannot be written", hint="name a file in a folder that exists")
-    model = train_model(samples)
+    model = train_model(samples, settings)
     data = serialize(model)
     try:
         to.write_bytes(data)
@@ -73,18 +75,21 @@ def train(
         raise InvalidInputError(
             f"{to} cannot be written: {error.strerror}", hint="name another file"
         ) from None
-    if as_json:
-        output.print_json(
-            {"file": str(to), "labels": len(model.labels), "texts": len(samples), "bytes": len(data)}
-        )
-    elif not output.is_terminal():
-        output.print_rows([[to, len(model.labels), len(samples), len(data)]])
-    else:
-        output.print_rows(
-            [[f"{to}: {len(model.labels)} labels from {len(samples):,} texts, {len(data):,} bytes"]]
-        )
-        output.print_message(f"next: TICKETCTL_AI_MODEL_FILE={to} ticketctl work")
+    _print_model(to, model, len(samples), len(data), as_json=as_json)
     warn_of_unknown(set(model.labels), taxonomy)
+
+
+def _print_model(to: Path, model: "Model", texts: int, size: int, *, as_json: bool) -> None:
+    embeddings = model.dense.model if model.dense else None
+    if as_json:
+        form = {"file": str(to), "labels": len(model.labels), "texts": texts, "bytes": size}
+        output.print_json(form | {"embeddings": embeddings})
+    elif not output.is_terminal():
+        output.print_rows([[to, len(model.labels), texts, size]])
+    else:
+        added = f", with the embeddings of {embeddings}" if embeddings else ""
+        output.print_rows([[f"{to}: {len(model.labels)} labels from {texts:,} texts, {size:,} bytes{added}"]])
+        output.print_message(f"next: TICKETCTL_AI_MODEL_FILE={to} ticketctl work")
 
 
 def _list_examples(taxonomy: "Taxonomy", samples: "Sequence[LabeledText]") -> "list[LabeledText]":

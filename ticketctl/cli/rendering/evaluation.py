@@ -35,7 +35,8 @@ def build_evaluation(
         evaluate_predictions(trials.predictions, taxonomy.thresholds.category)
     )
     offline = settings.ai_provider == "offline"
-    model = "offline" if offline else settings.ai_model_classify or settings.ai_model
+    embeddings = "".join(trials.model.partition("+")[1:])
+    model = f"offline{embeddings}" if offline else settings.ai_model_classify or settings.ai_model
     times = sorted(trials.milliseconds)
     form |= {
         "provider": settings.ai_provider,

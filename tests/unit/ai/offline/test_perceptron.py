@@ -4,6 +4,7 @@
 import random
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from ticketctl.ai.offline.engine.perceptron import (
     EPOCHS,
     LaneCodec,
     TrainingExample,
-    score_labels,
     train_perceptron,
 )
 
@@ -74,8 +74,23 @@ def test_packed_perceptron_equals_the_textbook_version():
     weights, one = train_perceptron(made, 12, codec, lambda: None)
     expected = textbook(made, 12, 4)
     for feature, row in enumerate(expected):
-        alone = score_labels(codec, weights, SparseVector([feature], [FIXED_POINT_ONE]))
+        alone = weights.score_labels(codec, TrainingExample(SparseVector([feature], [FIXED_POINT_ONE]), 0))
         assert [score / one for score in alone] == pytest.approx([float(weight) for weight in row], abs=1e-3)
+
+
+def test_dense_features_are_learnt_as_sparse_ones_are():
+    made = examples(7, 40, 12, 4)
+    dense = [
+        TrainingExample(SparseVector([], []), example.label, np.zeros(12, dtype=np.int64)) for example in made
+    ]
+    for example, twin in zip(made, dense, strict=True):
+        twin.dense[example.vector.indices] = example.vector.values
+    codec = LaneCodec(4)
+    weights, _ = train_perceptron(made, 12, codec, lambda: None)
+    twins, _ = train_perceptron(dense, 0, codec, lambda: None)
+    assert [weights.score_labels(codec, example) for example in made] == [
+        twins.score_labels(codec, twin) for twin in dense
+    ]
 
 
 def test_progress_is_reported_after_every_epoch():
@@ -92,5 +107,5 @@ def test_large_training_set_does_not_overflow_a_lane():
     ] * 5_000
     codec = LaneCodec(2)
     weights, one = train_perceptron(same, 2, codec, lambda: None)
-    first, second = score_labels(codec, weights, SparseVector([0], [FIXED_POINT_ONE]))
+    first, second = weights.score_labels(codec, same[0])
     assert (first / one, second / one) == pytest.approx((0.5, -0.5), abs=0.01)

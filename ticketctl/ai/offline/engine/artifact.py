@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ticketctl.ai.offline.engine.calibration import Calibration
+from ticketctl.ai.offline.engine.dense import DenseWeights, Scaling
 from ticketctl.ai.offline.engine.features import Vocabulary
 from ticketctl.ai.offline.engine.model import Model
 from ticketctl.errors import InvalidInputError
@@ -22,13 +23,15 @@ _MAX_HEADER_BYTES = 1_500_000
 _MAX_FEATURES = 150_000
 _MAX_LABELS = 2_000
 _MAX_THRESHOLDS = 50
+_MAX_DIMENSIONS = 4_096  # of an embedding
+_MAX_NAME = 200  # characters of an embedding model's name
 
 
 def serialize(model: Model) -> bytes:
     """Return the artifact of a model; equal models give equal bytes."""
     vocabulary, calibration = model.vocabulary, model.calibration
     # The keys are part of the file format: the files' digests depend on them.
-    header = {
+    header: dict[str, object] = {
         "labels": model.labels,
         "texts": vocabulary.documents,
         "seen": vocabulary.document_counts,
@@ -39,8 +42,18 @@ def serialize(model: Model) -> bytes:
         "scope": calibration.min_score,
         "thresholds": model.thresholds,
     }
+    weights, dense = model.weights, model.dense
+    if dense is not None:
+        weights += dense.weights
+        header["embeddings"] = {
+            "model": dense.model,
+            "digest": dense.digest,
+            "center": dense.scaling.center,
+            "factor": dense.scaling.factor,
+            "unit": dense.scale,
+        }
     lines = [json.dumps(header, separators=(",", ":")), *vocabulary.names]
-    return _MAGIC + zlib.compress("\n".join(lines).encode() + b"\n\n" + model.weights, 9)
+    return _MAGIC + zlib.compress("\n".join(lines).encode() + b"\n\n" + weights, 9)
 
 
 def load_model(path: Path) -> Model:
@@ -122,7 +135,10 @@ def _build(fields: dict[str, Any], names: list[str], weights: bytes) -> Model:
         raise ValueError("its figures are not numbers")
     if not all(abs(number) < 1e12 for number in numbers[:4]):  # noqa: PLR2004  (infinity, and what sums to it)
         raise ValueError("its figures are too large")
-    if len(weights) != len(names) * len(labels) or len(seen) != len(names):
+    sparse_size = len(names) * len(labels)
+    dense = _build_dense(fields.get("embeddings"), weights[sparse_size:])
+    dense_size = dense.dimensions * len(labels) if dense else 0
+    if len(weights) != sparse_size + dense_size or len(seen) != len(names):
         raise ValueError("its header and its weights do not match")
     thresholds = fields.get("thresholds", [])
     if not (
@@ -133,11 +149,28 @@ def _build(fields: dict[str, Any], names: list[str], weights: bytes) -> Model:
     return Model(
         labels=tuple(labels),
         vocabulary=Vocabulary(tuple(names), tuple(seen), documents),
-        weights=weights,
+        weights=weights[:sparse_size],
         scale=scale,
         calibration=Calibration(score_weight, margin_weight, bias, min_score),
         thresholds=tuple((float(target), float(confidence)) for target, confidence in thresholds),
+        dense=dense,
     )
+
+
+def _build_dense(fields: Any, weights: bytes) -> DenseWeights | None:
+    """Return the weights of the dense features, None if the model has none."""
+    if fields is None:
+        return None
+    names = (fields["model"], fields["digest"])
+    center, factor, unit = fields["center"], fields["factor"], fields["unit"]
+    if not all(type(name) is str and name.isprintable() and len(name) <= _MAX_NAME for name in names):
+        raise ValueError("its embedding model has no name")
+    if not (type(center) is list and 0 < len(center) <= _MAX_DIMENSIONS):
+        raise ValueError("its embeddings have no center")
+    if not all(type(number) in {int, float} and abs(number) < 1e12 for number in (*center, factor, unit)):  # noqa: PLR2004  (as below)
+        raise ValueError("its embeddings' figures are not numbers")
+    scaling = Scaling(tuple(map(float, center)), float(factor))
+    return DenseWeights(names[0], names[1], scaling, weights, float(unit))
 
 
 def _is_pair(value: object) -> bool:

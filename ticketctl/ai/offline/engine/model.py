@@ -1,13 +1,16 @@
 """A trained linear classifier with 8-bit weights and a calibrated confidence."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from operator import add
 from struct import Struct
 from typing import NamedTuple
 
 from ticketctl.ai.offline.engine.calibration import Calibration
+from ticketctl.ai.offline.engine.dense import DenseWeights, Encoder
 from ticketctl.ai.offline.engine.features import SparseVector, Vocabulary, count_features
+from ticketctl.errors import ConfigError
 
 ZERO_POINT = 128
 """The byte that stands for a weight of 0."""
@@ -30,7 +33,8 @@ class ScoredLabel(NamedTuple):
 class Model:
     """A linear classifier. `weights` has a row for each feature with a byte for each label; `scale` is one step.
 
-    `thresholds` are pairs of a precision, ascending, and the confidence from which held-out texts reached it.
+    `thresholds` are pairs of a precision, ascending, and the confidence from which held-out texts reached it. A model
+    that was trained with embeddings has `dense` weights, and predicts only with their `encoder`.
     """
 
     labels: tuple[str, ...]
@@ -39,10 +43,36 @@ class Model:
     scale: float
     calibration: Calibration
     thresholds: tuple[tuple[float, float], ...] = ()
+    dense: DenseWeights | None = None
+    encoder: Encoder | None = field(default=None, repr=False, compare=False)
+
+    def with_encoder(self, encoder: Encoder | None) -> "Model":
+        """Return this model with the encoder that it needs.
+
+        Raises:
+            ConfigError: It was trained with an embedding model, and the encoder is none or another one.
+        """
+        if self.dense is None:
+            return self
+        hint = "set TICKETCTL_AI_EMBEDDINGS to the folder of that model, or train again"
+        if encoder is None:
+            raise ConfigError(
+                f"the trained model needs the embedding model {self.dense.model} that it was trained with",
+                hint=hint,
+            )
+        if encoder.digest != self.dense.digest:
+            raise ConfigError(
+                f"the trained model needs the embedding model {self.dense.model} that it was trained with, "
+                f"not {encoder.name} with other files",
+                hint=hint,
+            )
+        return replace(self, encoder=encoder)
 
     def predict(self, text: str, *, unless: str | None = None) -> ScoredLabel:
         """Return the best label for a text, with its confidence; `unless` is a label that may not be the best."""
         scores = self.scores(self.vocabulary.vectorize(count_features(text)))
+        if self.dense is not None and self.encoder is not None:
+            scores = list(map(add, scores, self.dense.scores(self.encoder.encode(text))))
         candidates = [at for at, label in enumerate(self.labels) if label != unless]
         best = max(candidates, key=scores.__getitem__)
         score, margin = scores[best], compute_margin(scores, best)
@@ -59,7 +89,7 @@ class Model:
         return next((confidence for target, confidence in self.thresholds if target >= precision), None)
 
     def scores(self, vector: SparseVector) -> list[float]:
-        """Return the score of each label.
+        """Return the score of each label from the word features.
 
         The row of a feature is one integer with a 32-bit lane for each label: a single multiplication and
         addition per feature serves all labels. The zero point is subtracted from the sums at the end.

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ticketctl.ai.offline.engine.artifact import load_model, serialize
+from ticketctl.ai.offline.engine.dense import Encoder
 from ticketctl.ai.offline.engine.model import Model
 from ticketctl.ai.taxonomy.schema import Taxonomy
 from ticketctl.errors import ConfigError, InvalidInputError
@@ -27,39 +28,43 @@ LabelledTexts = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=16)
-def load_or_train(texts: LabelledTexts, folder: Path | None) -> Model:
+def load_or_train(texts: LabelledTexts, folder: Path | None, encoder: Encoder | None = None) -> Model:
     """Return the model for a training set, from the package, from the cache folder, or trained now.
+
+    An `encoder` adds the vector of each text to its features.
 
     Raises:
         InvalidInputError: The training set has fewer than two labels.
+        ConfigError: The embedding model cannot be used.
     """
-    name = model_file_name(texts)
+    name = model_file_name(texts, encoder)
     for place in (BUNDLED_MODELS, folder):
         model = _load_cached(place / name) if place else None
         if model is not None:
-            return model
+            return model.with_encoder(encoder)
     from ticketctl.ai.offline.engine.training import train
 
-    model = train(texts)
+    model = train(texts, encoder=encoder)
     if folder is not None:
         _save(folder / name, serialize(model))
     return model
 
 
-def model_file_name(texts: Sequence[tuple[str, str]]) -> str:
-    """Return the file name of a training set's model: a digest of the engine version and of the texts."""
-    canonical = json.dumps([ENGINE_VERSION, texts], ensure_ascii=False, separators=(",", ":"))
+def model_file_name(texts: Sequence[tuple[str, str]], encoder: Encoder | None = None) -> str:
+    """Return the file name of a training set's model: a digest of the engine version, the texts and the encoder."""
+    inputs = [ENGINE_VERSION, texts, *([encoder.digest] if encoder else [])]
+    canonical = json.dumps(inputs, ensure_ascii=False, separators=(",", ":"))
     return f"{hashlib.sha256(canonical.encode()).hexdigest()[:32]}.model"
 
 
-def load_model_file(path: Path, taxonomy: Taxonomy) -> Model:
+def load_model_file(path: Path, taxonomy: Taxonomy, encoder: Encoder | None = None) -> Model:
     """Return the model in a file that `ticketctl train` wrote.
 
     Raises:
-        ConfigError: The file cannot be read, or has a category that the taxonomy lacks.
+        ConfigError: The file cannot be read, has a category that the taxonomy lacks, or needs another encoder.
     """
     try:
-        model = load_model(path)
+        model = load_model(path).with_encoder(encoder)
     except InvalidInputError as error:
         raise ConfigError(f"the trained model {error}", hint=error.hint) from None
     except OSError as error:
