@@ -11,7 +11,7 @@ from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres import migrations
 from ticketctl.postgres.address import Address
-from ticketctl.postgres.engine import Connections, Engines
+from ticketctl.postgres.engine import Engines
 from ticketctl.postgres.error_mapping import ErrorMappingConnections, map_database_errors
 from ticketctl.postgres.pools import POOLS, get_pool
 from ticketctl.postgres.revision import REVISION
@@ -137,9 +137,8 @@ async def open_operator_resources(database: Database) -> AsyncIterator[OperatorR
     engines = Engines(address, POOLS["dispose"], settings, telemetry=telemetry)
     with telemetry.keep_flushing():
         async with engines.open_connections() as connections:
-            with map_database_errors(address):
-                await _bring_up_to_date(connections, database)
             mapped = ErrorMappingConnections(connections, address)
+            await _bring_up_to_date(mapped, database)
             yield _operator_resources(mapped, settings, _sqs(settings, telemetry))
 
 
@@ -217,9 +216,8 @@ async def open_review_service(database: Database) -> AsyncIterator["ReviewServic
     settings, address = database.settings, get_address(database.settings)
     pool = replace(POOLS["dispose"], options={"pool_pre_ping": True})  # a reviewer reads for minutes
     async with Engines(address, pool, settings).open_connections() as connections:
-        with map_database_errors(address):
-            await _bring_up_to_date(connections, database)
         mapped = ErrorMappingConnections(connections, address)
+        await _bring_up_to_date(mapped, database)
         yield make_review_service(PostgresStore(mapped), PostgresDecisions(mapped), settings)
 
 
@@ -260,19 +258,22 @@ async def upgrade(database: Database) -> str | None:
 
 
 @asynccontextmanager
-async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
-    """Open one connection for one command. Every database failure is raised as a DatabaseError."""
+async def open_connections(settings: Settings) -> AsyncIterator[ErrorMappingConnections]:
+    """Open one connection for one command. Every database failure is raised as a DatabaseError.
+
+    Errors of the caller are not: a file that it cannot write is no failure of the database.
+    """
     address = get_address(settings)
-    with map_database_errors(address):
-        async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
-            yield connections
+    async with Engines(address, POOLS["dispose"], settings).open_connections() as connections:
+        yield ErrorMappingConnections(connections, address)
 
 
-async def _bring_up_to_date(connections: Connections, database: Database) -> None:
+async def _bring_up_to_date(connections: ErrorMappingConnections, database: Database) -> None:
     address = get_address(database.settings)
     async with connections.acquire() as connection:
         revision = await migrations.get_revision(connection)
     if database.embedded and (revision is None or revision < REVISION):
-        await migrations.migrate(address, database.settings)
+        with map_database_errors(address):
+            await migrations.migrate(address, database.settings)
     else:
         migrations.require_current(revision, address)

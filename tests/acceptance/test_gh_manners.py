@@ -22,6 +22,7 @@ def test_jq_filters_the_json(ticketctl: Program) -> None:
     assert ticketctl("show", number, "--jq", ".status, .id").out == f"new\n{number}\n"
     assert ticketctl("stats", "--jq", ".tickets.new").out == "1\n"
     assert ticketctl("history", number, "--jq", ".changes | length").out == "1\n"
+    assert ticketctl("list", "--jq", ".tickets[] | [.id, .status] | @tsv").out == f"{number}\tnew\n"
     for program in ("(", ".tickets + 1"):
         done = ticketctl("list", "--jq", program)
         assert (done.status, done.out) == (2, "")

@@ -31,7 +31,7 @@ def approved(ticketctl: Program, ask: Ask) -> str:
 
 def test_a_reply_has_the_headers_of_a_reply_and_is_sent_once(ticketctl: Program, approved: str) -> None:
     assert ticketctl("replies", "list").out == f"{approved}\tada@example.com\tPrinter 1\n"
-    assert ticketctl("replies", "export", *FROM, "-o", "out.mbox").err.startswith("1 replies written")
+    assert ticketctl("replies", "export", *FROM, "-o", "out.mbox").err.startswith("1 reply written")
     with closing(
         mailbox.mbox(ticketctl.folder / "out.mbox", factory=BytesParser(policy=default).parse)
     ) as box:
@@ -50,7 +50,7 @@ def test_a_reply_has_the_headers_of_a_reply_and_is_sent_once(ticketctl: Program,
     assert ticketctl("replies", "sent", "--all").status == 0
     answer = mbox(mail(2, "Thanks, but no.", references=sent["message-id"]))
     assert ticketctl("import", "-", "--format", "mbox", stdin=answer).err.startswith(
-        "0 tickets created, 1 replies"
+        "0 tickets created, 1 reply,"
     )
     shown = ticketctl("show", approved, "--json").json
     assert (shown["status"], shown["sent_at"], shown["notes"][0]["text"]) == (

@@ -35,6 +35,8 @@ def test_tickets_are_assigned_tagged_and_found(desk: Program, ids: list[str]) ->
     assert desk("list", "--tag", "late").out.split("\t")[0] == ids[2]
     assert desk("assign", ids[2], "--nobody").status == 0
     assert desk("list", "--assignee", "grace").out.split("\t")[0] == ids[1]
+    assert desk("list", "--assignee", "@me", "--fields", "id").out == f"{ids[0]}\n"
+    assert desk("set", "--all", "--where", "assignee=@me", "--priority", "high").status == 0
     assert "already assigned" in desk("assign", ids[1], ids[2], "grace").out
 
 

@@ -250,7 +250,7 @@ class TestEditor:
         assert (done.status, "the subject is missing" in done.out) == (2, True)
 
 
-@pytest.mark.parametrize("line", ["list --json", "list", "show {}", "--help", "config show"])
+@pytest.mark.parametrize("line", ["list --json", "list", "show {}", "export", "--help", "config show"])
 def test_a_full_disk_is_reported_in_plain_words(ticketctl: Program, line: str) -> None:
     number = ticketctl("create", "Fire", stdin="x" * 100_000).out.strip()
     done = ticketctl.in_shell(f"{line.format(number)} >/dev/full")

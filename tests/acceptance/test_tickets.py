@@ -291,16 +291,15 @@ def test_two_upgrades_at_once_take_turns(
 
 
 class TestPipe:
+    @pytest.mark.parametrize("arguments", [("list", "--limit", "1000"), ("export",)])
     def test_a_reader_that_leaves_is_not_an_error(
-        self, ticketctl: Program, ask: Callable[[str], str]
+        self, ticketctl: Program, ask: Callable[[str], str], arguments: tuple[str, ...]
     ) -> None:
         ask("insert into tickets (subject) select repeat('x', 500) from generate_series(1, 1000)")
-        with ticketctl.popen(
-            "list", "--limit", "1000", stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with ticketctl.popen(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout
             assert process.stderr
-            assert process.stdout.readline().endswith(b"x\n")
+            assert process.stdout.readline().endswith(b"\n")
             process.stdout.close()
             assert process.stderr.read() == b""
         assert process.returncode == 141

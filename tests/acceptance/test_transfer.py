@@ -67,10 +67,10 @@ def test_a_csv_file_is_imported_once_and_each_bad_line_is_named(ticketctl: Progr
     [
         ("t.csv", b"", 2, "t.csv is empty"),
         ("t.csv", b"a,b\n1,2\n", 2, "t.csv has no column for the subject"),
-        ("t.csv", "subject\nGrüße\n".encode("latin-1"), 8, "1 of 1 records became no ticket"),
-        ("t.csv", b'subject\n"never closed\n' + b"x" * 900_000, 8, "1 of 1 records became no ticket"),
+        ("t.csv", "subject\nGrüße\n".encode("latin-1"), 8, "1 of 1 record became no ticket"),
+        ("t.csv", b'subject\n"never closed\n' + b"x" * 900_000, 8, "1 of 1 record became no ticket"),
         ("t.jsonl", b'{"subject": 1}\n[]\n{\n' + b"[" * 100_000 + b"\n", 8, "4 of 4 records"),
-        ("t.mbox", b"no mail\n", 8, "1 of 1 records"),
+        ("t.mbox", b"no mail\n", 8, "1 of 1 record"),
         ("t.txt", b"x", 2, "the format of t.txt is unknown"),
     ],
 )
@@ -129,8 +129,8 @@ def test_a_maildir_and_a_folder_of_mails_are_read_in_the_order_of_their_dates(
     (maildir / "cur" / "a:2,S").write_bytes(bytes(mail(2, in_reply_to="<1@example.com>")))
     (maildir / "new" / "b").write_bytes(bytes(mail(1)))
     (folder / "x.eml").write_bytes(bytes(mail(3)))
-    assert ticketctl("import", "Maildir").err.startswith("1 tickets created, 1 replies")
-    assert ticketctl("import", "mails").err.startswith("1 tickets created")
+    assert ticketctl("import", "Maildir").err.startswith("1 ticket created, 1 reply,")
+    assert ticketctl("import", "mails").err.startswith("1 ticket created")
     assert ask("select subject from tickets order by id").split("\n") == ["Printer 1", "Printer 3"]
     assert ticketctl("import", "-", "--format", "eml", stdin=bytes(mail(4))).status == 0
     (ticketctl.folder / "empty").mkdir()

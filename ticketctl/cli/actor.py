@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from ticketctl.tickets.history import Actor
 
 VARIABLE = "TICKETCTL_USER"
+ME = "@me"
+"""Stands for the person who uses the command line, where a command takes a name."""
 
 
 def current_actor() -> "Actor":
@@ -26,6 +28,11 @@ def current_actor() -> "Actor":
     except InvalidInputError as error:
         raise ConfigError(f"{VARIABLE}: {error}", hint=error.hint) from None
     return Actor.person(name)
+
+
+def resolve_name(name: str) -> str:
+    """Return the name of a person; `@me` is the one who uses the command line. Raise as `current_actor`."""
+    return current_actor().name if name == ME else name
 
 
 def _login_name() -> str:

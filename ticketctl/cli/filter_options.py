@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from ticketctl.cli import completion
+from ticketctl.cli.actor import resolve_name
 from ticketctl.cli.options import choice
-from ticketctl.tickets.filters import FILTERS, FilterSpec, parse_filter
+from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter, parse_filter
 
 WANTED = "wanted"
 """The parameter of a command that gets the filter."""
@@ -30,12 +31,19 @@ def with_filter_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**options: Any) -> None:
         texts = {name: options.pop(name) for name in FILTERS}
-        command(**options, **{WANTED: parse_filter(texts, now=datetime.now(UTC))})
+        command(**options, **{WANTED: read_filter(texts)})
 
     parameters = list(_parameters(command))
     run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined] # inspect reads it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def read_filter(texts: Mapping[str, Any]) -> TicketFilter:
+    """Return the filter that texts from the command line mean. Raise InvalidInputError."""
+    names = texts.get("assignee")
+    chosen = {**texts, "assignee": [resolve_name(name) for name in names]} if names else texts
+    return parse_filter(chosen, now=datetime.now(UTC))
 
 
 def _parameters(command: Callable[..., None]) -> Iterator[Parameter]:

@@ -156,13 +156,12 @@ def announce_undo(*, is_one: bool = False) -> "Iterator[Operation]":
         raise
     finally:
         if operation.changed and not is_one:
-            before = "" if is_reported else f"{count_tickets(operation.changed)} changed before it stopped; "
+            before = (
+                ""
+                if is_reported
+                else f"{output.count(operation.changed, 'ticket')} changed before it stopped; "
+            )
             output.print_message(f"{before}to undo: ticketctl undo --operation {operation.id}")
-
-
-def count_tickets(number: int) -> str:
-    """Return a number of tickets as words."""
-    return "1 ticket" if number == 1 else f"{number:,} tickets"
 
 
 def apply_to(decision: "Decision", selection: Selection, action: Action, *, as_json: bool) -> None:
@@ -217,12 +216,14 @@ async def list_matching(store: "TicketStore", wanted: TicketFilter) -> list[int]
 def confirm(ids: Sequence[int], selection: Selection, verb: str) -> None:
     """Ask on a terminal before several tickets change. Raises NotFoundError for none, InvalidInputError for a no."""
     if not ids:
+        if not selection.is_all:
+            raise NotFoundError("stdin names no ticket", hint="ticketctl list --fields id prints numbers")
         raise NotFoundError("no ticket matches", hint="ticketctl list with the same filters shows none")
     is_asked = not selection.is_one and output.is_terminal() and is_interactive()
     if selection.is_confirmed or not is_asked:
         return
     some = ", ".join(map(str, ids[:_NAMED])) + (" ..." if len(ids) > _NAMED else "")
-    if not typer.confirm(f"{verb} {count_tickets(len(ids))} ({some})?", err=True):
+    if not typer.confirm(f"{verb} {output.count(len(ids), 'ticket')} ({some})?", err=True):
         raise InvalidInputError("nothing was changed", hint="--yes does not ask")
 
 

@@ -114,3 +114,22 @@ def test_many_categories_share_a_last_bar() -> None:
 )
 def test_a_duration_has_its_largest_unit(seconds: float | None, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_the_colours_of_the_weeks_are_named_in_their_order() -> None:
+    page = Page(render_page(figures()))
+    legend = [tag["class"] for name, tag in page.tags if name == "rect" and tag.get("width") == "12"]
+    assert legend == ["rest", "bar", "done"]
+    names = [
+        page.text.index(name)
+        for name in ("not processed\n", "sent to review\n", "processed without a review\n")
+    ]
+    assert len(set(names)) == 3
+
+
+def test_what_has_no_tickets_says_so() -> None:
+    statistics = {"tickets": {"new": 0}, "steps": [], "cost": 0}
+    empty = Workload(categories={}, teams={}, weeks=[])
+    page = Page(render_page(figures(statistics=statistics, workload=empty, agreements=[])))
+    assert page.text.count("No tickets yet.") == 5
+    assert not any(tag.get("class") == "legend" for _, tag in page.tags)

@@ -1,13 +1,12 @@
 """`approve`, `reject`, `set`: a reviewer's decisions on tickets."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ticketctl.cli import completion
 from ticketctl.cli.actor import current_actor
-from ticketctl.cli.filter_options import with_filter_options
+from ticketctl.cli.filter_options import read_filter, with_filter_options
 from ticketctl.cli.input import read_text
 from ticketctl.cli.options import JsonOption, choice
 from ticketctl.cli.selection import (
@@ -20,7 +19,7 @@ from ticketctl.cli.selection import (
     decide,
 )
 from ticketctl.errors import InvalidInputError
-from ticketctl.tickets.filters import FILTERS, TicketFilter, parse_filter
+from ticketctl.tickets.filters import FILTERS, TicketFilter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -156,7 +155,7 @@ def _parse_where(texts: "Sequence[str]") -> TicketFilter:
             )
         values.setdefault(spec.name, []).append(value)
     chosen = {name: given if FILTERS[name].is_repeatable else given[-1] for name, given in values.items()}
-    return parse_filter(chosen, now=datetime.now(UTC))
+    return read_filter(chosen)
 
 
 def _decide(

@@ -116,10 +116,13 @@ def export_replies(
         output.print_message(_NONE)
     else:
         output.print_message(
-            f"{written.number:,} replies written; when they are sent: ticketctl replies sent ID..."
+            f"{output.count(written.number, 'reply', 'replies')} written; when sent: ticketctl replies sent ID..."
         )
     if written.refused:
-        raise UnsafeError(f"{written.refused} replies were not written", hint="the warnings say why for each")
+        raise UnsafeError(
+            f"{output.count(written.refused, 'reply was', 'replies were')} not written",
+            hint="the warnings say why for each",
+        )
 
 
 async def _export(

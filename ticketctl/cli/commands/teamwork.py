@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from ticketctl.cli import completion
-from ticketctl.cli.actor import current_actor
+from ticketctl.cli.actor import resolve_name
 from ticketctl.cli.filter_options import with_filter_options
 from ticketctl.cli.input import STDIN, read_text
 from ticketctl.cli.options import JqOption, JsonOption, TicketIdArgument
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ticketctl.tickets.history import Change
     from ticketctl.tickets.operator_resources import OperatorResources
 
-_ME = "@me"
 _SHOWN = 60
 """Characters of an old or new value that a terminal shows; piped, nothing is cut."""
 
@@ -63,7 +62,7 @@ def assign(
     from ticketctl.tickets import decisions
 
     ids, who = (list(words or ()), None) if nobody else _split(words, "WHO", "ticketctl assign 7 @me")
-    decision = decisions.assign(current_actor().name if who == _ME else who)
+    decision = decisions.assign(None if who is None else resolve_name(who))
     action = Action("unassign" if nobody else f"assign to {who}:", "assigned")
     apply_to(decision, Selection(ids, wanted, everything, yes), action, as_json=as_json)
 

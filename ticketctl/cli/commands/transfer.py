@@ -122,12 +122,13 @@ def _report(summary: "ImportSummary", refused: "list[Refused]", *, is_dry_run: b
         sys.stdout.flush()
         would = "would be " if is_dry_run else ""
         output.print_message(
-            f"{summary.created:,} tickets {would}created, {summary.replies:,} replies, {summary.known:,} known "
+            f"{output.count(summary.created, 'ticket')} {would}created, "
+            f"{output.count(summary.replies, 'reply', 'replies')}, {summary.known:,} known "
             f"already, {summary.skipped:,} skipped, {summary.refused:,} refused"
         )
     if summary.refused:
         raise UnsafeError(
-            f"{summary.refused:,} of {summary.total:,} records became no ticket",
+            f"{summary.refused:,} of {output.count(summary.total, 'record')} became no ticket",
             hint="the output says why for each; correct them and import the file again",
         )
 
@@ -252,4 +253,4 @@ def export(
 
     number = run_with(open_store, work)
     if path is not None or output.is_terminal():
-        output.print_message(f"{number:,} tickets written")
+        output.print_message(f"{output.count(number, 'ticket')} written")

@@ -12,7 +12,7 @@ from ticketctl.cli.options import JsonOption, parse_ticket_id
 from ticketctl.cli.rendering import output
 from ticketctl.cli.rendering.timestamps import format_relative
 from ticketctl.cli.resources import run_with
-from ticketctl.cli.selection import Action, YesOption, announce_undo, count_tickets, report
+from ticketctl.cli.selection import Action, YesOption, announce_undo, report
 from ticketctl.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _confirm(changed: "ChangedTickets", *, is_own: bool, is_confirmed: bool) -> 
     """Say what will be undone, and ask on a terminal. Raise InvalidInputError if the answer is no."""
     whose = "your" if is_own else f"{changed.actor}'s"
     age = format_relative(changed.started_at, now=datetime.now(UTC))
-    what = f"undo {whose} {changed.action} of {count_tickets(len(changed.ticket_ids))}, {age} (operation {changed.id})"
+    what = f"undo {whose} {changed.action} of {output.count(len(changed.ticket_ids), 'ticket')}, {age} (operation {changed.id})"
     if is_confirmed or not (output.is_terminal() and is_interactive()):
         output.print_message(what)
     elif not typer.confirm(f"{what}?", err=True):

@@ -25,7 +25,9 @@ def print_filtered(value: Any, program: str) -> None:
         results = iter(jq.compile(program).input_text(text))
         for result in results:
             if isinstance(result, str):
-                sys.stdout.write(escape_controls(result, multiline=True) + "\n")
+                # tabs stay: @tsv separates cells by them
+                cells = [escape_controls(cell, multiline=True) for cell in result.split("\t")]
+                sys.stdout.write("\t".join(cells) + "\n")
             else:
                 sys.stdout.write(escape_json_controls(msgspec.json.encode(result).decode()) + "\n")
     except ValueError as error:

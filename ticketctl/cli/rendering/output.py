@@ -121,6 +121,11 @@ def print_definitions(entries: Iterable[tuple[str, Sequence[str]]]) -> None:
             terminal.print(Padding(Text(escape_controls(paragraph)), (0, 0, 0, 4)))
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 ticket", "2,000 tickets"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def format_amount(cost: float | None) -> str:
     """Return an amount of money as text, in the currency of the prices."""
     return "unknown" if cost is None else f"{cost:.6f}" if cost else "0"

@@ -17,6 +17,8 @@ _LABEL_WIDTH, _BAR_WIDTH, _VALUE_WIDTH, _ROW_HEIGHT = 170, 340, 90, 26
 _MAX_LABEL = 22
 """Characters of a name that fit beside its bar; the tooltip has the whole name."""
 _PLOT_HEIGHT, _COLUMN_WIDTH, _AXIS_HEIGHT = 160, 40, 58
+_SERIES = {"done": "processed without a review", "bar": "sent to review", "rest": "not processed"}
+"""The parts of a week's column from the bottom: the class of their colour, and their name."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _LAYOUT = """
 :root { color-scheme: light dark }
@@ -25,6 +27,8 @@ h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin: 0 0 .
 main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 1rem; align-items: start }
 section { border: 1px solid; border-radius: 8px; padding: 1rem; overflow-x: auto }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1.5rem 0; padding: 0 }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 .75rem; padding: 0; list-style: none }
+.legend svg { vertical-align: -1px; margin-right: .4rem }
 .figures div { display: flex; flex-direction: column-reverse }
 dd { margin: 0; font-size: 1.7rem; font-weight: 600 }
 table { border-collapse: collapse; width: 100% } th, td { text-align: right; padding: .25rem .6rem }
@@ -62,30 +66,30 @@ def render_page(figures: PageFigures) -> str:
     )
     workload = figures.workload
     by_category = [one for one in figures.agreements if one.field == "category"]
+    medians = {f"{one.start:%d %b %Y}": one.median_seconds for one in workload.weeks}
+    steps = figures.statistics["steps"]
     sections = [
         _render_section("By status", _render_bars(figures.statistics["tickets"])),
-        _render_section("By category", _render_bars(_name_missing(workload.categories))),
-        _render_section("By team", _render_bars(_name_missing(workload.teams))),
+        _render_section(
+            "By category", workload.categories and _render_bars(_name_missing(workload.categories))
+        ),
+        _render_section("By team", workload.teams and _render_bars(_name_missing(workload.teams))),
         _render_section(
             "By week of creation",
-            _render_columns(workload.weeks),
-            "From the bottom: processed without a review, sent to review, not processed.",
+            any(one.created for one in workload.weeks) and _render_legend() + _render_columns(workload.weeks),
         ),
         _render_section(
-            "Median time to process, by week",
-            _render_bars(
-                {f"{one.start:%d %b %Y}": one.median_seconds for one in workload.weeks}, duration=True
-            ),
+            "Median time to process, by week", any(medians.values()) and _render_bars(medians, duration=True)
         ),
-        _render_section("Steps and cost", _render_steps(figures.statistics["steps"])),
+        _render_section("Steps and cost", steps and _render_steps(steps)),
         _render_section(
             "Agreement of people with the engine, by category",
-            _render_table(
+            by_category
+            and _render_table(
                 ("Category", "Decisions", "Agreed"),
                 [(one.value, one.decisions, f"{one.share:.1%}") for one in by_category],
-            )
-            if by_category
-            else render_element("p", text="No person has decided on a category yet."),
+            ),
+            "No person has decided on a category yet.",
         ),
     ]
     title = render_element("h1", text="Tickets")
@@ -123,9 +127,10 @@ def _render_totals(figures: PageFigures) -> str:
     return render_element("dl", *pairs, class_="figures")
 
 
-def _render_section(title: str, content: str, note: str = "") -> str:
-    parts = [render_element("h2", text=title), content]
-    return render_element("section", *parts, *([render_element("p", text=note)] if note else []))
+def _render_section(title: str, content: object, nothing: str = "No tickets yet.") -> str:
+    """Return a section; `nothing` stands in it if the content is false."""
+    shown = content if isinstance(content, str) and content else render_element("p", text=nothing)
+    return render_element("section", render_element("h2", text=title), shown)
 
 
 def _name_missing(numbers: Mapping[str | None, int]) -> dict[str, int]:
@@ -169,7 +174,7 @@ def _render_columns(weeks: Sequence[Week]) -> str:
         markup.append(
             _text(middle, top - 5, str(week.created), anchor="middle", title=_describe(week.start, parts))
         )
-        for class_, number in zip(("done", "bar", "rest"), parts, strict=True):
+        for class_, number in zip(_SERIES, parts, strict=True):
             height = number / largest * _PLOT_HEIGHT
             bottom -= height
             markup.append(
@@ -181,6 +186,16 @@ def _render_columns(weeks: Sequence[Week]) -> str:
         if index == 0 or week.start.month != weeks[index - 1].start.month:
             markup.append(_text(middle, _PLOT_HEIGHT + 52, f"{week.start:%b}", "dim", anchor="middle"))
     return _render_svg(markup, len(weeks) * _COLUMN_WIDTH + 12, _PLOT_HEIGHT + _AXIS_HEIGHT)
+
+
+def _render_legend() -> str:
+    """Return what the colours of the columns stand for, in their order from the top."""
+    entries = []
+    for class_, name in reversed(_SERIES.items()):
+        swatch = render_element("rect", width=12, height=12, rx=2, class_=class_)
+        svg = render_element("svg", swatch, viewBox="0 0 12 12", width=12, aria_hidden="true")
+        entries.append(render_element("li", svg, render_element("span", text=name)))
+    return render_element("ul", *entries, class_="legend")
 
 
 def _describe(start: date, parts: tuple[int, int, int]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -17,9 +18,14 @@ from ticketctl.tickets.importing.records import (
     shorten_key,
 )
 from ticketctl.tickets.models import BODY_LIMIT, NewTicket
+from ticketctl.tickets.statuses import TicketStatus
 
 _FIELD_LIMIT = 4 * BODY_LIMIT
 """Characters of one CSV field. A quote that is never closed would otherwise swallow the rest of the file."""
+_UNCLOSED = "a quote is opened and never closed; the rest of the file was not read"
+_ENCODINGS = "utf-16, cp1252 or latin-1, for example"
+_GARBLED = re.compile("[\0\ud800-\udfff]")
+"""Characters that text has only if it was read in another encoding than it was written in."""
 _LINE_LIMIT = 8 * BODY_LIMIT
 """Characters of one line of JSON: JSON may escape a character with six others."""
 
@@ -41,7 +47,8 @@ def read_csv(lines: TextIO, name: str, columns: Mapping[str, str]) -> Records:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Refused(place=place, reason=f"it is not CSV: {error}")
+            reason = _UNCLOSED if "unexpected end of data" in str(error) else f"it is not CSV: {error}"
+            yield Refused(place=place, reason=reason)
             continue
         if not row:
             continue
@@ -58,6 +65,8 @@ def _read_header(rows: Iterator[list[str]], name: str) -> list[str]:
         raise InvalidInputError(
             f"{name} is not CSV: {error}", hint="the first line names the columns"
         ) from None
+    if any(_is_garbled(column) for column in header):
+        raise InvalidInputError(f"{name} is not text in this encoding", hint=f"--encoding {_ENCODINGS}")
     if not header:
         raise InvalidInputError(f"{name} is empty", hint="the first line names the columns")
     return header
@@ -105,6 +114,10 @@ def read_json_lines(lines: TextIO, name: str, columns: Mapping[str, str]) -> Rec
         yield _to_ticket(place, {field: parsed.get(columns.get(field, field)) for field in IMPORTED_FIELDS})
 
 
+def _is_garbled(value: object) -> bool:
+    return isinstance(value, str) and _GARBLED.search(value) is not None
+
+
 def _to_ticket(place: str, values: Mapping[str, Any]) -> ImportedTicket | Refused:
     try:
         return _parse(place, values)
@@ -114,6 +127,10 @@ def _to_ticket(place: str, values: Mapping[str, Any]) -> ImportedTicket | Refuse
 
 def _parse(place: str, values: Mapping[str, Any]) -> ImportedTicket:
     texts = {name: _get_text(values, name) for name in IMPORTED_FIELDS if name != "tags"}
+    if any(map(_is_garbled, texts.values())):
+        raise InvalidInputError(
+            f"it is not text in this encoding; the option --encoding names another: {_ENCODINGS}"
+        )
     subject, body, requester = texts["subject"] or "", texts["body"] or "", texts["requester"]
     key = texts["idempotency_key"]
     ticket = NewTicket(
@@ -124,6 +141,8 @@ def _parse(place: str, values: Mapping[str, Any]) -> ImportedTicket:
     )
     service.check_ticket(ticket)
     assignee, status = texts["assignee"], texts["status"]
+    if status is not None and status not in set(TicketStatus):
+        raise InvalidInputError(f"the status is {status!r}, neither new nor closed")
     if assignee is not None:
         decisions.check_name("assignee", assignee)
     return ImportedTicket(
