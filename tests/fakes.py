@@ -231,7 +231,7 @@ class FakeProvider:
     classifications: list[Classification] = field(default_factory=list)
     name = "fake"
 
-    def fingerprint(self, step: Step) -> str:
+    def fingerprint(self, step: Step, ticket: object = None) -> str:
         return f"{step}:{self.prompt}"
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:

@@ -89,6 +89,7 @@ class Settings:
         None, "a model file written by ticketctl train; replaces the taxonomy's examples"
     )
     ai_embeddings: str | None = _setting(None, "the folder of an ONNX embedding model (extra embeddings)")
+    ai_examples: str | None = _setting(None, "labelled texts, of which the AI provider sees the nearest ones")
     ai_timeout: Seconds = _setting(30.0, "how long to wait for the next bytes of the AI provider, in seconds")
     ai_concurrency: Count = _setting(32, "the most concurrent requests to the AI provider")
     ai_max_tokens: Count = _setting(2000, "the most tokens in one response of the AI provider")
@@ -161,7 +162,7 @@ NAMES = tuple(f.name for f in fields(Settings))
 SECRETS = frozenset(f.name for f in fields(Settings) if f.metadata["secret"])
 """Settings whose values are never shown."""
 
-_PATHS = ("home", "cache", "taxonomy", "ai_model_file", "ai_embeddings")
+_PATHS = ("home", "cache", "taxonomy", "ai_model_file", "ai_embeddings", "ai_examples")
 """Settings that are paths. In `ticketctl.toml` they are relative to its folder."""
 _PRICE = r"[^\s=,]+=\d{1,9}(?:\.\d{1,9})?/\d{1,9}(?:\.\d{1,9})?"
 _SCOPED = r"rw?:[A-Za-z0-9._~+/-]+=*"

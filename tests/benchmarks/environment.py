@@ -27,7 +27,7 @@ class WaitingProvider:
     name = "waiting"
     local = False
 
-    def fingerprint(self, step: Step) -> str:
+    def fingerprint(self, step: Step, ticket: object = None) -> str:  # noqa: ARG002  (the protocol's)
         """Nothing that its answers depend on ever changes."""
         return f"waiting:{step}"
 

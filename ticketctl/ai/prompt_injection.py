@@ -66,7 +66,7 @@ _PATTERNS = (
         "~ai model assistant",
         r"\bas an? (?:ai|language model|assistant)\b|\b(?:ai|language) model\b.{0,20}\bmust\b",
     ),
-    ("<<", r"<</?\s*+ticket\b"),
+    ("<<", r"<</?\s*+(?:ticket|examples)\b"),
     ("end~of", r"\bend of (?:the )?(?:ticket|message|user input|text|document)\b"),
 )
 """Required literals (one must occur; `~` is a space) and the expression, which is compiled only then."""

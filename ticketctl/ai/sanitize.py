@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Literal
 
 from ticketctl.ai.normalization import INVISIBLE
 
@@ -14,15 +15,20 @@ _HARMLESS = (
 """Invisible characters that mail programs, emoji and joining scripts use."""
 _INVISIBLE = f"[{INVISIBLE}]"
 _CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
-_FENCE = r"(?i)(?<!<)<{2,}/?\s*+ticket[^<>\n]{0,80}>{2,}"
+_FENCE = r"(?i)(?<!<)<{2,}/?\s*+(?:ticket|examples)[^<>\n]{0,80}>{2,}"
 _NEUTRALIZED = "<removed>"  # its brackets keep what stood around a removed line from forming another one
 
 
-def fence(text: str) -> str:
+def fence(text: str, name: Literal["ticket", "examples"] = "ticket") -> str:
     """Return the sanitized text between two delimiter lines with a random token that the text cannot contain."""
     token = os.urandom(8).hex()
-    body = re.sub(_FENCE, _NEUTRALIZED, strip_invisible(text[:MAX_CHARACTERS])).replace(token, "")
-    return f"<<<ticket {token}>>>\n{body}\n<<</ticket {token}>>>"
+    body = remove_fences(text[:MAX_CHARACTERS]).replace(token, "")
+    return f"<<<{name} {token}>>>\n{body}\n<<</{name} {token}>>>"
+
+
+def remove_fences(text: str) -> str:
+    """Return the text without invisible characters and without anything that looks like a delimiter line."""
+    return re.sub(_FENCE, _NEUTRALIZED, strip_invisible(text))
 
 
 def strip_invisible(text: str) -> str:

@@ -41,7 +41,7 @@ _SET_BY_TEMPLATE = {
     "ai_api_key_secret_arn",
 }
 _SET_BY_LAMBDA = {"function_timeout", "window", "batch_size", "concurrency"}
-_LOCAL_ONLY = {"home", "taxonomy", "ai_model_file", "ai_embeddings", "application_name"}
+_LOCAL_ONLY = {"home", "taxonomy", "ai_model_file", "ai_embeddings", "ai_examples", "application_name"}
 _NEVER = SECRETS | _SET_BY_TEMPLATE | _SET_BY_LAMBDA | _LOCAL_ONLY
 """Settings that the functions do not get: secrets, those that the template or Lambda sets, and those of this machine."""
 

@@ -142,7 +142,10 @@ class _Attempt:
         An output is valid while the prompt hash is the same. The output of a fallback is never reused.
         """
         is_routing = step is Step.ROUTE
-        fingerprint = self._router.fingerprint() if is_routing else self._provider.fingerprint(step)
+        if is_routing:
+            fingerprint = self._router.fingerprint()
+        else:
+            fingerprint = self._provider.fingerprint(step, self._ticket)
         prompt_hash = _hash(fingerprint, inputs)
         saved = self._claim.steps.get(step)
         if saved is not None and saved.prompt_hash == prompt_hash and not saved.output.get("degraded"):

@@ -51,8 +51,11 @@ class Provider(Protocol):
     def local(self) -> bool:
         """Return whether its responses are free, so that the pipeline need not save each one at once."""
 
-    def fingerprint(self, step: Step) -> str:
-        """Return a text that changes whenever the responses to this step may change: prompt, taxonomy, model."""
+    def fingerprint(self, step: Step, ticket: Ticket | None = None) -> str:
+        """Return a text that changes whenever the responses to this step may change: prompt, taxonomy, model.
+
+        For a `ticket` it covers the parts of the prompt that are chosen for it.
+        """
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
         """Classify the ticket. Raise ProviderError."""

@@ -110,7 +110,7 @@ async def test_a_connection_is_held_during_a_response_only_if_the_provider_is_lo
     held: list[bool] = []
 
     class Watching(FakeProvider):
-        def fingerprint(self, step: Step) -> str:
+        def fingerprint(self, step: Step, ticket: object = None) -> str:  # noqa: ARG002  (the protocol's)
             held.append(store.sharing)
             return super().fingerprint(step)
 

@@ -30,30 +30,38 @@ def load_dataset(path: Path, text_column: str = "text", label_column: str = "lab
     Raises:
         InvalidInputError: The file has another format, a column is missing, or a row lacks its text or label.
     """
+    texts = [
+        LabeledText(
+            get_text(path, line, row, text_column), get_text(path, line, _numbers_to_text(row), label_column)
+        )
+        for line, row in read_rows(path)
+    ]
+    if not texts:
+        raise InvalidInputError(f"{path} has no rows", hint=_ROW_HINT)
+    return texts
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each row of a .csv, .tsv, .jsonl or .ndjson file with the number of its line.
+
+    Raises:
+        InvalidInputError: The file cannot be read, or a row is malformed; the error names the line.
+    """
     readers = {".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}
-    read_rows = readers.get(path.suffix.lower())
-    if read_rows is None:
+    read = readers.get(path.suffix.lower())
+    if read is None:
         raise InvalidInputError(
             f"{path} is neither .csv nor .jsonl", hint="give the file the suffix of its format"
         )
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            texts = [
-                LabeledText(
-                    _get_text(path, line, row, text_column),
-                    _get_text(path, line, _numbers_to_text(row), label_column),
-                )
-                for line, row in read_rows(path, file)
-            ]
+            yield from read(path, file)
     except FileNotFoundError:
         raise InvalidInputError(f"there is no file {path}", hint="check the name and the folder") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInputError(
             f"{path} cannot be read: {error}", hint="the file must be UTF-8 text"
         ) from error
-    if not texts:
-        raise InvalidInputError(f"{path} has no rows", hint=_ROW_HINT)
-    return texts
 
 
 def _read_csv(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -82,7 +90,8 @@ def _read_json_lines(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str,
         yield line, row
 
 
-def _get_text(path: Path, line: int, row: dict[str, Any], column: str) -> str:
+def get_text(path: Path, line: int, row: dict[str, Any], column: str) -> str:
+    """Return the text in a column of a row. Raises InvalidInputError if there is none; the error names the line."""
     name = column if column in row else next((name for name in row if _is_same_name(name, column)), None)
     if name is None:
         columns = ", ".join(map(str, row))

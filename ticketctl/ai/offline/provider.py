@@ -45,7 +45,7 @@ class OfflineProvider:
         self._trained_model = trained_model
         self._fingerprints: dict[Step, str] = {}
 
-    def fingerprint(self, step: Step) -> str:
+    def fingerprint(self, step: Step, ticket: Ticket | None = None) -> str:  # noqa: ARG002  (the protocol's)
         """Return a text that changes whenever the responses of this step may change."""
         if step not in self._fingerprints:
             inputs = self._taxonomy.step_inputs(step)

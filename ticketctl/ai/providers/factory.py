@@ -20,6 +20,7 @@ from ticketctl.tickets.protocols import Provider
 if TYPE_CHECKING:
     from ticketctl.ai.offline.embeddings.sentence_encoder import SentenceEncoder
     from ticketctl.ai.offline.engine.model import Model
+    from ticketctl.ai.providers.few_shot import ExampleIndex
     from ticketctl.ai.providers.llm_settings import LlmSettings
 
 
@@ -87,6 +88,7 @@ class ProviderFactory:
             self._llm_settings = _llm_settings(settings, kind, raise_account_errors=raise_account_errors)
             # made once per process: an AWS session reads files, and its credentials are cached in it
             self._authentication = self._llm_settings.make_authentication()
+            self._examples = _load_examples(settings, taxonomy)
 
     def require_prices(self) -> None:
         """Raise ProviderError if the budget has a limit and one of the models has no known price."""
@@ -114,6 +116,7 @@ class ProviderFactory:
                 authentication=self._authentication,
                 account=self.account,
                 telemetry=self._telemetry,
+                examples=self._examples,
             )
 
     async def check_account(self) -> str | None:
@@ -158,6 +161,16 @@ def _llm_settings(
         phone_regions=parse_regions(settings.phone_regions),
         raise_account_errors=raise_account_errors,
     )
+
+
+def _load_examples(settings: Settings, taxonomy: Taxonomy) -> "ExampleIndex | None":
+    """Return the examples that the settings name with those of the taxonomy, None without the setting."""
+    if settings.ai_examples is None:
+        return None
+    from ticketctl.ai.providers.few_shot import ExampleIndex, list_taxonomy_examples, load_examples
+
+    own = load_examples(Path(settings.ai_examples).expanduser(), taxonomy)
+    return ExampleIndex([*list_taxonomy_examples(taxonomy), *own])
 
 
 def _find_model_file(name: str) -> Path:

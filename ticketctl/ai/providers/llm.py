@@ -21,6 +21,7 @@ from ticketctl.ai.providers.error_responses import (
     ProviderUnavailableError,
     RequestRefusedError,
 )
+from ticketctl.ai.providers.few_shot import ExampleIndex, write_examples
 from ticketctl.ai.providers.gen_ai_spans import open_gen_ai_span
 from ticketctl.ai.providers.http_client import HttpClient
 from ticketctl.ai.providers.llm_settings import LlmSettings
@@ -56,7 +57,8 @@ class LlmProvider:
 
     If a response cannot be used, the model is asked once more and told why. If that fails too, the server refuses the
     request or cannot be reached, the offline engine answers instead: the output is `degraded` and has a reason for a
-    review. `account` counts refusals of the whole account. `sleep` waits between attempts; tests replace it.
+    review. `account` counts refusals of the whole account. `examples` are labelled texts, of which the nearest go into
+    the prompt for a classification. `sleep` waits between attempts; tests replace it.
     """
 
     local = False
@@ -72,10 +74,12 @@ class LlmProvider:
         authentication: Authentication | None = None,
         account: AccountStatus | None = None,
         telemetry: Telemetry = OFF,
+        examples: ExampleIndex | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = settings.provider
         self._telemetry = telemetry
+        self._examples = examples
         self._settings = settings
         self._taxonomy = taxonomy
         self._offline = offline
@@ -92,8 +96,8 @@ class LlmProvider:
         )
         self._chat = _make_chat_model(settings, http)
 
-    def fingerprint(self, step: Step) -> str:
-        """Return a text that changes whenever the responses of this step may change."""
+    def fingerprint(self, step: Step, ticket: Ticket | None = None) -> str:
+        """Return a text that changes whenever the responses of this step may change, for a ticket with its examples."""
         settings = self._settings
         model = settings.model_for(step)
         request = [
@@ -104,6 +108,8 @@ class LlmProvider:
             settings.phone_regions,
             settings.max_tokens,
         ]
+        if step is Step.CLASSIFY and ticket is not None and self._examples is not None:
+            request += self._examples.choose(ticket.text)
         return json_digest([self.name, request, self._offline.fingerprint(step)])
 
     async def classify(self, ticket: Ticket) -> ProviderResponse[Classification]:
@@ -113,12 +119,14 @@ class LlmProvider:
         """
         if not self._offline.is_ticket(ticket):
             return await self._offline.classify(ticket)
+        examples = self._write_examples(ticket)
         response = await self._ask(
             Step.CLASSIFY,
-            prompts.classify_prompt(self._taxonomy),
+            prompts.classify_prompt(self._taxonomy, has_examples=bool(examples)),
             self._redact(ticket),
             lambda text: parse_classification(text, self._taxonomy),
             lambda: self._offline.classify(ticket),
+            examples,
         )
         output = response.output
         review = dict.fromkeys((*output.review, *detect_prompt_injection(ticket.text)))
@@ -156,11 +164,14 @@ class LlmProvider:
         redacted: RedactedText,
         parse: _Parse[Output],
         fallback: _Fallback[Output],
+        examples: str = "",
     ) -> ProviderResponse[Output]:
         completions: list[Completion] = []
         model = self._settings.model_for(step)
+        fenced = f"{fence(examples, 'examples')}\n\n" if examples else ""
+        message = ChatMessage("user", fenced + fence(redacted.text))
         try:
-            output = await self._converse(model, prompt, redacted, parse, completions)
+            output = await self._converse(model, prompt, message, parse, completions)
             response = ProviderResponse(output=output, model=model)
         except (UnusableResponseError, ProviderUnavailableError, RequestRefusedError) as error:
             if self._settings.raise_account_errors and isinstance(error, AccountRefusedError):
@@ -172,19 +183,18 @@ class LlmProvider:
             response,
             input_tokens=sum(completion.input_tokens for completion in completions),
             output_tokens=sum(completion.output_tokens for completion in completions),
-            sent=redacted.text[:MAX_CHARACTERS],
+            sent="\n\n".join(filter(None, (examples, redacted.text[:MAX_CHARACTERS]))),
         )
 
     async def _converse(
         self,
         model: str,
         prompt: Prompt,
-        redacted: RedactedText,
+        ticket: ChatMessage,
         parse: _Parse[Output],
         completions: list[Completion],
     ) -> Output:
         """Return the parsed response; ask once more if the first is unusable. Appends each to `completions`."""
-        ticket = ChatMessage("user", fence(redacted.text))
         first = await self._complete(model, prompt, [ticket], completions)
         try:
             return _parse_completion(first, parse)
@@ -245,8 +255,18 @@ class LlmProvider:
 
     def _redact(self, ticket: Ticket) -> RedactedText:
         """Return the part of the ticket that leaves the machine."""
-        kinds = PERSONAL_KINDS if self._settings.redact else MASKED_KINDS
-        return redact(ticket.text, kinds, self._settings.phone_regions)
+        return redact(ticket.text, self._redacted_kinds, self._settings.phone_regions)
+
+    def _write_examples(self, ticket: Ticket) -> str:
+        """Return the examples for a ticket, a JSON object a line, redacted as the ticket is; empty if there are none."""
+        if self._examples is None:
+            return ""
+        chosen = self._examples.choose(ticket.text)
+        return write_examples(chosen, self._redacted_kinds, self._settings.phone_regions)
+
+    @property
+    def _redacted_kinds(self) -> frozenset[str]:
+        return PERSONAL_KINDS if self._settings.redact else MASKED_KINDS
 
 
 def _make_chat_model(settings: LlmSettings, http: HttpClient) -> ChatModel:

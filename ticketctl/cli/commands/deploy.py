@@ -234,7 +234,7 @@ def _warn_of_files_left_out(include: "Sequence[Path]") -> None:
     """Warn of files that the settings name but a function will not find: it would use the built-in taxonomy."""
     settings = load_settings()
     included = {path.absolute() for path in include}
-    for name in ("taxonomy", "ai_model_file"):
+    for name in ("taxonomy", "ai_model_file", "ai_examples"):
         named = getattr(settings, name)
         if named is not None and Path(named).absolute() not in included:
             error_reporting.warn(

@@ -1,5 +1,6 @@
 import pytest
 
+from ticketctl.ai.evaluation.runner import ticket_from_text
 from ticketctl.ai.offline import OfflineProvider
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
@@ -70,6 +71,22 @@ def test_missing_settings_are_errors(wrong, complaint, hint):
     with pytest.raises(ConfigError, match=complaint) as raised:
         ProviderFactory(Settings(**wrong), default_taxonomy())
     assert hint in raised.value.hint
+
+
+async def test_saved_classifications_depend_on_the_examples_that_a_ticket_sees(tmp_path):
+    path = tmp_path / "decided.csv"
+    ticket, other = ticket_from_text("my parcel is lost"), ticket_from_text("two factor login")
+    prints = {}
+    for label in ("billing", "bug"):
+        path.write_text(f"text,label\nthe parcel was lost,{label}\n")
+        settings = Settings(ai_provider="openai", ai_examples=str(path), **LOCAL)
+        async with ProviderFactory(settings, default_taxonomy()).open_provider() as provider:
+            prints[label] = provider.fingerprint(Step.CLASSIFY, ticket)
+            prints[label, "other"] = provider.fingerprint(Step.CLASSIFY, other)
+            prints[label, "extract"] = provider.fingerprint(Step.EXTRACT, ticket)
+    assert prints["billing"] != prints["bug"]
+    assert prints["billing", "other"] == prints["bug", "other"]
+    assert prints["billing", "extract"] == prints["bug", "extract"]
 
 
 def test_a_model_with_unknown_categories_is_refused(tmp_path):
