@@ -37,7 +37,8 @@ from ticketctl.runtime import (
 from ticketctl.settings import PREFIX, Settings
 from ticketctl.telemetry.logs import REQUEST_ID, log_on_lambda
 from ticketctl.telemetry.metrics import COST
-from ticketctl.telemetry.protocols import get_seconds_to_flush
+from ticketctl.telemetry.protocols import Telemetry, get_seconds_to_flush
+from ticketctl.telemetry.shutdown import flush_at_sigterm
 from ticketctl.tickets.messages import Message, TicketMessage, batch_response, parse_event
 from ticketctl.tickets.pricing import parse_prices
 
@@ -48,20 +49,25 @@ class Worker:
     """One execution environment: the state that a process keeps between invocations.
 
     `limit` bounds the cost of the AI provider; records that would exceed it fail. `pipelines` makes the pipeline of
-    each event loop; by default the settings decide.
+    each event loop; by default the settings decide. `telemetry` is by default that of the OTEL_ variables.
     """
 
     def __init__(
-        self, settings: Settings, *, limit: float | None = None, pipelines: OpenPipeline | None = None
+        self,
+        settings: Settings,
+        *,
+        limit: float | None = None,
+        pipelines: OpenPipeline | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.environment_id = str(uuid4())
         self.budget = Budget(parse_prices(settings), limit)
         self.account = AccountStatus()
-        self._telemetry = make_telemetry(self.environment_id)
+        self.telemetry = telemetry or make_telemetry(self.environment_id)
         self._settings = settings
         self._policy = get_loop_policy(settings.loop)
         self._loop = Loop(
-            self._policy, pipelines or resources(settings, self.budget, self.account, self._telemetry)
+            self._policy, pipelines or resources(settings, self.budget, self.account, self.telemetry)
         )
         warning = explain_unsafe_pair(get_pool(settings.pool), self._policy)
         if warning is not None:
@@ -79,10 +85,10 @@ class Worker:
         messages = parse_event(event)
         limits = self._limits(context)
         results: list[RecordResult] = []
-        with open_invocation_span(self._telemetry, messages, context):
+        with open_invocation_span(self.telemetry, messages, context):
             for batch in _batches(messages, per_record=self._policy.per_record):
                 results += self._process(batch, limits, results)
-            record_invocation(self._telemetry, results)
+            record_invocation(self.telemetry, results)
         return results
 
     def handle(self, event: object, context: Any) -> dict[str, Any]:
@@ -100,7 +106,7 @@ class Worker:
             results = self.invoke(event, context)
             self._record_cost(spent)
         finally:
-            self._telemetry.flush(get_seconds_to_flush(context))
+            self.telemetry.flush(get_seconds_to_flush(context))
         if self._settings.metrics == "emf":
             self._write_metrics(results, context, time.perf_counter() - started, spent)
         records = [result for result in results if isinstance(result.message, TicketMessage)]
@@ -111,7 +117,7 @@ class Worker:
 
     def _record_cost(self, spent_before: float | None) -> None:
         if self.budget.spent and spent_before is not None:
-            self._telemetry.record(COST, self.budget.spent - spent_before)
+            self.telemetry.record(COST, self.budget.spent - spent_before)
 
     def _write_metrics(
         self, results: Sequence[RecordResult], context: Any, seconds: float, spent_before: float | None
@@ -136,8 +142,9 @@ class Worker:
             )
 
     def close(self) -> None:
-        """Close the resources of a persistent event loop."""
+        """Close the resources of a persistent event loop, and send the last metrics."""
         self._loop.close()
+        self.telemetry.flush(is_last=True)
 
     def _process(
         self, messages: Sequence[Message], limits: Limits, earlier: Sequence[RecordResult]
@@ -183,6 +190,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     if _worker is None:
         log_on_lambda(os.environ)
         _worker = Worker(settings_module.load(os.environ, folder=Path.cwd()))
+        flush_at_sigterm(_worker.telemetry)
     return _worker.handle(event, context)
 
 

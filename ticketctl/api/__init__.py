@@ -21,6 +21,7 @@ from ticketctl.api.request_spans import RequestSpanMiddleware
 from ticketctl.runtime import api_resources, make_telemetry
 from ticketctl.telemetry.logs import REQUEST_ID, log_on_lambda
 from ticketctl.telemetry.protocols import OFF, Telemetry, get_seconds_to_flush
+from ticketctl.telemetry.shutdown import flush_at_sigterm
 
 _application: Mangum | None = None
 _telemetry: Telemetry = OFF
@@ -38,6 +39,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         log_on_lambda(os.environ)
         _telemetry = make_telemetry()
         _application = _create_application(_telemetry)
+        flush_at_sigterm(_telemetry)
     try:
         return http_api_events.reject_foreign(event) or _application(event, context)
     finally:

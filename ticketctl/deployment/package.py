@@ -44,7 +44,10 @@ _LEFT_OUT = frozenset(
     | {f"deployment/{name}" for name in _BUILD_ONLY}
 )
 """Modules of ticketctl that no function uses: the command line, the laboratory, and what builds packages."""
-_OTEL_ONLY = frozenset({"telemetry/export.py", "telemetry/otel.py"})
+_OTEL_ONLY = frozenset(
+    f"telemetry/{name}.py"
+    for name in ("collector", "export", "metric_recorder", "otlp", "otlp_encoding", "spans")
+)
 """Modules of ticketctl that need the extra otel."""
 _EXPORTER = frozenset({"requests", "urllib3", "charset_normalizer"})
 """What OpenTelemetry's exporter sends with."""

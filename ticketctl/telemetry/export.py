@@ -1,4 +1,4 @@
-"""Send spans and metrics to the collector, in a thread that the caller waits for a bounded time.
+"""Send spans and metrics to the collector while the caller waits, for a bounded time.
 
 The SDK's batch processor would export from a thread of its own, which Lambda freezes with the process between two
 invocations. Here the caller says when to send: at the end of an invocation.
@@ -8,12 +8,14 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from threading import Thread
 
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from ticketctl.telemetry.collector import Collector, CollectorError
+from ticketctl.telemetry.metric_recorder import MetricRecorder
+from ticketctl.telemetry.otlp_encoding import OtlpEncoder
+from ticketctl.telemetry.spans import MAX_SPANS, RecordedSpan
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,8 @@ TIMEOUT = 2.0
 """Seconds that one export may take, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise."""
 PAUSE = 30.0
 """Seconds without an export after one that failed or took too long."""
-MAX_SPANS = 2048
-"""Spans that wait for an export; of more, the oldest are dropped."""
+METRICS_INTERVAL = 1.0
+"""Seconds between two exports of metrics: they are sums since the start, so the next export makes up for those that are left out."""
 
 
 def read_timeout(environment: Mapping[str, str]) -> float:
@@ -34,78 +36,124 @@ def read_timeout(environment: Mapping[str, str]) -> float:
     return timeout if 0 < timeout < math.inf else TIMEOUT
 
 
-class SpanBuffer(SpanProcessor):
-    """Keeps ended spans until they are exported."""
+class SpanExport:
+    """Sends spans that have ended to a collector."""
 
-    def __init__(self) -> None:
-        self.spans: deque[ReadableSpan] = deque(maxlen=MAX_SPANS)
+    def __init__(self, spans: deque[RecordedSpan], encoder: OtlpEncoder, collector: Collector) -> None:
+        self.collector = collector
+        self._spans = spans
+        self._encoder = encoder
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Keep the span if it was sampled."""
-        if span.context is not None and span.context.trace_flags.sampled:
-            self.spans.append(span)
+    def send(self, deadline: float, *, is_last: bool) -> None:  # noqa: ARG002 - as MetricExport
+        """Send what waits. Raise CollectorError; spans that may be accepted later wait again."""
+        spans = [self._spans.popleft() for _ in range(len(self._spans))]
+        if not spans:
+            return
+        try:
+            self.collector.post(self._encoder.encode_spans(spans), deadline)
+        except CollectorError as error:
+            if not error.is_final:
+                room = MAX_SPANS - len(self._spans)
+                self._spans.extendleft(reversed(spans[max(0, len(spans) - room) :]))
+            raise
+
+
+class MetricExport:
+    """Sends the values of metrics to a collector."""
+
+    def __init__(
+        self,
+        recorder: MetricRecorder,
+        encoder: OtlpEncoder,
+        collector: Collector,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.collector = collector
+        self._recorder = recorder
+        self._encoder = encoder
+        self._clock = clock
+        self._resume_at = -math.inf
+
+    def send(self, deadline: float, *, is_last: bool) -> None:
+        """Send the metrics if METRICS_INTERVAL has passed, or `is_last`. Raise CollectorError."""
+        if self._clock() < self._resume_at and not is_last:
+            return
+        self.collector.post(self._encoder.encode_metrics(self._recorder), deadline)
+        self._resume_at = self._clock() + METRICS_INTERVAL
 
 
 class BoundedExport:
-    """Exports a buffer and a metric reader (None: not that signal), never for longer than `timeout` seconds.
+    """Sends spans and metrics, never for longer than `timeout` seconds.
 
     A collector that fails is left alone for PAUSE seconds, so that it costs each environment little.
     """
 
     def __init__(
         self,
-        buffer: SpanBuffer,
-        exporter: SpanExporter | None,
-        reader: MetricReader | None,
+        exports: Sequence[SpanExport | MetricExport],
         *,
         timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._buffer = buffer
-        self._exporter = exporter
-        self._reader = reader
+        self._exports = exports
         self._timeout = timeout
         self._clock = clock
         self._resume_at = -math.inf
         self._thread: Thread | None = None
-        self._has_failed = False
+        self._error: str | None = None
+        self._is_failing = False
 
-    def run(self, seconds: float = math.inf) -> None:
-        """Export what is there and wait for it. While an earlier export still runs, return at once."""
-        if self._clock() < self._resume_at or (self._thread is not None and self._thread.is_alive()):
+    def run(self, seconds: float = math.inf, *, is_last: bool = False) -> None:
+        """Send what is there and wait for it. While an earlier export still runs, return at once."""
+        seconds = min(seconds, self._timeout)
+        if self._is_running():
             return
-        self._has_failed = False
-        self._thread = Thread(target=self._export, name="telemetry", daemon=True)
+        if seconds > 0 and self._clock() >= self._resume_at:
+            self._run(seconds, is_last=is_last)
+        if is_last and not self._is_running():
+            for export in self._exports:
+                export.collector.close()
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _run(self, seconds: float, *, is_last: bool) -> None:
+        send = partial(self._send, time.monotonic() + seconds, is_last=is_last)
+        if all(export.collector.is_connected for export in self._exports):
+            send()
+        else:
+            self._run_in_thread(send, seconds)
+        self._note(self._error)
+
+    def _run_in_thread(self, send: Callable[[], None], seconds: float) -> None:
+        """Send in a thread, because opening a connection may take longer than the caller can wait."""
+        self._error = f"no answer within {seconds:g} s"
+        self._thread = Thread(target=send, name="telemetry", daemon=True)
         try:
             self._thread.start()
         except RuntimeError:  # the interpreter ends, or there are too many threads
             return
-        self._thread.join(max(0.0, min(seconds, self._timeout)))
-        if self._has_failed or self._thread.is_alive():
-            log.warning("the telemetry collector does not answer; the next attempt is in %g s", PAUSE)
-            self._resume_at = self._clock() + PAUSE
+        self._thread.join(seconds)
 
-    def _export(self) -> None:
+    def _send(self, deadline: float, *, is_last: bool) -> None:
+        error = None
         try:
-            spans = [self._buffer.spans.popleft() for _ in range(len(self._buffer.spans))]
-            if spans and self._exporter is not None:
-                self._has_failed = self._exporter.export(spans) is not SpanExportResult.SUCCESS
-            if self._reader is not None and not self._has_failed:
-                self._reader.collect()
-        except Exception:
-            self._has_failed = True
-            log.exception("telemetry could not be exported")
+            for export in self._exports:
+                export.send(deadline, is_last=is_last)
+        except CollectorError as caught:
+            error = str(caught)
+        except Exception as caught:
+            error = type(caught).__name__
+            log.exception("telemetry could not be sent")
+        self._error = error
 
-
-def make_reader(timeout: float) -> MetricReader:
-    """Return a reader that exports over OTLP when it is asked to collect; an infinite interval starts no thread."""
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-
-    return PeriodicExportingMetricReader(OTLPMetricExporter(timeout=timeout), export_interval_millis=math.inf)
-
-
-def make_span_exporter(timeout: float) -> SpanExporter:
-    """Return the exporter of spans over OTLP; the environment names the endpoint."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter(timeout=timeout)
+    def _note(self, error: str | None) -> None:
+        """Pause after an error, and log it unless the export before failed, too."""
+        if error is None:
+            if self._is_failing:
+                log.info("the telemetry collector answers again")
+        else:
+            self._resume_at = self._clock() + PAUSE
+            if not self._is_failing:
+                log.warning("the telemetry collector fails (%s); it is tried again every %g s", error, PAUSE)
+        self._is_failing = error is not None

@@ -72,8 +72,11 @@ class Telemetry(Protocol):
     def record(self, metric: Metric, value: float, attributes: Attributes = NO_ATTRIBUTES) -> None:
         """Add to a counter, or record a value of a histogram or gauge."""
 
-    def flush(self, seconds: float = math.inf) -> None:
-        """Send what was recorded. Return when the collector has it, after `seconds`, or after the exporter's timeout."""
+    def flush(self, seconds: float = math.inf, *, is_last: bool = False) -> None:
+        """Send the spans, and the metrics once a second or if `is_last`, which also closes the connections.
+
+        Return when the collector has them, after `seconds`, or after the exporter's timeout.
+        """
 
     def keep_flushing(self) -> AbstractContextManager[None]:
         """Return a context in which a thread sends what was recorded every few seconds, and the rest at its end."""
@@ -105,7 +108,7 @@ class _NoTelemetry:
 
     def record(self, metric: Metric, value: float, attributes: Attributes = NO_ATTRIBUTES) -> None: ...
 
-    def flush(self, seconds: float = math.inf) -> None: ...
+    def flush(self, seconds: float = math.inf, *, is_last: bool = False) -> None: ...
 
     def keep_flushing(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -13,7 +13,7 @@ _ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
-_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+_PACKAGE = "opentelemetry.proto.collector"
 
 
 def open_telemetry(environment: Mapping[str, str], environment_id: str) -> Telemetry:
@@ -25,13 +25,13 @@ def open_telemetry(environment: Mapping[str, str], environment_id: str) -> Telem
         environment.get(name) for name in _ENDPOINTS
     ):
         return OFF
-    if not all(map(_is_installed, _PACKAGES)):
+    if not _is_installed(_PACKAGE):
         log.warning("OTEL_EXPORTER_OTLP_ENDPOINT is set, but not used: pip install 'ticketctl[otel]'")
         return OFF
-    from ticketctl.telemetry.otel import OtelTelemetry
+    from ticketctl.telemetry.otlp import OtlpTelemetry
 
     try:
-        return OtelTelemetry(environment, environment_id)
+        return OtlpTelemetry(environment, environment_id)
     except Exception:
         log.exception("telemetry cannot start; check the OTEL_ environment variables")
         return OFF

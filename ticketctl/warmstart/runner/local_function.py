@@ -1,5 +1,6 @@
 """A Lambda function on this machine: a handler in an execution environment that stays warm between invocations."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,9 @@ INIT_TIMEOUT = 60.0
 """Seconds that the import of the handler may take."""
 GRACE_PERIOD = 1.0
 """Seconds after an invocation's timeout at which its process is killed."""
+SHUTDOWN_PERIOD = 0.5
+"""Seconds between SIGTERM and the end of a process."""
+POLL_INTERVAL = 0.01  # seconds
 ENDS_PROCESS = ("SystemExit", "KeyboardInterrupt")
 """Exceptions that end an execution environment on Lambda."""
 
@@ -70,17 +74,17 @@ class LocalFunction:
         """
         if self._process is not None and self._process.is_alive():
             return False
-        await self.stop()
+        await self._kill()
         try:
             self._process = start_attached(
                 sys.executable, {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, self._output
             )
             answer: StartAnswer = await self._ask(self._start_request(), INIT_TIMEOUT)
         except (InvocationFailedError, LaboratoryError) as error:
-            await self.stop()
+            await self._kill()
             raise InvocationFailedError(str(error)) from error
         if answer["error"]:
-            await self.stop()
+            await self._kill()
             raise InvocationFailedError(f"the handler cannot be imported: {_format(answer['error'])}")
         return True
 
@@ -94,17 +98,30 @@ class LocalFunction:
         try:
             answer: InvocationAnswer = await self._ask(request, timeout + GRACE_PERIOD)
         except InvocationFailedError:
-            await self.stop()
+            await self._kill()
             raise
         self._reading = answer["meter"]
         if error := answer["error"]:
             if error["error_type"] in ENDS_PROCESS:
-                await self.stop()
+                await self._kill()
             raise InvocationFailedError(f"the handler raised {_format(error)}")
         return answer["response"]
 
     async def stop(self) -> None:
-        """Kill the process, if there is one."""
+        """End the process as Lambda does: it gets SIGTERM, and is killed SHUTDOWN_PERIOD seconds later."""
+        if self._process is None:
+            return
+        self._process.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(SHUTDOWN_PERIOD):
+                while self._process.is_alive():  # noqa: ASYNC110 - a process's end raises no event on every platform
+                    await asyncio.sleep(POLL_INTERVAL)
+        except TimeoutError:
+            pass
+        finally:
+            await self._kill()
+
+    async def _kill(self) -> None:
         if self._process is None:
             return
         self._process.signal(signal.SIGKILL)
