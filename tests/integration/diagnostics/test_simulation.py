@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from tests.embedding_model import write_model
 from tests.matrix import API, ERRORS, EXPECTED, RECORD_ERRORS, SOUND
 from tests.proxy import tcp_proxy
 from ticketctl.diagnostics.execution_models import EXECUTION_MODELS
@@ -140,3 +141,27 @@ async def test_no_verdict_comes_from_a_name(server: str, renamed_worker: dict[st
     for cell, pair in zip(cells, pairs, strict=True):
         assert cell.pool == renamed_worker[pair[0]]
         check(cell, pair)
+
+
+async def test_environments_are_forked_with_an_embedding_model(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model of the examples is trained before: an invocation has no time for it."""
+    write_model(tmp_path / "tiny", {"[UNK]": (0.0, 0.1), "printer": (1.0, 0.0), "refund": (0.0, 1.0)})
+    (tmp_path / "desk.toml").write_text(
+        'default_priority = "normal"\ndefault_team = "desk"\npriorities = [{name = "normal"}]\n'
+        'teams = [{name = "desk"}]\ncategories = [\n'
+        '{name = "printing", examples = ["the printer is jammed", "my printer has no ink"]},\n'
+        '{name = "money", examples = ["a refund please", "where is my refund"]},\n]\n'
+    )
+    chosen = {
+        "taxonomy": str(tmp_path / "desk.toml"),
+        "cache": str(tmp_path / "cache"),
+        "ai_embeddings": str(tmp_path / "tiny"),
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"TICKETCTL_{name.upper()}", value)
+    planned = replace(plan(server, [("null", "runner")], times=2), settings=Settings(**chosen))
+    trained: set[Path] = set()
+    (cell,) = await simulate(planned, lambda: trained.update((tmp_path / "cache").iterdir()))
+    assert (str(cell.report.verdict), len(trained)) == ("safe", 1)
