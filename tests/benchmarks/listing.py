@@ -54,7 +54,7 @@ def listing(bench: Bench) -> Iterator[list[Comparison]]:
     `stats` counts every ticket and sums up every step, so it is also compared with the plain sums. `--json` counts every
     match, so it has no budget.
     """
-    many, few = _filled(bench, "many", MANY), _filled(bench, "few", FEW)
+    many, few = filled(bench, "many", MANY), filled(bench, "few", FEW)
 
     def compared(*options: str, budget: float | None) -> Comparison:
         command = [*PROGRAM, *options]
@@ -109,7 +109,8 @@ def _processing(bench: Bench) -> Measure:
     return measure
 
 
-def _filled(bench: Bench, name: str, tickets: int) -> Bench:
+def filled(bench: Bench, name: str, tickets: int) -> Bench:
+    """Make a database with so many tickets: a quarter of them new, the others with an attempt and four steps."""
     made = bench.new_database(name)
     query(made.url, _FILL, tickets)
     for statement in (_FILL_MESSAGES, _FILL_ATTEMPTS, _FILL_STEPS):
