@@ -61,7 +61,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 kinds = (AsyncEngine, asyncio.AbstractEventLoop, socket.socket)
 made = [type(found).__name__ for found in gc.get_objects() if isinstance(found, kinds)]
-print(json.dumps({"made": made, "threads": threading.active_count()}))
+print(json.dumps({"made": made, "threads": threading.active_count(), "collects": gc.isenabled()}))
 """
 
 
@@ -102,7 +102,7 @@ def test_an_api_request_imports_only_what_it_needs(
 def test_importing_a_function_creates_no_engine_loop_socket_or_thread(
     environment: dict[str, str], module: str
 ) -> None:
-    assert run(LOOK, environment, module) == {"made": [], "threads": 1}
+    assert run(LOOK, environment, module) == {"made": [], "threads": 1, "collects": True}
 
 
 def test_the_package_itself_imports_nothing(environment: dict[str, str]) -> None:

@@ -139,12 +139,15 @@ def keep_statements(statements: list[tuple[str, tuple[Any, ...]]]) -> Iterator[N
 
 
 async def measure_sizes(
-    benches: Mapping[int, Bench], rounds: int, explained: list[str]
+    benches: Mapping[int, Bench], new_ids: Mapping[int, list[int]], rounds: int, explained: list[str]
 ) -> dict[str, dict[int, float]]:
-    """Return median seconds by operation and size; print the plans of the `explained` operations."""
+    """Return median seconds by operation and size; print the plans of the `explained` operations.
+
+    `new_ids` has a batch of new tickets for each round, and one more.
+    """
     async with AsyncExitStack() as stack:
         sides = {
-            size: _Side(await stack.enter_async_context(_open(bench)), bench.tickets())
+            size: _Side(await stack.enter_async_context(_open(bench)), iter(new_ids[size]))
             for size, bench in benches.items()
         }
         for side in sides.values():
@@ -239,7 +242,9 @@ def main() -> None:
     options = _options()
     with _bench(options.url) as bench:
         benches = {size: _filled_once(bench, size) for size in options.sizes}
-        print_sizes(event_loops.run(measure_sizes(benches, options.rounds, options.explain)))
+        number = BATCH * (options.rounds + 1)
+        new_ids = {size: list(islice(bench.tickets(), number)) for size, bench in benches.items()}
+        print_sizes(event_loops.run(measure_sizes(benches, new_ids, options.rounds, options.explain)))
         if options.drained:
             for environments in ENVIRONMENTS:
                 speed = drain(bench, environments, options.drained)
