@@ -1,11 +1,10 @@
 """Classify a text: category, priority and sentiment, with a calibrated confidence for the category."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from ticketctl.ai.offline import sentiment_cues
 from ticketctl.ai.offline.assertions import find_cued_label, remove_denials, remove_quotations
 from ticketctl.ai.offline.engine.dense import Encoder
 from ticketctl.ai.offline.engine.model import Model
@@ -15,14 +14,23 @@ from ticketctl.ai.offline.keywords import KeywordMatcher, label_keywords, pick_l
 from ticketctl.ai.offline.language import NAMES, detect_language
 from ticketctl.ai.offline.mail_text import is_forwarded, own_words
 from ticketctl.ai.offline.message_kind import detect_message_kind
+from ticketctl.ai.offline.signal_model import SignalModel, load_or_fit, load_sentiment_model
+from ticketctl.ai.offline.signals import (
+    deniable_phrases,
+    find_sentiment_signals,
+    find_urgency_signals,
+    waiting_phrases,
+)
 from ticketctl.ai.prompt_injection import detect_prompt_injection
 from ticketctl.ai.sanitize import MAX_CHARACTERS
-from ticketctl.ai.taxonomy.schema import NO_CATEGORY, SENTIMENTS, MessageKind, Taxonomy
+from ticketctl.ai.taxonomy.schema import NO_CATEGORY, MessageKind, Taxonomy
 from ticketctl.tickets.models import Classification
 
 _MIN_CONFIDENCE = 0.6
-"""The confidence from which the model decides on priority and sentiment; below it, the default applies."""
+"""The confidence in a category from which its own priority applies to a ticket without signals."""
 
+_MIN_PROBABILITY = 0.4
+"""The probability from which the signals decide on priority and sentiment; below it, the default applies."""
 
 _FORWARDED = "Fwd:"
 """The subject of a forwarded mail, of which the body alone is read."""
@@ -161,40 +169,62 @@ class Classifier:
         return CategoryPrediction(scored.label, scored.confidence, "model")
 
     def _predict_priority(self, text: str, prediction: CategoryPrediction) -> str:
-        """Return the highest priority with a cue, else the model's if confident, else the category's default.
+        """Return the highest priority with a keyword, else the one that the signals of the text show.
 
-        What the text denies or quotes is no cue; a denial such as "not urgent" may be a cue of its own.
+        What the text denies or quotes is no sign; a denial such as "not urgent" may be one of its own. Without a
+        probable priority the category's own applies. A category that a cue decides is never below its own priority.
         """
-        lowest = self._taxonomy.priorities[0].name
-        is_low = bool(self._priority_keywords.count_matches(text)[lowest])
-        text = remove_denials(remove_quotations(text), self._negatable)
-        matches = self._priority_keywords.count_matches(text)
+        own = remove_quotations(text)
+        asserted = remove_denials(own, self._deniable)
+        matches = self._priority_keywords.count_matches(asserted)
         for priority in reversed(self._taxonomy.priorities[1:]):
             if matches[priority.name]:
                 return priority.name
-        if is_low:
+        lowest = self._taxonomy.priorities[0].name
+        if self._priority_keywords.count_matches(own)[lowest]:
             return lowest
         category = self._taxonomy.find_category(prediction.category or "")
         is_sure = prediction.confidence >= _MIN_CONFIDENCE or prediction.method == "cues"
         usual = category.priority if category and is_sure else None
-        if usual and prediction.method == "cues":
-            return usual
-        return _predict_confidently(self._priority_model, text) or usual or self._taxonomy.default_priority
+        shown = self._priority_by_signals(own, asserted)
+        if usual and shown and prediction.method == "cues":
+            order = [priority.name for priority in self._taxonomy.priorities]
+            return max(usual, shown, key=order.index)
+        return shown or usual or self._taxonomy.default_priority
+
+    def _priority_by_signals(self, own: str, asserted: str) -> str | None:
+        """Return the probable priority, or None; `own` is the text with what it denies."""
+        if self._priority_model is None:
+            return None
+        signals = find_urgency_signals(asserted)
+        waiting = find_urgency_signals(own)["can_wait"]
+        if waiting:
+            signals["can_wait"] = waiting
+        return _pick_probable(self._priority_model.predict(signals))
 
     def _predict_sentiment(self, text: str) -> str:
-        label, _ = pick_label(self._sentiment_keywords.count_matches(text), 1.0)
-        return label or _predict_confidently(self._sentiment_model, text) or "neutral"
+        signals = find_sentiment_signals(remove_quotations(text))
+        return _pick_probable(load_sentiment_model().predict(signals)) or "neutral"
+
+    @cached_property
+    def _deniable(self) -> tuple[str, ...]:
+        """The phrases that say nothing about the priority after a negation."""
+        return (*self._negatable, *deniable_phrases())
 
     @cached_property
     def _negatable(self) -> tuple[str, ...]:
-        """The phrases that a negation turns into their opposite."""
+        """The phrases that say nothing about the category after a negation."""
         urgent = [word for priority in self._taxonomy.priorities[1:] for word in priority.keywords]
-        return (*urgent, *(word for category in self._taxonomy.categories for word in category.negatable))
+        negatable = (word for category in self._taxonomy.categories for word in category.negatable)
+        return (*urgent, *deniable_phrases(), *negatable)
 
     @cached_property
     def _fillers(self) -> tuple[str, ...]:
         """The phrases that say only that a ticket can wait, such as "when you have a minute"."""
-        return tuple(word for word in self._taxonomy.priorities[0].keywords if " " in word)
+        return (
+            *waiting_phrases(),
+            *(word for word in self._taxonomy.priorities[0].keywords if " " in word),
+        )
 
     @cached_property
     def _cues(self) -> tuple[tuple[str, str], ...]:
@@ -217,24 +247,17 @@ class Classifier:
         )
 
     @cached_property
-    def _priority_model(self) -> Model | None:
-        return self._load_model(priority_texts(self._taxonomy))
+    def _priority_model(self) -> SignalModel | None:
+        texts = priority_texts(self._taxonomy)
+        return load_or_fit(texts, find_urgency_signals, self._folder) if _has_labels(texts) else None
 
     @cached_property
     def _priority_keywords(self) -> KeywordMatcher:
         return KeywordMatcher({priority.name: priority.keywords for priority in self._taxonomy.priorities})
 
-    @cached_property
-    def _sentiment_model(self) -> Model | None:
-        return self._load_model(sentiment_texts())
-
-    @cached_property
-    def _sentiment_keywords(self) -> KeywordMatcher:
-        return KeywordMatcher(sentiment_cues.CUES)
-
     def _load_model(self, texts: LabelledTexts, encoder: Encoder | None = None) -> Model | None:
         """Return the model of a training set, or None if the set has fewer than two labels."""
-        return load_or_train(texts, self._folder, encoder) if len({label for _, label in texts}) > 1 else None
+        return load_or_train(texts, self._folder, encoder) if _has_labels(texts) else None
 
 
 def read_mail(text: str) -> str:
@@ -266,18 +289,15 @@ def category_texts(taxonomy: Taxonomy) -> LabelledTexts:
 
 def priority_texts(taxonomy: Taxonomy) -> LabelledTexts:
     """Return the training set for priorities."""
-    return _label_texts({priority.name: priority.examples for priority in taxonomy.priorities})
+    return tuple((text, priority.name) for priority in taxonomy.priorities for text in priority.examples)
 
 
-def sentiment_texts() -> LabelledTexts:
-    """Return the training set for sentiments."""
-    return _label_texts({sentiment: sentiment_cues.EXAMPLES[sentiment] for sentiment in SENTIMENTS})
+def _has_labels(texts: LabelledTexts) -> bool:
+    """Tell whether there is something to tell apart."""
+    return len({label for _, label in texts}) > 1
 
 
-def _label_texts(examples: Mapping[str, Iterable[str]]) -> LabelledTexts:
-    return tuple((text, label) for label, texts in examples.items() for text in texts)
-
-
-def _predict_confidently(model: Model | None, text: str) -> str | None:
-    scored = model.predict(text) if model else None
-    return scored.label if scored and scored.in_scope and scored.confidence >= _MIN_CONFIDENCE else None
+def _pick_probable(probabilities: Mapping[str, float]) -> str | None:
+    """Return the most probable label, or None if it is not probable enough."""
+    label = max(probabilities, key=probabilities.__getitem__)
+    return label if probabilities[label] >= _MIN_PROBABILITY else None

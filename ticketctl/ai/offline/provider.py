@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Output = TypeVar("Output")
 
-VERSION = "3"
+VERSION = "4"
 """Increase it whenever the same taxonomy may give other results: saved steps are then run again."""
 
 

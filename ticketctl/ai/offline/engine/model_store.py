@@ -46,7 +46,7 @@ def load_or_train(texts: LabelledTexts, folder: Path | None, encoder: Encoder | 
 
     model = train(texts, encoder=encoder)
     if folder is not None:
-        _save(folder / name, serialize(model))
+        save_model(folder / name, serialize(model))
     return model
 
 
@@ -92,7 +92,7 @@ def _load_cached(path: Path) -> Model | None:
     return None
 
 
-def _save(path: Path, data: bytes) -> None:
+def save_model(path: Path, data: bytes) -> None:
     """Write a file atomically: two processes may do so at once. A failure is logged, for the cache is optional."""
     import tempfile
 

@@ -1,0 +1,103 @@
+"""Find the signals of a text: what shows how bad a problem is, how soon it matters and how the writer feels."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from itertools import combinations
+
+from ticketctl.ai.offline.signal_phrases import SENTIMENT_PHRASES, URGENCY_PHRASES
+
+_MAX_CHARACTERS = 5_000  # a writer says early how bad it is
+_MAX_COUNT = 2  # a second word of anger counts, a third one does not
+_MIN_CAPITALS = 4  # letters of a word that is shouted; shorter ones are abbreviations
+_SENTENCE_END = re.compile(r"[.!?\n;:]+")
+_WORD = re.compile(r"\w+")
+_FOUND = re.compile(r"<(\w+)>")
+_CLOCK = re.compile(r"\b\d{1,2}[:h]\d\d\b|\b\d{1,2} ?(?:am|pm|uhr|h)\b")
+_SHOUTED = re.compile(rf"\b[^\W\d_a-z]{{{_MIN_CAPITALS},}}\b")
+_REPEATED_MARK = re.compile(r"[!?][!?]")
+
+_Phrases = tuple[tuple[str, str], ...]
+
+
+def find_urgency_signals(text: str) -> Counter[str]:
+    """Return the signals for the priority: those of the phrases, and each pair of them within one sentence."""
+    signals: Counter[str] = Counter()
+    for sentence in _mark_sentences(text, _urgency_phrases()):
+        names = sorted(set(sentence))
+        signals.update(dict.fromkeys(names, 1))
+        signals.update("&".join(pair) for pair in combinations(names, 2))
+    for name in list(signals):
+        signals[name] = 1
+    if _CLOCK.search(text[:_MAX_CHARACTERS].lower()):
+        signals["clock"] = 1
+    return signals + find_sentiment_signals(text)
+
+
+def find_sentiment_signals(text: str) -> Counter[str]:
+    """Return the signals for the sentiment, and how often each occurs, at most twice."""
+    found = Counter(name for sentence in _mark_sentences(text, _sentiment_phrases()) for name in sentence)
+    signals = Counter({name: min(count, _MAX_COUNT) for name, count in found.items()})
+    head = text[:_MAX_CHARACTERS]
+    marks = {
+        "question": "?" in head,
+        "exclamation": "!" in head,
+        "exclamations": head.count("!") > 1,
+        "repeated_mark": _REPEATED_MARK.search(head) is not None,
+        "shouted": _SHOUTED.search(head) is not None,
+    }
+    signals.update(name for name, is_there in marks.items() if is_there)
+    return signals
+
+
+@cache
+def deniable_phrases() -> tuple[str, ...]:
+    """Return the phrases that a negation turns into their opposite, such as "outage" and "urgent"."""
+    return tuple(
+        phrase
+        for name in ("emergency", "soon", "down", "intruder")
+        for phrase in _split_phrases(URGENCY_PHRASES[name])
+    )
+
+
+@cache
+def waiting_phrases() -> tuple[str, ...]:
+    """Return the phrases of several words that say only that a ticket can wait."""
+    return tuple(phrase for phrase in _split_phrases(URGENCY_PHRASES["can_wait"]) if " " in phrase)
+
+
+def _mark_sentences(text: str, phrases: _Phrases) -> list[list[str]]:
+    """Return the signals of each sentence. The longest phrase wins: "not urgent" does not count as "urgent"."""
+    sentences = _SENTENCE_END.split(text[:_MAX_CHARACTERS].lower())
+    marked = "|".join(" ".join(["", *_WORD.findall(sentence), ""]) for sentence in sentences)
+    for phrase, mark in phrases:
+        if phrase in marked:
+            marked = marked.replace(phrase, mark)
+    return [_FOUND.findall(sentence) for sentence in marked.split("|")]
+
+
+@cache
+def _urgency_phrases() -> _Phrases:
+    return _index_phrases(URGENCY_PHRASES)
+
+
+@cache
+def _sentiment_phrases() -> _Phrases:
+    return _index_phrases(SENTIMENT_PHRASES)
+
+
+def _index_phrases(phrases: Mapping[str, str]) -> _Phrases:
+    """Return each phrase as it stands in a sentence, with the mark that replaces it, the longest first."""
+    found = {
+        f" {phrase[:-1]}" if phrase.endswith("*") else f" {phrase} ": (
+            f" <{name}>" if phrase.endswith("*") else f" <{name}> "
+        )
+        for name, listed in phrases.items()
+        for phrase in _split_phrases(listed)
+    }
+    return tuple(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def _split_phrases(listed: str) -> list[str]:
+    return [phrase for part in listed.split(",") if (phrase := " ".join(part.split()))]
