@@ -201,7 +201,7 @@ async def test_two_unusable_responses_fall_back_to_the_offline_engine_and_a_revi
     offline = (await OfflineProvider(TAXONOMY).classify(TICKET)).output
     assert answer.output == replace(offline, degraded=True, review=answer.output.review)
     assert answer.output.review[-1].startswith("the AI provider could not be used: ")
-    assert answer.model == "offline-3 for m-1"
+    assert answer.model == "offline-4 for m-1"
     assert len(server.requests) == 2
 
 

@@ -345,7 +345,7 @@ async def test_requests_without_a_response_count_as_billed(server, classify, rep
     assert response.output.degraded
     assert response.output_tokens == 1_000 * requests
     assert 0 < response.input_tokens < 5_000
-    assert response.model == "offline-3 for m-1"
+    assert response.model == "offline-4 for m-1"
     assert budget.spent == pytest.approx(0.001 * requests)
 
 

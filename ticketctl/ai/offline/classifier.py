@@ -197,9 +197,8 @@ class Classifier:
         if self._priority_model is None:
             return None
         signals = find_urgency_signals(asserted)
-        waiting = find_urgency_signals(own)["can_wait"]
-        if waiting:
-            signals["can_wait"] = waiting
+        if own != asserted and find_urgency_signals(own)["can_wait"]:
+            signals["can_wait"] = 1
         return _pick_probable(self._priority_model.predict(signals))
 
     def _predict_sentiment(self, text: str) -> str:

@@ -220,7 +220,7 @@ SENTIMENT_PHRASES = {
         assez de, marre, ras le bol, lamentable, horrible, exaspér*, en colère, énerv*, incompéten*, vous vous moquez, moquez de nous, insupportable,
         pénible, mécontent*, pitoyable, moche, intolérable,
         inaceptable, inadmisible, pésim*, vergüenza, vergonzos*, indignad*, indignante, harto, harta, hartos, hartas, horror, horrible, desastre, decepcion*,
-        muy mala, muy mal, enfadad*, furios*, ridícul*, lamentable, fatal, feísim*, incompeten*, molest*, indigno, frustrad*, insoportable, asco,
+        muy mala, muy mal, enfadad*, furios*, ridícul*, lamentable, feísim*, incompeten*, molest*, indigno, frustrad*, insoportable, asco,
         inaceitável, inadmissível, péssim*, vergonha, vergonhos*, indignad*, farto, farta, fartos, desastre, dececion*, decepcion*, falta de respeito, furios*,
         horrível, horroros*, ridícul*, lamentável, chatead*, irritad*, incompeten*, uma piada, desiludid*, zangad*, insuportável,
         inaccettabil*, pessim*, vergogn*, furios*, stufo, stufa, stufi, disastro, delus*, deludente, orrend*, orribil*, indecente, ridicol*,

@@ -12,6 +12,7 @@ _MAX_CHARACTERS = 5_000  # a writer says early how bad it is
 _MAX_COUNT = 2  # a second word of anger counts, a third one does not
 _MIN_CAPITALS = 4  # letters of a word that is shouted; shorter ones are abbreviations
 _SENTENCE_END = re.compile(r"[.!?\n;:]+")
+_LINE_BREAK = "\n" + 7 * " "  # leaves the space after the comma
 _WORD = re.compile(r"\w+")
 _FOUND = re.compile(r"<(\w+)>")
 _CLOCK = re.compile(r"\b\d{1,2}[:h]\d\d\b|\b\d{1,2} ?(?:am|pm|uhr|h)\b")
@@ -28,8 +29,7 @@ def find_urgency_signals(text: str) -> Counter[str]:
         names = sorted(set(sentence))
         signals.update(dict.fromkeys(names, 1))
         signals.update("&".join(pair) for pair in combinations(names, 2))
-    for name in list(signals):
-        signals[name] = 1
+    signals = Counter(dict.fromkeys(signals, 1))
     if _CLOCK.search(text[:_MAX_CHARACTERS].lower()):
         signals["clock"] = 1
     return signals + find_sentiment_signals(text)
@@ -89,15 +89,17 @@ def _sentiment_phrases() -> _Phrases:
 
 def _index_phrases(phrases: Mapping[str, str]) -> _Phrases:
     """Return each phrase as it stands in a sentence, with the mark that replaces it, the longest first."""
-    found = {
-        f" {phrase[:-1]}" if phrase.endswith("*") else f" {phrase} ": (
-            f" <{name}>" if phrase.endswith("*") else f" <{name}> "
-        )
-        for name, listed in phrases.items()
-        for phrase in _split_phrases(listed)
-    }
-    return tuple(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
+    found: dict[str, str] = {}
+    for name, listed in phrases.items():
+        word, stem = f" <{name}> ", f" <{name}>"
+        for phrase in _split_phrases(listed):
+            if phrase[-1] == "*":
+                found[f" {phrase[:-1]}"] = stem
+            else:
+                found[f" {phrase} "] = word
+    return tuple((phrase, found[phrase]) for phrase in sorted(found, key=len, reverse=True))
 
 
 def _split_phrases(listed: str) -> list[str]:
-    return [phrase for part in listed.split(",") if (phrase := " ".join(part.split()))]
+    """Return the phrases; the lines but the first are indented. It runs in a cold start: no pattern, no loop."""
+    return listed.strip().replace(_LINE_BREAK, "").split(", ")

@@ -1,5 +1,7 @@
 """Priority and sentiment by signals, judged on the labelled tickets of the test split; nothing was tuned on them."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -17,7 +19,8 @@ from ticketctl.ai.offline.signal_model import (
     load_or_fit,
     signal_model_file_name,
 )
-from ticketctl.ai.offline.signals import find_sentiment_signals, find_urgency_signals
+from ticketctl.ai.offline.signal_phrases import SENTIMENT_PHRASES, URGENCY_PHRASES
+from ticketctl.ai.offline.signals import _split_phrases, find_sentiment_signals, find_urgency_signals
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.ai.taxonomy.schema import Priority
 
@@ -118,3 +121,11 @@ def test_a_damaged_cached_model_is_fitted_again(tmp_path, caplog):
     assert isinstance(model, SignalModel)
     assert "cannot be used" in caplog.text
     assert not (BUNDLED_MODELS / signal_model_file_name(TEXTS)).exists()
+
+
+def test_every_phrase_is_made_of_single_words():
+    phrases = {**URGENCY_PHRASES, **{f"s_{name}": listed for name, listed in SENTIMENT_PHRASES.items()}}
+    for name, listed in phrases.items():
+        for phrase in _split_phrases(listed):
+            assert re.fullmatch(r"\w+( \w+)*\*?", phrase), (name, phrase)
+            assert phrase == phrase.lower()
