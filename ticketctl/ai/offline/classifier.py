@@ -234,7 +234,8 @@ class Classifier:
     def _category_model(self) -> Model | None:
         if self._given_model is not None:
             return self._given_model
-        return self._load_model(category_texts(self._taxonomy), self._encoder)
+        texts = category_texts(self._taxonomy)
+        return load_or_train(texts, self._folder, self._encoder) if _has_labels(texts) else None
 
     @cached_property
     def _category_keywords(self) -> KeywordMatcher:
@@ -253,10 +254,6 @@ class Classifier:
     @cached_property
     def _priority_keywords(self) -> KeywordMatcher:
         return KeywordMatcher({priority.name: priority.keywords for priority in self._taxonomy.priorities})
-
-    def _load_model(self, texts: LabelledTexts, encoder: Encoder | None = None) -> Model | None:
-        """Return the model of a training set, or None if the set has fewer than two labels."""
-        return load_or_train(texts, self._folder, encoder) if _has_labels(texts) else None
 
 
 def read_mail(text: str) -> str:
