@@ -41,7 +41,9 @@ def main() -> None:
     model = train([(text, label) for text, label in splits["train"]])
     sys.stdout.write(ROW.format("split", "target", "threshold", "", "in scope", "out of scope", "precision"))
     scored = {name: _score(model, splits[name]) for name in ("val", "oos_val")}
-    found = {target: _show(model, "validation", target, scored["val"], scored["oos_val"]) for target in TARGETS}
+    found = {
+        target: _show(model, "validation", target, scored["val"], scored["oos_val"]) for target in TARGETS
+    }
     chosen = [
         target
         for target, shares in found.items()
