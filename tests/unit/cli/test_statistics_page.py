@@ -131,5 +131,6 @@ def test_what_has_no_tickets_says_so() -> None:
     statistics = {"tickets": {"new": 0}, "steps": [], "cost": 0}
     empty = Workload(categories={}, teams={}, weeks=[])
     page = Page(render_page(figures(statistics=statistics, workload=empty, agreements=[])))
-    assert page.text.count("No tickets yet.") == 5
+    assert page.text.count("No tickets yet.") == 3
+    assert page.text.count("No ticket has been processed yet.") == 2
     assert not any(tag.get("class") == "legend" for _, tag in page.tags)

@@ -19,6 +19,7 @@ _MAX_LABEL = 22
 _PLOT_HEIGHT, _COLUMN_WIDTH, _AXIS_HEIGHT = 160, 40, 58
 _SERIES = {"done": "processed without a review", "bar": "sent to review", "rest": "not processed"}
 """The parts of a week's column from the bottom: the class of their colour, and their name."""
+_UNPROCESSED = "No ticket has been processed yet."
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _LAYOUT = """
 :root { color-scheme: light dark }
@@ -79,9 +80,11 @@ def render_page(figures: PageFigures) -> str:
             any(one.created for one in workload.weeks) and _render_legend() + _render_columns(workload.weeks),
         ),
         _render_section(
-            "Median time to process, by week", any(medians.values()) and _render_bars(medians, duration=True)
+            "Median time to process, by week",
+            any(medians.values()) and _render_bars(medians, duration=True),
+            _UNPROCESSED,
         ),
-        _render_section("Steps and cost", steps and _render_steps(steps)),
+        _render_section("Steps and cost", steps and _render_steps(steps), _UNPROCESSED),
         _render_section(
             "Agreement of people with the engine, by category",
             by_category
