@@ -16,7 +16,8 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 FILES = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL)
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 VARYING = [
-    (re.compile(r"\b\d+(\.\d+)? (ms|s)\b( ago)?"), "TIME"),
+    (re.compile(r"\b\d+(\.\d+)? (ms|s|min)\b( ago)?|just now"), "TIME"),
+    (re.compile(r"(operation) \d+"), r"\1 NUMBER"),
     (re.compile(r"\b\d+(\.\d+)? per second"), "RATE"),
     (re.compile(r"0x[0-9a-f]+"), "ADDRESS"),
     (re.compile(r"─+"), "─"),

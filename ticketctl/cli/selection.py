@@ -237,9 +237,13 @@ def report(results: "Sequence[Outcome]", action: Action, operation: "Operation",
             {"operation": number, "results": [dict(zip(names, row, strict=True)) for row in rows]}
         )
     elif output.is_terminal():
+        has_errors = any(error for *_, error in rows)
         output.print_table(
-            ("ID", "OUTCOME", "ERROR"),
-            ((str(ticket_id), outcome, error or "") for ticket_id, outcome, error in rows),
+            ("ID", "OUTCOME", "ERROR") if has_errors else ("ID", "OUTCOME"),
+            (
+                (str(ticket_id), outcome, *([error or ""] if has_errors else []))
+                for ticket_id, outcome, error in rows
+            ),
         )
     else:
         output.print_rows(rows)
