@@ -23,6 +23,8 @@ VARYING = [
     (re.compile(r"─+"), "─"),
     (re.compile(r" +"), " "),
 ]
+PROGRESS = re.compile("[━\u2800-\u28ff]")
+"""Begins a line with a bar or a spinner."""
 WIDTH = 112
 
 
@@ -76,7 +78,7 @@ def test_the_transcripts_are_what_the_program_prints(
             words += ["--database-url", server]
         done = ticketctl.on_terminal(*words, width=WIDTH, keys="q\n")
         shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[^\n]*\r", "", done.out)  # no styles, no earlier progress
-        printed = [line for line in shown.rstrip("\n").split("\n") if not line.startswith("━")]
+        printed = [line for line in shown.rstrip("\n").split("\n") if not PROGRESS.match(line)]
         expected, printed = normalise(output), normalise(printed)
         assert matches(expected, printed), "\n".join([f"$ {command}", *printed])
 
