@@ -51,7 +51,7 @@ class Settings:
     queue_url: str | None = _setting(
         None, "the URL of an SQS queue; default: a table of the database is the queue"
     )
-    batch_size: Count = _setting(10, "the most messages in one invocation")
+    batch_size: Count | None = _setting(None, "the most messages in one invocation; default: 10 to 100")
     window: Annotated[float, msgspec.Meta(ge=0, le=300)] = _setting(
         0.0, "how long to wait for a batch to fill, in seconds"
     )

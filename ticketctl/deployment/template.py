@@ -14,6 +14,7 @@ from ticketctl.errors import ConfigError
 from ticketctl.event_loops import get_loop_policy
 from ticketctl.postgres.pools import explain_unsafe_pair, get_pool
 from ticketctl.processing.deadline import require_time_to_start
+from ticketctl.queues.batch_size import DEFAULT_BATCH_SIZE
 from ticketctl.settings import PREFIX, SECRETS, Settings
 from ticketctl.tickets.queue_protocols import QueuePolicy
 
@@ -58,7 +59,7 @@ def render_stack(settings: Settings, target: Target) -> Mapping[str, str]:
     Raises:
         ConfigError: The settings contradict each other or exceed Lambda's limits.
     """
-    completed = _check_and_complete(settings)
+    completed = _check_and_complete(replace(settings, batch_size=settings.batch_size or DEFAULT_BATCH_SIZE))
     return {
         TEMPLATE: _PercentTemplate(_data(TEMPLATE)).substitute(_values(completed, target)),
         SAM_CONFIG: _data(SAM_CONFIG),
@@ -86,9 +87,10 @@ def _check_and_complete(settings: Settings) -> Settings:
             raise ConfigError(
                 f"the setting {name} is {getattr(settings, name):g}", hint=f"AWS allows {most} at most"
             )
-    if settings.batch_size > _MAXIMUM_BATCH_WITHOUT_WINDOW and settings.window < 1:
+    batch_size = settings.batch_size or DEFAULT_BATCH_SIZE  # `render_stack` has set it
+    if batch_size > _MAXIMUM_BATCH_WITHOUT_WINDOW and settings.window < 1:
         raise ConfigError(
-            f"batches of {settings.batch_size} need a window",
+            f"batches of {batch_size} need a window",
             hint=f"set a window of at least 1 s, or a batch size of {_MAXIMUM_BATCH_WITHOUT_WINDOW} at most",
         )
     completed = replace(

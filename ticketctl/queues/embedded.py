@@ -17,7 +17,7 @@ from sqlalchemy import RowMapping, TextClause
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import queue
 from ticketctl.settings import Settings
-from ticketctl.tickets.messages import MalformedMessage, build_record, parse_event
+from ticketctl.tickets.messages import MalformedMessage, build_record
 from ticketctl.tickets.queue_protocols import DeadLetter, Delivery, QueuePolicy
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def _to_delivery(row: RowMapping) -> Delivery:
 
 def _malformed_reason(delivery: Delivery) -> str | None:
     """Return why no worker can ever process this message, or None."""
-    (message,) = parse_event({"Records": [delivery.record]})
-    return message.reason if isinstance(message, MalformedMessage) else None
+    return delivery.message.reason if isinstance(delivery.message, MalformedMessage) else None
 
 
 def _message_ids(letters: Sequence[DeadLetter]) -> str:

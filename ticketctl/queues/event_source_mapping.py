@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ticketctl.errors import ConfigError, InvalidInputError, TicketctlError
+from ticketctl.queues.batch_size import BatchSize
 from ticketctl.settings import Settings
 from ticketctl.tickets.messages import TicketMessage, parse_event, read_batch_response
 from ticketctl.tickets.protocols import TicketStore
@@ -171,7 +172,7 @@ class EventSourceMapping:
             ) from first
 
     async def _serve(self, function: WarmFunction) -> None:
-        started = 0
+        started, size = 0, BatchSize(self.settings)
         try:
             while not self.is_stopping:
                 if await _start_environment(function) and function.pid is not None:
@@ -183,21 +184,22 @@ class EventSourceMapping:
                 if self.is_stopping:
                     return
                 received_at = time.monotonic()
-                deliveries = await self._receive_batch()
+                deliveries = await self._receive_batch(size.limit)
                 if deliveries:
-                    await self._invoke(function, deliveries, received_at)
+                    settled = await self._invoke(function, deliveries, received_at)
+                    done, returned = len(settled.done), len(settled.returned)
+                    size.adjust(done=done, returned=returned, seconds=settled.seconds)
                 elif self.drain and await self._retry(self.queue.count_backlog) == 0:
                     return
         finally:
             await function.stop()
 
-    async def _receive_batch(self) -> list[Delivery]:
+    async def _receive_batch(self, size: int) -> list[Delivery]:
         """Receive a batch; with a batching window, wait for it to fill."""
         if self.is_stopping:  # it may have been stopped while it was paused
             return []
-        size, window = self.settings.batch_size, self.settings.window
         deliveries = list(await self._receive(size, RECEIVE_WAIT))
-        closes = time.monotonic() + window
+        closes = time.monotonic() + self.settings.window
         while deliveries and len(deliveries) < size and not self.is_stopping:
             left = closes - time.monotonic()
             if left <= 0:
@@ -206,14 +208,11 @@ class EventSourceMapping:
         return deliveries
 
     async def _receive(self, limit: int, wait: float) -> Sequence[Delivery]:
-        async def receive() -> Sequence[Delivery]:
-            return await self.queue.receive(limit, wait=wait)
-
-        return await self._retry(receive) or ()
+        return await self._retry(lambda: self.queue.receive(limit, wait=wait)) or ()
 
     async def _invoke(
         self, function: WarmFunction, deliveries: Sequence[Delivery], received_at: float
-    ) -> None:
+    ) -> BatchSettled:
         self.on_event(BatchReceived(deliveries))
         event = {"Records": [delivery.record for delivery in deliveries]}
         started, error = time.monotonic(), None
@@ -232,7 +231,9 @@ class EventSourceMapping:
         done = [delivery for delivery in deliveries if delivery.message_id not in failed]
         returned = [delivery for delivery in deliveries if delivery.message_id in failed]
         given_up = await self._settle(done, returned)
-        self.on_event(BatchSettled(done, returned, given_up, time.monotonic() - started, error))
+        settled = BatchSettled(done, returned, given_up, time.monotonic() - started, error)
+        self.on_event(settled)
+        return settled
 
     async def _keep_hidden(self, deliveries: Sequence[Delivery], received_at: float) -> None:
         """Extend the visibility timeout of the deliveries again and again, until this task is cancelled."""

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
+from ticketctl.tickets.messages import Message, parse_event
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """One delivery of a message.
 
@@ -17,6 +20,12 @@ class Delivery:
     receipt: str
     receive_count: int
     record: Mapping[str, Any]
+
+    @cached_property
+    def message(self) -> Message:
+        """The parsed record."""
+        (message,) = parse_event({"Records": [self.record]})
+        return message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,12 @@ RECORD_EVERY = 30.0
 """Seconds between two metrics of what waits, if telemetry is on."""
 
 BatchSizeOption = Annotated[
-    int | None, typer.Option(min=1, max=10_000, help="Messages per invocation at most.")
+    int | None,
+    typer.Option(
+        min=1,
+        max=10_000,
+        help="Messages per invocation at most; default: 10, up to 100 while the embedded queue is long.",
+    ),
 ]
 WindowOption = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="How long to wait for a batch to fill.")

@@ -68,6 +68,7 @@ class WorkReporter:
             self.returned += not is_dead
             self._print(delivery, "dead" if is_dead else "returned", batch.error)
         self.in_flight -= len(batch.done) + len(batch.returned)
+        sys.stdout.flush()
 
     def _print(self, delivery: "Delivery", outcome: str, error: str | None = None) -> None:
         if self._as_json:
@@ -83,7 +84,6 @@ class WorkReporter:
         elif self._live is None:
             cells = (outcome, delivery.message_id, _read_ticket_id(delivery), delivery.receive_count, error)
             output.print_rows([cells])
-        sys.stdout.flush()
 
     def _summary(self) -> str:
         rate = self.done / max(time.monotonic() - self._started_at, 0.001)
@@ -111,7 +111,6 @@ def open_work_reporter(*, as_json: bool) -> Iterator[WorkReporter]:
 
 def _read_ticket_id(delivery: "Delivery") -> int | None:
     """Return the ticket of a delivery, or None if its body is not a ticket message."""
-    from ticketctl.tickets.messages import TicketMessage, parse_event
+    from ticketctl.tickets.messages import TicketMessage
 
-    (message,) = parse_event({"Records": [delivery.record]})
-    return message.ticket_id if isinstance(message, TicketMessage) else None
+    return delivery.message.ticket_id if isinstance(delivery.message, TicketMessage) else None
