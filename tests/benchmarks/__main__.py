@@ -7,6 +7,7 @@ No time is judged: the exit status is 0 unless something does not run.
     python -m tests.benchmarks                          everything; filling a million tickets takes the longest
     python -m tests.benchmarks --skip list              all but that
     python -m tests.benchmarks --only help --pairs 30   one, more closely
+    python -m tests.benchmarks --only throughput-limit --tickets 2000
     python -m tests.benchmarks --json FILE              also written to a file
     python -m tests.benchmarks --against FILE           each ratio with that of an earlier file, in brackets
 
@@ -26,6 +27,7 @@ from types import MappingProxyType
 from tests.benchmarks import (
     importing,
     listing,
+    memory,
     prompt,
     simulator,
     soak,
@@ -55,6 +57,9 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "matrix": simulator.matrix,
         "list": listing.listing,
         "throughput": throughput.throughput,
+        "throughput-peer": throughput.peer,
+        "throughput-limit": throughput.limit,
+        "memory": memory.memory,
         "import": importing.importing,
     }
 )
@@ -70,7 +75,7 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith(("TICKETCTL_", "AWS_", "PG"))]:
         del os.environ[name]  # a developer's own settings must not be measured
     sys.stdout.write(HEADER)
-    with running_bench() as bench:
+    with running_bench(options.tickets) as bench:
         for name in options.only or BENCHMARKS:
             if name in options.skip:
                 continue
@@ -90,6 +95,9 @@ def _options() -> argparse.Namespace:
         prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--pairs", type=int, default=6, help="pairs to measure, about (default: 6)")
+    parser.add_argument(
+        "--tickets", type=int, default=10_000, help="tickets that are drained (default: 10000; at least 100)"
+    )
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this; may be repeated")
     parser.add_argument(
         "--skip", action="append", choices=BENCHMARKS, default=[], help="all but this; may be repeated"

@@ -31,10 +31,14 @@ from generate_series(1, 200) returning id
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A server that runs meanwhile: the environment of programs that are to find it, and its URL."""
+    """A server that runs meanwhile: the environment of programs that are to find it, and its URL.
+
+    `number` is how many tickets are drained where throughput is measured.
+    """
 
     environment: dict[str, str]
     url: str
+    number: int = 10_000
 
     @property
     def environment_with_url(self) -> dict[str, str]:
@@ -55,7 +59,7 @@ class Bench:
 
 
 @contextmanager
-def running_bench() -> Iterator[Bench]:
+def running_bench(number: int = 10_000) -> Iterator[Bench]:
     """A server started by `ticketctl db start`, in a folder that is gone afterwards."""
     # the server's own account has to enter it, and a temporary folder is private
     folder = Path(tempfile.mkdtemp(prefix="ticketctl-benchmarks-"))
@@ -63,7 +67,7 @@ def running_bench() -> Iterator[Bench]:
     environment = _compiled_once(folder / "bytecode") | {"TICKETCTL_HOME": str(folder / "home")}
     try:
         started = run_program([*PROGRAM, "db", "start"], environment)
-        yield Bench(environment, started.stdout.decode().strip())
+        yield Bench(environment, started.stdout.decode().strip(), number)
     finally:
         run_program([*PROGRAM, "db", "stop"], environment)
         shutil.rmtree(folder)
