@@ -12,6 +12,7 @@ from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import changes, corrections, decisions, undo
 from ticketctl.postgres.ticket_rows import to_ticket
+from ticketctl.telemetry.attributes import CREATE_MESSAGE
 from ticketctl.tickets.corrections import Correction
 from ticketctl.tickets.decisions import ChangedTickets, Decided, Decision, Undone
 from ticketctl.tickets.history import Actor, Change
@@ -56,7 +57,8 @@ class PostgresDecisions:
             parameters["drafts"] = encode_jsonb(decision.drafts)
         if action in _OUTCOMES:
             parameters["outcome"] = _OUTCOMES[action]
-        rows = await self._fetch(decisions.DECISIONS[action], parameters)
+        fetch = self._fetch_and_queue if action in decisions.QUEUING else self._fetch
+        rows = await fetch(decisions.DECISIONS[action], parameters)
         return {row["id"]: _to_decided(row) for row in rows}
 
     async def undo(
@@ -78,7 +80,7 @@ class PostgresDecisions:
             "operation": operation,
         }
         names = [field.name for field in fields(Undone) if field.name != "decided"]
-        rows = await self._fetch(undo.UNDO, parameters)
+        rows = await self._fetch_and_queue(undo.UNDO, parameters)
         return {
             row["id"]: Undone(decided=_to_decided(row), **{name: row[name] for name in names}) for row in rows
         }
@@ -102,6 +104,12 @@ class PostgresDecisions:
         """Read the last decision of a person on each ticket's category, by ticket number."""
         rows = await self._fetch(corrections.SELECT_CORRECTIONS, {"since": since})
         return [Correction(**row) for row in rows]
+
+    async def _fetch_and_queue(self, statement: Any, parameters: dict[str, Any]) -> Sequence[RowMapping]:
+        """Run a statement that may queue tickets again; their messages belong to its trace."""
+        telemetry = self._connections.telemetry
+        with telemetry.span("create tickets", "producer", CREATE_MESSAGE):
+            return await self._fetch(statement, {**parameters, "traceparent": telemetry.traceparent})
 
     async def _fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[RowMapping]:
         async with self._connections.acquire() as connection:

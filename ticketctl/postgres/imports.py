@@ -6,6 +6,7 @@ from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.json_params import encode_jsonb
 from ticketctl.postgres.sql import imports
+from ticketctl.telemetry.attributes import CREATE_MESSAGE
 from ticketctl.tickets.importing.records import ImportedTicket
 
 
@@ -37,7 +38,14 @@ class PostgresImports:
             }
             for position, one in enumerate(tickets)
         ]
-        parameters = {"tickets": encode_jsonb(rows), "created_by": created_by}
-        async with self._connections.acquire() as connection:
-            found = await connection.execute(imports.CREATE_MANY, parameters)
-            return {row.idempotency_key: row.id for row in found}
+        telemetry = self._connections.telemetry
+        attributes = {**CREATE_MESSAGE, "messaging.batch.message_count": len(tickets)}
+        with telemetry.span("create tickets", "producer", attributes):
+            parameters = {
+                "tickets": encode_jsonb(rows),
+                "created_by": created_by,
+                "traceparent": telemetry.traceparent,
+            }
+            async with self._connections.acquire() as connection:
+                found = await connection.execute(imports.CREATE_MANY, parameters)
+                return {row.idempotency_key: row.id for row in found}

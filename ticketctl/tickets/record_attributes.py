@@ -6,7 +6,7 @@ from typing import Any
 
 TRACEPARENT = "traceparent"
 """The message attribute that carries the trace: https://www.w3.org/TR/trace-context/."""
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def build_attributes(receive_count: int, sent_at: datetime, group: str | None) -> dict[str, str]:
@@ -34,7 +34,7 @@ def parse_traceparent(attributes: object) -> str | None:
 
 
 def check_traceparent(value: object) -> str | None:
-    """Return the value if it has the form of a traceparent, else None."""
+    """Return the value if it is a valid traceparent, else None."""
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 

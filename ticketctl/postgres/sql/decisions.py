@@ -42,11 +42,13 @@ from o left join n on n.id = o.id order by o.id
 """  # noqa: S608 - as above
 
 _MESSAGES = """, message as (
-  insert into messages (ticket_id, body) select id, format('{"ticket_id": %s}', id) from n where status = 'new'
+  insert into messages (ticket_id, body, traceparent)
+  select id, format('{"ticket_id": %s}', id), cast(:traceparent as text) from n where status = 'new'
 )"""
 
 MESSAGE_IF_NEW_AGAIN = """, message as (
-  insert into messages (ticket_id, body) select n.id, format('{"ticket_id": %s}', n.id)
+  insert into messages (ticket_id, body, traceparent)
+  select n.id, format('{"ticket_id": %s}', n.id), cast(:traceparent as text)
   from n join o on o.id = n.id where n.status = 'new' and o.status <> 'new'
 )"""
 
@@ -194,3 +196,6 @@ DECISIONS: Mapping[str, TextualSelect] = MappingProxyType(
     }
 )  # fmt: skip
 """The statement of each decision. `:values` is a JSON object, `:note` a text or null, `:seen` a time or null."""
+
+QUEUING = frozenset({"reopen", "reply", "retry"})
+"""The decisions that may queue a ticket again. Their messages carry `:traceparent`, a text or null."""

@@ -21,7 +21,8 @@ with wanted as (
   on conflict (idempotency_key) do nothing
   returning id, idempotency_key, status
 ), message as (
-  insert into messages (ticket_id, body) select id, format('{{"ticket_id": %s}}', id) from ticket where status = 'new'
+  insert into messages (ticket_id, body, traceparent)
+  select id, format('{{"ticket_id": %s}}', id), cast(:traceparent as text) from ticket where status = 'new'
 )
 select id, idempotency_key from ticket
 """  # noqa: S608 - only constants of this package are interpolated
