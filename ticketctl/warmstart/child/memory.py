@@ -76,7 +76,7 @@ class MemoryRecorder:
         What is allocated before tracemalloc starts, such as the initial lengths, does not count as traced.
         """
         gc.unfreeze()
-        self._initial = {id(one): len(one) for one in _find_containers()}
+        self._initial = {id(one): _count_entries(one) for one in _find_containers()}
         self._exit_functions = [_count_exit_functions()]
         self._tmp_files.mark()
         tracemalloc.start(FRAMES)
@@ -98,14 +98,14 @@ class MemoryRecorder:
         self._exit_functions.append(_count_exit_functions())
         if self._initial:
             grown = {
-                id(one): len(one)
+                id(one): _count_entries(one)
                 for one in _find_containers()
-                if len(one) > self._initial.get(id(one), LARGE)
+                if _count_entries(one) > self._initial.get(id(one), LARGE)
             }
             self._growing = {number: [self._initial[number], length] for number, length in grown.items()}
             self._initial = {}
             return
-        lengths = {id(one): len(one) for one in _find_again(self._growing.keys())}
+        lengths = {id(one): _count_entries(one) for one in _find_again(self._growing.keys())}
         self._growing = {
             number: [*series, lengths[number]]
             for number, series in self._growing.items()
@@ -115,7 +115,9 @@ class MemoryRecorder:
     def _describe_containers(self) -> list[ContainerInfo]:
         growing = self._growing
         # what has shrunk since the last scan was in use for a while only, such as a set of running tasks
-        wanted = [one for one in _find_containers() if len(one) >= growing.get(id(one), [LARGE])[-1]]
+        wanted = [
+            one for one in _find_containers() if _count_entries(one) >= growing.get(id(one), [LARGE])[-1]
+        ]
         wanted.sort(key=lambda one: growing[id(one)][0] - growing[id(one)][-1])
         del wanted[MOST_SEARCHED:]
         search = ReferrerSearch(wanted, [wanted, growing], [], self._is_users_module)
@@ -174,6 +176,13 @@ def _clear_type_cache() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         getattr(sys, "_clear_type_cache", int)()
+
+
+def _count_entries(one: Any) -> int:
+    """Return a container's length without cancelled timers: asyncio keeps up to a hundred before it removes them."""
+    if type(one) is list and one and type(one[0]).__name__ == "TimerHandle":
+        return sum(not timer.cancelled() for timer in one)
+    return len(one)
 
 
 def _find_containers() -> Iterator[Any]:

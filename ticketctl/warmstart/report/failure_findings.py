@@ -50,6 +50,10 @@ SILENT_CONNECTION_FIX = (
     "Put a timeout around every call (asyncio.timeout, or the client's own timeout), including connecting and waiting "
     "for the pool, and retry once on a new connection; pool_pre_ping alone waits for an answer as well."
 )
+EXPIRY_FIX = (
+    "Fix the code that raised it. It failed because time passed while no connection was open: look for a timer that was "
+    "left armed, a deadline, or a token that expired."
+)
 COLD_FIX = "Fix the code that raised it; the error is not about an event loop or a connection."
 WARM_FIX = (
     "Fix the code that raised it. The error is no known sign of an event loop or a connection, but the first invocation "
@@ -224,16 +228,23 @@ def describe_thaw(
     freeze: what happened to its connections: "silent", "kept", else they were closed. seconds: how long it lasted.
     """
     events = {"silent": "its connections went silent", "kept": "its timers and deadlines ran on"}
-    event = events.get(freeze or "", "the server closed its connections")
-    silent = freeze == "silent"
+    had_connections = bool(connections) or "connection" in (thaw.invocation.error or "").lower()
+    closing = "the server closed its connections" if had_connections else events["kept"]
+    event = events.get(freeze or "", closing)
     time = f" for {seconds:.1f} s" if seconds else ""
     opened = f" It held {' and '.join(list(connections)[:MAX_CONNECTIONS])}." if connections else ""
     return Finding(
         kind="thaw",
         cause=f"While the process was frozen{time}, {event}, and the next invocation{_describe_error(thaw)}. All earlier "
         f"invocations succeeded.{opened}",
-        fix=SILENT_CONNECTION_FIX if silent or thaw.process_end == "hang" else CLOSED_CONNECTION_FIX,
+        fix=_choose_thaw_fix(thaw, freeze, had_connections=had_connections),
     )
+
+
+def _choose_thaw_fix(thaw: InvocationResult, freeze: str | None, *, had_connections: bool) -> str:
+    if freeze == "silent" or thaw.process_end == "hang":
+        return SILENT_CONNECTION_FIX
+    return CLOSED_CONNECTION_FIX if had_connections else EXPIRY_FIX
 
 
 def find_false_fixes(

@@ -58,8 +58,8 @@ def _locate_owner(answer: LeftoverInfo) -> str | None:
     if answer["kind"] in TASK_KINDS:
         return _locate_task_start(answer, definition)
     file, names = definition["file"], tuple(definition["names"])
-    # a variable that is a container itself keeps what is put into it
-    is_container = f".{names[-1]}[" in f".{answer['owner']}"
+    # a variable that is a container itself keeps what is put into it; keys that are names look like attributes
+    is_container = f".{names[-1]}[" in f".{answer['owner']}" or source_locator.is_dictionary(file, names)
     line = source_locator.find_insertion(file, names) if is_container else None
     line = line or source_locator.find_assignment(file, names)
     return f"{definition['shown']}:{line}" if line else None

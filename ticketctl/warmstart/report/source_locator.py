@@ -37,6 +37,17 @@ def find_insertion(file: str, names: tuple[str, ...]) -> int | None:
     return None
 
 
+def is_dictionary(file: str, names: tuple[str, ...]) -> bool:
+    """Return whether the last of the names starts as a dictionary: `{}`, `dict()`, `defaultdict(...)` and the like."""
+    scope = _find_scope(file, names)
+    values = _assigned_values(scope, names[-1]) if scope is not None else ()
+    return any(
+        isinstance(value, ast.Dict)
+        or (isinstance(value, ast.Call) and (_last_name(value.func) or "").lower().endswith("dict"))
+        for value in values
+    )
+
+
 def _find_scope(file: str, names: tuple[str, ...]) -> ast.AST | None:
     """Return the innermost of the classes that the names refer to, or the module."""
     scope: ast.AST | None = _parse(file)
@@ -201,13 +212,28 @@ def _find_class(scope: ast.AST | None, name: str) -> ast.AST | None:
 
 def _assignment_lines(scope: ast.AST, name: str) -> Iterator[int]:
     """Yield the lines of `name = value`, `self.name = value` and the like; not those of `name = None`."""
+    for node, _ in _assignments(scope, name):
+        yield node.lineno
+
+
+def _assigned_values(scope: ast.AST, name: str) -> Iterator[ast.expr]:
+    for _, value in _assignments(scope, name):
+        yield value
+
+
+def _assignments(scope: ast.AST, name: str) -> Iterator[tuple[ast.stmt | ast.expr, ast.expr]]:
+    """Yield the assignments to a name with their values, except None."""
     for node in ast.walk(scope):
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and not _is_none(node.value):
+        if (
+            isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)
+            and node.value
+            and not _is_none(node.value)
+        ):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(
                 _last_name(part) == name for target in targets for part in getattr(target, "elts", [target])
             ):
-                yield node.lineno
+                yield node, node.value
 
 
 def _is_none(value: ast.AST | None) -> bool:

@@ -177,3 +177,10 @@ def test_the_fix_of_a_failed_thaw_depends_on_how_connections_were_lost():
             lost, {"a connection to db:1, from app.py:2": 1}, freeze="silent", seconds=2.0
         ).fix
     )
+
+
+def test_a_failed_thaw_without_connections_is_about_time():
+    (late,) = make_results("Deadline: took too long")
+    finding = failure_findings.describe_thaw(late, {}, freeze="closed", seconds=3.0)
+    assert "its timers and deadlines ran on" in finding.cause
+    assert "a timer that was left armed" in finding.fix

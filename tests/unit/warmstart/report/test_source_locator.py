@@ -158,3 +158,16 @@ def test_a_task_that_waits_is_located_where_it_is_started(file):
     assert add_task_starts(
         {"a task of flush, from app.py:29": 3, "another": 1}, {"a task of flush, from app.py:29": coroutine}
     ) == {"a task of flush, from app.py:29, started at app.py:18": 3, "another": 1}
+
+
+@pytest.mark.parametrize("made", ["{}", "dict()", "defaultdict(list)"])
+def test_what_a_dictionary_keeps_is_located_where_it_is_put_there(tmp_path, made):
+    path = tmp_path / "app.py"
+    path.write_text(
+        f"clients = {made}\n\ndef get():\n    clients['api'] = Client()\n    return clients['api']\n"
+    )
+    answer = make_answer(str(path), "transport", "clients", "app.py:5") | {
+        "owner": "app.clients.api._connection"
+    }
+    (one,) = locate_leftovers([answer], 1)
+    assert one.kept_at == "app.py:4"
