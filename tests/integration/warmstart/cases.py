@@ -87,6 +87,7 @@ CASES = [
     Case("fire_and_forget", "masked"),
     Case("forked_child_returns", "broken", "returned from the handler as well"),
     Case("generator_left_open", "masked"),
+    Case("httpx_left_open", "leaking", needs=("http",)),
     Case("httpx_no_keepalive", "safe", needs=("http",)),
     Case("httpx_per_loop", "safe", needs=("http",)),
     Case("httpx_shared", "broken", CLOSED, needs=("http",)),

@@ -35,3 +35,11 @@ async def test_a_kept_subprocess_is_reported_with_its_pipes(laboratory, corpus):
     assert report.verdict is Verdict.MASKED
     owners = {zombie.owner for zombie in report.leftovers}
     assert {"subprocess_left.cat._transport", "subprocess_left.cat.stdin._transport"} <= owners
+
+
+async def test_sockets_that_only_the_collector_closes_are_reported_as_garbage(laboratory, corpus, http):
+    report = await laboratory.examine(
+        Experiment(handler="httpx_left_open.handler", events=[{}], environment=http, path=corpus)
+    )
+    (finding,) = report.findings
+    assert "A garbage collection at the end freed" in finding.cause

@@ -1,6 +1,6 @@
 """One execution environment: it imports a handler once, and calls it once for each request.
 
-Commands: `start` imports the handler, `invoke` calls it, `cut` breaks its connections, `find_timers` and `check_timers`
+Commands: `start` imports the handler, `invoke` calls it, `collect_garbage` frees what is unreachable, `cut` breaks its connections, `find_timers` and `check_timers`
 look at what is armed before a freeze and has gone off after it, `start_memory`, `measure_memory` and `finish_memory`
 probe its memory, `snapshot` and `restore` do what SnapStart does. When the channel closes, the process ends.
 """
@@ -128,6 +128,11 @@ class ExecutionEnvironment:
             return {"containers": [], "allocations": [], "tmp_line": None}
         containers, allocations, tmp_line = memory.finish()
         return {"containers": containers, "allocations": allocations, "tmp_line": tmp_line}
+
+    def collect_garbage(self, request: ipc.Message) -> ipc.Message:  # noqa: ARG002 as above
+        """Collect garbage, and return the counts that are left."""
+        gc.collect()
+        return {"counts": self._observer.observe("counts")["counts"]}
 
     def find_timers(self, request: ipc.Message) -> ipc.Message:  # noqa: ARG002 as above
         """Return the timers that are armed."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from ticketctl.warmstart.report.error_signatures import LOOP_BOUND_FIX, PRIMITIVE_FIX
 from ticketctl.warmstart.report.failure_findings import FALSE_FIXES, list_numbers
@@ -41,12 +42,15 @@ LOOP_WARNINGS = re.compile(
 
 
 def find_leaks(
-    growing: Mapping[str, Sequence[int]], holders: Mapping[str, Mapping[str, int]]
+    growing: Mapping[str, Sequence[int]],
+    holders: Mapping[str, Mapping[str, int]],
+    collected: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Finding]:
     """Yield a finding for each count that grows; for descriptors only if no other count explains them.
 
     growing: counts after each invocation, by their name.
     holders: for each name, descriptions of what the last invocation left, with their number.
+    collected: the counts after a garbage collection.
     """
     for name, counts in growing.items():
         if name == "descriptors" and growing.keys() & {"connections", "loops"}:
@@ -56,9 +60,19 @@ def find_leaks(
         yield Finding(
             kind="leak",
             cause=f"The number of {name} grows with the invocations: {_format_series(counts)}.{example} "
-            f"{GROWTH_CAUSES.get(name, UNCLOSED)}",
+            f"{GROWTH_CAUSES.get(name, UNCLOSED)}{_describe_collection(counts[-1], collected.get(name))}",
             fix=GROWTH_FIXES.get(name, CLOSE_FIX),
         )
+
+
+def _describe_collection(before: int, after: int | None) -> str:
+    """Say how many a garbage collection freed; nothing if it freed none."""
+    if after is None or after >= before:
+        return ""
+    return (
+        f" A garbage collection at the end freed {before - after} of the {before}: nothing refers to these, and they stay "
+        "until the collector runs."
+    )
 
 
 def _format_series(counts: Sequence[int]) -> str:

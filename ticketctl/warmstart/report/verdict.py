@@ -131,7 +131,7 @@ def _select_growing(session: Session) -> dict[str, Sequence[int]]:
 def _find_all(session: Session, experiment: Experiment) -> Iterator[Finding]:
     failures = list_failures(session)
     yield from failure_findings.find_failures(failures, experiment.path)
-    yield from leak_findings.find_leaks(_select_growing(session), session.holders)
+    yield from leak_findings.find_leaks(_select_growing(session), session.holders, session.collected)
     yield from leak_findings.find_leftovers(session.leftovers)
     # the thaw says nothing about a handler that fails anyway
     if session.thaw and is_failure(session.thaw) and not failures:

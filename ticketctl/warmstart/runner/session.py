@@ -57,8 +57,10 @@ async def run_session(
             await config.observer(result.invocation)
     if start["gc"]:
         await _probe_memory(runner, experiment, config, session)
-    elif await _invoke_until_decided(runner, experiment, config, session) and experiment.thaw:
-        await _freeze_and_thaw(process, runner, experiment, config, session)
+    elif await _invoke_until_decided(runner, experiment, config, session):
+        await _collect_garbage(runner, session)
+        if experiment.thaw:
+            await _freeze_and_thaw(process, runner, experiment, config, session)
     return session
 
 
@@ -113,6 +115,13 @@ async def _find_transient(
         return False
     session.transient = {name for name in growing if session.counts[name][-1] < before[name]}
     return True
+
+
+async def _collect_garbage(runner: SessionRunner, session: Session) -> None:
+    """Find out how much of what has grown is garbage, which the collector would have freed sooner or later."""
+    if any(classify(series, is_final=True) is Trend.GROWING for series in session.counts.values()):
+        answer = await runner.ask({"command": "collect_garbage"})
+        session.collected = answer["counts"] if answer else {}
 
 
 async def _probe_memory(

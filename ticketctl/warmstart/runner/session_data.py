@@ -25,6 +25,7 @@ class Session:
     memory: how memory grew, where it may have (the environment with garbage collection only).
     freeze_seconds: how long the process was stopped; timers: those that were armed then, and which of them have fired
         in the invocation after the thaw.
+    collected: the counts after a garbage collection, where counts had grown until then.
     transient: the counts that grew while invocations followed each other at once, and shrank after a pause.
     tmp_writes: the files below /tmp that the process has written, with the user's line that did it.
     """
@@ -41,6 +42,7 @@ class Session:
     memory: MemoryProbe | None = None
     freeze_seconds: float = 0.0
     timers: list[TimerInfo] = field(default_factory=list)
+    collected: dict[str, int] = field(default_factory=dict)
     transient: set[str] = field(default_factory=set)
     tmp_writes: dict[str, str | None] = field(default_factory=dict)
 

@@ -168,6 +168,16 @@ def test_a_leak_names_its_largest_group():
     assert "1, 2, 3. Most of them: a connection to localhost:1, from app.py:4 (2)" in finding.cause
 
 
+@pytest.mark.parametrize(
+    ("collected", "words"), [(1, "freed 29 of the 30: nothing refers to these"), (30, ""), (None, "")]
+)
+def test_a_leak_of_garbage_says_that_the_collector_frees_it(collected, words):
+    counts = {} if collected is None else {"connections": collected}
+    (finding,) = leak_findings.find_leaks({"connections": list(range(1, 31))}, {}, counts)
+    assert words in finding.cause
+    assert ("A garbage collection" in finding.cause) is bool(words)
+
+
 def test_the_fix_of_a_failed_thaw_depends_on_how_connections_were_lost():
     (lost,) = make_results("connection was closed")
     assert "pool_pre_ping=True" in failure_findings.describe_thaw(lost, {}, freeze="closed", seconds=0.0).fix
