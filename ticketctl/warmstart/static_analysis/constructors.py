@@ -40,6 +40,11 @@ def is_client(name: str) -> bool:
     return last == ENTERED or CLIENT_NAME.fullmatch(last) is not None
 
 
+def is_left_open(name: str) -> bool:
+    """Return whether an object that no code closes keeps its sockets open until the garbage collector runs."""
+    return bool(load_constructors().get(name, {}).get("left_open"))
+
+
 def list_async_methods(name: str) -> Sequence[str]:
     """Return the methods that use the client which the library shares; empty where any use does."""
     methods: Sequence[str] = load_constructors()[name].get("methods", ())

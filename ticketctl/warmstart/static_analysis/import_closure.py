@@ -47,6 +47,15 @@ class ImportClosure:
     def _same_thread(self) -> set[Scope]:
         return self._find_reachable(in_same_thread=True)
 
+    @cached_property
+    def handled(self) -> set[Scope]:
+        """The functions that an invocation may call; those that only the import calls are not among them."""
+        own = next(one for one in self.modules if one.module.path == self.root.path)
+        functions: list[Scope] = [one for facts in self.modules for one in facts.decorated]
+        functions += own.handlers
+        names = {f"{own.module.name}.{self.root.function}"} if self.root.function else set()
+        return CallGraph(self.modules, self.follow_import, with_threads=True).find_reachable(functions, names)
+
     def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
         own = next(one for one in self.modules if one.module.path == self.root.path)
         scripts = {f"{facts.module.name}.{name}" for facts in self.modules for name in facts.scripts}
@@ -174,6 +183,23 @@ class ImportClosure:
         if identity is None:
             return None
         return next((one for one in self._certain_closings if self.resolve(one.identity) == identity), None)
+
+    def may_be_closed(self, site: CallSite, *, leaves: bool) -> bool:
+        """Return whether any reachable code may close the object that a call creates.
+
+        leaves: the object leaves the function that creates it, so that other functions may close it under any name.
+        """
+        identity = self.resolve(site.target)
+        for one in (one for facts in self.modules for one in facts.closings):
+            closed = self.resolve(one.identity)
+            if identity is not None and closed == identity:
+                return True
+            # `with open(file):` closes what the call created ("call:open"), `kept.get().close()` may close anything
+            is_new = closed is not None and closed.startswith("call:") and ".get" not in closed
+            is_unknown = closed is None or (":" in closed and not is_new)
+            if leaves and is_unknown and self.is_reachable(one.function):
+                return True
+        return False
 
     @cached_property
     def _certain_closings(self) -> list[Closing]:

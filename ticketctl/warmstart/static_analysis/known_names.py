@@ -36,6 +36,9 @@ CACHES = frozenset(
     {"functools.cache", "functools.lru_cache", "functools.cached_property", "cachetools.cached"}
 )
 CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate", "wait_closed", "shutdown"})
+REGISTRARS = frozenset({"addHandler", "add_error_handler", "add_handler", "add_handlers"})
+"""Methods that append to a list inside a logger or a bot's application."""
+CONTEXT_STACKS = frozenset({"enter_async_context", "enter_context", "push_async_exit"})
 MANGUM = "mangum.Mangum"
 POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite
@@ -114,10 +115,22 @@ def check_coroutine_handler(closure: ImportClosure) -> Iterator[SourceFinding]:
         is_declared = function.name == closure.root.function
         name = f"{own.module.name}.{function.name}"
         is_used = any(name in names for facts in closure.modules for names in facts.references.values())
-        if is_plain and (is_declared or (function.name.endswith("handler") and not is_used)):
+        is_guess = function.name.endswith("handler") and not is_used and not _is_for_yandex(own.module.path)
+        if is_plain and (is_declared or is_guess):
             yield make_finding(
                 (own.module.file, function.lineno),
                 "coroutine-handler",
                 f"{function.name} is a coroutine function: Lambda calls it, gets a coroutine, and does not await it.",
                 breaks=is_declared,
             )
+
+
+def _is_for_yandex(path: Path) -> bool:
+    """Return whether the file or the README beside it mentions Yandex Cloud, whose functions may be coroutines."""
+    for file in (path, *path.parent.glob("README*")):
+        try:
+            if b"yandex" in file.read_bytes().lower():
+                return True
+        except OSError:
+            continue
+    return False

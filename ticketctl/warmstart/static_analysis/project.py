@@ -129,6 +129,8 @@ class Project:
             file = self._file_of(path)
             if file and file != importer:
                 return base
+            if path in importer.parents and file is None:
+                continue  # shop/telegram/bot.py means the library by `import telegram`
             if file is None and path in self._folders and not self._is_installed(first):
                 return packages[0] if len(packages) == 1 else base
         # a distribution elsewhere in the repository, if there is only one such package

@@ -57,6 +57,24 @@ RULES = {
             "    finally:\n        await pool.close()\n",
         ),
         RuleDescription(
+            "client-never-closed",
+            "Each invocation creates a client, and no code closes it.",
+            "The client and its connections refer to each other, so that only the garbage collector frees them, at some "
+            "later time. Until then each invocation leaves a socket open, on an event loop that may be gone.",
+            "Create it with async with, or close it in a finally block (aclose(), shutdown()) before the coroutine ends; or "
+            "keep one client and one event loop for the life of the process.",
+            f"async def main(event):\n    client = httpx.AsyncClient()\n    await client.get(event['url'])\n\n{RUNS}",
+        ),
+        RuleDescription(
+            "registered-each-invocation",
+            "Each invocation adds a handler to an object that lives as long as the process.",
+            "A logger or a bot's application keeps every handler that is added to it. A logger then writes each line once "
+            "more with each warm invocation; other objects keep growing.",
+            "Add the handler at module level, once.",
+            "logger = logging.getLogger()\n\ndef handler(event, context):\n"
+            "    logger.addHandler(logging.StreamHandler())\n",
+        ),
+        RuleDescription(
             "engine-outlives-loop",
             "The connection pool of an SQLAlchemy engine outlives the event loop.",
             "The engine's pool hands a connection of a closed event loop to the next invocation. pool_pre_ping and "

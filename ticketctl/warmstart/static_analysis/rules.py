@@ -6,6 +6,10 @@ The sequences and counts that causes mention were measured with SQLAlchemy 2.1, 
 
 from collections.abc import Callable, Iterator
 
+from ticketctl.warmstart.static_analysis.accumulation_rules import (
+    check_registrations,
+    check_unclosed_clients,
+)
 from ticketctl.warmstart.static_analysis.finding import SourceFinding
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.loop_rules import (
@@ -36,6 +40,8 @@ CHECKS: tuple[Check, ...] = (
     check_clients,
     check_shared_clients,
     check_closed_clients,
+    check_unclosed_clients,
+    check_registrations,
     check_primitives,
     check_engines,
     check_disposals,

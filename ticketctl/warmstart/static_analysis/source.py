@@ -122,11 +122,17 @@ class SourceModule:
         return ".".join(parts[: max(0, len(parts) - node.level + 1)])
 
     def qualify(self, expression: ast.expr) -> str:
-        """Return the qualified name that an expression like `a.b.c` stands for; empty for other expressions."""
+        """Return the qualified name that an expression like `a.b.c` stands for; empty for other expressions.
+
+        A chain of calls that ends in `.build`, as in `Builder().token(t).build`, is named after the builder.
+        """
         if isinstance(expression, ast.Name):
             return self.imported_names.get(expression.id) or f"{self.name}.{expression.id}"
         if isinstance(expression, ast.Attribute):
-            before = self.qualify(expression.value)
+            if expression.attr == "build" and isinstance(expression.value, ast.Call):
+                before = self.qualify(_find_first_call(expression.value))
+            else:
+                before = self.qualify(expression.value)
             return before and f"{before}.{expression.attr}"
         return ""
 
@@ -144,6 +150,14 @@ class SourceModule:
                         found.add(node.id)
                     waiting.append(node)
         return frozenset(found)
+
+
+def _find_first_call(call: ast.Call) -> ast.expr:
+    """Return the function that a chain of calls begins with."""
+    function = call.func
+    while isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call):
+        function = function.value.func
+    return function
 
 
 def _list_nodes(tree: ast.Module) -> tuple[ast.AST, ...]:

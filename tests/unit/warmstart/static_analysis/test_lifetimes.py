@@ -54,7 +54,7 @@ FAULTS = {
     ),
     "a context variable keeps a client that synchronous code sets": (
         "import asyncio, httpx, contextvars\nkept = contextvars.ContextVar('kept')\ndef connect():\n"
-        "    kept.set(httpx.AsyncClient())\n" + RUN,
+        "    kept.set(httpx.AsyncClient())\n    await kept.get().aclose()\n" + RUN,
         [("app.py:4", "client-outlives-loop")],
     ),
     "an object that a kept object creates": (
@@ -89,7 +89,7 @@ SOUND = {
     ),
     "a context variable that a coroutine sets": (
         "import asyncio, httpx, contextvars\nkept = contextvars.ContextVar('kept')\nasync def main():\n"
-        "    kept.set(httpx.AsyncClient())\n" + RUN
+        "    kept.set(httpx.AsyncClient())\n    await kept.get().aclose()\n" + RUN
     ),
     "a runner and a client on one object": (
         "import asyncio, httpx\nclass App:\n    def __init__(self):\n        self.runner = asyncio.Runner()\n"

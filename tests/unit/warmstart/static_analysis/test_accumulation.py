@@ -1,0 +1,111 @@
+"""What each invocation adds and never removes: clients without an end, handlers without a condition."""
+
+import pytest
+
+RUN = "def handler(event, context):\n    return asyncio.run(main(event))\n"
+HTTPX = "import asyncio, httpx\n"
+BOT = "import asyncio\nfrom telegram.ext import Application, ApplicationBuilder, CommandHandler\n"
+
+FAULTS = {
+    "a client is used and forgotten": (
+        HTTPX + "async def main(event):\n    client = httpx.AsyncClient()\n    await client.get('x')\n" + RUN,
+        [("app.py:3", "client-never-closed")],
+    ),
+    "a client has no name": (
+        HTTPX + "async def main(event):\n    return await httpx.AsyncClient().get('x')\n" + RUN,
+        [("app.py:3", "client-never-closed")],
+    ),
+    "a bot's application is initialized and not shut down": (
+        BOT + "def handler(event, context):\n"
+        "    return asyncio.get_event_loop().run_until_complete(main(event))\n"
+        "async def main(event):\n    application = ApplicationBuilder().token('t').build()\n"
+        "    await application.initialize()\n    await application.process_update(event)\n",
+        [("app.py:6", "client-never-closed")],
+    ),
+    "a function makes the application for each invocation": (
+        BOT + "def setup():\n    application = Application.builder().token('t').build()\n"
+        "    application.add_handlers([1])\n    with open('log') as file:\n        file.read()\n    return application\n"
+        "def handler(event, context):\n    return asyncio.run(main(setup()))\n"
+        "async def main(application):\n    await application.initialize()\n",
+        [("app.py:4", "client-never-closed")],
+    ),
+    "handlers are added to the module's application": (
+        BOT + "application = Application.builder().token('t').build()\n"
+        "def add():\n    application.add_handler(CommandHandler('start', print))\n"
+        "def handler(event, context):\n    return asyncio.get_event_loop().run_until_complete(main(event))\n"
+        "async def main(event):\n    add()\n    await application.process_update(event)\n",
+        [("app.py:5", "registered-each-invocation")],
+    ),
+    "a log handler is added": (
+        (
+            "import logging\nlogger = logging.getLogger()\ndef handler(event, context):\n"
+            "    logger.addHandler(logging.StreamHandler())\n"
+        ),
+        [("app.py:4", "registered-each-invocation")],
+    ),
+    "a function of Vercel keeps a bot": (
+        (
+            "import asyncio\nfrom aiogram import Bot\nbot = Bot('t')\n"
+            "def handler(request):\n    asyncio.run(bot.send_message(1, 'x'))\n"
+        ),
+        [("app.py:3", "client-outlives-loop")],
+    ),
+}
+SOUND = {
+    "a client is closed in a finally block": (
+        HTTPX
+        + "async def main(event):\n    client = httpx.AsyncClient()\n    try:\n        await client.get('x')\n"
+        "    finally:\n        await client.aclose()\n" + RUN
+    ),
+    "a client is entered": (
+        HTTPX + "async def main(event):\n    client = httpx.AsyncClient()\n    async with client:\n"
+        "        await client.get('x')\n" + RUN
+    ),
+    "an exit stack closes it": (
+        HTTPX
+        + "async def main(event, stack):\n    client = await stack.enter_async_context(httpx.AsyncClient())\n"
+        "    await client.get('x')\n" + RUN
+    ),
+    "a function that gets it closes it": (
+        HTTPX + "async def use(one):\n    await one.get('x')\n    await one.aclose()\n"
+        "async def main(event):\n    await use(httpx.AsyncClient())\n" + RUN
+    ),
+    "the application is shut down": (
+        BOT + "async def main(event):\n    application = ApplicationBuilder().token('t').build()\n"
+        "    async with application:\n        await application.process_update(event)\n" + RUN
+    ),
+    "aiohttp closes its sockets with the last reference": (
+        "import asyncio, aiohttp\nasync def main(event):\n    session = aiohttp.ClientSession()\n"
+        "    await session.get('x')\n" + RUN
+    ),
+    "handlers are added once": (
+        "import logging\nlogger = logging.getLogger()\ndef setup():\n    logger.addHandler(logging.StreamHandler())\n"
+        "setup()\ndef handler(event, context):\n    return 1\n"
+    ),
+    "a condition guards it": (
+        "import logging\nlogger = logging.getLogger()\ndef handler(event, context):\n    if not logger.handlers:\n"
+        "        logger.addHandler(logging.StreamHandler())\n"
+    ),
+    "Yandex Cloud awaits a coroutine": '"""For Yandex.Cloud."""\nasync def handler(event, context):\n    return 1\n',
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(check, name):
+    source, expected = FAULTS[name]
+    assert check({"app.py": source}) == expected
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_code_has_no_findings(check, name):
+    assert check({"app.py": SOUND[name]}) == []
+
+
+def test_a_library_with_the_name_of_the_folder_around_the_file_is_the_library(check):
+    files = {
+        "main.py": "from shop.telegram.bot import run\n" + RUN.replace("main(event)", "run()"),
+        "shop/telegram/bot.py": "import asyncio\nfrom telegram import Bot\nbot = Bot('t')\n"
+        "async def run():\n    await bot.get_me()\n",
+    }
+    files["main.py"] = "import asyncio\n" + files["main.py"]
+    assert check(files) == [("shop/telegram/bot.py:3", "client-outlives-loop")]

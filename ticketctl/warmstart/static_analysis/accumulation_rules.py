@@ -1,0 +1,122 @@
+"""Rules about what each invocation adds to the process and never removes: open clients, registered handlers."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from ticketctl.warmstart.static_analysis import constructors, known_names
+from ticketctl.warmstart.static_analysis.escape_analysis import (
+    list_assignments,
+    list_locals,
+    list_nodes,
+    unwrap_await,
+)
+from ticketctl.warmstart.static_analysis.facts import CallSite, Function, Scope
+from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding, name_call
+from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.source import SourceModule
+
+
+def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
+    """Yield the clients that each invocation creates and no code closes."""
+    sites = [one for one in closure.select("clients") if constructors.is_left_open(one.name)]
+    kept = closure.select_kept("clients") if sites else []
+    for site in sites:
+        if site in kept or site.function not in closure.handled or _is_managed(site):
+            continue
+        if not closure.may_be_closed(site, leaves=_leaves_function(site)):
+            yield make_finding(
+                site.place,
+                "client-never-closed",
+                f"Each invocation creates an object with {name_call(site)}(), and no code closes it: its sockets stay open "
+                "until the garbage collector runs.",
+                breaks=False,
+            )
+
+
+def _is_managed(site: CallSite) -> bool:
+    """Return whether a with statement or an exit stack closes the object."""
+    return any(
+        site.call in list_nodes(part)
+        for node in list_nodes(site.function or site.call)
+        for part in _list_managed_parts(node)
+    )
+
+
+def _list_managed_parts(node: ast.AST) -> Iterable[ast.expr]:
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return [item.context_expr for item in node.items]
+    is_stack = (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in known_names.CONTEXT_STACKS
+    )
+    return node.args if is_stack else ()  # type: ignore[attr-defined]
+
+
+def _leaves_function(site: CallSite) -> bool:
+    """Return whether the object is returned, passed on, or stored in another object."""
+    if site.owner is not None or site.function is None:
+        return True
+    nodes = list_nodes(site.function)
+    pairs = [pair for node in nodes for pair in list_assignments(node)]
+    names = {target.id for target, value in pairs if value is site.call and isinstance(target, ast.Name)}
+    values: list[ast.expr] = [
+        value for target, value in pairs if value is not None and not isinstance(target, ast.Name)
+    ]
+    for node in nodes:
+        if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+            values.append(node.value)
+        elif isinstance(node, ast.Call):
+            values += [*node.args, *(one.value for one in node.keywords)]
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+            values += node.elts
+        elif isinstance(node, ast.Dict):
+            values += node.values
+    return any(
+        one is site.call or (isinstance(one, ast.Name) and one.id in names)
+        for one in map(unwrap_await, values)
+    )
+
+
+def check_registrations(closure: ImportClosure) -> Iterator[SourceFinding]:
+    """Yield the calls that add a handler to an object of the module in each invocation."""
+    seen: set[int] = set()
+    for facts in closure.modules:
+        for scope in facts.references:
+            if scope is None or scope not in closure.handled:
+                continue
+            for call in _list_registrations(facts.module, scope):
+                if id(call) not in seen:
+                    seen.add(id(call))
+                    yield make_finding(
+                        (facts.module.file, call.lineno),
+                        "registered-each-invocation",
+                        f"Each invocation calls {ast.unparse(call.func)}() on an object that lives as long as the process: "
+                        "the object keeps one more handler each time.",
+                        breaks=False,
+                    )
+
+
+def _list_registrations(module: SourceModule, scope: Scope) -> Iterator[ast.Call]:
+    """Yield the calls in a function that register something with a variable of the module, under no condition."""
+    if isinstance(scope, ast.Lambda):
+        return
+    names = module.top_level_names - list_locals(scope)
+    for node in _list_unconditional(scope):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            receiver = node.func.value
+            is_global = isinstance(receiver, ast.Name) and receiver.id in names
+            if is_global and node.func.attr in known_names.REGISTRARS:
+                yield node
+
+
+def _list_unconditional(function: Function) -> Iterator[ast.AST]:
+    """Yield the nodes of a function outside of conditions and of the functions that it defines."""
+    waiting: list[ast.AST] = [*function.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If | ast.IfExp | ast.ExceptHandler | ast.Lambda | ast.ClassDef):
+            continue
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+            waiting += ast.iter_child_nodes(node)
