@@ -23,14 +23,29 @@ def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     for site in sites:
         if site in kept or site.function not in closure.handled or _is_managed(site):
             continue
+        created = f"Each invocation creates an object with {name_call(site)}()"
         if not closure.may_be_closed(site, leaves=_leaves_function(site)):
-            yield make_finding(
-                site.place,
-                "client-never-closed",
-                f"Each invocation creates an object with {name_call(site)}(), and no code closes it: its sockets stay open "
-                "until the garbage collector runs.",
-                breaks=False,
-            )
+            why = "no code closes it"
+        elif (method := constructors.find_initializer(site.name)) and not _is_initialized(closure, method):
+            why = f"what closes it does nothing, since no code awaits {method}()"
+        else:
+            continue
+        yield make_finding(
+            site.place,
+            "client-never-closed",
+            f"{created}, and {why}: its sockets stay open until the garbage collector runs.",
+            breaks=False,
+        )
+
+
+def _is_initialized(closure: ImportClosure, method: str) -> bool:
+    """Return whether reachable code calls the method, or enters an object with `async with bot:`."""
+    return closure.calls_method([method]) or any(
+        isinstance(node, ast.AsyncWith)
+        and any(not isinstance(item.context_expr, ast.Call) for item in node.items)
+        for scope in closure.handled
+        for node in list_nodes(scope)
+    )
 
 
 def _is_managed(site: CallSite) -> bool:

@@ -45,6 +45,12 @@ def is_left_open(name: str) -> bool:
     return bool(load_constructors().get(name, {}).get("left_open"))
 
 
+def find_initializer(name: str) -> str | None:
+    """Return the method without which closing the object does nothing; None if there is no such method."""
+    initializer: str | None = load_constructors()[name].get("initializer")
+    return initializer
+
+
 def list_async_methods(name: str) -> Sequence[str]:
     """Return the methods that use the client which the library shares; empty where any use does."""
     methods: Sequence[str] = load_constructors()[name].get("methods", ())

@@ -22,6 +22,11 @@ FAULTS = {
         "    await application.initialize()\n    await application.process_update(event)\n",
         [("app.py:6", "client-never-closed")],
     ),
+    "a bot that was not initialized is shut down": (
+        "import asyncio\nfrom telegram import Bot\nasync def main(event):\n    bot = Bot('t')\n    try:\n"
+        "        await bot.get_me()\n    finally:\n        await bot.shutdown()\n" + RUN,
+        [("app.py:4", "client-never-closed")],
+    ),
     "a function makes the application for each invocation": (
         BOT + "def setup():\n    application = Application.builder().token('t').build()\n"
         "    application.add_handlers([1])\n    with open('log') as file:\n        file.read()\n    return application\n"
@@ -69,6 +74,15 @@ SOUND = {
     "a function that gets it closes it": (
         HTTPX + "async def use(one):\n    await one.get('x')\n    await one.aclose()\n"
         "async def main(event):\n    await use(httpx.AsyncClient())\n" + RUN
+    ),
+    "a bot is initialized and shut down": (
+        "import asyncio\nfrom telegram import Bot\nasync def main(event):\n    bot = Bot('t')\n"
+        "    await bot.initialize()\n    try:\n        await bot.get_me()\n    finally:\n        await bot.shutdown()\n"
+        + RUN
+    ),
+    "a bot is entered": (
+        "import asyncio\nfrom telegram import Bot\nasync def main(event):\n    bot = Bot('t')\n    async with bot:\n"
+        "        await bot.get_me()\n" + RUN
     ),
     "the application is shut down": (
         BOT + "async def main(event):\n    application = ApplicationBuilder().token('t').build()\n"
