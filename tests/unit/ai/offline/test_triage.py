@@ -11,10 +11,9 @@ from ticketctl.ai.offline.classifier import Classifier
 from ticketctl.ai.taxonomy.loader import default_taxonomy
 from ticketctl.tickets.models import Classification, Extraction
 
-ROWS = [
-    json.loads(line)
-    for line in (Path(__file__).parents[3] / "data/triage/tickets.jsonl").read_text("utf-8").splitlines()
-]
+DATA = Path(__file__).parents[3] / "data/triage"
+ROWS = [json.loads(line) for line in (DATA / "tickets.jsonl").read_text("utf-8").splitlines()]
+ONCE_WRONG = [json.loads(line) for line in (DATA / "once_wrong.jsonl").read_text("utf-8").splitlines()]
 TAXONOMY = default_taxonomy()
 NO_TICKET = ("spam", "bounce", "auto_reply", "thanks")
 LANGUAGES = ("en", "de", "fr", "es", "pt", "it", "nl")
@@ -92,3 +91,13 @@ def test_every_category_has_a_reply_in_every_language():
     for category in TAXONOMY.categories:
         replies = {TAXONOMY.reply_template(category.name, language) for language in LANGUAGES}
         assert len(replies) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize("row", ONCE_WRONG, ids=[row["subject"] for row in ONCE_WRONG])
+def test_a_ticket_that_was_once_wrong_is_right_in_every_field(row):
+    found = classify(row)
+    assert found.category in row["categories"]
+    assert found.priority in row["priorities"]
+    assert found.sentiment in row["sentiments"]
+    assert found.language == row["language"]
+    assert TAXONOMY.route(found, Extraction()).team in row["teams"]
