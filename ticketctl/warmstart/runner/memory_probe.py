@@ -1,7 +1,6 @@
 """Does memory grow from call to call? A few more calls show whether it may, and many more whether it does."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from ticketctl.warmstart.child.ipc import ContainerInfo, MemoryUsage, Message
 from ticketctl.warmstart.report import source_locator
+from ticketctl.warmstart.runner.cpu_timeout import CpuTimeout
 
 CHECK_CALLS = 3
 """Calls after which memory that has grown is suspicious, if it grows again in twice as many."""
@@ -16,7 +16,8 @@ MOST_CHECK_CALLS = 10
 PROBE_CALLS = 20
 """Calls after which growth counts as steady."""
 MOST_SECONDS = 30.0
-"""How long a probe may take; fewer calls are made of a slow handler."""
+"""How long a probe may take, not counting the time in which the process waits for a CPU; fewer calls are made of a slow
+handler."""
 PAUSE = 2.0
 """Seconds before the end of a probe, in which what runs for a while comes to its end."""
 MOST_MEMORY = 1024 * 1024 * 1024
@@ -73,18 +74,19 @@ class MemoryProbe:
         self.tmp.append(usage["tmp"])
 
 
-async def probe_memory(ask: Ask, invoke: Callable[[], Awaitable[bool]], events: int) -> MemoryProbe | None:
+async def probe_memory(
+    ask: Ask, invoke: Callable[[], Awaitable[bool]], events: int, limit: CpuTimeout
+) -> MemoryProbe | None:
     """Invoke the handler some more times, and measure; return None where memory does not grow, or a call fails.
 
-    `invoke` calls the handler once and returns whether all went well; `events` take turns.
+    `invoke` calls the handler once and returns whether all went well; `events` take turns. `limit` bounds the probe.
     """
-    deadline = time.monotonic() + MOST_SECONDS
     before: MemoryUsage | None = await ask({"command": "measure_memory"})
     suspects: AbstractSet[str] = {"blocks", "rss", "tmp"}
     calls = min(MOST_CHECK_CALLS, max(CHECK_CALLS, events))
     for window in (calls, 2 * calls):  # caches that fill during the first calls do not grow twice
         for _ in range(window):
-            if not await invoke() or time.monotonic() > deadline:
+            if not await invoke() or limit.remaining() <= 0:
                 return None
         after: MemoryUsage | None = await ask({"command": "measure_memory"})
         if before is None or after is None:
@@ -93,7 +95,7 @@ async def probe_memory(ask: Ask, invoke: Callable[[], Awaitable[bool]], events: 
         if not suspects:
             return None
         before = after
-    return await _probe(ask, invoke, deadline)
+    return await _probe(ask, invoke, limit)
 
 
 def _find_growing(before: MemoryUsage, after: MemoryUsage) -> set[str]:
@@ -106,12 +108,12 @@ def _find_growing(before: MemoryUsage, after: MemoryUsage) -> set[str]:
     return {name for name, is_growing in growing.items() if is_growing}
 
 
-async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], deadline: float) -> MemoryProbe | None:
+async def _probe(ask: Ask, invoke: Callable[[], Awaitable[bool]], limit: CpuTimeout) -> MemoryProbe | None:
     probe = MemoryProbe()
     first = await ask({"command": "start_memory"})
     if first is None:
         return None
-    while len(probe.rss) < PROBE_CALLS and time.monotonic() < deadline:
+    while len(probe.rss) < PROBE_CALLS and limit.remaining() > 0:
         if not await invoke():
             return None
         usage: MemoryUsage | None = await ask({"command": "measure_memory"})

@@ -53,6 +53,11 @@ class RicProcess:
             "forked_at": answer["forked_at"],
         }
 
+    @property
+    def pid(self) -> int:
+        """Return the process's id."""
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.signal(number)

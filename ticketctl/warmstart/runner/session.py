@@ -2,21 +2,21 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import Awaitable, Callable
 
 from ticketctl.warmstart.child.ipc import Message
 from ticketctl.warmstart.report.growth import Trend, classify
 from ticketctl.warmstart.report.model import InvocationOutcome
+from ticketctl.warmstart.runner.cpu_timeout import CpuTimeout
 from ticketctl.warmstart.runner.experiment import EnvironmentConfig, Experiment
-from ticketctl.warmstart.runner.memory_probe import probe_memory
+from ticketctl.warmstart.runner.memory_probe import MOST_SECONDS, probe_memory
 from ticketctl.warmstart.runner.ric import EnvironmentProcess
 from ticketctl.warmstart.runner.session_data import Session
 from ticketctl.warmstart.runner.session_runner import SessionRunner
 from ticketctl.warmstart.runner.wait import wait_for_closed_connections
 
 MOST_EXTRA_SECONDS = 30.0
-"""How long the invocations beyond `times` may take together."""
+"""How long the invocations beyond `times` may take together, not counting the time in which the process waits for a CPU."""
 MIN_FREEZE = 1.0
 MAX_FREEZE = 10.0
 """Seconds of a freeze whose length depends on the timers that are armed."""
@@ -56,8 +56,8 @@ async def run_session(
         if config.observer:
             await config.observer(result.invocation)
     if start["gc"]:
-        await _probe_memory(runner, experiment, config, session)
-    elif await _invoke_until_decided(runner, experiment, config, session):
+        await _probe_memory(process, runner, experiment, config, session)
+    elif await _invoke_until_decided(process, runner, experiment, config, session):
         await _collect_garbage(runner, session)
         if experiment.thaw:
             await _freeze_and_thaw(process, runner, experiment, config, session)
@@ -74,18 +74,22 @@ def _is_sound(session: Session) -> bool:
 
 
 async def _invoke_until_decided(
-    runner: SessionRunner, experiment: Experiment, config: EnvironmentConfig, session: Session
+    process: EnvironmentProcess,
+    runner: SessionRunner,
+    experiment: Experiment,
+    config: EnvironmentConfig,
+    session: Session,
 ) -> bool:
     """Invoke on while it is not clear whether a count grows; return whether the process lives.
 
     A handler that fails is broken whatever it leaks.
     """
-    deadline = time.monotonic() + MOST_EXTRA_SECONDS
+    timeout = CpuTimeout(process.pid, MOST_EXTRA_SECONDS)
     number = experiment.times
     while (
         number < experiment.max_times
         and _is_sound(session)
-        and time.monotonic() < deadline
+        and timeout.remaining() > 0
         and any(classify(series) is Trend.UNDECIDED for series in session.counts.values())
     ):
         number += 1
@@ -125,7 +129,11 @@ async def _collect_garbage(runner: SessionRunner, session: Session) -> None:
 
 
 async def _probe_memory(
-    runner: SessionRunner, experiment: Experiment, config: EnvironmentConfig, session: Session
+    process: EnvironmentProcess,
+    runner: SessionRunner,
+    experiment: Experiment,
+    config: EnvironmentConfig,
+    session: Session,
 ) -> None:
     if experiment.times >= experiment.max_times or not experiment.census or not _is_sound(session):
         return
@@ -137,7 +145,8 @@ async def _probe_memory(
         result = await runner.invoke_unobserved(number, _event(config, number))
         return result.invocation.outcome is InvocationOutcome.OK
 
-    session.memory = await probe_memory(runner.ask, invoke, len(config.events))
+    timeout = CpuTimeout(process.pid, MOST_SECONDS)
+    session.memory = await probe_memory(runner.ask, invoke, len(config.events), timeout)
 
 
 async def _freeze_and_thaw(
