@@ -37,7 +37,7 @@ def first_invocation(bench: Bench) -> Iterator[list[Comparison]]:
             ours=ours,
             against="SQLAlchemy + asyncpg, same SQL",
             baseline=baseline,
-            budget=1.2,
+            budget=1.1,
             share=1.5,
         )
     ]

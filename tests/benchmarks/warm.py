@@ -24,7 +24,7 @@ def null(bench: Bench) -> Iterator[list[Comparison]]:
                 ours=ours,
                 against="fresh asyncpg connections, same SQL",
                 baseline=baseline,
-                budget=1.5,
+                budget=1.3,
                 share=10,
             )
         ]
@@ -40,7 +40,7 @@ def runner(bench: Bench) -> Iterator[list[Comparison]]:
                 ours=ours,
                 against="one warm asyncpg connection, same SQL",
                 baseline=baseline,
-                budget=4,
+                budget=2,
                 share=10,
             )
         ]
