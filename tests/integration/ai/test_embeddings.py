@@ -14,6 +14,7 @@ from ticketctl.ai.offline.embeddings.model_folder import MAX_TOKENS
 from ticketctl.ai.offline.embeddings.sentence_encoder import SentenceEncoder
 from ticketctl.ai.offline.engine.artifact import serialize
 from ticketctl.ai.offline.engine.training import train
+from ticketctl.ai.offline.provider import VERSION
 from ticketctl.ai.providers.factory import ProviderFactory
 from ticketctl.ai.taxonomy.loader import default_taxonomy, parse_taxonomy, taxonomy_from_labels
 from ticketctl.errors import ConfigError
@@ -142,8 +143,8 @@ async def test_a_trained_model_answers_with_its_embedding_model_and_refuses_anot
     async with providers.open_provider() as provider:
         for text, label in (("matcha", "tea"), ("ristretto", "coffee")):
             response = await provider.classify(ticket_from_text(text))
-            assert (response.output.category, response.model) == (label, "offline-3+tiny")
-        assert (await provider.extract(ticket_from_text("tea"))).model == "offline-3"
+            assert (response.output.category, response.model) == (label, f"offline-{VERSION}+tiny")
+        assert (await provider.extract(ticket_from_text("tea"))).model == f"offline-{VERSION}"
         fingerprint = provider.fingerprint(Step.CLASSIFY)
     with pytest.raises(ConfigError, match="needs the embedding model tiny"):
         ProviderFactory(Settings(ai_model_file=str(model)), taxonomy)
@@ -171,13 +172,13 @@ async def test_a_taxonomys_examples_are_learnt_with_embeddings_and_cached(tmp_pa
     for _ in range(2):
         async with ProviderFactory(settings, taxonomy).open_provider() as provider:
             response = await provider.classify(ticket_from_text("matcha"))
-            assert (response.output.category, response.model) == ("tea", "offline-3+tiny")
+            assert (response.output.category, response.model) == ("tea", f"offline-{VERSION}+tiny")
             prints.add(provider.fingerprint(Step.CLASSIFY))
     assert len(prints) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 1
     async with ProviderFactory(Settings(), taxonomy).open_provider() as provider:
         assert provider.fingerprint(Step.CLASSIFY) not in prints
-        assert (await provider.classify(ticket_from_text("tea"))).model == "offline-3"
+        assert (await provider.classify(ticket_from_text("tea"))).model == f"offline-{VERSION}"
 
 
 FORKED = """
