@@ -67,7 +67,16 @@ def server_home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(server_home: Path) -> Iterator[str]:
     """The URL of a Postgres server that runs as long as the tests."""
-    with EmbeddedServer(server_home).use() as url:
+    server = EmbeddedServer(server_home)
+    with server.use() as url:
+        # processes are killed here, never the machine, so that nothing depends on what reached the disk
+        commands = (
+            "alter system set fsync = off",
+            "alter system set full_page_writes = off",
+            "select pg_reload_conf()",
+        )
+        options = [f"--command={command}" for command in commands]
+        subprocess.run([server.psql, "--no-psqlrc", *options, url], check=True, capture_output=True)
         yield url
 
 

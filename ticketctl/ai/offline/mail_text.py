@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ticketctl.ai.sanitize import MAX_CHARACTERS
+
 Span = tuple[int, int]
 
 _SIGNATURE = re.compile(r"-- ?|[_\u2013\u2014-]{20,}\s*")
@@ -65,8 +67,18 @@ def is_forwarded(text: str) -> bool:
 
 
 def find_own_spans(text: str) -> list[Span]:
-    """Return the spans of the sender's own lines; the span of the whole text if there are none."""
-    spans = _drop_signature(text, list(_own_lines(text)))
+    """Return the spans of the sender's own lines; the span of the whole text if there are none.
+
+    They end after `MAX_CHARACTERS` of the sender's own, which is all that is read of a ticket.
+    """
+    spans: list[Span] = []
+    length = 0
+    for start, end in _own_lines(text):
+        spans.append((start, end))
+        length += end - start + 1
+        if length >= MAX_CHARACTERS:
+            break
+    spans = _drop_signature(text, spans)
     return spans if any(text[start:end].strip() for start, end in spans) else [(0, len(text))]
 
 
@@ -96,7 +108,7 @@ def _find_headers(lines: list[str]) -> set[int]:
     found: set[int] = set()
     block: list[int] = []
     for number, line in enumerate([*lines, ""]):
-        if number and _HEADER.fullmatch(line.lstrip("> \t")):
+        if number and ":" in line and _HEADER.fullmatch(line.lstrip("> \t")):
             block.append(number)
             continue
         if len(block) >= _MIN_HEADERS:
