@@ -142,6 +142,8 @@ CASES = [
     Case("timers_grow", "leaking"),
     Case("tmp_deleted", "safe"),
     Case("tmp_grows", "leaking"),
+    Case("tmp_log_appended", "safe"),
+    Case("tmp_small_files", "leaking"),
     Case("unknown_socket", "masked", needs=("http",), events=COLD_ONLY),
 ]
 LIBRARY_CASES = [

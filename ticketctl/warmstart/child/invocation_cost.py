@@ -6,7 +6,7 @@ from typing import Any
 
 from .allocation_sites import AllocationSites
 from .ipc import InvocationCost, LifecycleEvent
-from .open_fds import OpenFd
+from .open_fds import OpenFd, borrow_socket
 
 BYTES_SENT, BYTES_RECEIVED = 200, 128
 """Offsets of two 64-bit counters in struct tcp_info (linux/tcp.h), which only grows at its end."""
@@ -35,7 +35,7 @@ class CostRecorder:
         total = self._closed
         for fd in open_fds:
             if fd.peer:
-                total = _add(total, _count_bytes_of_descriptor(fd.number))
+                total = _add(total, count_bytes_of_descriptor(fd.number))
         sent, received = total[0] - self._before[0], total[1] - self._before[1]
         threads = self._sites.threads_started - self._threads_before
         self._before, self._threads_before = total, self._sites.threads_started
@@ -51,12 +51,13 @@ def _add(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     return one[0] + other[0], one[1] + other[1]
 
 
-def _count_bytes_of_descriptor(number: int) -> tuple[int, int]:
-    connection = socket.socket(fileno=number)
+def count_bytes_of_descriptor(number: int) -> tuple[int, int]:
+    """Return the bytes sent and received on an open descriptor; zeros for what is no TCP connection any more."""
     try:
-        return _count_bytes(connection)
-    finally:
-        connection.detach()
+        with borrow_socket(number) as connection:
+            return _count_bytes(connection)
+    except OSError:  # a thread of the handler has closed it
+        return 0, 0
 
 
 def _count_bytes(connection: Any) -> tuple[int, int]:

@@ -56,12 +56,22 @@ def peer_of(number: int) -> str | None:
     """Return the peer's address; None for what is not a socket, not connected, or one of a socket pair."""
     with contextlib.suppress(OSError):
         if stat.S_ISSOCK(os.fstat(number).st_mode):
-            connection = socket.socket(fileno=number)
-            try:
+            with borrow_socket(number) as connection:
                 return format_address(connection.getpeername())
-            finally:
-                connection.detach()
     return None
+
+
+@contextlib.contextmanager
+def borrow_socket(number: int) -> Iterator[socket.socket]:
+    """Lend a socket object for a descriptor that belongs to the handler, and leave the descriptor open.
+
+    Raises OSError if it is not a socket any more: the handler's threads may close it at any time.
+    """
+    connection = socket.socket(fileno=number)
+    try:
+        yield connection
+    finally:
+        connection.detach()
 
 
 def format_address(peer: Any) -> str | None:
@@ -91,12 +101,11 @@ class ConnectionCutter:
         """Cut the connections with these descriptors."""
         for number in connections:
             if silently:
-                self._silence(number)
-            else:
-                connection = socket.socket(fileno=number)
                 with contextlib.suppress(OSError):
+                    self._silence(number)
+            else:
+                with contextlib.suppress(OSError), borrow_socket(number) as connection:
                     connection.shutdown(socket.SHUT_RDWR)
-                connection.detach()
 
     def _silence(self, number: int) -> None:
         watchers = list(_epoll_watchers(number))
@@ -113,9 +122,8 @@ class ConnectionCutter:
 
 def _make_pair(number: int) -> tuple[socket.socket, socket.socket]:
     """Return two connected sockets of the descriptor's family, as getpeername() may be called on them."""
-    original = socket.socket(fileno=number)
-    family = original.family
-    original.detach()
+    with borrow_socket(number) as original:
+        family = original.family
     if family == socket.AF_UNIX:
         return socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as server:

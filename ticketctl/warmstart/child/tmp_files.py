@@ -9,6 +9,8 @@ from typing import Any
 from .user_code import UserCode, walk_stack
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+BLOCK = 4096
+"""Bytes in which file systems give out space: an empty file takes one, and a log of a few bytes a call takes no more."""
 
 
 class TmpFiles:
@@ -27,7 +29,7 @@ class TmpFiles:
         sys.addaudithook(self._record)
 
     def size(self) -> int:
-        """Return the bytes of all recorded files that still exist."""
+        """Return the space of all recorded files and folders that still exist, in bytes."""
         for path in [path for path in self._lines if not os.path.lexists(path)]:
             del self._lines[path]
         return sum(map(self._size, list(self._lines)))
@@ -80,16 +82,20 @@ class TmpFiles:
                 self._created.add(path)
 
     def _size(self, path: str) -> int:
-        """Return a file's size, or that of the files in a folder which the process did not create one by one."""
+        """Return the space of a file, or of a folder with the files that the process did not create one by one."""
         try:
             status = os.lstat(path)
             if not stat.S_ISDIR(status.st_mode):
-                return status.st_size
+                return _round_up(status.st_size)
             with os.scandir(path) as entries:
-                return sum(
-                    entry.stat(follow_symlinks=False).st_size
+                return BLOCK + sum(
+                    _round_up(entry.stat(follow_symlinks=False).st_size)
                     for entry in entries
                     if entry.is_file() and entry.path not in self._lines
                 )
         except OSError:  # deleted
             return 0
+
+
+def _round_up(size: int) -> int:
+    return max(BLOCK, -(-size // BLOCK) * BLOCK)

@@ -51,7 +51,7 @@ def find_memory_leaks(probe: MemoryProbe | None) -> Iterator[Finding]:
     if tmp > 0 and _is_rising(probe.tmp):
         yield Finding(
             kind="tmp",
-            cause=f"Each invocation leaves {_format_bytes(tmp)} more in files below /tmp{_line(probe.tmp_line)}.",
+            cause=f"Files below /tmp take {_format_bytes(tmp)} more after each invocation{_line(probe.tmp_line)}.",
             fix=TMP_FIX,
         )
 

@@ -15,7 +15,7 @@ class Verdict(StrEnum):
     leaking: connections, descriptors, threads or event loops grow with the invocations, garbage collector off.
     unsafe: no failure, but state in a SnapStart snapshot that every restored environment shares: the state of a
         pseudorandom generator, a value that is meant to be unique, or a secret.
-    masked: no failure, but an object bound to a closed event loop was left for the next invocation.
+    masked: no failure, but a warm invocation hid an error, or an object bound to a closed event loop was left for the next.
     fragile: no failure, but the invocation after a freeze in which the connections were lost failed.
     safe: none of these.
     """
