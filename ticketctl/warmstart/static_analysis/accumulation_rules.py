@@ -23,6 +23,9 @@ def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     for site in sites:
         if site in kept or site.function not in closure.handled or _is_managed(site):
             continue
+        openers = constructors.list_openers(site.name)
+        if openers and not closure.calls_method(openers):
+            continue
         created = f"Each invocation creates an object with {name_call(site)}()"
         if not closure.may_be_closed(site, leaves=_leaves_function(site)):
             why = "no code closes it"
@@ -95,21 +98,19 @@ def _leaves_function(site: CallSite) -> bool:
 
 def check_registrations(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the calls that add a handler to an object of the module in each invocation."""
-    seen: set[int] = set()
     for facts in closure.modules:
         for scope in facts.references:
             if scope is None or scope not in closure.handled:
                 continue
-            for call in _list_registrations(facts.module, scope):
-                if id(call) not in seen:
-                    seen.add(id(call))
-                    yield make_finding(
-                        (facts.module.file, call.lineno),
-                        "registered-each-invocation",
-                        f"Each invocation calls {ast.unparse(call.func)}() on an object that lives as long as the process: "
-                        "the object keeps one more handler each time.",
-                        breaks=False,
-                    )
+            calls = sorted(_list_registrations(facts.module, scope), key=lambda call: call.lineno)
+            if calls:
+                yield make_finding(
+                    (facts.module.file, calls[0].lineno),
+                    "registered-each-invocation",
+                    f"Each invocation calls {ast.unparse(calls[0].func)}() on an object that lives as long as the process: "
+                    f"the object keeps {len(calls)} more {'handler' if len(calls) == 1 else 'handlers'} each time.",
+                    breaks=False,
+                )
 
 
 def _list_registrations(module: SourceModule, scope: Scope) -> Iterator[ast.Call]:

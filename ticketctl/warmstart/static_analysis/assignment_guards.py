@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 from functools import lru_cache
 
-from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
+from ticketctl.warmstart.static_analysis.escape_analysis import list_globals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import Scope
 from ticketctl.warmstart.static_analysis.syntax import walk
 
@@ -22,6 +22,14 @@ def is_guarded(scope: Scope, target: str, identify: Callable[[ast.expr], str | N
         if identity is not None and identity.removesuffix("[]") in (target, container):
             return True
     return False
+
+
+def has_once_guard(scope: Scope) -> bool:
+    """Return whether a condition in the function tests a global that the function itself sets: `if done: return`."""
+    if isinstance(scope, ast.Lambda):
+        return False
+    declared = list_globals(scope)
+    return any(isinstance(part, ast.Name) and part.id in declared for part in _list_tested(scope))
 
 
 @lru_cache(maxsize=256)

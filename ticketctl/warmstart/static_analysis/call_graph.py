@@ -1,12 +1,15 @@
 """Which functions can be called from which, as far as names show.
 
 A name that an import or the module itself defines stands for one function. An attribute of an object whose class is
-unknown stands for all methods with that name, of the classes that the code mentions.
+unknown stands for all methods with that name, of the classes that the code mentions, and for what modules define that
+the code mentions as values: `STEPS = {"a": steps_a}`.
 """
 
+import ast
 from collections.abc import Callable, Sequence
 
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
+from ticketctl.warmstart.static_analysis.source import SourceModule
 
 SPECIAL_METHODS = frozenset(
     f".{name}"
@@ -24,6 +27,15 @@ SPECIAL_METHODS = frozenset(
 """Methods that are called without their names."""
 
 
+def name_reference(module: SourceModule, node: ast.Name | ast.Attribute) -> str:
+    """Return the name under which code mentions something: qualified, or ".name" for an unknown object's attribute."""
+    root: ast.expr = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    is_known = isinstance(node, ast.Name) or (isinstance(root, ast.Name) and root.id in module.imported_names)
+    return module.qualify(node) if is_known else f".{node.attr}"  # type: ignore[union-attr]
+
+
 class CallGraph:
     """The call graph of some modules; `with_threads`: functions that are passed to other threads count as called."""
 
@@ -38,6 +50,8 @@ class CallGraph:
         self._owned: dict[str, list[tuple[str, Function]]] = {}
         self._variables: dict[str, set[str]] = {}
         self._references: dict[Scope | None, set[str]] = {}
+        self._names: dict[Scope, str] = {}
+        self._members: dict[str, list[tuple[str, str]]] = {}
         for facts in modules:
             self._nested |= facts.nested
             self._definitions |= facts.definitions
@@ -46,35 +60,90 @@ class CallGraph:
                 self._methods.setdefault(name, []).extend(methods)
                 for owner, function in methods:
                     self._owned.setdefault(owner, []).append((name, function))
+            self._add_members(facts)
+        self._module_names = {facts.module.name for facts in modules}
+        self._not_variables = self._module_names | self._definitions.keys() | self._owned.keys()
+        module_names = {f"{name}." for name in self._module_names}
+        for facts in modules:
             for one in (facts.references, *([facts.thread_references] if with_threads else [])):
                 for scope, names in one.items():
-                    self._references[scope] = self._references.get(scope, set()) | names
+                    # "shop." is a mention on the way to shop.pay: it counts if shop is a class, not if it is a module
+                    real = {name.removesuffix(".") for name in names - module_names}
+                    self._references[scope] = self._references.get(scope, set()) | real
+
+    def _add_members(self, facts: Facts) -> None:
+        module = facts.module.name
+        for name in (*facts.definitions, *facts.variables):
+            self._names |= dict.fromkeys(facts.definitions.get(name, ()), name)
+            owner, _, last = name.rpartition(".")
+            if owner == module:
+                self._members.setdefault(f".{last}", []).append((module, name))
+                self._members.setdefault(module, []).append((f".{last}", name))
+
+    def list_references(self, scope: Scope) -> set[str]:
+        """Return what a function mentions."""
+        return self._references.get(scope, set())
+
+    def name_of(self, function: Scope) -> str | None:
+        """Return the qualified name of a function; None for a lambda."""
+        return self._names.get(function)
+
+    def list_callers(self, function: Scope) -> list[Scope]:
+        """Return the functions that mention a function."""
+        name = self._names.get(function)
+        if name is None:
+            return []
+        wanted = {name, f".{name.rpartition('.')[2]}"}
+        return [
+            scope
+            for scope, names in self._references.items()
+            if scope is not None
+            and (names & wanted or any(self._follow_import(one) == name for one in names))
+        ]
 
     def list_import_names(self) -> set[str]:
         """Return what the modules mention when they are imported."""
         return set(self._references.get(None, set()))
 
-    def find_reachable(self, functions: list[Scope], names: set[str]) -> set[Scope]:
-        """Return the functions that can be called from some functions, or by some names."""
+    def find_reachable(
+        self, functions: list[Scope], names: set[str], known: frozenset[str] = frozenset()
+    ) -> set[Scope]:
+        """Return the functions that can be called from some functions, or by some names.
+
+        known: names that other code mentions; objects of these classes may exist already.
+        """
         reached: set[Scope] = set()
-        mentioned: set[str] = set()
+        seen: set[str] = set()
         waiting = list(functions)
         new = set(names)
         while waiting or new:
             new |= {self._follow_import(name) for name in new if not name.startswith(".")}
-            mentioned |= new
-            waiting += self._list_functions(new, mentioned)
-            new = {one for name in new for one in self._variables.get(name, ())}
+            new |= {self._as_attribute(name) for name in new}
+            seen |= new
+            mentioned = seen | known
+            waiting += self._list_functions(new, seen, mentioned)
+            members = {
+                one for name in new for other, one in self._members.get(name, ()) if other in mentioned
+            }
+            new = {one for name in new for one in self._variables.get(name, ())} | members
             while waiting:
                 scope = waiting.pop()
                 if scope not in reached:
                     reached.add(scope)
                     waiting += self._nested.get(scope, ())
                     new |= self._references.get(scope, set())
-            new -= mentioned
+            new -= seen
         return reached
 
-    def _list_functions(self, new: set[str], mentioned: set[str]) -> list[Function]:
+    def _as_attribute(self, name: str) -> str:
+        """Return ".pay" for shop.orders.service.pay if service is a variable, whose class is unknown."""
+        owner, _, last = name.rpartition(".")
+        owner = self._follow_import(owner) if owner else ""
+        module = owner.rpartition(".")[0]
+        is_variable = module in self._module_names and owner not in self._not_variables
+        return f".{last}" if is_variable else name
+
+    def _list_functions(self, new: set[str], seen: set[str], mentioned: set[str]) -> list[Function]:
         """Return the functions that new names stand for, and the methods that they make possible."""
         found = [one for name in new for one in self._definitions.get(name, ())]
         for name in new:
@@ -82,6 +151,6 @@ class CallGraph:
             found += [
                 function
                 for attribute, function in self._owned.get(name, ())
-                if attribute in mentioned or attribute in SPECIAL_METHODS
+                if attribute in seen or attribute in SPECIAL_METHODS
             ]
         return found

@@ -51,6 +51,25 @@ def find_initializer(name: str) -> str | None:
     return initializer
 
 
+def find_renewer(name: str) -> str | None:
+    """Return the method that gives a closed object new connections, so that each run may open it and close it again."""
+    properties = load_constructors().get(name, {})
+    renewer: str | None = properties.get("initializer") if properties.get("renewed") else None
+    return renewer
+
+
+def list_openers(name: str) -> Sequence[str]:
+    """Return the methods without which the object has no connection; empty where it may have one from the start."""
+    methods: Sequence[str] = load_constructors()[name].get("opened_by", ())
+    return methods
+
+
+def list_own_models(name: str) -> Sequence[str]:
+    """Return the classes of models that use a client of their own instead of the one that the library shares."""
+    models: Sequence[str] = load_constructors()[name].get("own_models", ())
+    return models
+
+
 def list_async_methods(name: str) -> Sequence[str]:
     """Return the methods that use the client which the library shares; empty where any use does."""
     methods: Sequence[str] = load_constructors()[name].get("methods", ())

@@ -54,6 +54,15 @@ class Closing:
     closes: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """An argument of a call: `value` is the call that makes it, or the identity of the variable that holds it."""
+
+    callee: str
+    position: int | str
+    value: ast.Call | str
+
+
 @dataclass(slots=True)
 class Facts:
     """The facts about one module.
@@ -69,6 +78,10 @@ class Facts:
         functions and variables, and ".name" for attributes of objects whose class is unknown.
     variables: what the values of top-level variables mention, by the variable's qualified name.
     thread_references: the functions that each function passes to another thread.
+    callbacks: what is passed to a call by its name, so that a library may call it.
+    keepers: the identities in which a function or a class keeps its arguments: by its qualified name, then by the
+        argument's position and name.
+    handovers: the calls that are passed a variable or the result of another call.
     nested: the functions that each function defines; they run as part of it.
     definitions: functions by their qualified name.
     methods: class and function of each method, by ".name".
@@ -82,7 +95,9 @@ class Facts:
     primitives: list[CallSite] = field(default_factory=list)
     mangums: list[CallSite] = field(default_factory=list)
     shared_clients: list[CallSite] = field(default_factory=list)
+    agents: list[CallSite] = field(default_factory=list)
     lost_tasks: list[CallSite] = field(default_factory=list)
+    tasks: list[CallSite] = field(default_factory=list)
     loop_closings: list[CallSite] = field(default_factory=list)
     loop_lookups: list[CallSite] = field(default_factory=list)
     owned: list[CallSite] = field(default_factory=list)
@@ -96,6 +111,9 @@ class Facts:
     references: dict[Scope | None, set[str]] = field(default_factory=dict)
     variables: dict[str, set[str]] = field(default_factory=dict)
     thread_references: dict[Scope | None, set[str]] = field(default_factory=dict)
+    callbacks: set[str] = field(default_factory=set)
+    keepers: dict[str, dict[int | str, str]] = field(default_factory=dict)
+    handovers: list[Handover] = field(default_factory=list)
     nested: dict[Scope, list[Function]] = field(default_factory=dict)
     methods: dict[str, list[tuple[str, Function]]] = field(default_factory=dict)
     definitions: dict[str, list[Function]] = field(default_factory=dict)

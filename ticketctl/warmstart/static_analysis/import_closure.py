@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.assignment_guards import has_once_guard
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph
 from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
 from ticketctl.warmstart.static_analysis.handler_discovery import Root
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
+from ticketctl.warmstart.static_analysis.running_loops import RunningLoops
 from ticketctl.warmstart.static_analysis.versions import Versions
 
 MAX_ALIASES = 6
@@ -54,12 +56,15 @@ class ImportClosure:
         functions: list[Scope] = [one for facts in self.modules for one in facts.decorated]
         functions += own.handlers
         names = {f"{own.module.name}.{self.root.function}"} if self.root.function else set()
-        return CallGraph(self.modules, self.follow_import, with_threads=True).find_reachable(functions, names)
+        known = frozenset(self.graph.list_import_names())
+        return self.graph.find_reachable(functions, names, known)
 
     def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
         own = next(one for one in self.modules if one.module.path == self.root.path)
         scripts = {f"{facts.module.name}.{name}" for facts in self.modules for name in facts.scripts}
-        graph = CallGraph(self.modules, self.follow_import, with_threads=not in_same_thread)
+        graph = (
+            CallGraph(self.modules, self.follow_import, with_threads=False) if in_same_thread else self.graph
+        )
         names = graph.list_import_names() - scripts
         functions: list[Scope] = [one for facts in self.modules for one in facts.decorated]
         if self.root.function:
@@ -71,6 +76,16 @@ class ImportClosure:
                 one for name, group in own.definitions.items() for one in group if name not in scripts
             ]
         return graph.find_reachable(functions, names)
+
+    def list_mentioned(self) -> set[str]:
+        """Return the qualified names that reachable functions mention."""
+        return {
+            name
+            for facts in self.modules
+            for scope, names in facts.references.items()
+            if scope is None or self.is_reachable(scope)
+            for name in names
+        }
 
     def calls_method(self, names: Sequence[str]) -> bool:
         """Return whether reachable code calls a method with one of the names; a graph of LangGraph's calls none itself."""
@@ -141,7 +156,47 @@ class ImportClosure:
         return site.owner is not None and site.owner in owners
 
     def _is_kept(self, site: CallSite) -> bool:
-        return site.kept or (site.owner is not None and site.owner in self.kept_factories)
+        return (
+            site.kept
+            or (site.owner is not None and site.owner in self.kept_factories)
+            or self.find_keeper(site) is not None
+        )
+
+    def find_keeper(self, site: CallSite) -> str | None:
+        """Return the identity in which a function keeps the result that it is passed: `set_client(AsyncClient())`.
+
+        The function around the call makes it only once: a condition in it tests a variable that it sets.
+        """
+        if site.function is None or not (has_once_guard(site.function) or site.function not in self.handled):
+            return None
+        for facts in self.modules:
+            for one in facts.handovers if facts.module is site.module else ():
+                if one.value is site.call or (site.target is not None and one.value == site.target):
+                    name = self.follow_import(one.callee)
+                    identity = self._keepers.get(name, {}).get(one.position)
+                    is_class = identity is not None and identity.startswith(f"{name}.")
+                    if identity is not None and (not is_class or name in self.kept_factories):
+                        return identity
+        return None
+
+    @cached_property
+    def _keepers(self) -> dict[str, dict[int | str, str]]:
+        return {name: kept for facts in self.modules for name, kept in facts.keepers.items()}
+
+    @cached_property
+    def graph(self) -> CallGraph:
+        """The call graph of the modules, threads included."""
+        return CallGraph(self.modules, self.follow_import, with_threads=True)
+
+    @cached_property
+    def on_ended_loops(self) -> set[Scope]:
+        """The functions that may run on an event loop that ends with the invocation."""
+        if not self.ended_loops:
+            return set()
+        loops = RunningLoops(
+            self.modules, self.graph, self._all_threads, has_mangum=bool(self.select("mangums"))
+        )
+        return loops.find_functions(self.ended_loops)
 
     def select_kept(self, kind: str) -> list[CallSite]:
         """Return the call sites of one kind whose results outlive an invocation."""
@@ -177,12 +232,20 @@ class ImportClosure:
     def _returns(self) -> dict[str, str]:
         return {name: value for facts in self.modules for name, value in facts.returns.items()}
 
-    def find_closing(self, site: CallSite) -> Closing | None:
-        """Return where the object that a call creates is closed however the invocation ends."""
-        identity = self.resolve(site.target)
+    def find_closing(self, site: CallSite, *, certain: bool = True) -> Closing | None:
+        """Return where the object that a call creates is closed; `certain`: however the invocation ends."""
+        identity = self.resolve(self.find_keeper(site) or site.target)
         if identity is None:
             return None
-        return next((one for one in self._certain_closings if self.resolve(one.identity) == identity), None)
+        closings = (one for facts in self.modules for one in facts.closings)
+        return next(
+            (
+                one
+                for one in closings
+                if one.identity and (one.certain or not certain) and self.resolve(one.identity) == identity
+            ),
+            None,
+        )
 
     def may_be_closed(self, site: CallSite, *, leaves: bool) -> bool:
         """Return whether any reachable code may close the object that a call creates.
@@ -200,11 +263,6 @@ class ImportClosure:
             if leaves and is_unknown and self.is_reachable(one.function):
                 return True
         return False
-
-    @cached_property
-    def _certain_closings(self) -> list[Closing]:
-        every = [one for facts in self.modules for one in facts.closings]
-        return [one for one in every if one.certain and one.identity]
 
     def is_reset(self, site: CallSite) -> bool:
         """Return whether the variable is set to None again, so that the next invocation creates a new object."""

@@ -17,6 +17,7 @@ CONVERTERS = frozenset({"asgiref.sync.async_to_sync", "asgiref.sync.AsyncToSync"
 """Functions that make a synchronous function, each call of which runs on a new event loop."""
 LOOP_LOOKUPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop"})
 TASK_STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
+CANCEL = "cancel"
 ENGINES = frozenset({"create_async_engine", "async_engine_from_config"})
 PRIMITIVES = frozenset(
     f"asyncio.{name}"
@@ -39,9 +40,56 @@ CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate", "wait
 REGISTRARS = frozenset({"addHandler", "add_error_handler", "add_handler", "add_handlers"})
 """Methods that append to a list inside a logger or a bot's application."""
 CONTEXT_STACKS = frozenset({"enter_async_context", "enter_context", "push_async_exit"})
+AGENTS = frozenset({"agents.Agent"})
+"""Classes that a model may be passed to, instead of the one that their library makes."""
 MANGUM = "mangum.Mangum"
 POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""
 STATEMENT_NAMES = "prepared_statement_name_func"
 THREAD_STARTERS = ("Thread", "submit", "run_in_executor", "to_thread", "run_sync", "Process")
 """Functions and methods that call a function, which they are passed, in another thread or process."""
+ROUTES = frozenset(
+    {
+        "api_route",
+        "delete",
+        "exception_handler",
+        "get",
+        "head",
+        "middleware",
+        "on_event",
+        "options",
+        "patch",
+        "post",
+        "put",
+        "route",
+        "trace",
+        "websocket",
+    }
+)
+"""Decorators with which ASGI applications register the functions that they call."""
+ASGI_REGISTRARS = frozenset(
+    {
+        "APIRouter",
+        "Depends",
+        "FastAPI",
+        "Mangum",
+        "Security",
+        "Starlette",
+        "add_api_route",
+        "add_event_handler",
+    }
+    | {"add_exception_handler", "add_middleware", "add_route", "include_router", "mount"}
+)
+"""Functions and methods to which an ASGI application's own functions are passed."""
+CONCURRENCY_STARTERS = frozenset(
+    {
+        "as_completed",
+        "create_task",
+        "ensure_future",
+        "gather",
+        "run_coroutine_threadsafe",
+        "start_soon",
+        "wait",
+    }
+)
+"""Functions and methods that make coroutines run at the same time."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import constructors, known_names
 from ticketctl.warmstart.static_analysis.assignment_guards import is_guarded
+from ticketctl.warmstart.static_analysis.call_graph import name_reference
 from ticketctl.warmstart.static_analysis.closing_reader import read_closings
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     Escapes,
@@ -22,6 +23,7 @@ from ticketctl.warmstart.static_analysis.facts import (
     list_handlers,
     list_statement_names,
 )
+from ticketctl.warmstart.static_analysis.handover_reader import note_arguments, note_keeper
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import list_children
 
@@ -91,13 +93,12 @@ class _ModuleReader(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         """Note that the function around mentions an attribute."""
-        name = self._module.qualify(node)
-        root = node.value
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        is_imported = isinstance(root, ast.Name) and root.id in self._module.imported_names
-        self._references.add(name if is_imported else f".{node.attr}")
-        self.generic_visit(node)
+        name = name_reference(self._module, node)
+        self._references.add(name)
+        if isinstance(node.value, ast.Name) and not name.startswith("."):
+            self._references.add(f"{self._module.qualify(node.value)}.")
+        else:
+            self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         """Note calls whose result is thrown away."""
@@ -214,6 +215,7 @@ class _ModuleReader(ast.NodeVisitor):
                 self._facts.resets.add(identity)
         elif source := self._identify(value):
             self._facts.aliases.setdefault(identity, source)
+            note_keeper(self._facts, self._scopes, self._classes, identity, value)
 
     def visit_With(self, node: ast.With) -> None:
         """Note the objects that a with statement closes at its end."""
@@ -235,8 +237,10 @@ class _ModuleReader(ast.NodeVisitor):
             (facts.primitives, name in known_names.PRIMITIVES),
             (facts.mangums, name == known_names.MANGUM),
             (facts.shared_clients, name in constructors.load_shared()),
+            (facts.agents, name in known_names.AGENTS),
             (facts.clients, constructors.is_client(name) and not self._is_own(node.func)),
             (facts.lost_tasks, name in known_names.TASK_STARTERS and id(node) in self._discarded),
+            (facts.tasks, name in known_names.TASK_STARTERS),
             (facts.loop_lookups, name in known_names.LOOP_LOOKUPS),
         )
         for sites, is_one in kinds:
@@ -248,6 +252,7 @@ class _ModuleReader(ast.NodeVisitor):
         elif self._find_owner(node):
             facts.owned.append(self._make_site(name, node))
         facts.loops += [self._make_site(one, node) for one in self._list_handed_over(node)]
+        note_arguments(facts, name, node, self._scopes, self._classes)
         self._visit_parts(node)
 
     def _visit_parts(self, node: ast.Call) -> None:
@@ -268,8 +273,7 @@ class _ModuleReader(ast.NodeVisitor):
 
     def _list_handed_over(self, node: ast.Call) -> Iterator[str]:
         """Yield the functions that run a loop and are passed on to be called: pool.submit(asyncio.run, main())."""
-        values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        names = (self._module.qualify(one) for one in values)
+        names = map(self._module.qualify, (*node.args, *(keyword.value for keyword in node.keywords)))
         yield from (name for name in names if name in known_names.LOOP_RUNNERS)
 
     def _is_kept_here(self, call: ast.Call) -> bool:

@@ -115,18 +115,23 @@ class Project:
         return None
 
     def _resolve_name(self, module: SourceModule, name: str) -> str:
-        base = self._find_base(module.path, name) if name else None
+        base = self._find_base(module.path, name, has_submodule="." in name) if name else None
         if base is None or base == self.folder:
             return name
         return ".".join([*base.relative_to(self.folder).parts, name])
 
-    def _find_base(self, importer: Path, name: str) -> Path | None:
-        """Return the folder that an absolute import of a file starts from; None if it is not in the project."""
+    def _find_base(self, importer: Path, name: str, *, has_submodule: bool = False) -> Path | None:
+        """Return the folder that an absolute import of a file starts from; None if it is not in the project.
+
+        has_submodule: the name goes on with a module within the first one.
+        """
         first = name.partition(".")[0]
         packages = self._packages.get(first, ())
         for base in self._list_bases(importer.parent):
             path = base / first
             file = self._file_of(path)
+            if file and has_submodule and file.name != "__init__.py":
+                continue  # a module has no modules in it: app/redis.py is not what redis.asyncio means
             if file and file != importer:
                 return base
             if path in importer.parents and file is None:

@@ -12,6 +12,7 @@ from ticketctl.warmstart.static_analysis.finding import (
     name_call,
 )
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.object_use import is_contended, is_used_on_ended_loop
 
 FALSE_FIXES = ("pool_pre_ping", "pool_recycle", "pool_size", "max_overflow")
 
@@ -23,8 +24,8 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("clients"):
-        is_sound = _keeps_no_connection(site) or closure.has_own_loop(site)
-        if not is_sound and closure.find_closing(site) is None:
+        is_sound = _keeps_no_connection(site) or closure.has_own_loop(site) or _is_renewed(closure, site)
+        if not is_sound and closure.find_closing(site) is None and is_used_on_ended_loop(closure, site):
             yield make_finding(
                 site.place,
                 "client-outlives-loop",
@@ -32,6 +33,16 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
                 "connections belong to the first loop (L1), and the next invocation uses them on another one (L2): "
                 '"attached to a different loop", "Event loop is closed".',
             )
+
+
+def _is_renewed(closure: ImportClosure, site: CallSite) -> bool:
+    """Return whether each run opens the object anew and closes it, as a bot's initialize() and shutdown() do."""
+    opener = constructors.find_renewer(site.name)
+    return (
+        opener is not None
+        and closure.calls_method([opener])
+        and closure.find_closing(site, certain=False) is not None
+    )
 
 
 def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
@@ -45,12 +56,25 @@ def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
             methods and not closure.calls_method(methods)
         ):
             continue
+        is_elsewhere = not methods and site.function not in closure.on_ended_loops
+        if is_elsewhere or _has_own_model(closure, site):
+            continue
         yield make_finding(
             site.place,
             "library-client-outlives-loop",
             f"{site.name} uses a client that the library keeps for the life of the process, but {loop} uses a new event "
             "loop for each invocation. The client's connections belong to the first loop.",
         )
+
+
+def _has_own_model(closure: ImportClosure, site: CallSite) -> bool:
+    """Return whether the agents of the handler have models that bring a client of their own."""
+    models = constructors.list_own_models(site.name)
+    own = {name for name in closure.list_mentioned() if name in models}
+    agents = closure.select_reachable("agents")
+    arguments = [_find_keyword(one.call, "model") for one in agents]
+    is_default = any(value is None or isinstance(value, ast.Constant | ast.JoinedStr) for value in arguments)
+    return bool(own) and not is_default
 
 
 def check_closed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
@@ -94,6 +118,8 @@ def check_primitives(closure: ImportClosure) -> Iterator[SourceFinding]:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("primitives"):
+        if not is_contended(closure, site):
+            continue
         yield make_finding(
             site.place,
             "primitive-outlives-loop",

@@ -147,10 +147,20 @@ RULES = {
             f"async def main(event):\n    asyncio.create_task(write_audit_log(event))\n\n{RUNS}",
         ),
         RuleDescription(
+            "endless-task",
+            "A task that never ends by itself is cancelled only if the invocation succeeds.",
+            "On an event loop that is kept between invocations a task goes on until it is cancelled. An exception before "
+            "cancel() leaves it running in every later invocation, one more each time.",
+            "Put task.cancel() into a finally block, or use asyncio.timeout() or a task group around the work.",
+            "async def main(event):\n    task = asyncio.create_task(send_typing())  # while True\n    await work(event)\n"
+            "    task.cancel()\n",
+        ),
+        RuleDescription(
             "loop-beside-mangum",
-            "Code in the same process replaces the event loop that Mangum keeps.",
+            "Code in the same Lambda function replaces the event loop that Mangum keeps.",
             "Mangum keeps the thread's event loop from request to request. asyncio.run() puts another one in its place and "
-            "leaves none; the application's clients belong to a loop that never runs again.",
+            "leaves none. Measured with Mangum 0.17.0, 0.19.0, 0.21.0 and 0.22.0 on Python 3.11 and 3.13: each request "
+            'after it fails with "There is no current event loop"; Mangum 0.20.0 does not fail.',
             "Await the coroutine within a request (in the lifespan if it must run once), or move it to a Lambda function "
             "of its own.",
             "asyncio.run(load_settings())\nhandler = Mangum(app)\n",

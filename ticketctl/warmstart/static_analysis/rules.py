@@ -16,7 +16,6 @@ from ticketctl.warmstart.static_analysis.loop_rules import (
     check_closed_current_loop,
     check_coroutine_handler,
     check_loop_beside_mangum,
-    check_lost_tasks,
     check_missing_current_loop,
     check_unclosed_loops,
 )
@@ -28,6 +27,7 @@ from ticketctl.warmstart.static_analysis.resource_rules import (
     check_primitives,
     check_shared_clients,
 )
+from ticketctl.warmstart.static_analysis.task_rules import check_endless_tasks, check_lost_tasks
 from ticketctl.warmstart.static_analysis.version_rules import (
     check_mangum_version,
     check_powertools_version,
@@ -49,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     check_unclosed_loops,
     check_missing_current_loop,
     check_lost_tasks,
+    check_endless_tasks,
     check_loop_beside_mangum,
     check_coroutine_handler,
     check_mangum_version,

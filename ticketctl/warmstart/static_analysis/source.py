@@ -46,7 +46,7 @@ class SourceModule:
     @property
     def is_newer_python(self) -> bool:
         """Return whether the file may be right on a newer Python than the one that cannot parse it."""
-        return sys.version_info < PEP_701 and self.error.startswith("f-string:")
+        return sys.version_info < PEP_701 and self.error.startswith("f-string")
 
     def _parse(self) -> ast.Module:
         try:

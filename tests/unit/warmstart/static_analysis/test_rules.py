@@ -14,6 +14,7 @@ async def main(event): ...
 def handler(event, context):
     return asyncio.run(main(event))
 """
+RUN = "def handler(event, context):\n    return asyncio.run(main(event))\n"
 
 FOUND = {
     "a client at module level": (
@@ -141,7 +142,8 @@ FOUND = {
         [("engine-outlives-loop", 2)],
     ),
     "a lock": (
-        "import asyncio\nlock = asyncio.Lock()\n" + HANDLER,
+        "import asyncio\nlock = asyncio.Lock()\nasync def one():\n    async with lock: ...\n"
+        "async def main(event):\n    await asyncio.gather(one(), one())\n" + RUN,
         [("primitive-outlives-loop", 2)],
     ),
     "an engine for each call, never disposed of": (
@@ -167,9 +169,12 @@ FOUND = {
         [("loop-beside-mangum", 4)],
     ),
     "Mangum beside a worker": (
-        "import mangum\nfrom web import app\nhandler = mangum.Mangum(app)\n"
-        + HANDLER.replace("handler", "worker"),
-        [("loop-beside-mangum", 8)],
+        (
+            "import asyncio, mangum\nfrom web import app\nhttp = mangum.Mangum(app)\nasync def work(event): ...\n"
+            "def handler(event, context):\n    if 'Records' in event:\n        return asyncio.run(work(event))\n"
+            "    return http(event, context)\n"
+        ),
+        [("loop-beside-mangum", 7)],
     ),
     "unique statement names": (
         ENGINE
@@ -269,6 +274,14 @@ SOUND = {
         "import httpx\nfrom mangum import Mangum\nfrom web import app\nclient = httpx.AsyncClient()\n"
         "handler = Mangum(app)\n"
     ),
+    "Mangum and a worker as two handlers": (
+        "import mangum\nfrom web import app\nhandler = mangum.Mangum(app)\n"
+        + HANDLER.replace("handler", "worker")
+    ),
+    "a lock that one task uses": (
+        "import asyncio\nlock = asyncio.Lock()\nasync def one(): ...\nasync def main(event):\n    async with lock:\n"
+        "        await asyncio.gather(one(), one())\n" + RUN
+    ),
     "Mangum beside a program": (
         "import asyncio\nfrom mangum import Mangum\nfrom web import app\nhandler = Mangum(app)\n"
         "if __name__ == '__main__':\n    asyncio.run(print())\n"
@@ -327,6 +340,16 @@ SYNC_BATCH = (
         (MANGUM, {"mangum": "0.20.0"}, [("mangum-ends-its-loop", 3)]),
         (MANGUM, {"mangum": "0.21.0"}, []),
         (HANDLER, {"mangum": "0.20.0"}, []),
+        (
+            MANGUM + "import asyncio\nasyncio.run(print())\n",
+            {"mangum": "0.20.0"},
+            [("mangum-ends-its-loop", 3)],
+        ),
+        (
+            MANGUM + "import asyncio\nasyncio.run(print())\n",
+            {"mangum": "0.22.0"},
+            [("loop-beside-mangum", 5)],
+        ),
         (BATCH, {"aws-lambda-powertools": "3.22.0"}, []),
         (BATCH, {"aws-lambda-powertools": "3.22.1"}, [("powertools-loop-per-batch", 1)]),
         (BATCH, {"aws-lambda-powertools": "3.23.0"}, [("powertools-loop-per-batch", 1)]),

@@ -1,0 +1,148 @@
+"""Which code runs on an event loop that ends, and what it keeps, shares and leaves running."""
+
+import pytest
+
+RUN = "def handler(event, context):\n    return asyncio.run(main(event))\n"
+KEPT_LOOP = (
+    "def handler(event, context):\n    return asyncio.get_event_loop().run_until_complete(main(event))\n"
+)
+SETTER = "client = None\ndef set_client(one):\n    global client\n    client = one\ndef get():\n    return client\n"
+ONCE = (
+    "import asyncio, httpx, web\nready = False\ndef prepare():\n    global ready\n    if ready:\n        return\n"
+    "    one = httpx.AsyncClient()\n    web.set_client(one)\n    ready = True\n"
+    "async def main(event):\n    await web.get().get('x')\n"
+    "def handler(event, context):\n    prepare()\n    asyncio.run(main(event))\n"
+)
+BOT = "import asyncio\nfrom telegram.ext import Application\nbot = Application.builder().token('t').build()\n"
+ROUTES = (
+    "import asyncio, redis.asyncio\nfrom mangum import Mangum\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+    "kept = redis.asyncio.Redis()\n@app.get('/')\nasync def page():\n    await kept.get('x')\nhttp = Mangum(app)\n"
+)
+AGENT = (
+    "import asyncio\nfrom agents import Agent, Runner\n"
+    "from agents.extensions.models.litellm_model import LitellmModel\n"
+    "async def main(event):\n    model = LitellmModel(model='bedrock/m')\n"
+)
+TYPING = (
+    "import asyncio\nasync def typing():\n    while True:\n        try:\n            await asyncio.sleep(5)\n"
+    "        except asyncio.CancelledError:\n            break\n"
+)
+TELETHON = "import asyncio\nfrom telethon import TelegramClient\nasync def main(event):\n    client = TelegramClient()\n"
+
+FAULTS = {
+    "a setter of another module keeps the client": (
+        {"app.py": ONCE, "web.py": SETTER},
+        [("app.py:7", "client-outlives-loop")],
+    ),
+    "a library that is called like a module beside the file": (
+        {
+            "shop/app.py": "import asyncio\nimport redis.asyncio as cache\nr = cache.from_url('x')\n"
+            "async def main(event):\n    await r.get('x')\n" + RUN,
+            "shop/redis.py": "",
+        },
+        [("shop/app.py:3", "client-outlives-loop")],
+    ),
+    "a bot that is initialized and not shut down": (
+        {
+            "app.py": BOT
+            + "async def main(event):\n    await bot.initialize()\n    await bot.process_update(event)\n"
+            + RUN
+        },
+        [("app.py:3", "client-outlives-loop")],
+    ),
+    "an object of another module": (
+        {
+            "app.py": "import asyncio\nfrom shop import service\ndef handler(event, context):\n"
+            "    asyncio.run(service.work(event))\n",
+            "shop.py": "import httpx\nclass Service:\n    def __init__(self):\n        self.web = httpx.AsyncClient()\n"
+            "    async def work(self, event):\n        await self.web.get('x')\nservice = Service()\n",
+        },
+        [("shop.py:4", "client-outlives-loop")],
+    ),
+    "a module in a table of modules": (
+        {
+            "app.py": "import asyncio\nimport steps\nTABLE = {'a': steps}\nasync def main(event):\n"
+            "    await TABLE[event].STEPS['b']().execute()\n" + RUN,
+            "steps.py": "from agents import Runner\nclass Step:\n    async def execute(self):\n"
+            "        await Runner.run(agent, 'x')\nSTEPS = {'b': Step}\n",
+        },
+        [("steps.py:4", "library-client-outlives-loop")],
+    ),
+    "a helper that runs any coroutine": (
+        {
+            "app.py": "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef run(coroutine):\n"
+            "    return asyncio.run(coroutine)\nasync def main(event):\n    await client.get('x')\n"
+            "def handler(event, context):\n    return run(main(event))\n"
+        },
+        [("app.py:2", "client-outlives-loop")],
+    ),
+    "one agent has a model of its own and another none": (
+        {"app.py": AGENT + "    Agent(model=model)\n    await Runner.run(Agent(model='gpt'), 'x')\n" + RUN},
+        [("app.py:7", "library-client-outlives-loop")],
+    ),
+    "a task that only success cancels": (
+        {
+            "app.py": TYPING + "async def main(event):\n    task = asyncio.create_task(typing())\n"
+            "    await work(event)\n    task.cancel()\n" + KEPT_LOOP
+        },
+        [("app.py:9", "endless-task")],
+    ),
+    "a client that is started and not stopped": (
+        {
+            "app.py": TELETHON
+            + "    await client.start()\n    await client.send_message(1, 'x')\n"
+            + KEPT_LOOP
+        },
+        [("app.py:4", "client-never-closed")],
+    ),
+    "a client that a library's factory makes": (
+        {
+            "app.py": "import asyncio\nfrom db import connect\nasync def main(event):\n    one = await connect()\n"
+            "    await one.table('x').execute()\n" + RUN,
+            "db.py": "from supabase import acreate_client\nasync def connect():\n    return await acreate_client('x', 'y')\n",
+        },
+        [("db.py:3", "client-never-closed")],
+    ),
+}
+
+SOUND = {
+    "a bot that each run initializes and shuts down": BOT
+    + "async def main(event):\n    await bot.initialize()\n    await bot.process_update(event)\n    await bot.shutdown()\n"
+    + RUN,
+    "a client of the routes that Mangum runs on its own loop": ROUTES
+    + "async def main(event): ...\ndef worker(event, context):\n    return asyncio.run(main(event))\n",
+    "a task that no handler starts": (
+        "import asyncio\nasync def warm():\n    asyncio.create_task(audit())\nasync def main(event): ...\n"
+        + RUN
+    ),
+    "agents with models of their own": AGENT + "    await Runner.run(Agent(model=model), 'x')\n" + RUN,
+    "a task that a finally block cancels": (
+        TYPING
+        + "async def main(event):\n    task = asyncio.create_task(typing())\n    try:\n        await work(event)\n"
+        "    finally:\n        task.cancel()\n" + KEPT_LOOP
+    ),
+    "a task that ends with its loop": (
+        TYPING + "async def main(event):\n    task = asyncio.create_task(typing())\n    await work(event)\n"
+        "    task.cancel()\n" + RUN
+    ),
+    "a client that is stopped": TELETHON
+    + "    await client.start()\n    try:\n        await client.get_me()\n    finally:\n        await client.disconnect()\n"
+    + KEPT_LOOP,
+    "a client that is never started": TELETHON + KEPT_LOOP,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(check, name):
+    files, expected = FAULTS[name]
+    assert check(files) == expected
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_code_has_no_findings(check, name):
+    assert check({"app.py": SOUND[name]}) == []
+
+
+def test_a_registration_is_found_once_for_each_function(check):
+    source = BOT + "async def main(event):\n    bot.add_handler(1)\n    bot.add_handler(2)\n" + KEPT_LOOP
+    assert check({"app.py": source}) == [("app.py:5", "registered-each-invocation")]

@@ -1,0 +1,75 @@
+"""Where an object that is kept between invocations is used: on which loops, and by several tasks at the same time."""
+
+import ast
+
+from ticketctl.warmstart.static_analysis.call_graph import name_reference
+from ticketctl.warmstart.static_analysis.escape_analysis import list_locals
+from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Scope
+from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.running_loops import list_started
+from ticketctl.warmstart.static_analysis.syntax import walk
+
+
+def is_used_on_ended_loop(closure: ImportClosure, site: CallSite) -> bool:
+    """Return whether an object that is kept may be used on such a loop; true where the source does not show it."""
+    starters = {one.function for one in closure.ended_loops}
+    users = list_users(closure, site)
+    return (
+        site.function in closure.on_ended_loops
+        or not users
+        or any(one is None or one in closure.on_ended_loops or one in starters for one in users)
+    )
+
+
+def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:
+    """Return the functions that mention a kept object, or that call the function which makes it."""
+    wanted: set[str] = set()
+    for identity in (closure.find_keeper(site), site.target):
+        if identity is not None and ":" not in identity:
+            name = identity.replace("[]", "")
+            wanted |= {name, f".{name.rpartition('.')[2]}"}
+    if not wanted and site.function is None:
+        return []
+    maker = closure.graph.name_of(site.function) if site.function is not None else None
+    if maker is not None and not maker.endswith(".__init__"):
+        wanted |= {maker, f".{maker.rpartition('.')[2]}"}
+    return [
+        scope
+        for facts in closure.modules
+        for scope, names in facts.references.items()
+        if scope is not site.function
+        and not (scope and site.function in facts.nested.get(scope, ()))
+        and (names & wanted or any(closure.follow_import(one) in wanted for one in names))
+    ]
+
+
+def is_contended(closure: ImportClosure, site: CallSite) -> bool:
+    """Return whether two tasks of one invocation may use a kept lock or queue at the same time."""
+    users = {one for one in list_users(closure, site) if one is not None and one in closure.on_ended_loops}
+    if not users:
+        return False
+    for facts in closure.modules:
+        for scope in facts.references:
+            if scope is None or scope not in closure.on_ended_loops:
+                continue
+            for call in list_started(scope):
+                names = _list_started_names(closure, facts, scope, call)
+                if users & closure.graph.find_reachable([], names, frozenset(closure.list_mentioned())):
+                    return True
+    return False
+
+
+def _list_started_names(closure: ImportClosure, facts: Facts, scope: Scope, call: ast.Call) -> set[str]:
+    """Return what a call starts beside others; all that the function mentions if it starts a variable."""
+    names: set[str] = set()
+    for part in call.args:
+        for node in walk(part):
+            if (
+                isinstance(node, ast.Name)
+                and node.id in list_locals(scope)
+                and node in (part, getattr(part, "value", None))
+            ):
+                names |= closure.graph.list_references(scope)
+            elif isinstance(node, ast.Name | ast.Attribute):
+                names.add(name_reference(facts.module, node))
+    return names

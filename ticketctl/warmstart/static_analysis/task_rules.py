@@ -1,0 +1,106 @@
+"""Rules about tasks that outlive the code that started them."""
+
+import ast
+from collections.abc import Iterator
+
+from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
+from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
+from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
+from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.syntax import walk
+
+
+def check_lost_tasks(closure: ImportClosure) -> Iterator[SourceFinding]:
+    """Yield the tasks that are started and forgotten in coroutines whose event loop ends with the invocation."""
+    if not closure.select("lost_tasks") or not closure.ended_loops:
+        return
+    loop = describe_site(closure.ended_loops[0])
+    for site in closure.select_reachable("lost_tasks"):
+        if site.function is None or site.function in closure.on_ended_loops:
+            yield make_finding(
+                site.place,
+                "lost-task",
+                f"{site.name}() starts a task, and no code awaits it. {loop} cancels it when its coroutine returns; the "
+                "rest of its work is never done, and no error is raised.",
+            )
+
+
+def check_endless_tasks(closure: ImportClosure) -> Iterator[SourceFinding]:
+    """Yield the tasks that never end by themselves and that an exception leaves running on an event loop that is kept."""
+    for site in (*closure.select("tasks"), *closure.select("lost_tasks")):
+        if site.function not in closure.handled or site.function in closure.on_ended_loops:
+            continue
+        name = _find_variable(site)
+        if name is None or not any(map(_is_endless, _list_coroutines(closure, site))):
+            continue
+        cancels = list(_list_cancels(site.function, name))
+        if cancels and not any(certain for _, certain in cancels):
+            line = min(line for line, _ in cancels)
+            yield make_finding(
+                site.place,
+                "endless-task",
+                f"The task never ends by itself, and cancel() on line {line} runs only if nothing raises before: after an "
+                "exception the task goes on in every later invocation, as the event loop is kept.",
+                breaks=False,
+            )
+
+
+def _find_variable(site: CallSite) -> str | None:
+    """Return the local variable that keeps the task."""
+    pairs = [pair for node in list_nodes(site.function or site.call) for pair in list_assignments(node)]
+    names = [target.id for target, value in pairs if value is site.call and isinstance(target, ast.Name)]
+    return next(iter(names), None)
+
+
+def _list_coroutines(closure: ImportClosure, site: CallSite) -> Iterator[Scope]:
+    """Yield the coroutine functions that a task may run."""
+    for value in site.call.args[:1]:
+        if not isinstance(value, ast.Call):
+            continue
+        name = closure.follow_import(site.module.qualify(value.func))
+        for facts in closure.modules:
+            yield from facts.definitions.get(name, ())
+            if isinstance(value.func, ast.Attribute):
+                yield from (function for _, function in facts.methods.get(f".{value.func.attr}", ()))
+
+
+def _is_endless(function: Scope) -> bool:
+    """Return whether a function loops for ever: `while True` that only an exception leaves."""
+    return any(
+        isinstance(node, ast.While)
+        and isinstance(node.test, ast.Constant)
+        and bool(node.test.value)
+        and not any(isinstance(one, ast.Break | ast.Return) for one in _list_outside_handlers(node))
+        for node in list_nodes(function)
+    )
+
+
+def _list_outside_handlers(loop: ast.While) -> Iterator[ast.AST]:
+    waiting: list[ast.AST] = [*loop.body]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, ast.ExceptHandler):
+            yield node
+            waiting += ast.iter_child_nodes(node)
+
+
+def _list_cancels(function: Scope | None, name: str) -> Iterator[tuple[int, bool]]:
+    """Yield the lines that cancel the task in a variable, each with whether an exception leads there too."""
+    nodes = list_nodes(function) if function is not None else ()
+    certain = {
+        id(one)
+        for node in nodes
+        if isinstance(node, ast.Try | ast.ExceptHandler)
+        for statement in (node.finalbody if isinstance(node, ast.Try) else node.body)
+        for one in walk(statement)
+    }
+    for node in nodes:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == known_names.CANCEL
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == name
+        ):
+            yield node.lineno, id(node) in certain
