@@ -18,7 +18,9 @@ from ticketctl.warmstart.static_analysis.source import SourceModule
 
 def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the clients that each invocation creates and no code closes."""
-    sites = [one for one in closure.select("clients") if constructors.is_left_open(one.name)]
+    # an older library may give the same name to a client that is synchronous
+    is_async = any(isinstance(one, ast.AsyncFunctionDef) for one in closure.handled)
+    sites = [one for one in closure.select("clients") if is_async and constructors.is_left_open(one.name)]
     kept = closure.select_kept("clients") if sites else []
     for site in sites:
         if site in kept or site.function not in closure.handled or _is_managed(site):

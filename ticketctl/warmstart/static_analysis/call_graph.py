@@ -43,7 +43,7 @@ class CallGraph:
         self, modules: Sequence[Facts], follow_import: Callable[[str], str], *, with_threads: bool
     ) -> None:
         self._modules = modules
-        self._follow_import = follow_import
+        self.follow_import = follow_import
         self._nested: dict[Scope, list[Function]] = {}
         self._definitions: dict[str, list[Function]] = {}
         self._methods: dict[str, list[tuple[str, Function]]] = {}
@@ -88,6 +88,10 @@ class CallGraph:
         """Return the qualified name of a function; None for a lambda."""
         return self._names.get(function)
 
+    def is_defined(self, name: str) -> bool:
+        """Return whether a name stands for a function of the modules."""
+        return name in self._definitions
+
     def list_callers(self, function: Scope) -> list[Scope]:
         """Return the functions that mention a function."""
         name = self._names.get(function)
@@ -97,8 +101,7 @@ class CallGraph:
         return [
             scope
             for scope, names in self._references.items()
-            if scope is not None
-            and (names & wanted or any(self._follow_import(one) == name for one in names))
+            if scope is not None and (names & wanted or any(self.follow_import(one) == name for one in names))
         ]
 
     def list_import_names(self) -> set[str]:
@@ -117,7 +120,7 @@ class CallGraph:
         waiting = list(functions)
         new = set(names)
         while waiting or new:
-            new |= {self._follow_import(name) for name in new if not name.startswith(".")}
+            new |= {self.follow_import(name) for name in new if not name.startswith(".")}
             new |= {self._as_attribute(name) for name in new}
             seen |= new
             mentioned = seen | known
@@ -138,7 +141,7 @@ class CallGraph:
     def _as_attribute(self, name: str) -> str:
         """Return ".pay" for shop.orders.service.pay if service is a variable, whose class is unknown."""
         owner, _, last = name.rpartition(".")
-        owner = self._follow_import(owner) if owner else ""
+        owner = self.follow_import(owner) if owner else ""
         module = owner.rpartition(".")[0]
         is_variable = module in self._module_names and owner not in self._not_variables
         return f".{last}" if is_variable else name

@@ -11,7 +11,7 @@ from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
 from ticketctl.warmstart.static_analysis.handler_discovery import Root
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
-from ticketctl.warmstart.static_analysis.running_loops import RunningLoops
+from ticketctl.warmstart.static_analysis.running_loops import RunningLoops, is_route, uses_application
 from ticketctl.warmstart.static_analysis.versions import Versions
 
 MAX_ALIASES = 6
@@ -53,11 +53,16 @@ class ImportClosure:
     def handled(self) -> set[Scope]:
         """The functions that an invocation may call; those that only the import calls are not among them."""
         own = next(one for one in self.modules if one.module.path == self.root.path)
-        functions: list[Scope] = [one for facts in self.modules for one in facts.decorated]
-        functions += own.handlers
         names = {f"{own.module.name}.{self.root.function}"} if self.root.function else set()
         known = frozenset(self.graph.list_import_names())
-        return self.graph.find_reachable(functions, names, known)
+        decorated = {one for facts in self.modules for one in facts.decorated}
+        routes = {one for one in decorated if is_route(one)}
+        reached = self.graph.find_reachable([*(decorated - routes), *own.handlers], names, known)
+        if routes and (
+            self.select("mangums") or not reached or uses_application(self.modules, self.graph, reached)
+        ):
+            return self.graph.find_reachable([*decorated, *own.handlers], names, known)
+        return reached
 
     def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
         own = next(one for one in self.modules if one.module.path == self.root.path)
@@ -191,12 +196,17 @@ class ImportClosure:
     @cached_property
     def on_ended_loops(self) -> set[Scope]:
         """The functions that may run on an event loop that ends with the invocation."""
-        if not self.ended_loops:
-            return set()
-        loops = RunningLoops(
-            self.modules, self.graph, self._all_threads, has_mangum=bool(self.select("mangums"))
-        )
-        return loops.find_functions(self.ended_loops)
+        return self._running_loops.find_functions(self.ended_loops) if self.ended_loops else set()
+
+    @cached_property
+    def loop_starters(self) -> set[Scope]:
+        """The functions that create such loops, and those that make the coroutines for them."""
+        return self._running_loops.list_starters(self.ended_loops)
+
+    @cached_property
+    def _running_loops(self) -> RunningLoops:
+        has_mangum = bool(self.select("mangums"))
+        return RunningLoops(self.modules, self.graph, self._all_threads, has_mangum=has_mangum)
 
     def select_kept(self, kind: str) -> list[CallSite]:
         """Return the call sites of one kind whose results outlive an invocation."""

@@ -18,6 +18,8 @@ CONVERTERS = frozenset({"asgiref.sync.async_to_sync", "asgiref.sync.AsyncToSync"
 LOOP_LOOKUPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop"})
 TASK_STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
 CANCEL = "cancel"
+RUN_METHODS = frozenset({"run", "run_until_complete"})
+"""Methods of loops and runners that run a coroutine."""
 ENGINES = frozenset({"create_async_engine", "async_engine_from_config"})
 PRIMITIVES = frozenset(
     f"asyncio.{name}"
@@ -81,6 +83,8 @@ ASGI_REGISTRARS = frozenset(
     | {"add_exception_handler", "add_middleware", "add_route", "include_router", "mount"}
 )
 """Functions and methods to which an ASGI application's own functions are passed."""
+ASGI_CLASSES = frozenset({"call:fastapi.FastAPI", "call:starlette.applications.Starlette"})
+"""What assigns an ASGI application to a variable, as an alias."""
 CONCURRENCY_STARTERS = frozenset(
     {
         "as_completed",

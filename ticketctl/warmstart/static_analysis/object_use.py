@@ -12,12 +12,11 @@ from ticketctl.warmstart.static_analysis.syntax import walk
 
 def is_used_on_ended_loop(closure: ImportClosure, site: CallSite) -> bool:
     """Return whether an object that is kept may be used on such a loop; true where the source does not show it."""
-    starters = {one.function for one in closure.ended_loops}
     users = list_users(closure, site)
     return (
         site.function in closure.on_ended_loops
         or not users
-        or any(one is None or one in closure.on_ended_loops or one in starters for one in users)
+        or any(one is None or one in closure.on_ended_loops or one in closure.loop_starters for one in users)
     )
 
 

@@ -56,7 +56,7 @@ def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
             methods and not closure.calls_method(methods)
         ):
             continue
-        is_elsewhere = not methods and site.function not in closure.on_ended_loops
+        is_elsewhere = not methods and site.function not in closure.on_ended_loops | closure.loop_starters
         if is_elsewhere or _has_own_model(closure, site):
             continue
         yield make_finding(

@@ -39,37 +39,64 @@ class RunningLoops:
         known |= self._graph.list_import_names()
         return self._graph.find_reachable(decorated, names | callbacks, frozenset(known)) & self._reachable
 
+    def list_starters(self, loops: Iterable[CallSite]) -> set[Scope]:
+        """Return the functions that create the loops, and those that pass a coroutine to such a function."""
+        creators = {site.function for site in loops if site.function is not None}
+        passing = [
+            one
+            for one in creators
+            if not isinstance(one, ast.Lambda) and isinstance(one, ast.FunctionDef) and _list_arguments(one)
+        ]
+        return creators | {caller for one in passing for caller in self._graph.list_callers(one)}
+
     def _list_run(self, site: CallSite) -> set[str] | None:
         """Return what a loop is told to run, by name; None if that is unknown."""
-        if site.function is None or isinstance(site.function, ast.Lambda):
+        function = site.function
+        if function is None or isinstance(function, ast.Lambda):
             return None
-        if site.name not in known_names.LOOP_RUNNERS:
-            return self._graph.list_references(site.function)
+        if site.name in known_names.LOOP_RUNNERS:
+            parts = [*site.call.args, *(keyword.value for keyword in site.call.keywords)]
+        else:
+            parts = [one for call in _list_runs(function) for one in call.args]
         names: set[str] = set()
-        for part in (*site.call.args, *(keyword.value for keyword in site.call.keywords)):
-            found = self._list_mentioned(site, site.function, part)
+        for part in parts:
+            found = self._list_mentioned(site, function, part)
             if found is None:
                 return None
             names |= found
-        return names
+        return names if parts else None
 
-    def _list_mentioned(self, site: CallSite, function: Scope, part: ast.expr) -> set[str] | None:
-        """Return what an expression in a function mentions; None if it is an argument and no caller is known."""
+    def _list_mentioned(self, site: CallSite, function: Function, part: ast.expr) -> set[str] | None:
+        """Return what an expression in a function mentions; None if nothing shows which coroutine it is."""
         arguments = _list_arguments(function)
+        called = [one.func for one in walk(part) if isinstance(one, ast.Call)]
         names: set[str] = set()
         for node in walk(part):
-            if isinstance(node, ast.Name) and node.id in list_locals(function):
-                if node.id not in arguments:
-                    names |= self._graph.list_references(function)
-                elif node is part:  # a coroutine that the caller made
-                    callers = self._graph.list_callers(function)
-                    if not callers:
-                        return None
-                    for caller in callers:
-                        names |= self._graph.list_references(caller)
-            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+            if isinstance(node, ast.Name):
+                is_coroutine = node is part or node in called
+                if node.id in arguments:
+                    found = self._list_passed(function) if is_coroutine else set()
+                elif node.id in list_locals(function):
+                    found = self._graph.list_references(function)
+                else:
+                    found = self._list_named(site, node) if is_coroutine else set()
+                if found is None:
+                    return None
+                names |= found
+            if isinstance(node, ast.Name | ast.Attribute):
                 names.add(name_reference(site.module, node))
         return names
+
+    def _list_passed(self, function: Function) -> set[str] | None:
+        """Return what the callers of a function mention, since one of them made the coroutine that it is passed."""
+        callers = self._graph.list_callers(function)
+        return {name for one in callers for name in self._graph.list_references(one)} if callers else None
+
+    def _list_named(self, site: CallSite, node: ast.Name) -> set[str] | None:
+        """Return the name of a function; None if it is a variable of the function around, as in a decorator."""
+        name = site.module.qualify(node)
+        is_known = node.id in site.module.top_level_names or self._graph.is_defined(name)
+        return {name} if is_known else None
 
     @cached_property
     def _callbacks(self) -> tuple[list[Scope], set[str]]:
@@ -83,6 +110,14 @@ class RunningLoops:
         return decorated, {name for facts in self._modules for name in facts.callbacks}
 
 
+def _list_runs(function: Function) -> Iterator[ast.Call]:
+    """Yield the calls in a function that run something on a loop: `loop.run_until_complete(...)`."""
+    for node in list_nodes(function):
+        is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if is_method and node.func.attr in known_names.RUN_METHODS:  # type: ignore[attr-defined]
+            yield node  # type: ignore[misc]
+
+
 def is_route(function: Function) -> bool:
     """Return whether a function is decorated like a route of an ASGI application: `@router.get("/")`."""
     return any(
@@ -90,6 +125,19 @@ def is_route(function: Function) -> bool:
         and isinstance(one.func, ast.Attribute)
         and one.func.attr in known_names.ROUTES
         for one in function.decorator_list
+    )
+
+
+def uses_application(modules: Iterable[Facts], graph: CallGraph, functions: Iterable[Scope]) -> bool:
+    """Return whether functions mention an ASGI application; true if the routes belong to another kind of object."""
+    applications = {
+        name
+        for facts in modules
+        for name, value in facts.aliases.items()
+        if value in known_names.ASGI_CLASSES
+    }
+    return not applications or any(
+        graph.follow_import(name) in applications for one in functions for name in graph.list_references(one)
     )
 
 

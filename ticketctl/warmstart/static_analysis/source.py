@@ -1,6 +1,7 @@
 """One Python source file: its syntax tree, and the qualified names that its expressions stand for."""
 
 import ast
+import re
 import sys
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,10 @@ Resolve = Callable[["SourceModule", str], str]
 
 PEP_701 = (3, 12)
 """The version from which on f-strings may contain any expression, with the same quotes too."""
+
+
+NEW_F_STRING = re.compile(r"""\b[rR]?[fF][rR]?(["'])[^"']*\{[^}]*(\1|$)""")
+"""A line with an f-string whose braces go on beyond the line, or contain the quote that encloses it."""
 
 
 class SourceModule:
@@ -46,7 +51,9 @@ class SourceModule:
     @property
     def is_newer_python(self) -> bool:
         """Return whether the file may be right on a newer Python than the one that cannot parse it."""
-        return sys.version_info < PEP_701 and self.error.startswith("f-string")
+        lines = self.lines[self.error_line - 1 : self.error_line]
+        is_new = self.error.startswith("f-string") or any(map(NEW_F_STRING.search, lines))
+        return sys.version_info < PEP_701 and bool(self.error) and is_new
 
     def _parse(self) -> ast.Module:
         try:

@@ -76,6 +76,25 @@ FAULTS = {
         },
         [("app.py:2", "client-outlives-loop")],
     ),
+    "a coroutine that synchronous code makes for a helper": (
+        {
+            "app.py": "import asyncio\nfrom agents import Runner\nclass Support:\n    def answer(self, text):\n"
+            "        return self._run(Runner.run(agent, text))\n    @staticmethod\n    def _run(coroutine):\n"
+            "        loop = asyncio.new_event_loop()\n        try:\n            return loop.run_until_complete(coroutine)\n"
+            "        finally:\n            loop.close()\n"
+            "def handler(event, context):\n    return Support().answer('x')\n"
+        },
+        [("app.py:5", "library-client-outlives-loop")],
+    ),
+    "a decorator that runs what it decorates": (
+        {
+            "app.py": "import asyncio, httpx\nclient = httpx.AsyncClient()\ndef synchronous(function):\n"
+            "    def inner(*values):\n        return asyncio.run(function(*values))\n    return inner\n"
+            "@synchronous\nasync def main(event):\n    await client.get('x')\n"
+            "def handler(event, context):\n    return main(event)\n"
+        },
+        [("app.py:2", "client-outlives-loop")],
+    ),
     "one agent has a model of its own and another none": (
         {"app.py": AGENT + "    Agent(model=model)\n    await Runner.run(Agent(model='gpt'), 'x')\n" + RUN},
         [("app.py:7", "library-client-outlives-loop")],
@@ -94,6 +113,14 @@ FAULTS = {
             + KEPT_LOOP
         },
         [("app.py:4", "client-never-closed")],
+    ),
+    "an application that the handler calls": (
+        {
+            "app.py": "import asyncio, httpx\nfrom fastapi import FastAPI\napp = FastAPI()\n@app.post('/')\n"
+            "async def page():\n    await httpx.AsyncClient().get('x')\nasync def main(event):\n    await app(event)\n"
+            + KEPT_LOOP
+        },
+        [("app.py:6", "client-never-closed")],
     ),
     "a client that a library's factory makes": (
         {
@@ -128,6 +155,13 @@ SOUND = {
     "a client that is stopped": TELETHON
     + "    await client.start()\n    try:\n        await client.get_me()\n    finally:\n        await client.disconnect()\n"
     + KEPT_LOOP,
+    "an application that the handler does not serve": (
+        "import asyncio, httpx\nfrom fastapi import FastAPI\napp = FastAPI()\n@app.post('/')\nasync def page():\n"
+        "    await httpx.AsyncClient().get('x')\nasync def main(event): ...\n" + KEPT_LOOP
+    ),
+    "a bot of a release that was synchronous": (
+        "from telegram import Bot\ndef handler(event, context):\n    bot = Bot('t')\n    bot.send_message(1, 'x')\n"
+    ),
     "a client that is never started": TELETHON + KEPT_LOOP,
 }
 

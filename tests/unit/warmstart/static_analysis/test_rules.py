@@ -323,6 +323,11 @@ def test_sound_source_has_no_findings(tmp_path, name):
     assert find_in(tmp_path, SOUND[name]) == []
 
 
+@pytest.mark.parametrize("text", ['f"{"a"}"', 'f"{"\\n".join(x)}"', 'f"{join({\n1})}"'])
+def test_an_f_string_of_python_3_12_is_no_finding(tmp_path, text):
+    assert find_in(tmp_path, f"x = {text}\n") == []
+
+
 MANGUM = "from mangum import Mangum\nfrom web import app\nhandler = Mangum(app)\n"
 BATCH = (
     "from aws_lambda_powertools.utilities.batch import (\n    AsyncBatchProcessor as Processor,\n)\n"
