@@ -156,7 +156,7 @@ async def test_the_embedded_database_of_the_first_release_is_upgraded_when_a_com
         await connection.run_sync(insert_content)
     database = Database(Settings(database_url=empty_database_url), embedded=True)
     async with open_store(database) as store:
-        page = await service.list_tickets(store, TicketFilter())
+        page = await service.list_tickets(store, TicketFilter(search="ada refund"))
     assert [ticket.subject for ticket in page.tickets] == ["Refund"]
     assert await get_revision(database) == REVISION
 

@@ -212,6 +212,14 @@ class TestSearch:
         words = TicketFilter(search=search.replace(" | !baz", ""))
         assert ids(await listed(store, words)) == [made.id]
 
+    async def test_words_that_were_corrected_by_hand_are_found(
+        self, store: PostgresStore, ask: Callable[[str], str]
+    ) -> None:
+        made, _ = await store.create(NewTicket(subject="the printr burns"))
+        ask("update tickets set subject = 'the printer burns'")
+        assert ids(await listed(store, TicketFilter(search="printer"))) == [made.id]
+        assert ids(await listed(store, TicketFilter(search="printr"))) == []
+
     @pytest.mark.parametrize(
         "search", ["fire water", "ire", "x' | 'fire", "fire & water", "fire | water", "!water"]
     )

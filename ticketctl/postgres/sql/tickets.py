@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     TextClause,
     and_,
+    any_,
     cast,
     func,
     literal,
@@ -29,7 +30,7 @@ from sqlalchemy.sql.expression import TextualSelect
 
 from ticketctl.errors import InvalidInputError
 from ticketctl.postgres import pagination
-from ticketctl.postgres.schema import attempts, search_vector, steps, tickets
+from ticketctl.postgres.schema import attempts, search_vectors, steps, tickets
 from ticketctl.postgres.sql.fragments import ticket_columns
 from ticketctl.tickets.filters import FILTERS, FilterSpec, TicketFilter
 from ticketctl.tickets.sorting import SORT_COLUMNS, SORTS
@@ -109,8 +110,9 @@ def select_matching(wanted: TicketFilter) -> Select[Any]:
 
 def _condition(spec: FilterSpec, value: Any) -> ColumnElement[bool] | TextClause:
     if spec.match == "words":
-        condition = text(f"{search_vector} @@ to_tsquery('simple', :words)")
-        return condition.bindparams(words=_tsquery(value))
+        # an array: the planner does not know how often the words occur, and a join could read the whole table
+        ids = select(search_vectors.c.ticket_id).where(_has_words(value))
+        return tickets.c.id == any_(func.array(ids.scalar_subquery()))
     column: Column[Any] = tickets.c[spec.column]
     comparison: ColumnElement[bool]
     match spec.match:
@@ -127,6 +129,10 @@ def _condition(spec: FilterSpec, value: Any) -> ColumnElement[bool] | TextClause
     return comparison
 
 
+def _has_words(search: str) -> ColumnElement[bool]:
+    return search_vectors.c.words.op("@@", is_comparison=True)(func.to_tsquery("simple", _tsquery(search)))
+
+
 def select_page(wanted: TicketFilter, sort: str, after: str | None, limit: int) -> Select[Any]:
     """Select the first `limit` matching tickets of an order after a cursor.
 
@@ -138,15 +144,13 @@ def select_page(wanted: TicketFilter, sort: str, after: str | None, limit: int) 
     if wanted.search is None:
         return matching.order_by(*_order(tickets.c, sort)).limit(limit)
     unsearched = _start_after(select_matching(replace(wanted, search=None)), sort, after)
-    return _select_searched_page(
-        unsearched, matching, _condition(FILTERS["search"], wanted.search), sort, limit
-    )
+    return _select_searched_page(unsearched, matching, wanted.search, sort, limit)
 
 
 def _select_searched_page(
     unsearched: Select[Any],
     matching: Select[Any],
-    search: ColumnElement[bool] | TextClause,
+    search: str,
     sort: str,
     limit: int,
 ) -> Select[Any]:
@@ -161,10 +165,15 @@ def _select_searched_page(
     indexed = matching.offset(0).subquery("indexed")
     if SORT_COLUMNS[sort.removeprefix("-")] not in _INDEXED_ORDERS:
         return select(indexed).order_by(*_order(indexed.c, sort)).limit(limit)
-    window = unsearched.order_by(*_order(tickets.c, sort)).limit(limit * _WINDOW_PAGES).cte("first_tickets")
-    hits = (
-        select(window.prefix_with("materialized")).where(search).cte("first_hits").prefix_with("materialized")
+    window = (
+        unsearched.order_by(*_order(tickets.c, sort))
+        .limit(limit * _WINDOW_PAGES)
+        .cte("first_tickets")
+        .prefix_with("materialized")
     )
+    # a scalar subquery looks up the words of each ticket; a join could read all vectors
+    is_hit = select(_has_words(search)).where(search_vectors.c.ticket_id == window.c.id).scalar_subquery()
+    hits = select(window).where(is_hit).cte("first_hits").prefix_with("materialized")
     number = select(func.count()).select_from(hits).scalar_subquery()
     # the conditions on `number` are constant for the statement: Postgres evaluates them once and skips the other part
     page = union_all(select(hits).where(number >= limit), select(indexed).where(number < limit)).subquery(
