@@ -75,8 +75,10 @@ CASES = [
     Case("asyncpg_pool_per_loop", "safe", needs=("postgres",)),
     Case("asyncpg_pool_uvloop", "broken", "another operation is in progress", needs=("uvloop", "postgres")),
     Case("child_left", "leaking"),
+    Case("collector_off", "leaking"),
     Case("default_grows", "leaking"),
     Case("client_per_loop_cache", "safe", needs=("http",)),
+    Case("descriptor_copied", "leaking"),
     Case("engine_dispose_always", "safe", needs=("postgres",), events=SOMETIMES),
     Case("engine_dispose_on_success", "broken", OTHER_LOOP, needs=("postgres",), events=SOMETIMES),
     Case("engine_per_loop", "leaking", needs=("postgres",)),
@@ -96,6 +98,7 @@ CASES = [
     Case("lock_contended_once", "masked", events=COLD_ONLY),
     Case("lock_uncontended", "safe"),
     Case("log_handlers_grow", "leaking"),
+    Case("log_stream_closed", "masked"),
     Case("loop_in_thread", "safe", needs=("http",)),
     Case("loop_never_closed", "leaking"),
     Case("mangum_alone", "safe", needs=("mangum", "http"), events=(API,)),
@@ -145,6 +148,7 @@ CASES = [
     Case("tmp_log_appended", "safe"),
     Case("tmp_small_files", "leaking"),
     Case("unknown_socket", "masked", needs=("http",), events=COLD_ONLY),
+    Case("weak_keys_kept", "leaking"),
 ]
 LIBRARY_CASES = [
     Case("aio_pika_per_loop", "safe", needs=("aio_pika", "amqp")),

@@ -184,6 +184,52 @@ def handler(event, context):
         report.assert_safe()
 
 
+async def test_what_classes_dictionaries_and_defaults_keep_is_shared_too(examine) -> None:
+    report = await examine("""
+import random
+import secrets
+import uuid
+
+from snapshot_restore_py import register_before_snapshot
+
+class Keys:
+    current = secrets.token_hex()
+    attempts = 3
+
+settings = {"region": "eu", "id": uuid.uuid4().hex}
+
+def pick(options, rng=random.Random()):
+    return rng.choice(options)
+
+@register_before_snapshot
+def rotate():
+    Keys.current = secrets.token_hex()
+
+def handler(event, context):
+    return pick("ab")
+""")
+    found = {finding.kind: finding.cause for finding in report.findings}
+    assert "app.pick(rng) (app.py:14)" in found["snapshot-random"]
+    assert "app.Keys.current (app.py:9), app.settings['id'] (app.py:12)" in found["snapshot-unique"]
+    assert report.verdict == "unsafe"
+
+
+async def test_generators_of_numpy_are_shared_too(examine) -> None:
+    pytest.importorskip("numpy")
+    report = await examine("""
+import numpy as np
+
+rng = np.random.default_rng()
+fixed = np.random.default_rng(7)
+
+def handler(event, context):
+    return rng.random() + float(np.random.uniform())
+""")
+    (finding,) = report.findings
+    assert "app.np (app.py:2), app.rng (app.py:4)" in finding.cause
+    assert "fixed" not in finding.cause
+
+
 def test_the_command_reports_shared_state(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import uuid\nID = uuid.uuid4()\ndef handler(event, context): ...\n")
     (tmp_path / "event.json").write_text("{}")

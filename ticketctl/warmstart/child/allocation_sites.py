@@ -2,7 +2,8 @@
 
 An audit hook is told of sockets that are created and connected, event loops that are created and files that are opened;
 it changes nothing. C libraries that open sockets by themselves (libuv, libpq) raise no audit event, so those have no
-line. Python raises none for pipes, and 3.11 none for threads: os.pipe and Thread.start are wrapped instead.
+line. Python raises none for pipes and copies of descriptors, and 3.11 none for threads: os.pipe, os.dup and Thread.start
+are wrapped instead.
 """
 
 import contextlib
@@ -83,6 +84,7 @@ class AllocationSites:
             sys.addaudithook(self._make_hook())
             self._wrap_thread_start()
             self._wrap_pipe()
+            self._wrap_dup()
 
     def of_socket(self, descriptor: int) -> Site:
         """Return where the connected socket with this descriptor was connected, as far as it is known."""
@@ -134,6 +136,17 @@ class AllocationSites:
             return ends
 
         os.pipe = pipe
+
+    def _wrap_dup(self) -> None:
+        original = os.dup
+
+        def dup(descriptor: int, /) -> int:
+            copy = original(descriptor)
+            if line := self.user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 as above
+                self._file_lines[descriptor_name(copy)] = line
+            return copy
+
+        os.dup = dup
 
     def _record_file(self, path: Any) -> None:
         if isinstance(path, int):

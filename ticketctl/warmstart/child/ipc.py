@@ -67,13 +67,14 @@ class LeftoverInfo(TypedDict):
 
 
 class VariableInfo(TypedDict):
-    """A module's own variable: a digest of its value, and whether it is `random` state or looks like a `secret`.
+    """A value that a module keeps: a digest of it, and whether it is `random` state or looks like a `secret`.
 
-    file: the module's path; shown: the same, relative to the handler's folder.
+    file: the module's path; shown: the same, relative to the handler's folder; names: those that lead to its assignment.
     """
 
     file: str
     shown: str
+    names: list[str]
     digest: str
     random: bool
     secret: bool

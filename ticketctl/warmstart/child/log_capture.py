@@ -4,11 +4,11 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
-from .exceptions import describe
-from .ipc import LoggedError
+from .exceptions import describe, frames
+from .ipc import ErrorInfo, LoggedError
+from .user_code import UserCode, walk_stack
 
 WARNINGS_LOGGER = "py.warnings"
 """The logger that receives warnings after logging.captureWarnings(True)."""
@@ -21,11 +21,13 @@ class LogCapture:
     do not propagate, and configurations that remove the root logger's handlers.
     """
 
-    def __init__(self, locate: Callable[[BaseException], str | None]) -> None:
-        self._locate = locate
+    def __init__(self, user_code: UserCode) -> None:
+        self._user_code = user_code
         self._logged: list[LoggedError] = []
         self._texts: list[str] = []
+        self._lost: list[ErrorInfo] = []
         self._wrap_logger()
+        self._wrap_handler()
         self._wrap_warnings()
         self._wrap_hooks()
 
@@ -34,6 +36,21 @@ class LogCapture:
         logged, texts = self._logged, list(dict.fromkeys(self._texts))
         self._logged, self._texts = [], []
         return logged, texts
+
+    def take_lost(self) -> list[ErrorInfo]:
+        """Return the exceptions since the last call with which records were lost; logging only prints them."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    def _wrap_handler(self) -> None:
+        original = logging.Handler.handleError
+
+        def handle_error(handler: logging.Handler, record: logging.LogRecord) -> None:
+            if (error := sys.exc_info()[1]) is not None:
+                self._lost.append(describe(error, self._user_code.line(walk_stack(sys._getframe(1)))))  # noqa: SLF001 the way to the caller
+            original(handler, record)
+
+        logging.Handler.handleError = handle_error  # type: ignore[method-assign,assignment]
 
     def _wrap_logger(self) -> None:
         original = logging.Logger.handle
@@ -75,7 +92,7 @@ class LogCapture:
 
     def _record(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        info = describe(error, self._locate(error)) if error else None
+        info = describe(error, self._user_code.line(frames(error))) if error else None
         text = f"{record.name}: {_message(record)}"
         self._texts.append(f"{text}: {info['error_type']}: {info['error']}" if info else text)
         if record.levelno >= logging.ERROR:

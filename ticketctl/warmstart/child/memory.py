@@ -1,6 +1,7 @@
 """Memory and containers that grow from call to call.
 
-Measured where the garbage collector is on, and after a collection, so that garbage counts as freed.
+Measured where the garbage collector is on, and after a collection, so that garbage counts as freed; a handler that turns
+the collector off keeps its garbage.
 """
 
 import atexit
@@ -55,9 +56,10 @@ class MemoryRecorder:
         self._calls = 0
 
     def measure(self) -> MemoryUsage:
-        """Collect garbage, and return what is in use."""
+        """Collect garbage as the handler would, and return what is in use."""
         _clear_type_cache()
-        gc.collect()
+        if gc.isenabled():
+            gc.collect()
         usage = MemoryUsage(
             blocks=sys.getallocatedblocks(),
             rss=_resident_bytes(),
@@ -123,6 +125,7 @@ class MemoryRecorder:
         search = ReferrerSearch(wanted, [wanted, growing], [], self._is_users_module)
         search.run()
         infos: list[ContainerInfo] = []
+        weak: list[ContainerInfo] = []
         for one in wanted:
             path = search.path(one)
             name = "".join(step.name for step in path)
@@ -130,7 +133,7 @@ class MemoryRecorder:
                 continue
             if len(infos) == MOST_CONTAINERS:
                 break
-            infos.append(
+            (weak if _is_weak(path) else infos).append(
                 ContainerInfo(
                     name=name,
                     type=type(one).__qualname__,
@@ -138,6 +141,8 @@ class MemoryRecorder:
                     lengths=growing[id(one)],
                 )
             )
+        # its entries are kept by another container; by itself only if each value refers to its own key
+        infos = infos or weak
         if self._exit_functions and self._exit_functions[0] < self._exit_functions[-1]:
             infos.append(
                 ContainerInfo(
@@ -235,10 +240,15 @@ def _has_weak_items(one: Any) -> bool:
 
 
 def _is_irrelevant(path: Path) -> bool:
-    """Whether the container belongs to the laboratory, lists threads, or keeps its entries by weak references only."""
+    """Whether the container belongs to the laboratory, or lists threads."""
     return path[0].name.startswith(IRRELEVANT_MODULES) or any(
-        isinstance(step.object, WEAK) or type(step.object).__module__.startswith(OWN_PACKAGE) for step in path
+        type(step.object).__module__.startswith(OWN_PACKAGE) for step in path
     )
+
+
+def _is_weak(path: Path) -> bool:
+    """Whether the container refers to its keys or values weakly."""
+    return any(isinstance(step.object, WEAK) for step in path)
 
 
 def _resident_bytes() -> int:

@@ -37,7 +37,7 @@ class Observer:
         self.user_code = user_code
         self.level = level
         self.sites = AllocationSites(user_code, enabled=level == "all")
-        self._logs = None if level == "none" else LogCapture(self.locate)
+        self._logs = None if level == "none" else LogCapture(user_code)
         self._tmp_files = TmpFiles(user_code) if level in ("connections", "all") else None
         self.memory = MemoryRecorder(user_code, self._tmp_files) if self._tmp_files else None
         self._full = (
@@ -86,6 +86,8 @@ class Observer:
             observation["tmp_writes"] = self._tmp_files.take()
         if self._full:
             self._full.add_errors(observation)
+        if self._logs:
+            observation["swallowed"] = [*observation["swallowed"], *self._logs.take_lost()]
         if detail == "errors":
             return observation
         if self._full:

@@ -77,13 +77,12 @@ def find_shared_state(one: Snapshot, other: Snapshot) -> Iterator[Finding]:
 
 def _list_names(names: Sequence[str], snapshot: Snapshot) -> str:
     """Return the variables in words, each with the line that gives it its value."""
-    return ", ".join(f"{name}{_locate(name, snapshot.before[name])}" for name in names)
+    return ", ".join(f"{name}{_locate(snapshot.before[name])}" for name in names)
 
 
-def _locate(name: str, info: Mapping[str, Any]) -> str:
-    last = name.rpartition(".")[2]
-    file = info.get("file", "")
-    line = source_locator.find_assignment(file, (last,)) or source_locator.find_import(file, last)
+def _locate(info: Mapping[str, Any]) -> str:
+    file, names = info["file"], tuple(info["names"])
+    line = source_locator.find_assignment(file, names) or source_locator.find_import(file, names[-1])
     return f" ({info['shown']}:{line})" if line else ""
 
 

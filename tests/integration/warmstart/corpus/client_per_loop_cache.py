@@ -21,7 +21,9 @@ async def work():
     try:
         return await asyncio.gather(one(), one())
     finally:
-        await clients.pop(asyncio.get_running_loop()).aclose()
+        loop = asyncio.get_running_loop()
+        del locks[loop]  # the lock was waited for, and refers to its loop
+        await clients.pop(loop).aclose()
 
 
 def handler(_event, _context):
