@@ -25,6 +25,8 @@ SPECIAL_METHODS = frozenset(
     )
 )
 """Methods that are called without their names."""
+SHORTEST_NAME = 3
+"""Characters of an object's name that say something about its class."""
 
 
 def name_reference(module: SourceModule, node: ast.Name | ast.Attribute) -> str:
@@ -34,6 +36,19 @@ def name_reference(module: SourceModule, node: ast.Name | ast.Attribute) -> str:
         root = root.value
     is_known = isinstance(node, ast.Name) or (isinstance(root, ast.Name) and root.id in module.imported_names)
     return module.qualify(node) if is_known else f".{node.attr}"  # type: ignore[union-attr]
+
+
+def _is_named_after(receiver: str, owner: str) -> bool:
+    """Return whether an object's name ends like the name of its class: price_cache and PriceCache, or Cache."""
+    last = receiver.strip("_").rpartition("_")[2].lower()
+    return len(last) >= SHORTEST_NAME and owner.rpartition(".")[2].lower().endswith(last)
+
+
+def name_receiver(node: ast.Attribute) -> str:
+    """Return the name of the object whose attribute an expression is; empty for `self` and for other expressions."""
+    value = node.value
+    name = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
+    return "" if name in {"self", "cls"} else name
 
 
 class CallGraph:
@@ -63,6 +78,7 @@ class CallGraph:
             self._add_members(facts)
         self._module_names = {facts.module.name for facts in modules}
         self._not_variables = self._module_names | self._definitions.keys() | self._owned.keys()
+        self._narrow_methods(modules)
         module_names = {f"{name}." for name in self._module_names}
         for facts in modules:
             for one in (facts.references, *([facts.thread_references] if with_threads else [])):
@@ -70,6 +86,25 @@ class CallGraph:
                     # "shop." is a mention on the way to shop.pay: it counts if shop is a class, not if it is a module
                     real = {name.removesuffix(".") for name in names - module_names}
                     self._references[scope] = self._references.get(scope, set()) | real
+
+    def _narrow_methods(self, modules: Sequence[Facts]) -> None:
+        """Leave out the methods of classes that no object is named after, where each object is named after a class.
+
+        `price_cache.warm()` is no call of Engine.warm if there is a PriceCache or a Cache with such a method. A class
+        with base classes may stand in for another one and is kept.
+        """
+        derived = {name for facts in modules for name in facts.derived}
+        for name, methods in self._methods.items():
+            owners = {owner for owner, _ in methods}
+            if len(owners) == 1:
+                continue
+            receivers = {one for facts in modules for one in facts.receivers.get(name, ())}
+            named = {one: {owner for owner in owners if _is_named_after(one, owner)} for one in receivers}
+            if named and all(named.values()):
+                kept = set().union(*named.values()) | (owners & derived)
+                self._methods[name] = [pair for pair in methods if pair[0] in kept]
+                for owner in owners - kept:
+                    self._owned[owner] = [pair for pair in self._owned[owner] if pair[0] != name]
 
     def _add_members(self, facts: Facts) -> None:
         module = facts.module.name

@@ -83,6 +83,8 @@ class Facts:
         argument's position and name.
     handovers: the calls that are passed a variable or the result of another call.
     nested: the functions that each function defines; they run as part of it.
+    receivers: the names of the objects whose attribute ".name" is mentioned; "" for another expression.
+    derived: the classes that have base classes.
     definitions: functions by their qualified name.
     methods: class and function of each method, by ".name".
     scripts: functions that are called only if the file is run as a script.
@@ -115,6 +117,8 @@ class Facts:
     keepers: dict[str, dict[int | str, str]] = field(default_factory=dict)
     handovers: list[Handover] = field(default_factory=list)
     nested: dict[Scope, list[Function]] = field(default_factory=dict)
+    receivers: dict[str, set[str]] = field(default_factory=dict)
+    derived: set[str] = field(default_factory=set)
     methods: dict[str, list[tuple[str, Function]]] = field(default_factory=dict)
     definitions: dict[str, list[Function]] = field(default_factory=dict)
     decorated: list[Function] = field(default_factory=list)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import constructors, known_names
 from ticketctl.warmstart.static_analysis.assignment_guards import is_guarded
-from ticketctl.warmstart.static_analysis.call_graph import name_reference
+from ticketctl.warmstart.static_analysis.call_graph import name_receiver, name_reference
 from ticketctl.warmstart.static_analysis.closing_reader import read_closings
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     Escapes,
@@ -70,6 +70,8 @@ class _ModuleReader(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """Read a class."""
         self._classes.append(node.name)
+        if node.bases:
+            self._facts.derived.add(".".join([self._module.name, *self._classes]))
         self.generic_visit(node)
         self._classes.pop()
 
@@ -95,6 +97,7 @@ class _ModuleReader(ast.NodeVisitor):
         """Note that the function around mentions an attribute."""
         name = name_reference(self._module, node)
         self._references.add(name)
+        self._facts.receivers.setdefault(f".{node.attr}", set()).add(name_receiver(node))
         if isinstance(node.value, ast.Name) and not name.startswith("."):
             self._references.add(f"{self._module.qualify(node.value)}.")
         else:
@@ -217,15 +220,12 @@ class _ModuleReader(ast.NodeVisitor):
             self._facts.aliases.setdefault(identity, source)
             note_keeper(self._facts, self._scopes, self._classes, identity, value)
 
-    def visit_With(self, node: ast.With) -> None:
+    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
         """Note the objects that a with statement closes at its end."""
         self._managed |= {id(unwrap_await(item.context_expr)) for item in node.items}
         self.generic_visit(node)
 
-    def visit_AsyncWith(self, node: ast.AsyncWith) -> None:
-        """Note the objects that an async with statement closes at its end."""
-        self._managed |= {id(unwrap_await(item.context_expr)) for item in node.items}
-        self.generic_visit(node)
+    visit_AsyncWith = visit_With  # noqa: N815 the name that ast.NodeVisitor calls
 
     def visit_Call(self, node: ast.Call) -> None:
         """Note a call that creates or closes something that is bound to an event loop."""

@@ -95,6 +95,14 @@ FAULTS = {
         },
         [("app.py:2", "client-outlives-loop")],
     ),
+    "a method of a class with another name": (
+        {
+            "app.py": "import asyncio\nclass Cache:\n    def warm(self): ...\nclass Engine:\n    def warm(self):\n"
+            "        asyncio.create_task(audit())\nasync def main(event):\n    for one in (Engine(), Cache()):\n"
+            "        one.warm()\n" + RUN
+        },
+        [("app.py:6", "lost-task")],
+    ),
     "one agent has a model of its own and another none": (
         {"app.py": AGENT + "    Agent(model=model)\n    await Runner.run(Agent(model='gpt'), 'x')\n" + RUN},
         [("app.py:7", "library-client-outlives-loop")],
@@ -141,6 +149,11 @@ SOUND = {
     "a task that no handler starts": (
         "import asyncio\nasync def warm():\n    asyncio.create_task(audit())\nasync def main(event): ...\n"
         + RUN
+    ),
+    "a method that an object of another class has too": (
+        "import asyncio\nclass Cache:\n    def warm(self): ...\nclass Engine:\n    def warm(self):\n"
+        "        asyncio.create_task(audit())\nasync def main(event):\n    Engine()\n    price_cache = Cache()\n"
+        "    price_cache.warm()\n" + RUN
     ),
     "agents with models of their own": AGENT + "    await Runner.run(Agent(model=model), 'x')\n" + RUN,
     "a task that a finally block cancels": (
