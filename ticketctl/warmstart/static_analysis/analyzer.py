@@ -100,7 +100,7 @@ def _analyze(folder: Path, handler: str | None, files: Sequence[Path], version: 
         findings |= {finding for check in CHECKS for finding in check(closure)}
     unreadable = [module for module in analyzed.values() if module.error]
     findings |= {_report_unreadable(module) for module in unreadable if not module.is_newer_python}
-    missing += [f"{one.file} (its f-strings need Python 3.12)" for one in unreadable if one.is_newer_python]
+    missing += _describe_newer([module.file for module in unreadable if module.is_newer_python])
     selected = _select_first(sorted(findings))
     return Analysis(
         files=sorted(analyzed),
@@ -109,6 +109,13 @@ def _analyze(folder: Path, handler: str | None, files: Sequence[Path], version: 
         unresolved=[*sorted(project.unresolved), *missing],
         lines={one.file: analyzed[one.file].lines for one in selected if one.file in analyzed},
     )
+
+
+def _describe_newer(files: Sequence[str]) -> list[str]:
+    if not files:
+        return []
+    count = files[0] if len(files) == 1 else f"{len(files)} files such as {min(files)}"
+    return [f"{count} (written for a newer Python: run the doctor with it)"]
 
 
 def _report_unreadable(module: SourceModule) -> SourceFinding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ticketctl.warmstart.static_analysis.source import SourceModule
+from ticketctl.warmstart.static_analysis.vendored_packages import find_vendored
 
 SKIPPED_FOLDERS = frozenset(
     {"__pycache__", "build", "cdk.out", "dist", "dist-packages", "node_modules", "site-packages", "venv"}
@@ -185,17 +186,21 @@ def _is_outside(name: str, folder: Path) -> bool:
 
 
 def _list_files(folder: Path) -> Iterator[Path]:
-    """Yield every Python file below a folder, without virtual environments, hidden folders and build output."""
+    """Yield every Python file below a folder, without virtual environments, libraries, hidden folders and build output."""
     for parent, folders, files in os.walk(folder):
+        vendored = find_vendored(Path(parent), folders)
         folders[:] = sorted(
             name
             for name in folders
             if not name.startswith(".")
             and name not in SKIPPED_FOLDERS
+            and name not in vendored
             and not (Path(parent) / name / "pyvenv.cfg").exists()
         )
         yield from (
-            Path(parent) / name for name in sorted(files) if name.endswith(".py") and not name.startswith(".")
+            Path(parent) / name
+            for name in sorted(files)
+            if name.endswith(".py") and not name.startswith(".") and name not in vendored
         )
 
 

@@ -17,12 +17,17 @@ Resolve = Callable[["SourceModule", str], str]
 """Map an absolute dotted name in an import of a module to the qualified name of what it refers to."""
 
 
-PEP_701 = (3, 12)
-"""The version from which on f-strings may contain any expression, with the same quotes too."""
-
-
-NEW_F_STRING = re.compile(r"""\b[rR]?[fF][rR]?(["'])[^"']*\{[^}]*(\1|$)""")
-"""A line with an f-string whose braces go on beyond the line, or contain the quote that encloses it."""
+NEWER_SYNTAX: tuple[tuple[tuple[int, int], re.Pattern[str]], ...] = (
+    # an f-string whose braces go on beyond the line, or contain the quote that encloses it
+    ((3, 12), re.compile(r"""\b[rR]?[fF][rR]?(["'])[^"']*\{[^}]*(\1|$)""")),
+    # parameters of types: class Box[T], def first[T](...), type Pair[T] = ...
+    ((3, 12), re.compile(r"^\s*((async\s+)?def|class)\s+\w+\[|^\s*type\s+\w+\s*[\[=]")),
+    # defaults of such parameters: class Box[T = int]
+    ((3, 13), re.compile(r"^\s*((async\s+)?def|class|type)\s+\w+\[.*=")),
+    # exceptions without parentheses, and template strings
+    ((3, 14), re.compile(r"""^\s*except\*?\s+[\w.]+\s*(,\s*[A-Z\w.]*[A-Z]\w*\s*)+:|\b[rR]?[tT][rR]?["']""")),
+)
+"""Versions of Python, each with what a line looks like that only this one and later ones can parse."""
 
 
 class SourceModule:
@@ -52,8 +57,10 @@ class SourceModule:
     def is_newer_python(self) -> bool:
         """Return whether the file may be right on a newer Python than the one that cannot parse it."""
         lines = self.lines[self.error_line - 1 : self.error_line]
-        is_new = self.error.startswith("f-string") or any(map(NEW_F_STRING.search, lines))
-        return sys.version_info < PEP_701 and bool(self.error) and is_new
+        versions = [version for version, pattern in NEWER_SYNTAX if any(map(pattern.search, lines))]
+        if self.error.startswith("f-string"):
+            versions.append((3, 12))
+        return bool(self.error) and any(sys.version_info < version for version in versions)
 
     def _parse(self) -> ast.Module:
         try:

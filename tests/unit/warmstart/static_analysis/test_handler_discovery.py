@@ -182,4 +182,41 @@ def test_a_file_for_a_newer_python_is_unresolved_and_no_finding(write):
     source = "def handler(event, context):\n    return f'{event['id']}'\n"
     analysis = analyze(write({"app.py": source}), "app.handler", version=lambda _: None)
     assert analysis.findings == []
-    assert analysis.unresolved == ["app.py (its f-strings need Python 3.12)"]
+    assert analysis.unresolved == ["app.py (written for a newer Python: run the doctor with it)"]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python can parse the files")
+def test_files_for_a_newer_python_are_counted_together(write):
+    files = {
+        "app.py": "import one, two\ndef handler(event, context):\n    pass\n",
+        "one.py": "class Box[T]:\n    pass\n",
+        "two.py": "async def first[T](items: list[T]) -> T:\n    return items[0]\n",
+    }
+    analysis = analyze(write(files), "app.handler", version=lambda _: None)
+    assert analysis.findings == []
+    assert analysis.unresolved == [
+        "2 files such as one.py (written for a newer Python: run the doctor with it)"
+    ]
+
+
+FORGETFUL = "import asyncio\nasync def work():\n    asyncio.create_task(asyncio.sleep(1))\n"
+CALLER = (
+    "import asyncio\nfrom redis.asyncio import work\ndef handler(event, context):\n    asyncio.run(work())\n"
+)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"redis/__init__.py": "__version__ = '8.1.0'\n"},
+        {"redis/__init__.py": "", "click-8.3.dist-info/RECORD": "click/core.py,,\n"},
+        {"redis/__init__.py": "", "redis_py-8.1.dist-info/RECORD": "redis/__init__.py,,\n"},
+    ],
+)
+def test_a_copy_of_a_library_is_not_looked_into(check, beside):
+    assert check({"app.py": CALLER, "redis/asyncio/__init__.py": FORGETFUL, **beside}) == []
+
+
+def test_an_own_package_with_the_name_of_a_library_is_looked_into(check):
+    files = {"app.py": CALLER, "redis/__init__.py": "", "redis/asyncio/__init__.py": FORGETFUL}
+    assert check(files) == [("redis/asyncio/__init__.py:3", "lost-task")]
