@@ -6,7 +6,7 @@ the code mentions as values: `STEPS = {"a": steps_a}`.
 """
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
@@ -52,11 +52,21 @@ def name_receiver(node: ast.Attribute) -> str:
 
 
 class CallGraph:
-    """The call graph of some modules; `with_threads`: functions that are passed to other threads count as called."""
+    """The call graph of some modules.
+
+    with_threads: functions that are passed to other threads count as called.
+    excluded: functions that never run.
+    """
 
     def __init__(
-        self, modules: Sequence[Facts], follow_import: Callable[[str], str], *, with_threads: bool
+        self,
+        modules: Sequence[Facts],
+        follow_import: Callable[[str], str],
+        *,
+        with_threads: bool,
+        excluded: Collection[Scope] = (),
     ) -> None:
+        self._excluded = excluded
         self._modules = modules
         self.follow_import = follow_import
         self._nested: dict[Scope, list[Function]] = {}
@@ -166,7 +176,7 @@ class CallGraph:
             new = {one for name in new for one in self._variables.get(name, ())} | members
             while waiting:
                 scope = waiting.pop()
-                if scope not in reached:
+                if scope not in reached and scope not in self._excluded:
                     reached.add(scope)
                     waiting += self._nested.get(scope, ())
                     new |= self._references.get(scope, set())

@@ -88,6 +88,7 @@ class Facts:
     definitions: functions by their qualified name.
     methods: class and function of each method, by ".name".
     scripts: functions that are called only if the file is run as a script.
+    lifespans: functions that an ASGI application is told to run when it starts and ends.
     """
 
     module: SourceModule
@@ -98,7 +99,6 @@ class Facts:
     mangums: list[CallSite] = field(default_factory=list)
     shared_clients: list[CallSite] = field(default_factory=list)
     agents: list[CallSite] = field(default_factory=list)
-    lost_tasks: list[CallSite] = field(default_factory=list)
     tasks: list[CallSite] = field(default_factory=list)
     loop_closings: list[CallSite] = field(default_factory=list)
     loop_lookups: list[CallSite] = field(default_factory=list)
@@ -124,6 +124,7 @@ class Facts:
     decorated: list[Function] = field(default_factory=list)
     handlers: list[Function] = field(default_factory=list)
     scripts: set[str] = field(default_factory=set)
+    lifespans: set[str] = field(default_factory=set)
 
 
 def is_main_guard(test: ast.expr) -> bool:

@@ -11,7 +11,12 @@ from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
 from ticketctl.warmstart.static_analysis.handler_discovery import Root
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
-from ticketctl.warmstart.static_analysis.running_loops import RunningLoops, is_route, uses_application
+from ticketctl.warmstart.static_analysis.running_loops import (
+    RunningLoops,
+    is_route,
+    list_decorators,
+    uses_application,
+)
 from ticketctl.warmstart.static_analysis.versions import Versions
 
 MAX_ALIASES = 6
@@ -67,9 +72,7 @@ class ImportClosure:
     def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
         own = next(one for one in self.modules if one.module.path == self.root.path)
         scripts = {f"{facts.module.name}.{name}" for facts in self.modules for name in facts.scripts}
-        graph = (
-            CallGraph(self.modules, self.follow_import, with_threads=False) if in_same_thread else self.graph
-        )
+        graph = self._make_graph(with_threads=False) if in_same_thread else self.graph
         names = graph.list_import_names() - scripts
         functions: list[Scope] = [one for facts in self.modules for one in facts.decorated]
         if self.root.function:
@@ -133,9 +136,10 @@ class ImportClosure:
     @cached_property
     def ended_loops(self) -> list[CallSite]:
         """The calls that use a new event loop each time the handler is invoked."""
-        return [
-            site for site, lifetime in self.loop_lifetimes if lifetime is not LoopLifetime.PERSISTENT
-        ] + self.select_reachable("loop_closings")
+        ended = (LoopLifetime.CLOSED, LoopLifetime.UNCLOSED)
+        return [site for site, lifetime in self.loop_lifetimes if lifetime in ended] + self.select_reachable(
+            "loop_closings"
+        )
 
     @cached_property
     def kept_factories(self) -> set[str]:
@@ -191,7 +195,45 @@ class ImportClosure:
     @cached_property
     def graph(self) -> CallGraph:
         """The call graph of the modules, threads included."""
-        return CallGraph(self.modules, self.follow_import, with_threads=True)
+        return self._make_graph(with_threads=True)
+
+    def _make_graph(self, *, with_threads: bool) -> CallGraph:
+        return CallGraph(
+            self.modules, self.follow_import, with_threads=with_threads, excluded=self._never_served
+        )
+
+    @cached_property
+    def lifespans(self) -> set[Scope]:
+        """The functions that an ASGI application runs when it starts and ends."""
+        names = {self.follow_import(name) for facts in self.modules for name in facts.lifespans}
+        return {
+            function
+            for facts in self.modules
+            for name, group in facts.definitions.items()
+            for function in group
+            if name in names or known_names.ON_EVENT in list_decorators(function)
+        }
+
+    @cached_property
+    def _never_served(self) -> set[Scope]:
+        """The functions of an ASGI application that Mangum never calls: for websockets, and a lifespan that is off."""
+        mangums = self.select("mangums")
+        if not mangums:
+            return set()
+        decorated = [one for facts in self.modules for one in facts.decorated]
+        sockets: set[Scope] = {one for one in decorated if known_names.WEBSOCKET in list_decorators(one)}
+        return sockets | (self.lifespans if all(map(_turns_lifespan_off, mangums)) else set())
+
+    @cached_property
+    def on_stopped_loops(self) -> set[Scope]:
+        """The functions that may run on an event loop that is kept, and that stops when the invocation has its result."""
+        decorated = [one for facts in self.modules for one in facts.decorated]
+        roots: list[Scope] = []
+        if self.select("mangums"):
+            roots = [one for one in decorated if is_route(one)]
+            roots += self.lifespans
+            roots += [one for facts in self.modules for _, one in facts.methods.get(".dispatch", ())]
+        return self.graph.find_reachable(roots, set(), frozenset(self.graph.list_import_names()))
 
     @cached_property
     def on_ended_loops(self) -> set[Scope]:
@@ -292,3 +334,10 @@ class ImportClosure:
             or ":" in identity  # a local variable or an argument: it may be any of them
             or identity.startswith("call:")
         ]
+
+
+def _turns_lifespan_off(mangum: CallSite) -> bool:
+    return any(
+        one.arg == "lifespan" and isinstance(one.value, ast.Constant) and one.value.value == "off"
+        for one in mangum.call.keywords
+    )

@@ -17,6 +17,7 @@ CONVERTERS = frozenset({"asgiref.sync.async_to_sync", "asgiref.sync.AsyncToSync"
 """Functions that make a synchronous function, each call of which runs on a new event loop."""
 LOOP_LOOKUPS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop"})
 TASK_STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
+CREATE_TASK = "create_task"
 CANCEL = "cancel"
 RUN_METHODS = frozenset({"run", "run_until_complete"})
 """Methods of loops and runners that run a coroutine."""
@@ -69,6 +70,9 @@ ROUTES = frozenset(
     }
 )
 """Decorators with which ASGI applications register the functions that they call."""
+ON_EVENT, WEBSOCKET, ADD_EVENT_HANDLER = "on_event", "websocket", "add_event_handler"
+LIFESPAN_ARGUMENTS = frozenset({"lifespan", "on_startup", "on_shutdown"})
+"""Arguments with which an ASGI application is told what to run when it starts and ends."""
 ASGI_REGISTRARS = frozenset(
     {
         "APIRouter",

@@ -15,11 +15,13 @@ class LoopLifetime(StrEnum):
     persistent: as long as the process; each invocation uses it.
     closed: it is closed at the end of the call.
     unclosed: each call creates another one, and none is closed.
+    temporary: it is closed, and created only if the loop that the function would use is running in another thread.
     """
 
     PERSISTENT = "persistent"
     CLOSED = "closed"
     UNCLOSED = "unclosed"
+    TEMPORARY = "temporary"
 
 
 def classify_loop(site: CallSite, *, is_kept: bool) -> LoopLifetime:
@@ -31,7 +33,7 @@ def classify_loop(site: CallSite, *, is_kept: bool) -> LoopLifetime:
     nodes = list_nodes(site.function)
     names = _list_variables(site, nodes)
     if _is_closed(site, nodes, names):
-        return LoopLifetime.CLOSED
+        return LoopLifetime.TEMPORARY if _is_beside_running(site, nodes) else LoopLifetime.CLOSED
     if _is_conditional(site, nodes):
         # created where there was none, as in `except RuntimeError:`, and found again by the next invocation
         return LoopLifetime.PERSISTENT
@@ -63,6 +65,29 @@ def _is_closed(site: CallSite, nodes: tuple[ast.AST, ...], names: set[str]) -> b
         ):
             return True
     return False
+
+
+def _is_beside_running(site: CallSite, nodes: tuple[ast.AST, ...]) -> bool:
+    """Return whether the loop is created if another one is running, which the function runs otherwise.
+
+    Lambda invokes one handler at a time, so that the other loop is idle: `if loop.is_running(): ...` is for local use.
+    """
+    tested = {
+        ast.unparse(node.test.func.value)
+        for node in nodes
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Call)
+        and isinstance(node.test.func, ast.Attribute)
+        and node.test.func.attr == "is_running"
+        and any(site.call in list_nodes(statement) for statement in node.body)
+    }
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in known_names.RUN_METHODS
+        and ast.unparse(node.func.value) in tested
+        for node in nodes
+    )
 
 
 def _is_conditional(site: CallSite, nodes: tuple[ast.AST, ...]) -> bool:

@@ -50,7 +50,6 @@ class _ModuleReader(ast.NodeVisitor):
         self._kept: set[int] = set()
         self._owners: dict[int, str] = {}
         self._targets: dict[int, str] = {}
-        self._discarded: set[int] = set()
         self._managed: set[int] = set()
         self._references: set[str] = facts.references.setdefault(None, set())
 
@@ -102,12 +101,6 @@ class _ModuleReader(ast.NodeVisitor):
             self._references.add(f"{self._module.qualify(node.value)}.")
         else:
             self.generic_visit(node)
-
-    def visit_Expr(self, node: ast.Expr) -> None:
-        """Note calls whose result is thrown away."""
-        if isinstance(node.value, ast.Call):
-            self._discarded.add(id(node.value))
-        self.generic_visit(node)
 
     def _read_function(self, node: Function) -> None:
         defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None]
@@ -239,8 +232,10 @@ class _ModuleReader(ast.NodeVisitor):
             (facts.shared_clients, name in constructors.load_shared()),
             (facts.agents, name in known_names.AGENTS),
             (facts.clients, constructors.is_client(name) and not self._is_own(node.func)),
-            (facts.lost_tasks, name in known_names.TASK_STARTERS and id(node) in self._discarded),
-            (facts.tasks, name in known_names.TASK_STARTERS),
+            (
+                facts.tasks,
+                name in known_names.TASK_STARTERS or self._is_loop_method(node, known_names.CREATE_TASK),
+            ),
             (facts.loop_lookups, name in known_names.LOOP_LOOKUPS),
         )
         for sites, is_one in kinds:
@@ -253,7 +248,27 @@ class _ModuleReader(ast.NodeVisitor):
             facts.owned.append(self._make_site(name, node))
         facts.loops += [self._make_site(one, node) for one in self._list_handed_over(node)]
         note_arguments(facts, name, node, self._scopes, self._classes)
+        facts.lifespans |= set(self._list_lifespans(node))
         self._visit_parts(node)
+
+    def _is_loop_method(self, node: ast.Call, method: str) -> bool:
+        """Return whether a call is of a method of an event loop: `asyncio.get_running_loop().create_task(...)`."""
+        if not isinstance(node.func, ast.Attribute) or node.func.attr != method:
+            return False
+        receiver = node.func.value
+        if isinstance(receiver, ast.Call):
+            return self._module.qualify(receiver.func) in known_names.LOOP_LOOKUPS
+        source = self._facts.aliases.get(self._identify(receiver) or "", "")
+        return source.removeprefix("call:") in known_names.LOOP_LOOKUPS
+
+    def _list_lifespans(self, node: ast.Call) -> Iterator[str]:
+        """Yield the functions that a call gives an ASGI application to run when it starts and ends."""
+        is_event = isinstance(node.func, ast.Attribute) and node.func.attr == known_names.ADD_EVENT_HANDLER
+        values = [one.value for one in node.keywords if one.arg in known_names.LIFESPAN_ARGUMENTS]
+        for value in (*values, *(node.args if is_event else ())):
+            for one in value.elts if isinstance(value, ast.List | ast.Tuple) else [value]:
+                if isinstance(one, ast.Name | ast.Attribute) and (name := self._module.qualify(one)):
+                    yield name
 
     def _visit_parts(self, node: ast.Call) -> None:
         """Visit a call's parts; what it passes to another thread is noted apart."""

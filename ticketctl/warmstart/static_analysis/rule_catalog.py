@@ -139,9 +139,10 @@ RULES = {
         ),
         RuleDescription(
             "lost-task",
-            "A task is started and never awaited before the event loop ends.",
-            "asyncio.run() cancels the tasks that are still running when the coroutine returns; their work is lost, and "
-            "no error is raised.",
+            "A task is started, and no code waits for it before the invocation ends.",
+            "asyncio.run() cancels the tasks that are still running when the coroutine returns; their work is lost, and no "
+            "error is raised. On an event loop that is kept, as behind Mangum, the task stops when the response is ready: "
+            "Lambda freezes the process. A set that keeps the task does not make it run.",
             "Keep the task and await it: asyncio.TaskGroup, asyncio.gather, or the task itself. Put work that may outlive "
             "the invocation on a queue.",
             f"async def main(event):\n    asyncio.create_task(write_audit_log(event))\n\n{RUNS}",

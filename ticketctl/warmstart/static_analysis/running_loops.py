@@ -52,7 +52,7 @@ class RunningLoops:
     def _list_run(self, site: CallSite) -> set[str] | None:
         """Return what a loop is told to run, by name; None if that is unknown."""
         function = site.function
-        if function is None or isinstance(function, ast.Lambda):
+        if function is None:
             return None
         if site.name in known_names.LOOP_RUNNERS:
             parts = [*site.call.args, *(keyword.value for keyword in site.call.keywords)]
@@ -66,7 +66,7 @@ class RunningLoops:
             names |= found
         return names if parts else None
 
-    def _list_mentioned(self, site: CallSite, function: Function, part: ast.expr) -> set[str] | None:
+    def _list_mentioned(self, site: CallSite, function: Scope, part: ast.expr) -> set[str] | None:
         """Return what an expression in a function mentions; None if nothing shows which coroutine it is."""
         arguments = _list_arguments(function)
         called = [one.func for one in walk(part) if isinstance(one, ast.Call)]
@@ -87,7 +87,7 @@ class RunningLoops:
                 names.add(name_reference(site.module, node))
         return names
 
-    def _list_passed(self, function: Function) -> set[str] | None:
+    def _list_passed(self, function: Scope) -> set[str] | None:
         """Return what the callers of a function mention, since one of them made the coroutine that it is passed."""
         callers = self._graph.list_callers(function)
         return {name for one in callers for name in self._graph.list_references(one)} if callers else None
@@ -110,7 +110,7 @@ class RunningLoops:
         return decorated, {name for facts in self._modules for name in facts.callbacks}
 
 
-def _list_runs(function: Function) -> Iterator[ast.Call]:
+def _list_runs(function: Scope) -> Iterator[ast.Call]:
     """Yield the calls in a function that run something on a loop: `loop.run_until_complete(...)`."""
     for node in list_nodes(function):
         is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
@@ -120,12 +120,14 @@ def _list_runs(function: Function) -> Iterator[ast.Call]:
 
 def is_route(function: Function) -> bool:
     """Return whether a function is decorated like a route of an ASGI application: `@router.get("/")`."""
-    return any(
-        isinstance(one, ast.Call)
-        and isinstance(one.func, ast.Attribute)
-        and one.func.attr in known_names.ROUTES
-        for one in function.decorator_list
-    )
+    return bool(known_names.ROUTES & set(list_decorators(function)))
+
+
+def list_decorators(function: Function) -> Iterator[str]:
+    """Yield the methods that decorate a function: "get" for `@router.get("/")`."""
+    for one in function.decorator_list:
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute):
+            yield one.func.attr
 
 
 def uses_application(modules: Iterable[Facts], graph: CallGraph, functions: Iterable[Scope]) -> bool:

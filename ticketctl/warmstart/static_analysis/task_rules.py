@@ -6,30 +6,42 @@ from collections.abc import Iterator
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
-from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
+from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding, name_call
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.syntax import walk
+from ticketctl.warmstart.static_analysis.task_fates import is_abandoned, is_for_other_places
 
 
 def check_lost_tasks(closure: ImportClosure) -> Iterator[SourceFinding]:
-    """Yield the tasks that are started and forgotten in coroutines whose event loop ends with the invocation."""
-    if not closure.select("lost_tasks") or not closure.ended_loops:
-        return
-    loop = describe_site(closure.ended_loops[0])
-    for site in closure.select_reachable("lost_tasks"):
-        if site.function is None or site.function in closure.on_ended_loops:
+    """Yield the tasks that no code waits for, in functions whose event loop ends or stops with the invocation."""
+    for site in closure.select_reachable("tasks"):
+        if not is_abandoned(closure, site):
+            continue
+        if site.function in closure.on_ended_loops:
+            loop = describe_site(closure.ended_loops[0])
             yield make_finding(
                 site.place,
                 "lost-task",
-                f"{site.name}() starts a task, and no code awaits it. {loop} cancels it when its coroutine returns; the "
-                "rest of its work is never done, and no error is raised.",
+                f"{name_call(site)}() starts a task, and no code awaits it. {loop} cancels it when its coroutine returns; "
+                "the rest of its work is never done, and no error is raised.",
+            )
+        elif site.function in closure.on_stopped_loops:
+            yield make_finding(
+                site.place,
+                "lost-task",
+                f"{name_call(site)}() starts a task, and no code awaits it. The event loop stops when the response is "
+                "ready, and Lambda freezes the process: the task goes on only while a later invocation runs, if there "
+                "is one, and its work is lost with the process.",
             )
 
 
 def check_endless_tasks(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the tasks that never end by themselves and that an exception leaves running on an event loop that is kept."""
-    for site in (*closure.select("tasks"), *closure.select("lost_tasks")):
+    for site in closure.select("tasks"):
         if site.function not in closure.handled or site.function in closure.on_ended_loops:
+            continue
+        # what raises in a request does not reach a lifespan function
+        if site.function in closure.lifespans or is_for_other_places(site):
             continue
         name = _find_variable(site)
         if name is None or not any(map(_is_endless, _list_coroutines(closure, site))):

@@ -141,6 +141,21 @@ FAULTS = {
 }
 
 SOUND = {
+    "a second loop where the kept one is busy": (
+        "import asyncio, httpx\nkept = None\nclient = httpx.AsyncClient()\ndef get_loop():\n    global kept\n"
+        "    if kept is None:\n        kept = asyncio.new_event_loop()\n    return kept\n"
+        "def run(work):\n    loop = get_loop()\n    if loop.is_running():\n        other = asyncio.new_event_loop()\n"
+        "        try:\n            return other.run_until_complete(work)\n        finally:\n            other.close()\n"
+        "    return loop.run_until_complete(work)\n"
+        "def handler(event, context):\n    return run(client.get('x'))\n"
+    ),
+    "a coroutine in a lambda, which does not use the lock": (
+        "import asyncio\nfrom mangum import Mangum\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+        "lock = asyncio.Lock()\nasync def load():\n    await asyncio.sleep(1)\nasync def use():\n    async with lock:\n"
+        "        pass\ndef refresh(pool):\n    pool.submit(lambda: asyncio.run(load()))\n"
+        "@app.get('/')\nasync def page():\n    await asyncio.gather(use(), use())\n    refresh(app.pool)\n"
+        "handler = Mangum(app)\n"
+    ),
     "a bot that each run initializes and shuts down": BOT
     + "async def main(event):\n    await bot.initialize()\n    await bot.process_update(event)\n    await bot.shutdown()\n"
     + RUN,
