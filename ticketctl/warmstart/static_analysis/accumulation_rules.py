@@ -13,6 +13,7 @@ from ticketctl.warmstart.static_analysis.escape_analysis import (
 from ticketctl.warmstart.static_analysis.facts import CallSite, Function, Scope
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding, name_call
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.object_use import calls_method
 from ticketctl.warmstart.static_analysis.source import SourceModule
 
 
@@ -26,7 +27,7 @@ def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         if site in kept or site.function not in closure.handled or _is_managed(site):
             continue
         openers = constructors.list_openers(site.name)
-        if openers and not closure.calls_method(openers):
+        if openers and not calls_method(closure, openers):
             continue
         created = f"Each invocation creates an object with {name_call(site)}()"
         if not closure.may_be_closed(site, leaves=_leaves_function(site)):
@@ -45,7 +46,7 @@ def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
 
 def _is_initialized(closure: ImportClosure, method: str) -> bool:
     """Return whether reachable code calls the method, or enters an object with `async with bot:`."""
-    return closure.calls_method([method]) or any(
+    return calls_method(closure, [method]) or any(
         isinstance(node, ast.AsyncWith)
         and any(not isinstance(item.context_expr, ast.Call) for item in node.items)
         for scope in closure.handled

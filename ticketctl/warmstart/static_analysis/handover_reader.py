@@ -1,15 +1,18 @@
 """Reads what functions pass to others: objects that the other function may keep, and functions that it may call."""
 
 import ast
+from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.call_graph import name_reference
 from ticketctl.warmstart.static_analysis.escape_analysis import Identities, unwrap_await
 from ticketctl.warmstart.static_analysis.facts import Facts, Handover, Scope
+from ticketctl.warmstart.static_analysis.source import SourceModule
 
 
 def note_arguments(facts: Facts, name: str, node: ast.Call, scopes: list[Scope], classes: list[str]) -> None:
     """Add to the facts what a call of the function `name` is passed."""
+    facts.lifespans |= set(_list_lifespans(facts.module, node))
     identities = Identities(facts.module)
     last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     pairs: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args)]
@@ -41,3 +44,19 @@ def note_keeper(
     name = ".".join([facts.module.name, *(classes if is_constructor else [function.name])])
     kept = facts.keepers.setdefault(name, {})
     kept[arguments.index(value.id) - is_constructor] = kept[value.id] = identity
+
+
+def _list_lifespans(module: SourceModule, node: ast.Call) -> Iterator[str]:
+    """Yield the functions that a call gives an ASGI application to run when it starts and ends."""
+    is_event = isinstance(node.func, ast.Attribute) and node.func.attr == known_names.ADD_EVENT_HANDLER
+    values = [one.value for one in node.keywords if one.arg in known_names.LIFESPAN_ARGUMENTS]
+    for value in (*values, *(node.args if is_event else ())):
+        for one in value.elts if isinstance(value, ast.List | ast.Tuple) else [value]:
+            if isinstance(one, ast.Name | ast.Attribute) and (name := module.qualify(one)):
+                yield name
+
+
+def list_passed_runners(module: SourceModule, node: ast.Call) -> Iterator[str]:
+    """Yield the functions that run a loop and are passed on to be called: pool.submit(asyncio.run, main())."""
+    names = map(module.qualify, (*node.args, *(keyword.value for keyword in node.keywords)))
+    yield from (name for name in names if name in known_names.LOOP_RUNNERS)

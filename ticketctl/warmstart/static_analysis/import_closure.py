@@ -5,18 +5,19 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.asgi_application import (
+    find_lifespans,
+    find_never_served,
+    is_route,
+    list_entries,
+    uses_application,
+)
 from ticketctl.warmstart.static_analysis.assignment_guards import has_once_guard
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph
-from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
 from ticketctl.warmstart.static_analysis.handler_discovery import Root
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
-from ticketctl.warmstart.static_analysis.running_loops import (
-    RunningLoops,
-    is_route,
-    list_decorators,
-    uses_application,
-)
+from ticketctl.warmstart.static_analysis.running_loops import RunningLoops
 from ticketctl.warmstart.static_analysis.versions import Versions
 
 MAX_ALIASES = 6
@@ -95,19 +96,6 @@ class ImportClosure:
             for name in names
         }
 
-    def calls_method(self, names: Sequence[str]) -> bool:
-        """Return whether reachable code calls a method with one of the names; a graph of LangGraph's calls none itself."""
-        return any(
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in names
-            and "graph" not in ast.unparse(node.func.value).lower()
-            for facts in self.modules
-            for scope in facts.references
-            if scope is not None and self.is_reachable(scope)
-            for node in list_nodes(scope)
-        )
-
     def follow_import(self, name: str) -> str:
         """Return the name under which something is defined that a package imports to publish it."""
         for _ in range(MAX_ALIASES):
@@ -159,11 +147,6 @@ class ImportClosure:
             kept |= more
         return kept
 
-    def has_own_loop(self, site: CallSite) -> bool:
-        """Return whether the object that keeps the result keeps an event loop too, and so uses it on that loop."""
-        owners = {one.owner for one in self.select("loops") if one.name in known_names.LOOP_FACTORIES}
-        return site.owner is not None and site.owner in owners
-
     def _is_kept(self, site: CallSite) -> bool:
         return (
             site.kept
@@ -198,41 +181,18 @@ class ImportClosure:
         return self._make_graph(with_threads=True)
 
     def _make_graph(self, *, with_threads: bool) -> CallGraph:
-        return CallGraph(
-            self.modules, self.follow_import, with_threads=with_threads, excluded=self._never_served
-        )
+        excluded = find_never_served(self.modules, self.lifespans, self.select("mangums"))
+        return CallGraph(self.modules, self.follow_import, with_threads=with_threads, excluded=excluded)
 
     @cached_property
     def lifespans(self) -> set[Scope]:
         """The functions that an ASGI application runs when it starts and ends."""
-        names = {self.follow_import(name) for facts in self.modules for name in facts.lifespans}
-        return {
-            function
-            for facts in self.modules
-            for name, group in facts.definitions.items()
-            for function in group
-            if name in names or known_names.ON_EVENT in list_decorators(function)
-        }
-
-    @cached_property
-    def _never_served(self) -> set[Scope]:
-        """The functions of an ASGI application that Mangum never calls: for websockets, and a lifespan that is off."""
-        mangums = self.select("mangums")
-        if not mangums:
-            return set()
-        decorated = [one for facts in self.modules for one in facts.decorated]
-        sockets: set[Scope] = {one for one in decorated if known_names.WEBSOCKET in list_decorators(one)}
-        return sockets | (self.lifespans if all(map(_turns_lifespan_off, mangums)) else set())
+        return find_lifespans(self.modules, self.follow_import)
 
     @cached_property
     def on_stopped_loops(self) -> set[Scope]:
         """The functions that may run on an event loop that is kept, and that stops when the invocation has its result."""
-        decorated = [one for facts in self.modules for one in facts.decorated]
-        roots: list[Scope] = []
-        if self.select("mangums"):
-            roots = [one for one in decorated if is_route(one)]
-            roots += self.lifespans
-            roots += [one for facts in self.modules for _, one in facts.methods.get(".dispatch", ())]
+        roots = list_entries(self.modules) + list(self.lifespans) if self.select("mangums") else []
         return self.graph.find_reachable(roots, set(), frozenset(self.graph.list_import_names()))
 
     @cached_property
@@ -334,10 +294,3 @@ class ImportClosure:
             or ":" in identity  # a local variable or an argument: it may be any of them
             or identity.startswith("call:")
         ]
-
-
-def _turns_lifespan_off(mangum: CallSite) -> bool:
-    return any(
-        one.arg == "lifespan" and isinstance(one.value, ast.Constant) and one.value.value == "off"
-        for one in mangum.call.keywords
-    )

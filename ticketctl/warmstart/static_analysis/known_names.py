@@ -71,6 +71,8 @@ ROUTES = frozenset(
 )
 """Decorators with which ASGI applications register the functions that they call."""
 ON_EVENT, WEBSOCKET, ADD_EVENT_HANDLER = "on_event", "websocket", "add_event_handler"
+DISPATCH = "dispatch"
+"""The method of a middleware that a request calls."""
 LIFESPAN_ARGUMENTS = frozenset({"lifespan", "on_startup", "on_shutdown"})
 """Arguments with which an ASGI application is told what to run when it starts and ends."""
 ASGI_REGISTRARS = frozenset(

@@ -23,7 +23,11 @@ from ticketctl.warmstart.static_analysis.facts import (
     list_handlers,
     list_statement_names,
 )
-from ticketctl.warmstart.static_analysis.handover_reader import note_arguments, note_keeper
+from ticketctl.warmstart.static_analysis.handover_reader import (
+    list_passed_runners,
+    note_arguments,
+    note_keeper,
+)
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import list_children
 
@@ -74,14 +78,6 @@ class _ModuleReader(ast.NodeVisitor):
         self.generic_visit(node)
         self._classes.pop()
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """Read a function."""
-        self._read_function(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        """Read a coroutine function."""
-        self._read_function(node)
-
     def visit_Lambda(self, node: ast.Lambda) -> None:
         """Read a lambda."""
         self.visit(node.args)
@@ -102,7 +98,8 @@ class _ModuleReader(ast.NodeVisitor):
         else:
             self.generic_visit(node)
 
-    def _read_function(self, node: Function) -> None:
+    def visit_FunctionDef(self, node: Function) -> None:
+        """Read a function or a coroutine function."""
         defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None]
         for outside in (*node.decorator_list, *defaults):  # annotations create nothing
             self.visit(outside)
@@ -120,6 +117,8 @@ class _ModuleReader(ast.NodeVisitor):
         self._kept |= set(map(id, escapes.list_kept()))
         self._owners |= {id(call): owner for call, owner in self._list_owned(node, escapes)}
         self._read_body(node, node.body)
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 the name that ast.NodeVisitor calls
 
     def _define(self, node: Function) -> None:
         definitions = self._facts.definitions
@@ -246,9 +245,8 @@ class _ModuleReader(ast.NodeVisitor):
             facts.kept_factories.add(name)
         elif self._find_owner(node):
             facts.owned.append(self._make_site(name, node))
-        facts.loops += [self._make_site(one, node) for one in self._list_handed_over(node)]
+        facts.loops += [self._make_site(one, node) for one in list_passed_runners(self._module, node)]
         note_arguments(facts, name, node, self._scopes, self._classes)
-        facts.lifespans |= set(self._list_lifespans(node))
         self._visit_parts(node)
 
     def _is_loop_method(self, node: ast.Call, method: str) -> bool:
@@ -260,15 +258,6 @@ class _ModuleReader(ast.NodeVisitor):
             return self._module.qualify(receiver.func) in known_names.LOOP_LOOKUPS
         source = self._facts.aliases.get(self._identify(receiver) or "", "")
         return source.removeprefix("call:") in known_names.LOOP_LOOKUPS
-
-    def _list_lifespans(self, node: ast.Call) -> Iterator[str]:
-        """Yield the functions that a call gives an ASGI application to run when it starts and ends."""
-        is_event = isinstance(node.func, ast.Attribute) and node.func.attr == known_names.ADD_EVENT_HANDLER
-        values = [one.value for one in node.keywords if one.arg in known_names.LIFESPAN_ARGUMENTS]
-        for value in (*values, *(node.args if is_event else ())):
-            for one in value.elts if isinstance(value, ast.List | ast.Tuple) else [value]:
-                if isinstance(one, ast.Name | ast.Attribute) and (name := self._module.qualify(one)):
-                    yield name
 
     def _visit_parts(self, node: ast.Call) -> None:
         """Visit a call's parts; what it passes to another thread is noted apart."""
@@ -285,11 +274,6 @@ class _ModuleReader(ast.NodeVisitor):
     def _is_own(self, function: ast.expr) -> bool:
         """Return whether the project itself defines the class: then its own body says what it keeps."""
         return isinstance(function, ast.Name) and function.id not in self._module.imported_names
-
-    def _list_handed_over(self, node: ast.Call) -> Iterator[str]:
-        """Yield the functions that run a loop and are passed on to be called: pool.submit(asyncio.run, main())."""
-        names = map(self._module.qualify, (*node.args, *(keyword.value for keyword in node.keywords)))
-        yield from (name for name in names if name in known_names.LOOP_RUNNERS)
 
     def _is_kept_here(self, call: ast.Call) -> bool:
         return (not self._scopes or id(call) in self._kept) and id(call) not in self._managed

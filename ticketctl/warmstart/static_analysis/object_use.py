@@ -1,9 +1,11 @@
 """Where an object that is kept between invocations is used: on which loops, and by several tasks at the same time."""
 
 import ast
+from collections.abc import Sequence
 
+from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.call_graph import name_reference
-from ticketctl.warmstart.static_analysis.escape_analysis import list_locals
+from ticketctl.warmstart.static_analysis.escape_analysis import list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.running_loops import list_started
@@ -18,6 +20,26 @@ def is_used_on_ended_loop(closure: ImportClosure, site: CallSite) -> bool:
         or not users
         or any(one is None or one in closure.on_ended_loops or one in closure.loop_starters for one in users)
     )
+
+
+def calls_method(closure: ImportClosure, names: Sequence[str]) -> bool:
+    """Return whether reachable code calls a method with one of the names; a graph of LangGraph's calls none itself."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in names
+        and "graph" not in ast.unparse(node.func.value).lower()
+        for facts in closure.modules
+        for scope in facts.references
+        if scope is not None and closure.is_reachable(scope)
+        for node in list_nodes(scope)
+    )
+
+
+def has_own_loop(closure: ImportClosure, site: CallSite) -> bool:
+    """Return whether the object that keeps the result keeps an event loop too, and so uses it on that loop."""
+    owners = {one.owner for one in closure.select("loops") if one.name in known_names.LOOP_FACTORIES}
+    return site.owner is not None and site.owner in owners
 
 
 def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:

@@ -12,7 +12,12 @@ from ticketctl.warmstart.static_analysis.finding import (
     name_call,
 )
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.object_use import is_contended, is_used_on_ended_loop
+from ticketctl.warmstart.static_analysis.object_use import (
+    calls_method,
+    has_own_loop,
+    is_contended,
+    is_used_on_ended_loop,
+)
 
 FALSE_FIXES = ("pool_pre_ping", "pool_recycle", "pool_size", "max_overflow")
 
@@ -24,7 +29,7 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         return
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("clients"):
-        is_sound = _keeps_no_connection(site) or closure.has_own_loop(site) or _is_renewed(closure, site)
+        is_sound = _keeps_no_connection(site) or has_own_loop(closure, site) or _is_renewed(closure, site)
         if not is_sound and closure.find_closing(site) is None and is_used_on_ended_loop(closure, site):
             yield make_finding(
                 site.place,
@@ -40,7 +45,7 @@ def _is_renewed(closure: ImportClosure, site: CallSite) -> bool:
     opener = constructors.find_renewer(site.name)
     return (
         opener is not None
-        and closure.calls_method([opener])
+        and calls_method(closure, [opener])
         and closure.find_closing(site, certain=False) is not None
     )
 
@@ -53,7 +58,7 @@ def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     for site in closure.select_reachable("shared_clients"):
         methods = constructors.list_async_methods(site.name)
         if constructors.has_own_client(site.name, (one.arg for one in site.call.keywords)) or (
-            methods and not closure.calls_method(methods)
+            methods and not calls_method(closure, methods)
         ):
             continue
         is_elsewhere = not methods and site.function not in closure.on_ended_loops | closure.loop_starters

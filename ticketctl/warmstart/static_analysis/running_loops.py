@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.asgi_application import is_route
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph, name_reference
 from ticketctl.warmstart.static_analysis.escape_analysis import list_locals, list_nodes
-from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Function, Scope
+from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Scope
 from ticketctl.warmstart.static_analysis.syntax import walk
 
 
@@ -116,31 +117,6 @@ def _list_runs(function: Scope) -> Iterator[ast.Call]:
         is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if is_method and node.func.attr in known_names.RUN_METHODS:  # type: ignore[attr-defined]
             yield node  # type: ignore[misc]
-
-
-def is_route(function: Function) -> bool:
-    """Return whether a function is decorated like a route of an ASGI application: `@router.get("/")`."""
-    return bool(known_names.ROUTES & set(list_decorators(function)))
-
-
-def list_decorators(function: Function) -> Iterator[str]:
-    """Yield the methods that decorate a function: "get" for `@router.get("/")`."""
-    for one in function.decorator_list:
-        if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute):
-            yield one.func.attr
-
-
-def uses_application(modules: Iterable[Facts], graph: CallGraph, functions: Iterable[Scope]) -> bool:
-    """Return whether functions mention an ASGI application; true if the routes belong to another kind of object."""
-    applications = {
-        name
-        for facts in modules
-        for name, value in facts.aliases.items()
-        if value in known_names.ASGI_CLASSES
-    }
-    return not applications or any(
-        graph.follow_import(name) in applications for one in functions for name in graph.list_references(one)
-    )
 
 
 def list_started(scope: Scope) -> Iterator[ast.Call]:
