@@ -65,7 +65,7 @@ def find_hidden_errors(results: Sequence[InvocationResult], event_count: int = 1
 def _list_errors(result: InvocationResult) -> Iterator[tuple[str, str, str | None]]:
     """Yield how an error showed, its text, and the user's line that it came through."""
     for kind, text in result.chain:
-        yield "logged", f"{kind}: {text}", None
+        yield "logged", f"{kind}: {text}", result.logged_at.get((kind, text))
     for error in result.swallowed:
         text = f"{error['error_type']}: {error['error']}"
         if error["error_type"] not in HANDLED_BY_DESIGN or _has_signature(text):

@@ -1,7 +1,7 @@
 """The result of one invocation: the child's answer, interpreted as AWS interprets it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ticketctl.warmstart.child.ipc import ErrorInfo, InvocationAnswer, InvocationCost, LoggedError
@@ -17,6 +17,7 @@ class InvocationResult:
     """One invocation, with what only findings need to know of it.
 
     chain: (class, text) of every exception that it raised or logged, and of those behind them.
+    logged_at: the user's line that the logged ones came through, where it is known.
     raised_at: the innermost line of the user's code in the traceback of the first of them, as `file:line`.
     response_error: what AWS makes of an SQS response that has the wrong form.
     process_end: how the process ended, if it did: "import", "exit", "crash", "hang"; or "fork": a forked child returned
@@ -29,6 +30,7 @@ class InvocationResult:
 
     invocation: Invocation
     chain: tuple[tuple[str, str], ...] = ()
+    logged_at: Mapping[tuple[str, str], str] = field(default_factory=dict)
     raised_at: str | None = None
     response_error: str | None = None
     process_end: str | None = None
@@ -66,6 +68,9 @@ def interpret(number: int, event: object, answer: InvocationAnswer) -> Invocatio
     return InvocationResult(
         invocation=invocation,
         chain=chain,
+        logged_at={
+            (one["error_type"], one["error"]): one["raised_at"] for _, one in logged if one["raised_at"]
+        },
         raised_at=first and first["raised_at"],
         response_error=reading.error,
         process_end="fork" if answer["forked_at"] else "exit" if exits else None,

@@ -27,6 +27,13 @@ def caught(error, kind="RuntimeError", line="app.py:9"):
     ("fields", "quote"),
     [
         ({"chain": (("RuntimeError", CLOSED),)}, "logged an error"),
+        (
+            {
+                "chain": (("RuntimeError", CLOSED),),
+                "logged_at": {("RuntimeError", CLOSED): "app.py:4"},
+            },
+            "RuntimeError: Event loop is closed, at app.py:4",
+        ),
         ({"swallowed": (caught(CLOSED),)}, "caught and dropped an error"),
         ({"swallowed": (caught("no such tenant", "ValueError"),)}, "ValueError: no such tenant, at app.py:9"),
         ({"printed": "started\nfailed: RuntimeError: Event loop is closed\n"}, "printed an error"),
