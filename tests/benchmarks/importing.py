@@ -22,7 +22,7 @@ from ticketctl import event_loops
 from ticketctl.tickets.importing.records import make_key
 
 NUMBER = 100_000
-_CLEAR = "truncate tickets, steps, attempts, messages, changes, search_vectors"
+_CLEAR = "truncate tickets, messages cascade"
 _COLUMNS = ("id", "subject", "body", "requester", "idempotency_key", "created_by", "created_at", "updated_at")
 _BODY = (
     "Please refund the second payment of {} EUR. I paid by card on Monday and was charged again on Tuesday. "

@@ -186,7 +186,7 @@ async def _print_plans(name: str, url: str, statements: list[tuple[str, tuple[An
 
 def drain(bench: Bench, environments: int, tickets: int) -> float:
     """Drain a queue with so many execution environments; return tickets per second, start and end included."""
-    query(bench.url, "truncate tickets, steps, attempts, messages, changes")
+    query(bench.url, "truncate tickets, messages cascade")
     query(bench.url, _FILL_QUEUE, tickets)
     command = (*PROGRAM, "work", "--drain", "--concurrency", str(environments))
     return tickets / timed_program(command, bench.environment_with_url)

@@ -16,7 +16,7 @@ from tests.benchmarks.raw_limit import RawDrain
 
 CONCURRENCY = 2
 RUNNER = ("--pool", "queue-pre-ping", "--loop", "runner")
-_CLEAR = "truncate tickets, steps, attempts, messages, changes"
+_CLEAR = "truncate tickets, messages cascade"
 _FILL = """
 with made as (
   insert into tickets (subject, body, requester)
