@@ -1,6 +1,5 @@
 """Predict a label from the signals of a text: logistic regression with a weight for each pair of signal and label."""
 
-import hashlib
 import json
 import logging
 import math
@@ -10,7 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS, LabelledTexts, save_model
+from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS, LabelledTexts, digest_of, save_model
 
 VERSION = "1"
 """Increase it whenever the same training set would give another model: with new phrases, for example."""
@@ -133,8 +132,7 @@ def load_sentiment_model() -> SignalModel:
 
 def signal_model_file_name(texts: LabelledTexts) -> str:
     """Return the file name of a training set's model: a digest of the version and of the texts."""
-    canonical = json.dumps([VERSION, texts], ensure_ascii=False, separators=(",", ":"))
-    return f"{hashlib.sha256(canonical.encode()).hexdigest()[:32]}.signals"
+    return f"{digest_of([VERSION, texts])}.signals"
 
 
 def serialize_signal_model(model: SignalModel) -> bytes:

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from functools import cache
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from itertools import chain, combinations
 
 from ticketctl.ai.offline.signal_phrases import SENTIMENT_PHRASES, URGENCY_PHRASES
 
@@ -19,7 +19,8 @@ _CLOCK = re.compile(r"\b\d{1,2}[:h]\d\d\b|\b\d{1,2} ?(?:am|pm|uhr|h)\b")
 _SHOUTED = re.compile(rf"\b[^\W\d_a-z]{{{_MIN_CAPITALS},}}\b")
 _REPEATED_MARK = re.compile(r"[!?][!?]")
 
-_Phrases = tuple[tuple[str, str], ...]
+_Phrases = Mapping[str, Sequence[tuple[int, str, str]]]
+"""By the first two letters: the rank of each phrase, the phrase as it stands in a sentence, and the mark that replaces it."""
 
 
 def find_urgency_signals(text: str) -> Counter[str]:
@@ -35,8 +36,9 @@ def find_urgency_signals(text: str) -> Counter[str]:
     return signals + find_sentiment_signals(text)
 
 
+@lru_cache(maxsize=1)  # the models of priority and sentiment look at the same text in turn
 def find_sentiment_signals(text: str) -> Counter[str]:
-    """Return the signals for the sentiment, and how often each occurs, at most twice."""
+    """Return the signals for the sentiment, and how often each occurs, at most twice. It is cached: do not change it."""
     found = Counter(name for sentence in _mark_sentences(text, _sentiment_phrases()) for name in sentence)
     signals = Counter({name: min(count, _MAX_COUNT) for name, count in found.items()})
     head = text[:_MAX_CHARACTERS]
@@ -69,9 +71,10 @@ def waiting_phrases() -> tuple[str, ...]:
 
 def _mark_sentences(text: str, phrases: _Phrases) -> list[list[str]]:
     """Return the signals of each sentence. The longest phrase wins: "not urgent" does not count as "urgent"."""
-    sentences = _SENTENCE_END.split(text[:_MAX_CHARACTERS].lower())
-    marked = "|".join(" ".join(["", *_WORD.findall(sentence), ""]) for sentence in sentences)
-    for phrase, mark in phrases:
+    sentences = [_WORD.findall(sentence) for sentence in _SENTENCE_END.split(text[:_MAX_CHARACTERS].lower())]
+    marked = "|".join(" ".join(["", *words, ""]) for words in sentences)
+    beginnings = {word[:2] for words in sentences for word in words}
+    for _, phrase, mark in sorted(chain.from_iterable(phrases.get(key, ()) for key in beginnings)):
         if phrase in marked:
             marked = marked.replace(phrase, mark)
     return [_FOUND.findall(sentence) for sentence in marked.split("|")]
@@ -88,7 +91,7 @@ def _sentiment_phrases() -> _Phrases:
 
 
 def _index_phrases(phrases: Mapping[str, str]) -> _Phrases:
-    """Return each phrase as it stands in a sentence, with the mark that replaces it, the longest first."""
+    """Rank the phrases, the longest first, and index them."""
     found: dict[str, str] = {}
     for name, listed in phrases.items():
         word, stem = f" <{name}> ", f" <{name}>"
@@ -97,7 +100,10 @@ def _index_phrases(phrases: Mapping[str, str]) -> _Phrases:
                 found[f" {phrase[:-1]}"] = stem
             else:
                 found[f" {phrase} "] = word
-    return tuple((phrase, found[phrase]) for phrase in sorted(found, key=len, reverse=True))
+    index: dict[str, list[tuple[int, str, str]]] = {}
+    for rank, phrase in enumerate(sorted(found, key=len, reverse=True)):
+        index.setdefault(phrase[1:3].rstrip(), []).append((rank, phrase, found[phrase]))
+    return index
 
 
 def _split_phrases(listed: str) -> list[str]:

@@ -33,13 +33,14 @@ class Vocabulary:
     documents: int
 
     @cached_property
-    def _known(self) -> dict[str, tuple[int, float]]:
-        """Map each feature to its position and its smoothed inverse document frequency."""
-        idf = {count: self._idf(count) for count in set(self.document_counts)}
-        return {
-            name: (position, idf[count])
-            for position, (name, count) in enumerate(zip(self.names, self.document_counts, strict=True))
-        }
+    def _positions(self) -> dict[str, int]:
+        """Map each feature to its position. It is made in a cold start: no loop."""
+        return dict(zip(self.names, range(len(self.names)), strict=True))
+
+    @cached_property
+    def _idf_by_count(self) -> dict[int, float]:
+        """Map each document count to the smoothed inverse document frequency."""
+        return {count: self._idf(count) for count in set(self.document_counts)}
 
     def _idf(self, document_count: int) -> float:
         return round(math.log((1 + self.documents) / (1 + document_count)) + 1.0, 6)
@@ -54,17 +55,18 @@ class Vocabulary:
 
         Unknown features count in the norm: a text with few known features gets a short vector.
         """
-        find, unknown_idf = self._known.get, self._unknown_idf
+        find, unknown_idf = self._positions.get, self._unknown_idf
+        idf, document_counts = self._idf_by_count, self.document_counts
         indices, known_values = [], []
         squares = 0.0
         for name, count in counts.items():
-            known = find(name)
-            value = unknown_idf if known is None else known[1]
+            position = find(name)
+            value = unknown_idf if position is None else idf[document_counts[position]]
             if count > 1:
                 value *= 1.0 + math.log(count)
             squares += value * value
-            if known is not None:
-                indices.append(known[0])
+            if position is not None:
+                indices.append(position)
                 known_values.append(value)
         scale = FIXED_POINT_ONE / math.sqrt(squares) if squares else 0.0
         return SparseVector(indices, [round(value * scale) for value in known_values])

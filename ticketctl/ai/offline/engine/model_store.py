@@ -1,12 +1,13 @@
 """Find the model for a training set: bundled with the package, cached in a folder, or trained now."""
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+
+import msgspec
 
 from ticketctl.ai.offline.engine.artifact import load_model, serialize
 from ticketctl.ai.offline.engine.dense import Encoder
@@ -53,8 +54,12 @@ def load_or_train(texts: LabelledTexts, folder: Path | None, encoder: Encoder | 
 def model_file_name(texts: Sequence[tuple[str, str]], encoder: Encoder | None = None) -> str:
     """Return the file name of a training set's model: a digest of the engine version, the texts and the encoder."""
     inputs = [ENGINE_VERSION, texts, *([encoder.digest] if encoder else [])]
-    canonical = json.dumps(inputs, ensure_ascii=False, separators=(",", ":"))
-    return f"{hashlib.sha256(canonical.encode()).hexdigest()[:32]}.model"
+    return f"{digest_of(inputs)}.model"
+
+
+def digest_of(inputs: object) -> str:
+    """Return a digest of texts in lists, for the name of a file. It runs in a cold start."""
+    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()[:32]
 
 
 def load_model_file(path: Path, taxonomy: Taxonomy, encoder: Encoder | None = None) -> Model:
