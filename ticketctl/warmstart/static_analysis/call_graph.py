@@ -184,10 +184,15 @@ class CallGraph:
         return reached
 
     def _as_attribute(self, name: str) -> str:
-        """Return ".pay" for shop.orders.service.pay if service is a variable, whose class is unknown."""
+        """Return ".pay" for shop.orders.service.pay if service is a variable, whose class is unknown.
+
+        A class is followed to where it is defined: shop.Order.pay is shop.orders.Order.pay.
+        """
         owner, _, last = name.rpartition(".")
         owner = self.follow_import(owner) if owner else ""
         module = owner.rpartition(".")[0]
+        if owner in self._owned:
+            return f"{owner}.{last}"
         is_variable = module in self._module_names and owner not in self._not_variables
         return f".{last}" if is_variable else name
 

@@ -1,5 +1,7 @@
 """Names that libraries give to event loops, and to the objects that are bound to them. Clients are in constructors."""
 
+import re
+
 LOOP_RUNNERS = frozenset({"asyncio.run", "uvloop.run", "anyio.run"})
 """Functions that create an event loop, run a coroutine on it and close it."""
 LOOP_FACTORIES = frozenset(
@@ -45,6 +47,11 @@ REGISTRARS = frozenset({"addHandler", "add_error_handler", "add_handler", "add_h
 CONTEXT_STACKS = frozenset({"enter_async_context", "enter_context", "push_async_exit"})
 AGENTS = frozenset({"agents.Agent"})
 """Classes that a model may be passed to, instead of the one that their library makes."""
+PLAIN_DECORATORS = re.compile(
+    r"(abc|backoff|contextlib|functools|langsmith|tenacity|typing)\.\w+"
+    r"|.*\.(staticmethod|classmethod|setter|capture_method|capture_async|inject_lambda_context|log_metrics)"
+)
+"""Decorators after which a function is called by its name, as before; others may register it with a library."""
 MANGUM = "mangum.Mangum"
 POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""
@@ -86,7 +93,7 @@ ASGI_REGISTRARS = frozenset(
         "add_api_route",
         "add_event_handler",
     }
-    | {"add_exception_handler", "add_middleware", "add_route", "include_router", "mount"}
+    | {"add_exception_handler", "add_middleware", "add_task", "add_route", "include_router", "mount"}
 )
 """Functions and methods to which an ASGI application's own functions are passed."""
 ASGI_CLASSES = frozenset({"call:fastapi.FastAPI", "call:starlette.applications.Starlette"})

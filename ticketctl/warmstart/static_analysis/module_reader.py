@@ -106,10 +106,11 @@ class _ModuleReader(ast.NodeVisitor):
         self._define(node)
         if self._scopes:
             self._facts.nested.setdefault(self._scopes[-1], []).append(node)
-        if node.decorator_list:
+        calls = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
+        decorators = list(map(self._module.qualify, calls))
+        if not all(map(known_names.PLAIN_DECORATORS.fullmatch, decorators)):
             self._facts.decorated.append(node)
-        for decorator in node.decorator_list:
-            name = self._module.qualify(decorator)
+        for decorator, name in zip(node.decorator_list, decorators, strict=True):
             if name in known_names.CONVERTERS:
                 call = ast.copy_location(ast.Call(decorator, [], []), decorator)
                 self._facts.loops.append(CallSite(self._module, name, call, None))

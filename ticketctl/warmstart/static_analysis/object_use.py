@@ -1,7 +1,7 @@
 """Where an object that is kept between invocations is used: on which loops, and by several tasks at the same time."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.call_graph import name_reference
@@ -22,16 +22,23 @@ def is_used_on_ended_loop(closure: ImportClosure, site: CallSite) -> bool:
     )
 
 
-def calls_method(closure: ImportClosure, names: Sequence[str]) -> bool:
-    """Return whether reachable code calls a method with one of the names; a graph of LangGraph's calls none itself."""
+def calls_method(
+    closure: ImportClosure, names: Sequence[str], within: Collection[Scope] | None = None
+) -> bool:
+    """Return whether reachable code calls a method with one of the names; a graph of LangGraph's calls none itself.
+
+    A method with such a name that passes the call on is none either: what calls it counts.
+    within: the functions that count, where not all do.
+    """
     return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in names
+        and getattr(scope, "name", "") != node.func.attr
         and "graph" not in ast.unparse(node.func.value).lower()
         for facts in closure.modules
         for scope in facts.references
-        if scope is not None and closure.is_reachable(scope)
+        if scope is not None and (closure.is_reachable(scope) if within is None else scope in within)
         for node in list_nodes(scope)
     )
 

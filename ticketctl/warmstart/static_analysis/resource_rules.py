@@ -58,7 +58,7 @@ def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     for site in closure.select_reachable("shared_clients"):
         methods = constructors.list_async_methods(site.name)
         if constructors.has_own_client(site.name, (one.arg for one in site.call.keywords)) or (
-            methods and not calls_method(closure, methods)
+            methods and not calls_method(closure, methods, closure.on_ended_loops)
         ):
             continue
         is_elsewhere = not methods and site.function not in closure.on_ended_loops | closure.loop_starters

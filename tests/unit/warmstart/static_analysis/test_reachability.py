@@ -18,6 +18,7 @@ ROUTES = (
     "import asyncio, redis.asyncio\nfrom mangum import Mangum\nfrom fastapi import FastAPI\napp = FastAPI()\n"
     "kept = redis.asyncio.Redis()\n@app.get('/')\nasync def page():\n    await kept.get('x')\nhttp = Mangum(app)\n"
 )
+PRISMA = "import asyncio\nfrom prisma import Prisma\ndb = Prisma()\n"
 AGENT = (
     "import asyncio\nfrom agents import Agent, Runner\n"
     "from agents.extensions.models.litellm_model import LitellmModel\n"
@@ -30,6 +31,24 @@ TYPING = (
 TELETHON = "import asyncio\nfrom telethon import TelegramClient\nasync def main(event):\n    client = TelegramClient()\n"
 
 FAULTS = {
+    "a Prisma client that is connected once": (
+        {
+            "app.py": PRISMA
+            + "async def main(event):\n    if not db.is_connected():\n        await db.connect()\n    await db.user.count()\n"
+            + RUN
+        },
+        [("app.py:3", "client-outlives-loop")],
+    ),
+    "a class that another package publishes": (
+        {
+            "app.py": "import asyncio\nfrom shop import Service\n"
+            "async def main(event):\n    await Service.work(event)\n" + RUN,
+            "shop/__init__.py": "from shop.service import Service\n",
+            "shop/service.py": "import httpx\nclient = httpx.AsyncClient()\nclass Service:\n    @staticmethod\n"
+            "    async def work(event):\n        await client.get('x')\n",
+        },
+        [("shop/service.py:2", "client-outlives-loop")],
+    ),
     "a setter of another module keeps the client": (
         {"app.py": ONCE, "web.py": SETTER},
         [("app.py:7", "client-outlives-loop")],
@@ -141,6 +160,23 @@ FAULTS = {
 }
 
 SOUND = {
+    "a Prisma client that is connected and disconnected each time": (
+        PRISMA + "async def main(event):\n    await db.connect()\n    try:\n        await db.user.count()\n"
+        "    finally:\n        await db.disconnect()\n" + RUN
+    ),
+    "a model that the loop does not use asynchronously": (
+        "import asyncio\nfrom langchain_openai import ChatOpenAI\nfrom langsmith import traceable\n"
+        "async def main(event):\n    return ChatOpenAI().invoke('x')\n"
+        "@traceable(name='other')\nasync def other(model):\n    await model.ainvoke('x')\n" + RUN
+    ),
+    "a background task of a request, which runs on Mangum's loop": (
+        "import asyncio\nfrom mangum import Mangum\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+        "lock = asyncio.Lock()\nasync def load():\n    await asyncio.sleep(1)\nasync def use():\n    async with lock:\n"
+        "        pass\nasync def both():\n    await asyncio.gather(use(), use())\ndef refresh(pool):\n"
+        "    pool.submit(asyncio.run, load())\n"
+        "@app.get('/')\nasync def page(tasks):\n    tasks.add_task(both)\n    refresh(app.pool)\n"
+        "handler = Mangum(app)\n"
+    ),
     "a second loop where the kept one is busy": (
         "import asyncio, httpx\nkept = None\nclient = httpx.AsyncClient()\ndef get_loop():\n    global kept\n"
         "    if kept is None:\n        kept = asyncio.new_event_loop()\n    return kept\n"
