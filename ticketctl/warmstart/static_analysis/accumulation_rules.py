@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from ticketctl.warmstart.static_analysis import constructors, known_names
+from ticketctl.warmstart.static_analysis.early_returns import find_early_return
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     list_assignments,
     list_locals,
@@ -34,6 +35,8 @@ def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
             why = "no code closes it"
         elif (method := constructors.find_initializer(site.name)) and not _is_initialized(closure, method):
             why = f"what closes it does nothing, since no code awaits {method}()"
+        elif early := find_early_return(closure, site):
+            why = f"the return at {early[0]}:{early[1]} comes before the finally block that closes it"
         else:
             continue
         yield make_finding(

@@ -5,8 +5,18 @@ import pytest
 RUN = "def handler(event, context):\n    return asyncio.run(main(event))\n"
 HTTPX = "import asyncio, httpx\n"
 BOT = "import asyncio\nfrom telegram.ext import Application, ApplicationBuilder, CommandHandler\n"
+REDIS = (
+    "import asyncio, redis.asyncio\nasync def connect():\n    client = redis.asyncio.from_url('x')\n"
+    "    await client.ping()\n    return client\n"
+)
 
 FAULTS = {
+    "a return comes before the finally block that closes the client": (
+        REDIS
+        + "async def main(event):\n    client = await connect()\n    if not event['Records']:\n        return {}\n"
+        "    try:\n        await client.get('x')\n    finally:\n        await client.aclose()\n" + RUN,
+        [("app.py:3", "client-never-closed")],
+    ),
     "a client is used and forgotten": (
         HTTPX + "async def main(event):\n    client = httpx.AsyncClient()\n    await client.get('x')\n" + RUN,
         [("app.py:3", "client-never-closed")],
@@ -57,6 +67,16 @@ FAULTS = {
     ),
 }
 SOUND = {
+    "a return without a client": (
+        REDIS
+        + "async def main(event):\n    client = await connect()\n    if client is None:\n        return {}\n"
+        "    try:\n        await client.get('x')\n    finally:\n        await client.aclose()\n" + RUN
+    ),
+    "a return closes the client": (
+        REDIS + "async def main(event):\n    client = await connect()\n    if not event['Records']:\n"
+        "        await client.aclose()\n        return {}\n"
+        "    try:\n        await client.get('x')\n    finally:\n        await client.aclose()\n" + RUN
+    ),
     "a client is closed in a finally block": (
         HTTPX
         + "async def main(event):\n    client = httpx.AsyncClient()\n    try:\n        await client.get('x')\n"
