@@ -193,7 +193,9 @@ class ImportClosure:
     def on_stopped_loops(self) -> set[Scope]:
         """The functions that may run on an event loop that is kept, and that stops when the invocation has its result."""
         roots = list_entries(self.modules) + list(self.lifespans) if self.select("mangums") else []
-        return self.graph.find_reachable(roots, set(), frozenset(self.graph.list_import_names()))
+        served = self.graph.find_reachable(roots, set(), frozenset(self.graph.list_import_names()))
+        kept = [site for site, lifetime in self.loop_lifetimes if lifetime is LoopLifetime.PERSISTENT]
+        return served | self._running_loops.find_named([*kept, *self.select_reachable("loop_lookups")])
 
     @cached_property
     def on_ended_loops(self) -> set[Scope]:

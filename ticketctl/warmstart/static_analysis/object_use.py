@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.call_graph import name_reference
 from ticketctl.warmstart.static_analysis.escape_analysis import list_locals, list_nodes
-from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Scope
+from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.running_loops import list_started
 from ticketctl.warmstart.static_analysis.syntax import walk
@@ -61,14 +62,30 @@ def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:
     maker = closure.graph.name_of(site.function) if site.function is not None else None
     if maker is not None and not maker.endswith(".__init__"):
         wanted |= {maker, f".{maker.rpartition('.')[2]}"}
+    mentions = _list_mentions(closure)
+    users = dict.fromkeys(scope for name in wanted for scope in mentions.get(name, ()))
+    nested = _list_nested(closure)
     return [
         scope
-        for facts in closure.modules
-        for scope, names in facts.references.items()
-        if scope is not site.function
-        and not (scope and site.function in facts.nested.get(scope, ()))
-        and (names & wanted or any(closure.follow_import(one) in wanted for one in names))
+        for scope in users
+        if scope is not site.function and not (scope and site.function in nested.get(scope, ()))
     ]
+
+
+@lru_cache(maxsize=1)
+def _list_mentions(closure: ImportClosure) -> dict[str, list[Scope | None]]:
+    """Return the functions that mention each name, under every name that the same thing has."""
+    found: dict[str, list[Scope | None]] = {}
+    for facts in closure.modules:
+        for scope, names in facts.references.items():
+            for name in names | {closure.follow_import(one) for one in names}:
+                found.setdefault(name, []).append(scope)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _list_nested(closure: ImportClosure) -> dict[Scope, list[Function]]:
+    return {scope: inner for facts in closure.modules for scope, inner in facts.nested.items()}
 
 
 def is_contended(closure: ImportClosure, site: CallSite) -> bool:

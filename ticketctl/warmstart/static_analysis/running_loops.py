@@ -40,6 +40,11 @@ class RunningLoops:
         known |= self._graph.list_import_names()
         return self._graph.find_reachable(decorated, names | callbacks, frozenset(known)) & self._reachable
 
+    def find_named(self, loops: Iterable[CallSite]) -> set[Scope]:
+        """Return the functions that run on the loops of these calls, as far as names show which coroutines they run."""
+        names = {name for site in loops for name in self._list_run(site) or ()}
+        return self._graph.find_reachable([], names, frozenset(self._graph.list_import_names()))
+
     def list_starters(self, loops: Iterable[CallSite]) -> set[Scope]:
         """Return the functions that create the loops, and those that pass a coroutine to such a function."""
         creators = {site.function for site in loops if site.function is not None}

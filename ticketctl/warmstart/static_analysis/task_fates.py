@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 
 from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
@@ -88,12 +89,19 @@ def _is_kept_and_waited_for(closure: ImportClosure, keeper: ast.expr) -> bool:
     name = keeper.attr if isinstance(keeper, ast.Attribute) else getattr(keeper, "id", None)
     if name is None:
         return True
+    return name in _list_used_names(closure)
+
+
+@lru_cache(maxsize=1)
+def _list_used_names(closure: ImportClosure) -> frozenset[str]:
+    """Return the names of everything that reachable code waits for, goes through, passes on or ends."""
     scopes = (scope for facts in closure.modules for scope in facts.references if scope is not None)
-    return any(
-        name in _list_names(part)
+    return frozenset(
+        name
         for scope in scopes
         if closure.is_reachable(scope)
         for part in _list_uses(scope)
+        for name in _list_names(part)
     )
 
 

@@ -82,9 +82,12 @@ def find_vendored(folder: Path, folders: Iterable[str]) -> frozenset[str]:
     names = set(folders)
     known = names & load_library_names()
     metadata = [name for name in names if name.endswith(".dist-info")]
-    if metadata:  # an installation: some of its metadata may have been left out
-        return frozenset(known.union(*(_list_installed(folder / name) for name in metadata)))
-    return frozenset(name for name in known if _states_version(folder / name / "__init__.py"))
+    found = set().union(*(_list_installed(folder / name) for name in metadata))
+    # an installation, some of whose metadata may have been left out
+    found |= known if metadata else {name for name in known if _states_version(folder / name)}
+    if found:  # beside one copy of a library, a package that states its version is another one
+        found |= {name for name in names - found if _states_version(folder / name)}
+    return frozenset(found)
 
 
 def _list_installed(metadata: Path) -> set[str]:
@@ -94,8 +97,8 @@ def _list_installed(metadata: Path) -> set[str]:
     return {one for one in entries if one and one != ".."}
 
 
-def _states_version(path: Path) -> bool:
-    return VERSION.search(_read(path)) is not None
+def _states_version(package: Path) -> bool:
+    return VERSION.search(_read(package / "__init__.py")) is not None
 
 
 def _read(path: Path) -> bytes:

@@ -217,6 +217,15 @@ def test_a_copy_of_a_library_is_not_looked_into(check, beside):
     assert check({"app.py": CALLER, "redis/asyncio/__init__.py": FORGETFUL, **beside}) == []
 
 
+def test_a_package_that_states_its_version_beside_a_copy_is_a_copy(check):
+    files = {
+        "app.py": CALLER.replace("redis.asyncio", "sender"),
+        "redis/__init__.py": "__version__ = '8.1.0'\n",
+        "sender/__init__.py": "__version__ = '1.0'\n" + FORGETFUL,
+    }
+    assert check(files) == []
+
+
 def test_an_own_package_with_the_name_of_a_library_is_looked_into(check):
     files = {"app.py": CALLER, "redis/__init__.py": "", "redis/asyncio/__init__.py": FORGETFUL}
     assert check(files) == [("redis/asyncio/__init__.py:3", "lost-task")]

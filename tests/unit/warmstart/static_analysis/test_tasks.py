@@ -31,6 +31,8 @@ LOST = {
     + ENDLESS
     + "@app.on_event('startup')\nasync def start():\n    asyncio.create_task(refresh())\n"
     + HANDLER,
+    "a task on a loop that the handler keeps": RUN + "    asyncio.create_task(write(event))\n"
+    "def handler(event, context):\n    return asyncio.get_event_loop().run_until_complete(main(event))\n",
     "a variable under asyncio.run": RUN
     + "    task = asyncio.create_task(write(event))\n    return {}\n"
     + RUN_END,
