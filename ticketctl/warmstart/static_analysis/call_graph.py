@@ -137,6 +137,10 @@ class CallGraph:
         """Return whether a name stands for a function of the modules."""
         return name in self._definitions
 
+    def is_own(self, name: str) -> bool:
+        """Return whether the modules define a function or a class with methods of this name."""
+        return name in self._definitions or name in self._owned
+
     def list_callers(self, function: Scope) -> list[Scope]:
         """Return the functions that mention a function."""
         name = self._names.get(function)

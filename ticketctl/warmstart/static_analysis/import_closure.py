@@ -33,8 +33,11 @@ class ImportClosure:
         self.version = version
 
     def select(self, kind: str) -> list[CallSite]:
-        """Return the call sites of one kind (a field of Facts), wherever they are in the modules."""
-        return [site for facts in self.modules for site in getattr(facts, kind)]
+        """Return the call sites of one kind (a field of Facts); a class of the project is no client by its name."""
+        sites = (site for facts in self.modules for site in getattr(facts, kind))
+        return [
+            one for one in sites if kind != "clients" or not self.graph.is_own(self.follow_import(one.name))
+        ]
 
     def select_reachable(self, kind: str) -> list[CallSite]:
         """Return the call sites of one kind that run with the handler or with its import."""
@@ -277,12 +280,6 @@ class ImportClosure:
             if leaves and is_unknown and self.is_reachable(one.function):
                 return True
         return False
-
-    def is_reset(self, site: CallSite) -> bool:
-        """Return whether the variable is set to None again, so that the next invocation creates a new object."""
-        identity = self.resolve(site.target)
-        resets = {self.resolve(one) for facts in self.modules for one in facts.resets}
-        return identity in resets
 
     def select_disposals(self, engines: Iterable[CallSite]) -> list[Closing]:
         """Return the disposals of these engines, and those of which the engine is unknown."""

@@ -50,6 +50,12 @@ def has_own_loop(closure: ImportClosure, site: CallSite) -> bool:
     return site.owner is not None and site.owner in owners
 
 
+def is_reset(closure: ImportClosure, site: CallSite) -> bool:
+    """Return whether the variable is set to None again, so that the next invocation creates a new object."""
+    identity = closure.resolve(site.target)
+    return identity in {closure.resolve(one) for facts in closure.modules for one in facts.resets}
+
+
 def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:
     """Return the functions that mention a kept object, or that call the function which makes it."""
     wanted: set[str] = set()

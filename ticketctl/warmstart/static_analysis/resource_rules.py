@@ -16,6 +16,7 @@ from ticketctl.warmstart.static_analysis.object_use import (
     calls_method,
     has_own_loop,
     is_contended,
+    is_reset,
     is_used_on_ended_loop,
 )
 
@@ -90,7 +91,7 @@ def check_closed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
             closing is None
             or not site.guarded
             or constructors.can_reopen(site.name)
-            or closure.is_reset(site)
+            or is_reset(closure, site)
         ):
             continue
         if closing.function is not None and not _may_run_each_time(closure, closing.function):

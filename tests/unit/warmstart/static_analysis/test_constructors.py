@@ -85,3 +85,14 @@ def test_a_shared_client_counts_where_its_asynchronous_methods_use_it(
 ):
     source = CHAT.format(arguments=arguments, receiver=receiver, method=method)
     assert check({"app.py": source}) == ([("app.py:4", "library-client-outlives-loop")] if is_found else [])
+
+
+def test_a_class_of_the_project_is_no_client_by_its_name(check):
+    files = {
+        "app.py": "import asyncio\nfrom shop import AsyncShopClient\nclient = AsyncShopClient()\n"
+        "def handler(event, context):\n    return asyncio.run(client.get(event))\n",
+        "shop/__init__.py": "from shop.web import AsyncShopClient\n",
+        "shop/web.py": "import httpx\nclass AsyncShopClient:\n    async def get(self, event):\n"
+        "        async with httpx.AsyncClient() as web:\n            return await web.get('x')\n",
+    }
+    assert check(files) == []
