@@ -122,7 +122,11 @@ class ImportClosure:
             for site in self.select_reachable("loops")
             if site.function is not None or site.name in known_names.CONVERTERS
         ]
-        return [(site, classify_loop(site, is_kept=self._is_kept(site))) for site in sites]
+        has_current = not self.root.is_python_314
+        return [
+            (site, classify_loop(site, is_kept=self._is_kept(site), has_current=has_current))
+            for site in sites
+        ]
 
     @cached_property
     def ended_loops(self) -> list[CallSite]:

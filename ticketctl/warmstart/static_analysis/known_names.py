@@ -56,8 +56,16 @@ MANGUM = "mangum.Mangum"
 POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""
 STATEMENT_NAMES = "prepared_statement_name_func"
-THREAD_STARTERS = ("Thread", "submit", "run_in_executor", "to_thread", "run_sync", "Process")
-"""Functions and methods that call a function, which they are passed, in another thread or process."""
+THREAD_STARTERS = frozenset(
+    {"Process", "Thread", "Timer", "add_job", "run_in_executor", "run_sync", "submit", "to_thread"}
+)
+"""Functions and methods that call a function, which they are passed, in another thread or process.
+
+APScheduler's add_job() is one: each of its schedulers runs a plain function in a thread.
+"""
+SCHEDULED_JOB = "scheduled_job"
+"""APScheduler's decorator, which does the same."""
+SET_EVENT_LOOP = "asyncio.set_event_loop"
 ROUTES = frozenset(
     {
         "api_route",

@@ -15,7 +15,7 @@ class LoopLifetime(StrEnum):
     persistent: as long as the process; each invocation uses it.
     closed: it is closed at the end of the call.
     unclosed: each call creates another one, and none is closed.
-    temporary: it is closed, and created only if the loop that the function would use is running in another thread.
+    temporary: it is closed, and created only if the loop that the function would use is running in another thread, or fails.
     """
 
     PERSISTENT = "persistent"
@@ -24,8 +24,12 @@ class LoopLifetime(StrEnum):
     TEMPORARY = "temporary"
 
 
-def classify_loop(site: CallSite, *, is_kept: bool) -> LoopLifetime:
-    """Return how long the event loop of a call lives; `is_kept`: its result outlives the function."""
+def classify_loop(site: CallSite, *, is_kept: bool, has_current: bool = True) -> LoopLifetime:
+    """Return how long the event loop of a call lives.
+
+    is_kept: its result outlives the function.
+    has_current: asyncio.get_event_loop() returns a loop in the main thread, as it does before Python 3.14.
+    """
     if site.name not in known_names.LOOP_FACTORIES:
         return LoopLifetime.CLOSED
     if is_kept or site.function is None:
@@ -33,7 +37,9 @@ def classify_loop(site: CallSite, *, is_kept: bool) -> LoopLifetime:
     nodes = list_nodes(site.function)
     names = _list_variables(site, nodes)
     if _is_closed(site, nodes, names):
-        return LoopLifetime.TEMPORARY if _is_beside_running(site, nodes) else LoopLifetime.CLOSED
+        is_fallback = has_current and _is_fallback(site, nodes, names)
+        is_unused = is_fallback or _is_beside_running(site, nodes)
+        return LoopLifetime.TEMPORARY if is_unused else LoopLifetime.CLOSED
     if _is_conditional(site, nodes):
         # created where there was none, as in `except RuntimeError:`, and found again by the next invocation
         return LoopLifetime.PERSISTENT
@@ -88,6 +94,26 @@ def _is_beside_running(site: CallSite, nodes: tuple[ast.AST, ...]) -> bool:
         and ast.unparse(node.func.value) in tested
         for node in nodes
     )
+
+
+def _is_fallback(site: CallSite, nodes: tuple[ast.AST, ...], names: set[str]) -> bool:
+    """Return whether an except block creates and closes the loop, after the try block has run another one.
+
+    The try block finds the thread's current loop and runs it: it fails only if what it runs does.
+    """
+    for node in nodes:
+        if isinstance(node, ast.Try):
+            body = [one for statement in node.body for one in list_nodes(statement)]
+            calls = [one.func for one in body if isinstance(one, ast.Call)]
+            finds = any(site.module.qualify(one) in known_names.LOOP_LOOKUPS for one in calls)
+            runs = any(
+                isinstance(one, ast.Attribute) and one.attr in known_names.RUN_METHODS for one in calls
+            )
+            for handler in node.handlers if finds and runs else ():
+                inside = list_nodes(handler)
+                if site.call in inside and _is_closed(site, inside, names):
+                    return True
+    return False
 
 
 def _is_conditional(site: CallSite, nodes: tuple[ast.AST, ...]) -> bool:

@@ -4,9 +4,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.asgi_application import is_route
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph
 from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
-from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
+from ticketctl.warmstart.static_analysis.facts import CallSite, Function, Scope
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime
@@ -87,12 +89,16 @@ def check_loop_beside_mangum(closure: ImportClosure) -> Iterator[SourceFinding]:
         return
     lifetimes = dict(closure.loop_lifetimes)
     entries = _list_mangum_entries(closure)
+    has_clients = any(closure.select_kept(kind) for kind in ("clients", "engines"))
     for site in closure.select("loops"):
         # a function that is passed on, as in Thread(target=asyncio.run), runs in another thread
         is_passed_on = site.module.qualify(site.call.func) != site.name
-        is_persistent = site.function is not None and lifetimes.get(site) is LoopLifetime.PERSISTENT
+        lifetime = lifetimes.get(site) if site.function is not None else None
+        is_sound = lifetime in (LoopLifetime.PERSISTENT, LoopLifetime.TEMPORARY) or (
+            not has_clients and _leaves_open_loop(site)
+        )
         is_beside = site.function is None or any(site.function in functions for functions in entries)
-        if is_passed_on or is_persistent or not is_beside:
+        if is_passed_on or is_sound or not is_beside:
             continue
         yield make_finding(
             site.place,
@@ -103,18 +109,47 @@ def check_loop_beside_mangum(closure: ImportClosure) -> Iterator[SourceFinding]:
         )
 
 
+def _leaves_open_loop(site: CallSite) -> bool:
+    """Return whether a finally block gives the thread a new loop as the last thing, for the requests that follow.
+
+    It is right for an application that keeps no client of an earlier loop.
+    """
+    for node in list_nodes(site.function) if site.function is not None else ():
+        for statement in node.finalbody[-1:] if isinstance(node, ast.Try) else ():
+            for call in list_nodes(statement):
+                is_set = (
+                    isinstance(call, ast.Call)
+                    and site.module.qualify(call.func) == known_names.SET_EVENT_LOOP
+                )
+                if is_set and _is_new_loop(site, call.args):  # type: ignore[attr-defined]
+                    return True
+    return False
+
+
+def _is_new_loop(site: CallSite, arguments: list[ast.expr]) -> bool:
+    return any(
+        isinstance(one, ast.Call) and site.module.qualify(one.func) in known_names.LOOP_FACTORIES
+        for one in arguments
+    )
+
+
 def _list_mangum_entries(closure: ImportClosure) -> list[set[Scope]]:
     """Return, for each entry that Lambda may call and that uses Mangum, the functions that it runs in its thread.
 
-    Two handlers in one module are two Lambda functions. What the import and the routes of the application run
-    counts for any of them.
+    Two handlers in one module are two Lambda functions. What the import runs counts for any of them. A route does not:
+    a plain function runs in another thread, and in a coroutine asyncio.run() raises before it changes anything.
     """
     own = next(one for one in closure.modules if one.module.path == closure.root.path)
     graph = CallGraph(closure.modules, closure.follow_import, with_threads=False)
     mangums = closure.select("mangums")
     names = {one.target for one in mangums} | {graph.name_of(one.function) for one in mangums if one.function}
     scripts = {f"{facts.module.name}.{name}" for facts in closure.modules for name in facts.scripts}
-    decorated: list[Scope] = [one for facts in closure.modules for one in facts.decorated]
+    decorated: list[Scope] = [
+        one
+        for facts in closure.modules
+        for one in facts.decorated
+        if not is_route(one) and not _is_scheduled(one)
+    ]
     at_import = graph.list_import_names() - scripts
     entries = [graph.find_reachable(decorated, at_import)]
     handlers: list[Scope] = [*own.definitions.get(f"{own.module.name}.{closure.root.function}", ())]
@@ -126,6 +161,13 @@ def _list_mangum_entries(closure: ImportClosure) -> list[set[Scope]]:
         ):
             entries.append(reached)
     return entries
+
+
+def _is_scheduled(function: Function) -> bool:
+    """Return whether a decorator makes a scheduler call the function, which does it in a thread of its own."""
+    calls = [one.func for one in function.decorator_list if isinstance(one, ast.Call)]
+    names = [one.attr for one in calls if isinstance(one, ast.Attribute)]
+    return known_names.SCHEDULED_JOB in names and isinstance(function, ast.FunctionDef)
 
 
 def check_coroutine_handler(closure: ImportClosure) -> Iterator[SourceFinding]:

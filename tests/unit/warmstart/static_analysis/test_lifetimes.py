@@ -4,6 +4,12 @@ import pytest
 
 LOOP = "import asyncio, httpx\nclient = httpx.AsyncClient()\n"
 RUN = "def handler(event, context):\n    return asyncio.run(main())\n"
+WORKER = "import asyncio\nfrom mangum import Mangum\nhttp = Mangum(app)\ndef handler(event, context):\n"
+FRESH = (
+    "    loop = asyncio.new_event_loop()\n    try:\n        if 'Records' in event:\n"
+    "            return loop.run_until_complete(main())\n    finally:\n        loop.close()\n"
+    "        asyncio.set_event_loop(asyncio.new_event_loop())\n    return http(event, context)\n"
+)
 POOL = (
     "import asyncio, asyncpg\npool = None\nasync def get():\n    global pool\n    if pool is None:\n"
     "        pool = await asyncpg.create_pool()\n    return pool\nasync def main():\n    one = await get()\n"
@@ -62,6 +68,27 @@ FAULTS = {
         "class Service:\n    def __init__(self):\n        self.web = Web()\nservice = Service()\n" + RUN,
         [("app.py:4", "client-outlives-loop")],
     ),
+    "a worker beside Mangum leaves an open loop, another one each time": (
+        WORKER + FRESH,
+        [("app.py:11", "loop-not-closed")],
+    ),
+    "a worker beside Mangum leaves an open loop to a client of another one": (
+        WORKER
+        + FRESH.replace("return http", "return client or http")
+        + "import httpx\nclient = httpx.AsyncClient()\n",
+        [
+            ("app.py:5", "loop-beside-mangum"),
+            ("app.py:11", "loop-beside-mangum"),
+            ("app.py:11", "loop-not-closed"),
+            ("app.py:14", "client-outlives-loop"),
+        ],
+    ),
+    "an except block closes the loop that the try block could not find": (
+        LOOP + "def handler(event, context):\n    try:\n        loop = asyncio.get_event_loop()\n"
+        "    except RuntimeError:\n        loop = asyncio.new_event_loop()\n    try:\n"
+        "        return loop.run_until_complete(client.get('x'))\n    finally:\n        loop.close()\n",
+        [("app.py:2", "client-outlives-loop")],
+    ),
     "a task is started and forgotten": (
         "import asyncio\nasync def main():\n    asyncio.create_task(audit())\n" + RUN,
         [("app.py:3", "lost-task")],
@@ -103,6 +130,25 @@ SOUND = {
     "asyncio.run in a thread beside Mangum": (
         "import asyncio, threading\nfrom mangum import Mangum\nhandler = Mangum(app)\n"
         "threading.Thread(target=asyncio.run, args=(main(),)).start()\n"
+    ),
+    "asyncio.run in a scheduler's thread beside Mangum": (
+        "import asyncio\nfrom mangum import Mangum\nhandler = Mangum(app)\ndef job():\n    asyncio.run(main())\n"
+        "@app.on_event('startup')\ndef start():\n    scheduler.add_job(job, 'interval')\n"
+    ),
+    "asyncio.run in a scheduled job beside Mangum": (
+        "import asyncio\nfrom mangum import Mangum\nhandler = Mangum(app)\n@scheduler.scheduled_job('interval')\n"
+        "def job():\n    asyncio.run(main())\n"
+    ),
+    "asyncio.run in a route, where it raises or runs in another thread": (
+        "import asyncio\nfrom mangum import Mangum\nhandler = Mangum(app)\ndef run():\n    asyncio.run(main())\n"
+        "@app.get('/a')\nasync def first():\n    run()\n@app.get('/b')\ndef second():\n    run()\n"
+    ),
+    "a loop that an except block creates beside Mangum": (
+        WORKER
+        + "    try:\n        loop = asyncio.get_event_loop()\n        loop.run_until_complete(main())\n"
+        "    except RuntimeError:\n        loop = asyncio.new_event_loop()\n        try:\n"
+        "            loop.run_until_complete(main())\n        finally:\n            loop.close()\n"
+        "    return http(event, context)\n"
     ),
     "a class of the project's own that is named like a client": (
         "import asyncio\nclass AsyncTokenClient:\n    def get(self): ...\nclient = AsyncTokenClient()\n" + RUN
