@@ -13,6 +13,7 @@ from ticketctl.warmstart.static_analysis.escape_analysis import (
 )
 from ticketctl.warmstart.static_analysis.facts import CallSite, Function, Scope
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding, name_call
+from ticketctl.warmstart.static_analysis.held_clients import is_dropped_with_holder
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.object_use import calls_method
 from ticketctl.warmstart.static_analysis.source import SourceModule
@@ -31,7 +32,8 @@ def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         if openers and not calls_method(closure, openers):
             continue
         created = f"Each invocation creates an object with {name_call(site)}()"
-        if not closure.may_be_closed(site, leaves=_leaves_function(site)):
+        leaves = _leaves_function(site) and not is_dropped_with_holder(closure, site)
+        if not closure.may_be_closed(site, leaves=leaves):
             why = "no code closes it"
         elif (method := constructors.find_initializer(site.name)) and not _is_initialized(closure, method):
             why = f"what closes it does nothing, since no code awaits {method}()"

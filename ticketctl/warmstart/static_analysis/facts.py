@@ -89,6 +89,7 @@ class Facts:
     methods: class and function of each method, by ".name".
     scripts: functions that are called only if the file is run as a script.
     lifespans: functions that an ASGI application is told to run when it starts and ends.
+    dependencies: functions that FastAPI calls for each request of a route that depends on them.
     """
 
     module: SourceModule
@@ -125,6 +126,7 @@ class Facts:
     handlers: list[Function] = field(default_factory=list)
     scripts: set[str] = field(default_factory=set)
     lifespans: set[str] = field(default_factory=set)
+    dependencies: set[str] = field(default_factory=set)
 
 
 def is_main_guard(test: ast.expr) -> bool:

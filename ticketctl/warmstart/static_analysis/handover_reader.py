@@ -56,6 +56,15 @@ def _list_lifespans(module: SourceModule, node: ast.Call) -> Iterator[str]:
                 yield name
 
 
+def list_dependencies(module: SourceModule) -> Iterator[str]:
+    """Yield the functions that routes depend on: `= Depends(connect)`, also in an annotation."""
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and node.args:
+            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if last == known_names.DEPENDS and (name := module.qualify(node.args[0])):
+                yield name
+
+
 def list_passed_runners(module: SourceModule, node: ast.Call) -> Iterator[str]:
     """Yield the functions that run a loop and are passed on to be called: pool.submit(asyncio.run, main())."""
     names = map(module.qualify, (*node.args, *(keyword.value for keyword in node.keywords)))

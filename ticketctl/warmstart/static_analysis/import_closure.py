@@ -70,6 +70,7 @@ class ImportClosure:
         if routes and (
             self.select("mangums") or not reached or uses_application(self.modules, self.graph, reached)
         ):
+            names |= {name for facts in self.modules for name in facts.dependencies}
             return self.graph.find_reachable([*decorated, *own.handlers], names, known)
         return reached
 

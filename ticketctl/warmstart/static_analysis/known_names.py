@@ -85,6 +85,8 @@ ROUTES = frozenset(
     }
 )
 """Decorators with which ASGI applications register the functions that they call."""
+DEPENDS = "Depends"
+"""FastAPI's function that makes a route depend on another function, which each request calls."""
 ON_EVENT, WEBSOCKET, ADD_EVENT_HANDLER = "on_event", "websocket", "add_event_handler"
 DISPATCH = "dispatch"
 """The method of a middleware that a request calls."""

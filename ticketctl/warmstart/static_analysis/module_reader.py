@@ -24,6 +24,7 @@ from ticketctl.warmstart.static_analysis.facts import (
     list_statement_names,
 )
 from ticketctl.warmstart.static_analysis.handover_reader import (
+    list_dependencies,
     list_passed_runners,
     note_arguments,
     note_keeper,
@@ -39,6 +40,7 @@ def read_facts(module: SourceModule) -> Facts:
     _ModuleReader(facts).visit(module.tree)
     read_closings(facts)
     facts.statement_names = sorted(list_statement_names(module))
+    facts.dependencies = set(list_dependencies(module))
     return facts
 
 
@@ -222,8 +224,7 @@ class _ModuleReader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         """Note a call that creates or closes something that is bound to an event loop."""
-        name = self._module.qualify(node.func)
-        facts = self._facts
+        name, facts = self._module.qualify(node.func), self._facts
         kinds: tuple[tuple[list[CallSite], bool], ...] = (
             (facts.loops, name in known_names.CONVERTERS or name in known_names.LOOP_MAKERS),
             (facts.engines, name.rpartition(".")[2] in known_names.ENGINES),
@@ -255,10 +256,9 @@ class _ModuleReader(ast.NodeVisitor):
         if not isinstance(node.func, ast.Attribute) or node.func.attr != method:
             return False
         receiver = node.func.value
-        if isinstance(receiver, ast.Call):
-            return self._module.qualify(receiver.func) in known_names.LOOP_LOOKUPS
-        source = self._facts.aliases.get(self._identify(receiver) or "", "")
-        return source.removeprefix("call:") in known_names.LOOP_LOOKUPS
+        source = self._facts.aliases.get(self._identify(receiver) or "", "").removeprefix("call:")
+        called = self._module.qualify(receiver.func) if isinstance(receiver, ast.Call) else source
+        return called in known_names.LOOP_LOOKUPS
 
     def _visit_parts(self, node: ast.Call) -> None:
         """Visit a call's parts; what it passes to another thread is noted apart."""

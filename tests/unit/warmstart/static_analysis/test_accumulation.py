@@ -10,6 +10,15 @@ REDIS = (
     "    await client.ping()\n    return client\n"
 )
 
+HOLDER = (
+    "import asyncio, httpx, mangum\nclass Web:\n    def __init__(self):\n        self.client = httpx.AsyncClient()\n"
+    "    async def get(self):\n        return await self.client.get('x')\n"
+)
+PASSED = (
+    "import asyncio, httpx\nclass Web:\n    def __init__(self, base, client):\n        self.client = client\n"
+    "    async def get(self):\n        return await self.client.get('x')\n"
+)
+
 FAULTS = {
     "a return comes before the finally block that closes the client": (
         REDIS
@@ -44,6 +53,28 @@ FAULTS = {
         "async def main(application):\n    await application.initialize()\n",
         [("app.py:4", "client-never-closed")],
     ),
+    "an object that holds a client is used and forgotten": (
+        HOLDER
+        + "async def main(event):\n    web = Web()\n    await web.get()\n    with open('log') as file:\n"
+        "        rows = file.read()\n        rows.close()\n" + RUN,
+        [("app.py:4", "client-never-closed")],
+    ),
+    "a function makes an object that holds a client": (
+        HOLDER + "def connect():\n    return Web()\nasync def main(event, rows):\n    rows.close()\n"
+        "    await connect().get()\n" + RUN,
+        [("app.py:4", "client-never-closed")],
+    ),
+    "a route depends on an object that holds a client": (
+        HOLDER
+        + "def connect():\n    return Web()\n@app.get('/')\nasync def main(rows, web=Depends(connect)):\n"
+        "    rows.close()\n    await web.get()\nhandler = mangum.Mangum(app)\n",
+        [("app.py:4", "client-never-closed")],
+    ),
+    "an object is passed a client and forgotten": (
+        PASSED + "async def main(event, rows):\n    rows.close()\n    client = httpx.AsyncClient()\n"
+        "    web = Web('x', client=client)\n    await web.get()\n" + RUN,
+        [("app.py:9", "client-never-closed")],
+    ),
     "handlers are added to the module's application": (
         BOT + "application = Application.builder().token('t').build()\n"
         "def add():\n    application.add_handler(CommandHandler('start', print))\n"
@@ -67,6 +98,35 @@ FAULTS = {
     ),
 }
 SOUND = {
+    "an object that holds a client is closed by its own method": (
+        HOLDER + "    async def aclose(self):\n        await self.client.aclose()\n"
+        "async def main(event):\n    web = Web()\n    await web.get()\n    await web.aclose()\n" + RUN
+    ),
+    "the client of an object is closed": (
+        HOLDER
+        + "async def main(event):\n    web = Web()\n    await web.get()\n    await web.client.aclose()\n"
+        + RUN
+    ),
+    "an object passes its client on": (
+        HOLDER
+        + "    def list_open(self):\n        return [self.client]\nasync def main(event):\n    web = Web()\n"
+        "    for one in web.list_open():\n        await one.aclose()\n" + RUN
+    ),
+    "an object that holds a client is put where other code may close it": (
+        HOLDER
+        + "async def main(event):\n    web = Web()\n    event.state.web = web\n    await finish(event)\n"
+        "async def finish(event, one):\n    await one.aclose()\n" + RUN
+    ),
+    "an object that is passed a client leaves it to the caller": (
+        PASSED
+        + "async def main(event):\n    client = httpx.AsyncClient()\n    web = Web('x', client=client)\n"
+        "    try:\n        await web.get()\n    finally:\n        await client.aclose()\n" + RUN
+    ),
+    "a class that returns the same object each time": (
+        HOLDER.replace("class Web:", "class Web(metaclass=Single):")
+        + "async def main(event, rows):\n    web = Web()\n    await web.get()\n    rows.close()\n"
+        + RUN
+    ),
     "a return without a client": (
         REDIS
         + "async def main(event):\n    client = await connect()\n    if client is None:\n        return {}\n"
