@@ -64,6 +64,12 @@ def list_openers(name: str) -> Sequence[str]:
     return methods
 
 
+def find_ender(name: str) -> str | None:
+    """Return the method that closes the object when it ends; None if there is no such method."""
+    ender: str | None = load_constructors().get(name, {}).get("ended_by")
+    return ender
+
+
 def list_own_models(name: str) -> Sequence[str]:
     """Return the classes of models that use a client of their own instead of the one that the library shares."""
     models: Sequence[str] = load_constructors()[name].get("own_models", ())

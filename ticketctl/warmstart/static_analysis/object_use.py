@@ -44,6 +44,20 @@ def calls_method(
     )
 
 
+def find_method_call(closure: ImportClosure, site: CallSite, method: str) -> tuple[str, int] | None:
+    """Return file and line where an invocation calls a method of an object that a variable of a module keeps."""
+    identity = closure.resolve(site.target)
+    for facts in closure.modules:
+        for scope in facts.references:
+            for node in list_nodes(scope) if scope is not None and scope in closure.handled else ():
+                is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+                receiver = node.func.value if is_call and node.func.attr == method else None  # type: ignore[attr-defined]
+                is_global = isinstance(receiver, ast.Name) and receiver.id not in list_locals(scope)
+                if is_global and closure.resolve(facts.module.qualify(receiver)) == identity:  # type: ignore[arg-type]
+                    return facts.module.file, node.lineno  # type: ignore[attr-defined]
+    return None
+
+
 def has_own_loop(closure: ImportClosure, site: CallSite) -> bool:
     """Return whether the object that keeps the result keeps an event loop too, and so uses it on that loop."""
     owners = {one.owner for one in closure.select("loops") if one.name in known_names.LOOP_FACTORIES}

@@ -14,6 +14,7 @@ from ticketctl.warmstart.static_analysis.finding import (
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.object_use import (
     calls_method,
+    find_method_call,
     has_own_loop,
     is_contended,
     is_reset,
@@ -31,6 +32,10 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("clients"):
         is_sound = _keeps_no_connection(site) or has_own_loop(closure, site) or _is_renewed(closure, site)
+        if constructors.find_ender(site.name) and not calls_method(
+            closure, constructors.list_openers(site.name)
+        ):
+            continue
         if not is_sound and closure.find_closing(site) is None and is_used_on_ended_loop(closure, site):
             yield make_finding(
                 site.place,
@@ -86,6 +91,13 @@ def _has_own_model(closure: ImportClosure, site: CallSite) -> bool:
 def check_closed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the clients that the first invocation closes and the next one uses."""
     for site in closure.select_kept("clients"):
+        if (ender := constructors.find_ender(site.name)) and (call := find_method_call(closure, site, ender)):
+            yield make_finding(
+                call,
+                "closed-but-cached",
+                f"{ender}() closes what {describe_site(site)} creates only once. The variable keeps the closed object, and "
+                f"{ender}() does nothing in the next invocation.",
+            )
         closing = closure.find_closing(site)
         if (
             closing is None

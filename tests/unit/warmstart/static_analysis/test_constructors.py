@@ -25,6 +25,7 @@ def test_the_table_has_forty_clients_that_were_tried_in_the_laboratory():
             "renewed",
             "opened_by",
             "own_models",
+            "ended_by",
         }
         for one in load_constructors().values()
     )

@@ -89,6 +89,15 @@ FAULTS = {
         "        return loop.run_until_complete(client.get('x'))\n    finally:\n        loop.close()\n",
         [("app.py:2", "client-outlives-loop")],
     ),
+    "a bot at module level runs in each invocation": (
+        "import discord\nclient = discord.Client()\ndef handler(event, context):\n    client.run('t')\n",
+        [("app.py:4", "closed-but-cached")],
+    ),
+    "a bot at module level is started in each invocation": (
+        "import asyncio\nfrom discord.ext import commands\nbot = commands.Bot('!')\n"
+        + RUN.replace("main()", "bot.start('t')"),
+        [("app.py:3", "client-outlives-loop")],
+    ),
     "a task is started and forgotten": (
         "import asyncio\nasync def main():\n    asyncio.create_task(audit())\n" + RUN,
         [("app.py:3", "lost-task")],
@@ -149,6 +158,13 @@ SOUND = {
         "    except RuntimeError:\n        loop = asyncio.new_event_loop()\n        try:\n"
         "            loop.run_until_complete(main())\n        finally:\n            loop.close()\n"
         "    return http(event, context)\n"
+    ),
+    "a bot for each invocation": (
+        "import discord\ndef handler(event, context):\n    client = discord.Client()\n    client.run('t')\n"
+    ),
+    "a bot that runs where the file is a script": (
+        "import discord\nclient = discord.Client()\ndef handler(event, context): ...\n"
+        "if __name__ == '__main__':\n    client.run('t')\n"
     ),
     "a class of the project's own that is named like a client": (
         "import asyncio\nclass AsyncTokenClient:\n    def get(self): ...\nclient = AsyncTokenClient()\n" + RUN
