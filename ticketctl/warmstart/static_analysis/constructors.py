@@ -60,7 +60,7 @@ def find_renewer(name: str) -> str | None:
 
 def list_openers(name: str) -> Sequence[str]:
     """Return the methods without which the object has no connection; empty where it may have one from the start."""
-    methods: Sequence[str] = load_constructors()[name].get("opened_by", ())
+    methods: Sequence[str] = load_constructors().get(name, {}).get("opened_by", ())
     return methods
 
 

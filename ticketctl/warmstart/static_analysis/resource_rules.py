@@ -32,9 +32,8 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     loop = describe_site(closure.ended_loops[0])
     for site in closure.select_kept("clients"):
         is_sound = _keeps_no_connection(site) or has_own_loop(closure, site) or _is_renewed(closure, site)
-        if constructors.find_ender(site.name) and not calls_method(
-            closure, constructors.list_openers(site.name)
-        ):
+        openers = constructors.list_openers(site.name)
+        if openers and not calls_method(closure, openers):
             continue
         if not is_sound and closure.find_closing(site) is None and is_used_on_ended_loop(closure, site):
             yield make_finding(

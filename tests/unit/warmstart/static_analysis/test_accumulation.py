@@ -75,6 +75,16 @@ FAULTS = {
         "    web = Web('x', client=client)\n    await web.get()\n" + RUN,
         [("app.py:9", "client-never-closed")],
     ),
+    "a client of Inngest for each invocation": (
+        "import asyncio, inngest\nasync def main(event):\n    await inngest.Inngest(app_id='a').send(event)\n"
+        + RUN,
+        [("app.py:3", "client-never-closed")],
+    ),
+    "a kept client of Inngest": (
+        "import asyncio, inngest\nclient = inngest.Inngest(app_id='a')\nasync def main(event):\n"
+        "    await client.send(event)\n" + RUN,
+        [("app.py:2", "client-outlives-loop")],
+    ),
     "handlers are added to the module's application": (
         BOT + "application = Application.builder().token('t').build()\n"
         "def add():\n    application.add_handler(CommandHandler('start', print))\n"
@@ -126,6 +136,10 @@ SOUND = {
         HOLDER.replace("class Web:", "class Web(metaclass=Single):")
         + "async def main(event, rows):\n    web = Web()\n    await web.get()\n    rows.close()\n"
         + RUN
+    ),
+    "a kept client of Inngest sends without a loop": (
+        "import asyncio, inngest\nclient = inngest.Inngest(app_id='a')\nasync def main(event):\n"
+        "    client.send_sync(event)\n" + RUN
     ),
     "a return without a client": (
         REDIS
