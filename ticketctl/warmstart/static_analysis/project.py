@@ -82,7 +82,9 @@ class Project:
             if path not in reached:
                 reached[path] = module = self.load(path)
                 if path not in self._imported:
-                    self._imported[path] = list(dict.fromkeys(self._list_imported(module)))
+                    self._imported[path] = list(
+                        dict.fromkeys([*self._list_imported(module), *self._list_searched(module)])
+                    )
                 waiting += self._imported[path]
         return [reached[path] for path in sorted(reached)]
 
@@ -100,6 +102,14 @@ class Project:
                     yield file
             if is_relative and not any(self._exists(base / Path(*parts)) for parts in _prefixes(name)):
                 self._note_unresolved(module, f".{name}")
+
+    def _list_searched(self, module: SourceModule) -> Iterator[Path]:
+        """Yield the files of the packages in which a module looks for modules to import."""
+        for name in module.searched_packages:
+            base = self._find_base(module.path, name)
+            folder = base.joinpath(*name.split(".")) if base else None
+            if folder in self._folders and folder not in module.path.parents:
+                yield from (file for file in self.files if folder in file.parents)
 
     def _note_unresolved(self, module: SourceModule, name: str) -> None:
         first = name.partition(".")[0] if not name.startswith(".") else name

@@ -13,6 +13,8 @@ from ticketctl.warmstart.static_analysis.syntax import list_children
 MAX_DEPTH = 200
 """Levels of a syntax tree that are analyzed; hand-written source has about twenty."""
 
+DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
 Resolve = Callable[["SourceModule", str], str]
 """Map an absolute dotted name in an import of a module to the qualified name of what it refers to."""
 
@@ -120,6 +122,23 @@ class SourceModule:
                     (origin if alias.name == "*" else f"{origin}.{alias.name}", base is not None)
                     for alias in node.names
                 )
+
+    @cached_property
+    def searched_packages(self) -> tuple[str, ...]:
+        """The strings that may name a package whose modules the file looks up and imports, as pkgutil does."""
+        names = set(self.imported_names.values())
+        if not names & {"pkgutil", "pkgutil.iter_modules", "pkgutil.walk_packages"} or not names & {
+            "importlib",
+            "importlib.import_module",
+        }:
+            return ()
+        return tuple(
+            node.value
+            for node in self.nodes
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and DOTTED_NAME.fullmatch(node.value)
+        )
 
     def _origin(self, node: ast.ImportFrom) -> str:
         base = self._relative_base(node)

@@ -244,3 +244,23 @@ def test_sound_code_has_no_findings(check, name):
 def test_a_registration_is_found_once_for_each_function(check):
     source = BOT + "async def main(event):\n    bot.add_handler(1)\n    bot.add_handler(2)\n" + KEPT_LOOP
     assert check({"app.py": source}) == [("app.py:5", "registered-each-invocation")]
+
+
+SEARCH = (
+    "import asyncio, importlib, pkgutil\ndef load(name):\n    package = importlib.import_module(name)\n"
+    "    for one in pkgutil.iter_modules(package.__path__):\n        importlib.import_module(f'{name}.{one.name}')\n"
+    "load('routers')\ndef handler(event, context):\n    asyncio.run(main())\n"
+)
+
+
+def test_the_modules_of_a_package_that_a_file_searches_are_loaded(check):
+    files = {
+        "routers/__init__.py": "",
+        "routers/orders.py": CLIENT,
+        "others/__init__.py": "",
+        "others/a.py": CLIENT,
+    }
+    assert check({"app.py": SEARCH, **files}) == [("routers/orders.py:2", "client-outlives-loop")]
+
+
+CLIENT = "import httpx\nclient = httpx.AsyncClient()\n"
