@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ticketctl.warmstart.static_analysis.assignment_guards import has_once_guard
 from ticketctl.warmstart.static_analysis.escape_analysis import (
@@ -26,15 +27,14 @@ def is_dropped_with_holder(closure: ImportClosure, site: CallSite) -> bool:
     if held is None:
         return False
     owner, _, attribute = held.rpartition(".")
-    facts = next((one for one in closure.modules if owner in _list_classes(one)), None)
+    facts = _list_owners(closure).get(owner)
     if (
         facts is None
         or not _is_plain(closure, facts, _list_classes(facts)[owner])
         or _is_passed_on(facts, attribute)
     ):
         return False
-    closed = (one.identity or "" for other in closure.modules for one in other.closings)
-    if any(one.rpartition(".")[2] == attribute for one in closed):
+    if attribute in _list_closed_attributes(closure):
         return False
     return _is_made_and_dropped(closure, owner, MAX_MAKERS)
 
@@ -103,28 +103,43 @@ def _is_made_and_dropped(closure: ImportClosure, name: str, depth: int) -> bool:
     """Return whether an invocation calls a class or function, and nothing keeps what it returns."""
     if any(closure.follow_import(one) == name for facts in closure.modules for one in facts.dependencies):
         return True
+    for scope, call in _list_calls(closure).get(name, ()):
+        places = list(_list_places(scope, call))
+        if not places:
+            return True
+        maker = closure.graph.name_of(scope)
+        is_returned = all(isinstance(one, ast.Return) for one in places) and not scope.decorator_list
+        if is_returned and maker and depth and _is_made_and_dropped(closure, maker, depth - 1):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1)
+def _list_calls(closure: ImportClosure) -> dict[str, list[tuple[Function, ast.Call]]]:
+    """Return the calls in an invocation, under no condition that makes them happen once, by what they call."""
+    found: dict[str, list[tuple[Function, ast.Call]]] = {}
     for facts in closure.modules:
         for scope in facts.references:
-            if (
-                scope is None
-                or isinstance(scope, ast.Lambda)
-                or scope not in closure.handled
-                or has_once_guard(scope)
-            ):
+            if scope is None or isinstance(scope, ast.Lambda) or scope not in closure.handled:
                 continue
-            for call in list_nodes(scope):
-                if not isinstance(call, ast.Call):
-                    continue
-                if closure.follow_import(facts.module.qualify(call.func)) != name:
-                    continue
-                places = list(_list_places(scope, call))
-                if not places:
-                    return True
-                maker = closure.graph.name_of(scope)
-                is_returned = all(isinstance(one, ast.Return) for one in places) and not scope.decorator_list
-                if is_returned and maker and depth and _is_made_and_dropped(closure, maker, depth - 1):
-                    return True
-    return False
+            calls = [one for one in list_nodes(scope) if isinstance(one, ast.Call)]
+            for call in () if has_once_guard(scope) else calls:
+                name = closure.follow_import(facts.module.qualify(call.func))
+                found.setdefault(name, []).append((scope, call))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _list_closed_attributes(closure: ImportClosure) -> frozenset[str]:
+    """Return the last parts of the names of what any code closes."""
+    closings = (one for facts in closure.modules for one in facts.closings)
+    return frozenset((one.identity or "").rpartition(".")[2] for one in closings)
+
+
+@lru_cache(maxsize=1)
+def _list_owners(closure: ImportClosure) -> dict[str, Facts]:
+    """Return the modules by the classes at their top level."""
+    return {name: facts for facts in closure.modules for name in _list_classes(facts)}
 
 
 def _list_places(function: Function, call: ast.Call) -> Iterator[ast.AST]:
