@@ -22,7 +22,6 @@ from ticketctl.settings import Settings
 from ticketctl.telemetry.metrics import LEFTOVERS
 from ticketctl.telemetry.protocols import OFF, Telemetry
 from ticketctl.telemetry.selection import open_telemetry
-from ticketctl.tickets.operator_resources import OperatorResources
 from ticketctl.tickets.protocols import TicketStore
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from ticketctl.postgres.credentials import Credentials
     from ticketctl.postgres.embedded import EmbeddedServer
     from ticketctl.queues.sqs import SqsQueue
+    from ticketctl.tickets.operator_resources import OperatorResources
     from ticketctl.tickets.review import ReviewService
 
 OpenPipeline = Callable[[], AbstractAsyncContextManager[Pipeline]]
@@ -130,7 +130,7 @@ async def open_store(database: Database) -> AsyncIterator[TicketStore]:
 
 
 @asynccontextmanager
-async def open_operator_resources(database: Database) -> AsyncIterator[OperatorResources]:
+async def open_operator_resources(database: Database) -> AsyncIterator["OperatorResources"]:
     """Open the resources of operator commands and check the tables. Raise as `open_store`, and ConfigError."""
     settings, address = database.settings, get_address(database.settings)
     telemetry = make_telemetry()
@@ -158,7 +158,7 @@ def api_resources(
     engines = Engines(address, strategy, settings, one_loop=one_loop, telemetry=telemetry)
 
     @asynccontextmanager
-    async def open_resources() -> AsyncIterator[OperatorResources]:
+    async def open_resources() -> AsyncIterator["OperatorResources"]:
         async with engines.open_connections() as connections:
             yield _operator_resources(ErrorMappingConnections(connections, address), settings, elsewhere)
 
@@ -167,13 +167,14 @@ def api_resources(
 
 def _operator_resources(
     connections: ErrorMappingConnections, settings: Settings, elsewhere: "SqsQueue | None"
-) -> OperatorResources:
+) -> "OperatorResources":
     from ticketctl.postgres.decisions import PostgresDecisions
     from ticketctl.postgres.imports import PostgresImports
     from ticketctl.postgres.operations import PostgresOperations
     from ticketctl.postgres.outbox import PostgresOutbox
     from ticketctl.postgres.replies import PostgresReplies
     from ticketctl.queues.embedded import PostgresQueue
+    from ticketctl.tickets.operator_resources import OperatorResources
 
     store, decisions = PostgresStore(connections), PostgresDecisions(connections)
 
