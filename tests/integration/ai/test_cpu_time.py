@@ -1,5 +1,6 @@
 """CPU time of every step that reads ticket text, over texts that make backtracking patterns slow."""
 
+import math
 import time
 
 import pytest
@@ -17,6 +18,7 @@ TAXONOMY = default_taxonomy()
 MAX_SECONDS = 1.0
 LARGEST = 200_000
 QUARTER = MAX_CHARACTERS // 4
+ATTEMPTS = 5
 DEAREST = 25
 """How many of the texts that cost most are compared with shorter ones."""
 
@@ -44,17 +46,28 @@ def measure(steps, text):
     return time.process_time() - started
 
 
-def test_hostile_text_costs_little_and_linearly(steps):
-    """Each text is measured in full length, and the dearest at what is read of a ticket and at a quarter of it.
+def find_slowness(steps, text):
+    """Return the seconds at a quarter of what is read, at what is read, and in full length; None if they are right.
 
-    A quadratic pattern needs 16 times as long for four times the text, and what is not read costs nothing; 20 ms are
-    allowed for fixed costs.
+    20 ms are allowed for fixed costs. On a busy machine a measurement is sometimes several times too long: the least of
+    up to five counts.
+    """
+    lengths = (QUARTER, MAX_CHARACTERS, LARGEST)
+    least = [math.inf] * len(lengths)
+    for _ in range(ATTEMPTS):
+        least = [min(one, measure(steps, text[:length])) for one, length in zip(least, lengths, strict=True)]
+        quarter, read, whole = least
+        if whole <= MAX_SECONDS and read <= 4.8 * quarter + 0.02 and whole <= 1.5 * read + 0.02:
+            return None
+    return tuple(least)
+
+
+def test_hostile_text_costs_little_and_linearly(steps):
+    """Each text is measured in full length, and the dearest at what is read of a ticket and at a quarter of it, too.
+
+    A quadratic pattern needs 16 times as long for four times the text, and what is not read costs nothing.
     """
     seconds = {text: measure(steps, text) for _, text in hostile_texts(LARGEST)}
-    slow = {}
-    for text in sorted(seconds, key=seconds.__getitem__)[-DEAREST:]:
-        whole = min(seconds[text], measure(steps, text))
-        read, quarter = measure(steps, text[:MAX_CHARACTERS]), measure(steps, text[:QUARTER])
-        if whole > MAX_SECONDS or read > 4.8 * quarter + 0.02 or whole > 1.5 * read + 0.02:
-            slow[text[:20]] = (quarter, read, whole)
+    dearest = sorted(seconds, key=seconds.__getitem__)[-DEAREST:]
+    slow = {text[:20]: found for text in dearest if (found := find_slowness(steps, text))}
     assert slow == {}
