@@ -9,7 +9,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ticketctl.ai.offline.engine.model_store import BUNDLED_MODELS, LabelledTexts, digest_of, save_model
+from ticketctl.ai.offline.engine.model_store import (
+    BUNDLED_MODELS,
+    DIGEST_LENGTH,
+    LabelledTexts,
+    save_model,
+)
+from ticketctl.ai.taxonomy.schema import json_digest
 
 VERSION = "1"
 """Increase it whenever the same training set would give another model: with new phrases, for example."""
@@ -132,7 +138,7 @@ def load_sentiment_model() -> SignalModel:
 
 def signal_model_file_name(texts: LabelledTexts) -> str:
     """Return the file name of a training set's model: a digest of the version and of the texts."""
-    return f"{digest_of([VERSION, texts])}.signals"
+    return f"{json_digest([VERSION, texts])[:DIGEST_LENGTH]}.signals"
 
 
 def serialize_signal_model(model: SignalModel) -> bytes:

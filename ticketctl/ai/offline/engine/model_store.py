@@ -1,18 +1,15 @@
 """Find the model for a training set: bundled with the package, cached in a folder, or trained now."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import msgspec
-
 from ticketctl.ai.offline.engine.artifact import load_model, serialize
 from ticketctl.ai.offline.engine.dense import Encoder
 from ticketctl.ai.offline.engine.model import Model
-from ticketctl.ai.taxonomy.schema import Taxonomy
+from ticketctl.ai.taxonomy.schema import Taxonomy, json_digest
 from ticketctl.errors import ConfigError, InvalidInputError
 
 _MAX_SHOWN = 300  # characters of names in an error
@@ -23,6 +20,9 @@ ENGINE_VERSION = "3"
 
 BUNDLED_MODELS = Path(__file__).with_name("trained")
 """The folder with the models of the built-in examples."""
+
+DIGEST_LENGTH = 32
+"""Characters of a digest in the name of a model's file."""
 
 LabelledTexts = tuple[tuple[str, str], ...]
 """A training set: pairs of text and label."""
@@ -54,12 +54,7 @@ def load_or_train(texts: LabelledTexts, folder: Path | None, encoder: Encoder | 
 def model_file_name(texts: Sequence[tuple[str, str]], encoder: Encoder | None = None) -> str:
     """Return the file name of a training set's model: a digest of the engine version, the texts and the encoder."""
     inputs = [ENGINE_VERSION, texts, *([encoder.digest] if encoder else [])]
-    return f"{digest_of(inputs)}.model"
-
-
-def digest_of(inputs: object) -> str:
-    """Return a digest of texts in lists, for the name of a file. It runs in a cold start."""
-    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()[:32]
+    return f"{json_digest(inputs)[:DIGEST_LENGTH]}.model"
 
 
 def load_model_file(path: Path, taxonomy: Taxonomy, encoder: Encoder | None = None) -> Model:
