@@ -34,8 +34,9 @@ def name_reference(module: SourceModule, node: ast.Name | ast.Attribute) -> str:
     root: ast.expr = node
     while isinstance(root, ast.Attribute):
         root = root.value
-    is_known = isinstance(node, ast.Name) or (isinstance(root, ast.Name) and root.id in module.imported_names)
-    return module.qualify(node) if is_known else f".{node.attr}"  # type: ignore[union-attr]
+    if isinstance(node, ast.Name) or (isinstance(root, ast.Name) and root.id in module.imported_names):
+        return module.qualify(node)
+    return f".{node.attr}"
 
 
 def _is_named_after(receiver: str, owner: str) -> bool:

@@ -88,7 +88,7 @@ class Facts:
     definitions: functions by their qualified name.
     methods: class and function of each method, by ".name".
     scripts: functions that are called only if the file is run as a script.
-    lifespans: functions that an ASGI application is told to run when it starts and ends.
+    lifespans: functions that an ASGI application runs when it starts and when it ends.
     dependencies: functions that FastAPI calls for each request of a route that depends on them.
     """
 

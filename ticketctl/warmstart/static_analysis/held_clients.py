@@ -171,5 +171,6 @@ def _list_values(node: ast.AST) -> list[ast.expr | None]:
         return [*node.elts]
     if isinstance(node, ast.Dict):
         return [*node.values]
-    is_with = isinstance(node, ast.With | ast.AsyncWith)
-    return [item.context_expr for item in node.items] if is_with else []  # type: ignore[attr-defined]
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return [item.context_expr for item in node.items]
+    return []

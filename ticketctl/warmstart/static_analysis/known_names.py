@@ -91,7 +91,7 @@ ON_EVENT, WEBSOCKET, ADD_EVENT_HANDLER = "on_event", "websocket", "add_event_han
 DISPATCH = "dispatch"
 """The method of a middleware that a request calls."""
 LIFESPAN_ARGUMENTS = frozenset({"lifespan", "on_startup", "on_shutdown"})
-"""Arguments with which an ASGI application is told what to run when it starts and ends."""
+"""Arguments that pass the functions which an ASGI application runs at its start and end."""
 ASGI_REGISTRARS = frozenset(
     {
         "APIRouter",

@@ -117,11 +117,11 @@ def _leaves_open_loop(site: CallSite) -> bool:
     for node in list_nodes(site.function) if site.function is not None else ():
         for statement in node.finalbody[-1:] if isinstance(node, ast.Try) else ():
             for call in list_nodes(statement):
-                is_set = (
+                if (
                     isinstance(call, ast.Call)
                     and site.module.qualify(call.func) == known_names.SET_EVENT_LOOP
-                )
-                if is_set and _is_new_loop(site, call.args):  # type: ignore[attr-defined]
+                    and _is_new_loop(site, call.args)
+                ):
                     return True
     return False
 

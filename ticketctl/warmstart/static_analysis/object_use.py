@@ -50,11 +50,16 @@ def find_method_call(closure: ImportClosure, site: CallSite, method: str) -> tup
     for facts in closure.modules:
         for scope in facts.references:
             for node in list_nodes(scope) if scope is not None and scope in closure.handled else ():
-                is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-                receiver = node.func.value if is_call and node.func.attr == method else None  # type: ignore[attr-defined]
-                is_global = isinstance(receiver, ast.Name) and receiver.id not in list_locals(scope)
-                if is_global and closure.resolve(facts.module.qualify(receiver)) == identity:  # type: ignore[arg-type]
-                    return facts.module.file, node.lineno  # type: ignore[attr-defined]
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr == method
+                    and isinstance(node.func.value, ast.Name)
+                    and scope is not None
+                    and node.func.value.id not in list_locals(scope)
+                    and closure.resolve(facts.module.qualify(node.func.value)) == identity
+                ):
+                    return facts.module.file, node.lineno
     return None
 
 

@@ -56,7 +56,7 @@ class RunningLoops:
         return creators | {caller for one in passing for caller in self._graph.list_callers(one)}
 
     def _list_run(self, site: CallSite) -> set[str] | None:
-        """Return what a loop is told to run, by name; None if that is unknown."""
+        """Return the names in the coroutine that is passed to the loop; None if they do not show which one it is."""
         function = site.function
         if function is None:
             return None
@@ -119,9 +119,12 @@ class RunningLoops:
 def _list_runs(function: Scope) -> Iterator[ast.Call]:
     """Yield the calls in a function that run something on a loop: `loop.run_until_complete(...)`."""
     for node in list_nodes(function):
-        is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if is_method and node.func.attr in known_names.RUN_METHODS:  # type: ignore[attr-defined]
-            yield node  # type: ignore[misc]
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in known_names.RUN_METHODS
+        ):
+            yield node
 
 
 def list_started(scope: Scope) -> Iterator[ast.Call]:

@@ -76,9 +76,13 @@ def _is_use_waited_for(closure: ImportClosure, user: ast.AST | None, task: ast.e
         return user.attr not in IDLE_METHODS
     if isinstance(user, ast.Assign):
         return all(_is_kept_and_waited_for(closure, target) for target in user.targets)
-    is_added = isinstance(user, ast.Call) and task in user.args and isinstance(user.func, ast.Attribute)
-    if is_added and user.func.attr in ADDERS:  # type: ignore[union-attr]
-        return _is_kept_and_waited_for(closure, user.func.value)  # type: ignore[union-attr]
+    if (
+        isinstance(user, ast.Call)
+        and task in user.args
+        and isinstance(user.func, ast.Attribute)
+        and user.func.attr in ADDERS
+    ):
+        return _is_kept_and_waited_for(closure, user.func.value)
     return True
 
 
