@@ -1,5 +1,6 @@
 """Descriptors that a thread of the handler closes while the laboratory looks at them."""
 
+import os
 import socket
 
 import pytest
@@ -25,3 +26,5 @@ def test_a_closed_connection_has_no_peer_and_no_bytes(closed_descriptor):
 @pytest.mark.parametrize("silently", [False, True])
 def test_a_closed_connection_needs_no_cut(closed_descriptor, silently):
     ConnectionCutter().cut([closed_descriptor], silently=silently)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(closed_descriptor)

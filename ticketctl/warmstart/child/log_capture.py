@@ -6,7 +6,7 @@ import threading
 import warnings
 from typing import Any
 
-from .exceptions import describe, frames
+from .exceptions import describe
 from .ipc import ErrorInfo, LoggedError
 from .user_code import UserCode, walk_stack
 
@@ -92,7 +92,7 @@ class LogCapture:
 
     def _record(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        info = describe(error, self._user_code.line(frames(error))) if error else None
+        info = describe(error, self._user_code.line_of(error)) if error else None
         text = f"{record.name}: {_message(record)}"
         self._texts.append(f"{text}: {info['error_type']}: {info['error']}" if info else text)
         if record.levelno >= logging.ERROR:

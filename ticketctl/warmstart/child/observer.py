@@ -11,7 +11,7 @@ from . import ipc
 from .allocation_sites import AllocationSites
 from .armed_timers import ArmedTimers
 from .child_processes import ChildProcesses
-from .exceptions import describe, frames
+from .exceptions import describe
 from .invocation_cost import CostRecorder
 from .ipc import ErrorInfo, Observation
 from .leak_census import LeakCensus
@@ -46,13 +46,9 @@ class Observer:
         self._printed_from = 0
         self.own_descriptors = list_descriptors()
 
-    def locate(self, error: BaseException) -> str | None:
-        """Return the innermost line of the user's code in an exception's traceback."""
-        return self.user_code.line(frames(error))
-
     def describe(self, error: BaseException) -> ErrorInfo:
         """Describe an exception, with its line."""
-        return describe(error, self.locate(error))
+        return describe(error, self.user_code.line_of(error))
 
     def open_fds(self) -> list[OpenFd]:
         """Return the descriptors that the handler has opened."""

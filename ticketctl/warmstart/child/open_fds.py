@@ -100,12 +100,12 @@ class ConnectionCutter:
     def cut(self, connections: list[int], *, silently: bool) -> None:
         """Cut the connections with these descriptors."""
         for number in connections:
-            if silently:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # a thread of the handler has closed it
+                if silently:
                     self._silence(number)
-            else:
-                with contextlib.suppress(OSError), borrow_socket(number) as connection:
-                    connection.shutdown(socket.SHUT_RDWR)
+                else:
+                    with borrow_socket(number) as connection:
+                        connection.shutdown(socket.SHUT_RDWR)
 
     def _silence(self, number: int) -> None:
         watchers = list(_epoll_watchers(number))

@@ -90,12 +90,7 @@ class SwallowedExceptions:
     def _add(self, error: BaseException) -> None:
         if type(error).__name__ in CONTROL_FLOW or len(self._handled) >= LIMIT:
             return
-        places = []
-        traceback = error.__traceback__
-        while traceback is not None:
-            places.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
-            traceback = traceback.tb_next
-        self._handled[_key(error)] = describe(error, self._user_code.line(places[::-1]))
+        self._handled[_key(error)] = describe(error, self._user_code.line_of(error))
 
     def _trace_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
         if self._user_code.name(frame.f_code.co_filename) is None:

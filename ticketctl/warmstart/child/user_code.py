@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .exceptions import frames
 from .ipc import DefinitionInfo
 from .referrers import Path as ReferencePath
 
@@ -43,6 +44,10 @@ class UserCode:
     def line(self, places: Iterable[Place]) -> str | None:
         """Return the first of the places that is in the user's own code, as `file:line`."""
         return next((f"{name}:{line}" for file, line in places if (name := self.name(file))), None)
+
+    def line_of(self, error: BaseException) -> str | None:
+        """Return the innermost line of the user's code in an exception's traceback."""
+        return self.line(frames(error))
 
     def definition(self, path: ReferencePath) -> DefinitionInfo | None:
         """Return what keeps the end of a path of references: an attribute of an instance of the user's classes.
