@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
+from ticketctl.warmstart.static_analysis.syntax import last_name
 
 SPECIAL_METHODS = frozenset(
     f".{name}"
@@ -47,8 +48,7 @@ def _is_named_after(receiver: str, owner: str) -> bool:
 
 def name_receiver(node: ast.Attribute) -> str:
     """Return the name of the object whose attribute an expression is; empty for `self` and for other expressions."""
-    value = node.value
-    name = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
+    name = last_name(node.value)
     return "" if name in {"self", "cls"} else name
 
 

@@ -7,7 +7,7 @@ from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Function
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.syntax import walk
+from ticketctl.warmstart.static_analysis.syntax import is_method_call, walk
 
 
 def find_early_return(closure: ImportClosure, site: CallSite) -> tuple[str, int] | None:
@@ -48,11 +48,4 @@ def _list_early_returns(function: Function, name: str, value: ast.Call) -> Itera
 
 
 def _closes(statement: ast.stmt, name: str) -> bool:
-    return any(
-        isinstance(one, ast.Call)
-        and isinstance(one.func, ast.Attribute)
-        and one.func.attr in known_names.CLOSERS
-        and isinstance(one.func.value, ast.Name)
-        and one.func.value.id == name
-        for one in walk(statement)
-    )
+    return any(is_method_call(one, name, known_names.CLOSERS) for one in walk(statement))

@@ -8,13 +8,14 @@ from ticketctl.warmstart.static_analysis.call_graph import name_reference
 from ticketctl.warmstart.static_analysis.escape_analysis import Identities, unwrap_await
 from ticketctl.warmstart.static_analysis.facts import Facts, Handover, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
+from ticketctl.warmstart.static_analysis.syntax import last_name
 
 
 def note_arguments(facts: Facts, name: str, node: ast.Call, scopes: list[Scope], classes: list[str]) -> None:
     """Add to the facts what a call of the function `name` is passed."""
     facts.lifespans |= set(_list_lifespans(facts.module, node))
     identities = Identities(facts.module)
-    last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    last = last_name(node.func)
     pairs: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args)]
     pairs += [(keyword.arg, keyword.value) for keyword in node.keywords]
     for position, value in pairs:
@@ -60,7 +61,7 @@ def list_dependencies(module: SourceModule) -> Iterator[str]:
     """Yield the functions that routes depend on: `= Depends(connect)`, also in an annotation."""
     for node in module.nodes:
         if isinstance(node, ast.Call) and node.args:
-            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            last = last_name(node.func)
             if last == known_names.DEPENDS and (name := module.qualify(node.args[0])):
                 yield name
 

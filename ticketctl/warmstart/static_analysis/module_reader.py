@@ -30,7 +30,7 @@ from ticketctl.warmstart.static_analysis.handover_reader import (
     note_keeper,
 )
 from ticketctl.warmstart.static_analysis.source import SourceModule
-from ticketctl.warmstart.static_analysis.syntax import list_children
+from ticketctl.warmstart.static_analysis.syntax import last_name, list_children
 
 
 def read_facts(module: SourceModule) -> Facts:
@@ -262,7 +262,7 @@ class _ModuleReader(ast.NodeVisitor):
 
     def _visit_parts(self, node: ast.Call) -> None:
         """Visit a call's parts; what it passes to another thread is noted apart."""
-        last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        last = last_name(node.func)
         self.visit(node.func)
         outer = self._references
         if last in known_names.THREAD_STARTERS:

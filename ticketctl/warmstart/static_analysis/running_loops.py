@@ -13,7 +13,7 @@ from ticketctl.warmstart.static_analysis.asgi_application import is_route
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph, name_reference
 from ticketctl.warmstart.static_analysis.escape_analysis import list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Scope
-from ticketctl.warmstart.static_analysis.syntax import walk
+from ticketctl.warmstart.static_analysis.syntax import last_name, walk
 
 
 class RunningLoops:
@@ -131,7 +131,7 @@ def list_started(scope: Scope) -> Iterator[ast.Call]:
     """Yield the calls in a function that make coroutines run at the same time."""
     for node in list_nodes(scope):
         if isinstance(node, ast.Call):
-            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            last = last_name(node.func)
             if last in known_names.CONCURRENCY_STARTERS:
                 yield node
 

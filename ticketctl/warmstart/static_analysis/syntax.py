@@ -1,6 +1,7 @@
 """A walk of syntax trees that leaves out what is no source of its own: contexts such as ast.Load, and operators."""
 
 import ast
+from collections.abc import Collection
 
 LEAVES = frozenset(
     {"arg", "attr", "ctx", "id", "kind", "level", "lineno", "module", "op", "ops", "type_ignores"}
@@ -31,3 +32,19 @@ def walk(tree: ast.AST) -> list[ast.AST]:
     for node in nodes:  # the list grows meanwhile
         nodes += list_children(node)
     return nodes
+
+
+def last_name(node: ast.AST) -> str:
+    """Return the last part of a dotted name; empty for any other expression."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def is_method_call(node: ast.AST, name: str, methods: Collection[str]) -> bool:
+    """Return whether a node calls one of these methods of the object in a variable."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in methods
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == name
+    )

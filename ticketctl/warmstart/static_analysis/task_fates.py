@@ -8,7 +8,7 @@ from itertools import chain
 from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.syntax import walk
+from ticketctl.warmstart.static_analysis.syntax import last_name, walk
 
 ADDERS = frozenset({"add", "append"})
 IDLE_METHODS = frozenset({"add_done_callback", "get_name", "remove_done_callback", "set_name"})
@@ -90,10 +90,8 @@ def _is_kept_and_waited_for(closure: ImportClosure, keeper: ast.expr) -> bool:
     """Return whether code that runs waits for what a container or an attribute holds, goes through it, or ends it."""
     while isinstance(keeper, ast.Subscript):
         keeper = keeper.value
-    name = keeper.attr if isinstance(keeper, ast.Attribute) else getattr(keeper, "id", None)
-    if name is None:
-        return True
-    return name in _list_used_names(closure)
+    name = last_name(keeper)
+    return not name or name in _list_used_names(closure)
 
 
 @lru_cache(maxsize=1)
@@ -128,11 +126,7 @@ def _list_names(part: ast.AST) -> set[str]:
     """Return the names and attributes in an expression, without objects whose bound method is passed: `tasks.discard`."""
     if isinstance(part, ast.Attribute):
         return {part.attr}
-    return {
-        one.id if isinstance(one, ast.Name) else one.attr
-        for one in walk(part)
-        if isinstance(one, ast.Name | ast.Attribute)
-    }
+    return {last_name(one) for one in walk(part) if isinstance(one, ast.Name | ast.Attribute)}
 
 
 def _has_signals(closure: ImportClosure, site: CallSite, function: Scope) -> bool:
@@ -145,7 +139,7 @@ def _has_signals(closure: ImportClosure, site: CallSite, function: Scope) -> boo
     ]
     around = [function, *outer]
     nodes = tuple(chain.from_iterable(map(list_nodes, around)))
-    if any(isinstance(one, ast.Name | ast.Attribute) and _name(one) in STREAMS for one in nodes):
+    if any(last_name(one) in STREAMS for one in nodes):
         return True
     shared = {one.id for part in site.call.args for one in walk(part) if isinstance(one, ast.Name)}
     for node in nodes:
@@ -160,7 +154,3 @@ def _has_signals(closure: ImportClosure, site: CallSite, function: Scope) -> boo
         if isinstance(node, ast.Await | ast.AsyncFor) and node.lineno > site.call.lineno
         for one in walk(node.value if isinstance(node, ast.Await) else node.iter)
     )
-
-
-def _name(node: ast.Name | ast.Attribute) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id

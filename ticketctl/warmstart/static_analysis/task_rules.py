@@ -8,7 +8,7 @@ from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments
 from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding, name_call
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.syntax import walk
+from ticketctl.warmstart.static_analysis.syntax import is_method_call, walk
 from ticketctl.warmstart.static_analysis.task_fates import is_abandoned, is_for_other_places
 
 
@@ -108,11 +108,5 @@ def _list_cancels(function: Scope | None, name: str) -> Iterator[tuple[int, bool
         for one in walk(statement)
     }
     for node in nodes:
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == known_names.CANCEL
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id == name
-        ):
+        if isinstance(node, ast.Call) and is_method_call(node, name, {known_names.CANCEL}):
             yield node.lineno, id(node) in certain
