@@ -15,6 +15,7 @@ from collections import Counter
 from types import FrameType
 from typing import Any, NamedTuple
 
+from .audit_events import subscribe
 from .user_code import Place, UserCode, await_chain, walk_all_threads, walk_stack
 
 SELF_PIPE = "_make_self_pipe"
@@ -81,7 +82,9 @@ class AllocationSites:
         self._file_lines: dict[str, str] = {}
         self._thread_lines: weakref.WeakKeyDictionary[threading.Thread, str] = weakref.WeakKeyDictionary()
         if enabled:
-            sys.addaudithook(self._make_hook())
+            subscribe(("open",), self._record_file)
+            subscribe(("socket.__new__",), self._record_socket)
+            subscribe(("socket.connect",), self._record_connect)
             self._wrap_thread_start()
             self._wrap_pipe()
             self._wrap_dup()
@@ -103,24 +106,12 @@ class AllocationSites:
         """Return how many running threads each line has started."""
         return Counter(line for thread, line in list(self._thread_lines.items()) if thread.is_alive())
 
-    def _make_hook(self) -> Any:
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            # it is called for everything that Python does: an event that it ignores must cost next to nothing
-            if event == "open":
-                self._record_file(arguments[0])
-            elif event == "socket.connect":
-                self._sockets[arguments[0].fileno()] = self._current_site()
-            elif event == "socket.__new__":
-                self._record_socket(arguments[0], sys._getframe(1))  # noqa: SLF001 the only way to the caller's frame
-
-        return hook
-
     def _wrap_thread_start(self) -> None:
         original = threading.Thread.start
 
         def start(thread: threading.Thread) -> None:
             self.threads_started += 1
-            if line := self.user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 as above
+            if line := self.user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 the only way to the caller's frame
                 self._thread_lines[thread] = line
             original(thread)
 
@@ -148,17 +139,19 @@ class AllocationSites:
 
         os.dup = dup
 
-    def _record_file(self, path: Any) -> None:
+    def _record_file(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:  # noqa: ARG002 all take it
+        path = arguments[0]
         if isinstance(path, int):
             path = descriptor_name(path)
         if not isinstance(path, str) or path.endswith((".py", ".pyc", ".so")):
             return
-        if line := self.user_code.line(walk_stack(sys._getframe(2))):  # noqa: SLF001 as above
+        if line := self.user_code.line(walk_stack(frame)):
             name = path if path.endswith("]") else os.path.abspath(path)  # noqa: PTH100 pathlib is slow, and this is often
             self._file_lines[name] = line
 
-    def _record_socket(self, one: Any, frame: FrameType | None) -> None:
+    def _record_socket(self, event: str, arguments: tuple[Any, ...], frame: FrameType | None) -> None:  # noqa: ARG002 as above
         """Record who creates the socket, and the loop that is being created, if its constructor creates the socket."""
+        one = arguments[0]
         if type(one).__weakrefoffset__ and (line := self.user_code.line(walk_stack(frame))):
             self._socket_lines[one] = line
         for _ in range(SELF_PIPE_DEPTH):
@@ -170,10 +163,13 @@ class AllocationSites:
         if frame is not None:
             self.loops.register(frame.f_locals["self"], self.user_code.line(walk_stack(frame)))
 
-    def _current_site(self) -> Site:
+    def _record_connect(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:  # noqa: ARG002 as above
+        self._sockets[arguments[0].fileno()] = self._current_site(frame)
+
+    def _current_site(self, frame: FrameType) -> Site:
         """Return the site of the connection that is being made: the task's own line, else its awaiter's."""
         loop = running_loop()
-        places = list(walk_stack(sys._getframe(2)))  # noqa: SLF001 as above
+        places = list(walk_stack(frame))
         self._connections += 1
         self.opened.append((self._connections, None if loop is None else self.loops.number(loop)))
         if loop is None:

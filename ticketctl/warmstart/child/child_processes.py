@@ -6,8 +6,10 @@ A descendant is found by its parent, by its process group, or by a variable in t
 
 import os
 import sys
+from types import FrameType
 from typing import Any, NamedTuple
 
+from .audit_events import subscribe
 from .user_code import UserCode, walk_stack
 
 MARKER = "_LABORATORY_ENVIRONMENT_ID"
@@ -36,7 +38,7 @@ class ChildProcesses:
         self._lines: dict[str, str] = {}
         self._last_line: str | None = None
         self._has_started_any = False
-        sys.addaudithook(self._record)
+        subscribe(EVENTS, self._record)
 
     def list(self) -> list[ProcessInfo] | None:
         """Return the descendants; None where the system does not tell."""
@@ -69,11 +71,9 @@ class ChildProcesses:
         line = next((line for text, line in self._lines.items() if command in text or text in command), None)
         return ProcessInfo(pid, command, line or self._last_line)
 
-    def _record(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in EVENTS:
-            return
+    def _record(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:  # noqa: ARG002 subscribers take it
         self._has_started_any = True
-        if line := self._user_code.line(walk_stack(sys._getframe(1))):  # noqa: SLF001 the only way to the caller's frame
+        if line := self._user_code.line(walk_stack(frame)):
             self._last_line = line
             self._lines[_command(arguments)] = line
 

@@ -21,7 +21,7 @@ from .loop_bound import (
     peer_address,
     socket_of,
 )
-from .referrers import Path, ReferrerSearch
+from .referrers import Path, ReferrerSearch, identity
 from .user_code import Place, await_chain, coroutine_name
 
 CONNECTION_KINDS = ("transport", "socket")
@@ -105,16 +105,16 @@ class LeakCensus:
             [one.object for one in bound], [bound, *containers], tasks, self._is_users_module
         )
         search.run()
-        reachable = search.reachable | {id(one.object) for one in bound if self._is_users_task(one)}
+        kept = [one for one in bound if search.is_reachable(one.object) or self._is_users_task(one)]
         # Nothing keeps the others, and nothing will. To search for their referrers after each invocation would take
         # the longer the more garbage there is, as the collector is off.
-        self._garbage |= {self._key(one) for one in bound if id(one.object) not in reachable}
-        found = [(one, search.path(one.object)) for one in bound if id(one.object) in reachable]
-        kept = _drop_parts([pair for pair in found if not _is_cached_under_its_loop(*pair)])
-        return [self._describe(one, path) for one, path in kept if self._key(one) in new]
+        self._garbage |= set(map(self._key, bound)) - set(map(self._key, kept))
+        found = [(one, search.path(one.object)) for one in kept]
+        shown = _drop_parts([pair for pair in found if not _is_cached_under_its_loop(*pair)])
+        return [self._describe(one, path) for one, path in shown if self._key(one) in new]
 
     def _key(self, one: LoopBoundObject) -> tuple[int, int]:
-        return id(one.object), self._sites.loops.number(one.loop)
+        return identity(one.object), self._sites.loops.number(one.loop)
 
     def _is_users(self, places: list[Place]) -> bool:
         """Whether a coroutine's outermost frame is the user's own code."""
@@ -205,12 +205,16 @@ def _is_loop(part: Any, loop: Any) -> bool:
 def _drop_parts(found: list[Found]) -> list[Found]:
     """Keep one object for each connection, its transport; drop what contains it, and what is a part of another."""
     connections = [pair for pair in found if pair[0].kind in CONNECTION_KINDS]
-    holders = {id(step.object) for _, path in connections for step in path}
+    holders = {identity(step.object) for _, path in connections for step in path}
     others = [
-        pair for pair in found if pair[0].kind not in CONNECTION_KINDS and id(pair[0].object) not in holders
+        pair
+        for pair in found
+        if pair[0].kind not in CONNECTION_KINDS and identity(pair[0].object) not in holders
     ]
-    every = {id(one.object) for one, _ in found} | {id(_representative(*pair)) for pair in connections}
-    outer = {id(one.object) for one, _ in connections}
+    every = {identity(one.object) for one, _ in found} | {
+        identity(_representative(*pair)) for pair in connections
+    }
+    outer = {identity(one.object) for one, _ in connections}
     return [
         *(pair for pair in connections if not _leads_through(pair, outer)),
         *(
@@ -235,7 +239,7 @@ def _is_part_of_closed(one: LoopBoundObject, path: Path) -> bool:
 
 
 def _leads_through(pair: Found, others: set[int]) -> bool:
-    return any(id(step.object) in others for step in pair[1][:-1])
+    return any(identity(step.object) in others for step in pair[1][:-1])
 
 
 def _representative(one: LoopBoundObject, path: Path) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .allocation_sites import AllocationSites
 from .open_fds import format_address
-from .referrers import namespace
+from .referrers import identity, namespace
 
 TRANSPORT_METHODS = ("is_closing", "get_extra_info", "abort")
 """What identifies a transport that is no subclass of asyncio's, such as uvloop's; streams have no abort()."""
@@ -60,7 +60,7 @@ def find_loop_bound(asyncio: ModuleType, live: LiveObjects, sites: AllocationSit
     loops = [one for one in live.loops if one.is_closed()]
     if not loops:
         return []
-    closed = {id(loop): loop for loop in loops}
+    closed = {identity(loop): loop for loop in loops}
     bound = list(_referrers_of_loops(asyncio, closed, [live.loops, loops, closed], live.tasks))
     bound += _open_generators(live.generators, closed)
     of_transports = {_descriptor(one.object) for one in bound if one.kind == "transport"}
@@ -72,21 +72,21 @@ def _referrers_of_loops(
     asyncio: ModuleType, closed: dict[int, Any], own_containers: list[Any], tasks: list[Any]
 ) -> Iterator[LoopBoundObject]:
     """Yield what refers to a closed loop: by a slot or C field, by an attribute, or as a task."""
-    ignored = {id(closed), *map(id, own_containers)}
-    direct = [one for one in gc.get_referrers(*closed.values()) if id(one) not in ignored]
+    ignored = {identity(closed), *map(identity, own_containers)}
+    direct = [one for one in gc.get_referrers(*closed.values()) if identity(one) not in ignored]
     # an object with attributes refers to its __dict__, which refers to the loop
-    namespaces = {id(one) for one in direct if type(one) is dict}
+    namespaces = {identity(one) for one in direct if type(one) is dict}
     instances = [
         one
         for one in (gc.get_referrers(*(one for one in direct if type(one) is dict)) if namespaces else [])
-        if id(namespace(one)) in namespaces and not isinstance(one, ModuleType)
+        if identity(namespace(one)) in namespaces and not isinstance(one, ModuleType)
     ]
     seen = set()
     for one in (*direct, *instances, *tasks):
-        loop = next((closed[id(part)] for part in _referents(one) if id(part) in closed), None)
+        loop = next((closed[identity(part)] for part in _referents(one) if identity(part) in closed), None)
         kind = _kind(asyncio, one)
-        if kind and loop is not None and id(one) not in seen:
-            seen.add(id(one))
+        if kind and loop is not None and identity(one) not in seen:
+            seen.add(identity(one))
             yield LoopBoundObject(kind, one, loop)
 
 
@@ -151,7 +151,7 @@ def _open_generators(generators: list[Any], closed: dict[int, Any]) -> Iterator[
     """
     for one in generators:
         finalizers = (getattr(part, "__self__", None) for part in gc.get_referents(one))
-        loop = next((loop for loop in finalizers if id(loop) in closed), None)
+        loop = next((loop for loop in finalizers if identity(loop) in closed), None)
         if loop is not None and one.ag_frame is not None:
             yield LoopBoundObject("asynchronous generator", one, loop)
 

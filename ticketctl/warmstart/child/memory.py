@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from .ipc import AllocationInfo, ContainerInfo, MemoryUsage
-from .referrers import Path, ReferrerSearch
+from .referrers import Path, ReferrerSearch, identity
 from .tmp_files import TmpFiles
 from .user_code import UserCode
 
@@ -78,7 +78,7 @@ class MemoryRecorder:
         What is allocated before tracemalloc starts, such as the initial lengths, does not count as traced.
         """
         gc.unfreeze()
-        self._initial = {id(one): _count_entries(one) for one in _find_containers()}
+        self._initial = {identity(one): _count_entries(one) for one in _find_containers()}
         self._exit_functions = [_count_exit_functions()]
         self._tmp_files.mark()
         tracemalloc.start(FRAMES)
@@ -100,14 +100,14 @@ class MemoryRecorder:
         self._exit_functions.append(_count_exit_functions())
         if self._initial:
             grown = {
-                id(one): _count_entries(one)
+                identity(one): _count_entries(one)
                 for one in _find_containers()
-                if _count_entries(one) > self._initial.get(id(one), LARGE)
+                if _count_entries(one) > self._initial.get(identity(one), LARGE)
             }
             self._growing = {number: [self._initial[number], length] for number, length in grown.items()}
             self._initial = {}
             return
-        lengths = {id(one): _count_entries(one) for one in _find_again(self._growing.keys())}
+        lengths = {identity(one): _count_entries(one) for one in _find_again(self._growing.keys())}
         self._growing = {
             number: [*series, lengths[number]]
             for number, series in self._growing.items()
@@ -118,9 +118,11 @@ class MemoryRecorder:
         growing = self._growing
         # what has shrunk since the last scan was in use for a while only, such as a set of running tasks
         wanted = [
-            one for one in _find_containers() if _count_entries(one) >= growing.get(id(one), [LARGE])[-1]
+            one
+            for one in _find_containers()
+            if _count_entries(one) >= growing.get(identity(one), [LARGE])[-1]
         ]
-        wanted.sort(key=lambda one: growing[id(one)][0] - growing[id(one)][-1])
+        wanted.sort(key=lambda one: growing[identity(one)][0] - growing[identity(one)][-1])
         del wanted[MOST_SEARCHED:]
         search = ReferrerSearch(wanted, [wanted, growing], [], self._is_users_module)
         search.run()
@@ -138,7 +140,7 @@ class MemoryRecorder:
                     name=name,
                     type=type(one).__qualname__,
                     definition=self._user_code.definition(path),
-                    lengths=growing[id(one)],
+                    lengths=growing[identity(one)],
                 )
             )
         # its entries are kept by another container; by itself only if each value refers to its own key
@@ -192,20 +194,20 @@ def _count_entries(one: Any) -> int:
 
 def _find_containers() -> Iterator[Any]:
     """Yield all containers without a bound, and the dictionaries that the collector does not track."""
-    bounded = {id(part) for cache in _bounded_caches() for part in gc.get_referents(cache)}
+    bounded = {identity(part) for cache in _bounded_caches() for part in gc.get_referents(cache)}
     for one in _candidates():
         is_ring = isinstance(one, deque) and one.maxlen is not None
-        if id(one) not in bounded and not is_ring:
+        if identity(one) not in bounded and not is_ring:
             yield one
 
 
 def _find_again(wanted: AbstractSet[int]) -> list[Any]:
     """Return the containers with these ids; look at those that the collector does not track only if one is missing."""
     # the type first: an id is a new integer, and tracemalloc notes every allocation
-    tracked = [one for one in gc.get_objects() if isinstance(one, CONTAINERS) and id(one) in wanted]
+    tracked = [one for one in gc.get_objects() if isinstance(one, CONTAINERS) and identity(one) in wanted]
     if len(tracked) == len(wanted):
         return tracked
-    return [one for one in _find_containers() if id(one) in wanted]
+    return [one for one in _find_containers() if identity(one) in wanted]
 
 
 def _candidates() -> Iterator[Any]:

@@ -14,6 +14,9 @@ from types import CellType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 HERE = str(FilePath(__file__).parent)
+identity = object.__hash__
+"""A number for each object that exists, as `id` returns one. `id` raises an audit event: a search that asks for ten
+thousand of them would call the recorders' hook as often."""
 LIMIT = 50_000
 """Objects examined at most; beyond it, an object counts as kept by something unknown."""
 
@@ -37,7 +40,7 @@ class ReferrerSearch:
         tasks: all tasks: C's Task hides what it refers to from gc.get_referrers, though not from gc.get_referents.
         is_users: tells the user's own modules, which are searched first: their names mean something to the user.
 
-    After `run`, `reachable` has the ids of those that something keeps: a path of names, or a reference count that is
+    After `run`, `is_reachable` tells of each whether something keeps it: a path of names, or a reference count that is
     larger than the known references explain.
 
     """
@@ -49,15 +52,15 @@ class ReferrerSearch:
         tasks: list[Any],
         is_users: Callable[[ModuleType], bool],
     ) -> None:
-        self._wanted = {id(one): one for one in wanted}
-        self._modules = {id(vars(module)): module for module in _modules()}
+        self._wanted = {identity(one): one for one in wanted}
+        self._modules = {identity(vars(module)): module for module in _modules()}
         self._closure: dict[int, Any] = {}
         self._containers = [*containers, self._wanted, self._closure]
         self._tasks = tasks
         self._is_users = is_users
         self._parents: dict[int, int | None] = {}
         self._root_paths: dict[int, Path] = {}
-        self.reachable: set[int] = set()
+        self._reachable: set[int] = set()
 
     def run(self) -> None:
         """Search. The constructor does not do it: its caller's arguments would count as referrers."""
@@ -68,11 +71,15 @@ class ReferrerSearch:
         kept = unnamed & self._referenced_from_outside() if unnamed and complete else unnamed
         if kept:
             self._parents, self._root_paths = self._walk_down(self._modules)
-        self.reachable = (self._wanted.keys() & self._parents.keys()) | kept
+        self._reachable = (self._wanted.keys() & self._parents.keys()) | kept
+
+    def is_reachable(self, wanted: Any) -> bool:
+        """Return whether something keeps the object."""
+        return identity(wanted) in self._reachable
 
     def path(self, wanted: Any) -> Path:
         """Return the shortest path from a module to the object; empty where there is none."""
-        number: int | None = id(wanted)
+        number: int | None = identity(wanted)
         if number not in self._parents:
             return []
         chain = []
@@ -86,28 +93,30 @@ class ReferrerSearch:
 
     def _gather_referrers(self) -> bool:
         """Gather all direct and indirect referrers, up to modules and classes; return False at the limit."""
-        ignored = {id(self._containers), *map(id, self._containers)}
+        ignored = {identity(self._containers), *map(identity, self._containers)}
         frontier = list(self._wanted.values())
         while frontier and len(self._closure) < LIMIT:
-            self._closure.update((id(one), one) for one in frontier)
+            self._closure.update((identity(one), one) for one in frontier)
             above = [one for one in frontier if not self._is_root(one)]
-            ignored |= {id(frontier), id(above)}
+            ignored |= {identity(frontier), identity(above)}
             frontier = self._referrers(above, ignored)
         return not frontier
 
     def _referrers(self, below: list[Any], ignored: set[int]) -> list[Any]:
         """Return what refers to the objects and is not gathered yet; none of this search's own containers."""
         asked = tuple(below)  # from Python 3.13 on, the tuple of arguments is among the results
-        found = {id(one): one for one in gc.get_referrers(*asked)}
-        numbers = set(map(id, asked))
+        found = {identity(one): one for one in gc.get_referrers(*asked)}
+        numbers = set(map(identity, asked))
         found |= {
-            id(one): one for one in self._tasks if not numbers.isdisjoint(map(id, gc.get_referents(one)))
+            identity(one): one
+            for one in self._tasks
+            if not numbers.isdisjoint(map(identity, gc.get_referents(one)))
         }
-        new = found.keys() - ignored - self._closure.keys() - {id(asked)}
+        new = found.keys() - ignored - self._closure.keys() - {identity(asked)}
         return [found[number] for number in new if not _is_own_frame(found[number])]
 
     def _is_root(self, one: Any) -> bool:
-        return id(one) in self._modules or isinstance(one, type)
+        return identity(one) in self._modules or isinstance(one, type)
 
     def _walk_down(self, searched: dict[int, ModuleType]) -> tuple[dict[int, int | None], dict[int, Path]]:
         """Walk from the roots down the gathered objects, breadth first: the first path to an object is the shortest."""
@@ -116,7 +125,7 @@ class ReferrerSearch:
         queue = deque(root_paths)
         while queue:
             number = queue.popleft()
-            for part in map(id, gc.get_referents(self._closure[number])):
+            for part in map(identity, gc.get_referents(self._closure[number])):
                 if part in self._closure and part not in parents:
                     parents[part] = number
                     queue.append(part)
@@ -131,10 +140,13 @@ class ReferrerSearch:
         for key in gathered & self._modules.keys():
             yield key, [Reference(self._modules[key].__name__, self._modules[key])]
         for module in searched.values():
-            if not gathered.isdisjoint(map(id, vars(module).values())):
+            if not gathered.isdisjoint(map(identity, vars(module).values())):
                 for name, value in vars(module).items():
-                    if id(value) in gathered and not isinstance(value, type):
-                        yield id(value), [Reference(module.__name__, module), Reference(f".{name}", value)]
+                    if identity(value) in gathered and not isinstance(value, type):
+                        yield (
+                            identity(value),
+                            [Reference(module.__name__, module), Reference(f".{name}", value)],
+                        )
         for number, one in self._closure.items():
             if isinstance(one, type):
                 yield number, [Reference(f"{one.__module__}.{one.__qualname__}", one)]
@@ -147,13 +159,13 @@ class ReferrerSearch:
         references the question itself adds is measured on a probe, which is held in the same containers as the others.
         """
         self._closure[0] = []
-        inside = Counter(map(id, gc.get_referents(*self._closure.values(), *self._containers)))
+        inside = Counter(map(identity, gc.get_referents(*self._closure.values(), *self._containers)))
         counts = dict(zip(self._closure, map(sys.getrefcount, self._closure.values()), strict=True))
-        own = counts.pop(0) - inside[id(self._closure.pop(0))]
+        own = counts.pop(0) - inside[identity(self._closure.pop(0))]
         queue = deque(number for number, count in counts.items() if count - inside[number] > own)
         kept = set(queue)
         while queue:
-            below = {id(part) for part in gc.get_referents(self._closure[queue.popleft()])}
+            below = {identity(part) for part in gc.get_referents(self._closure[queue.popleft()])}
             new = (below & self._closure.keys()) - kept
             kept |= new
             queue.extend(new)

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import stat
-import sys
+from types import FrameType
 from typing import Any
 
+from .audit_events import subscribe
 from .user_code import UserCode, walk_stack
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -26,7 +27,7 @@ class TmpFiles:
         self._lines: dict[str, str | None] = {}
         self._new: dict[str, str | None] = {}
         self._created: set[str] | None = None
-        sys.addaudithook(self._record)
+        subscribe(("open", "os.mkdir", "sqlite3.connect", "os.rename"), self._record)
 
     def size(self) -> int:
         """Return the space of all recorded files and folders that still exist, in bytes."""
@@ -58,23 +59,17 @@ class TmpFiles:
                 os.unlink(path)  # noqa: PTH108 pathlib costs its import
         self._created = None
 
-    def _record(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open":
-            if isinstance(arguments[2], int) and arguments[2] & WRITING:
-                self._add(arguments[0])
-        elif event in ("os.mkdir", "sqlite3.connect"):
-            self._add(arguments[0])
-        elif event == "os.rename":
-            self._add(arguments[1])
-
-    def _add(self, path: Any) -> None:
+    def _record(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:
+        if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & WRITING):
+            return
+        path: Any = arguments[1] if event == "os.rename" else arguments[0]
         if isinstance(path, bytes):
             path = path.decode(errors="surrogateescape")
         if not isinstance(path, str):
             return
         path = os.path.realpath(path)
         if path.startswith(self._roots):
-            line = self._user_code.line(walk_stack(sys._getframe(2)))  # noqa: SLF001 the only way to the caller's frame
+            line = self._user_code.line(walk_stack(frame))
             self._lines.setdefault(path, line)
             self._new.setdefault(path, line)
             # the event comes before the file is opened
