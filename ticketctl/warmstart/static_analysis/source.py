@@ -15,8 +15,11 @@ MAX_DEPTH = 200
 
 DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
-Resolve = Callable[["SourceModule", str], str]
-"""Map an absolute dotted name in an import of a module to the qualified name of what it refers to."""
+Resolve = Callable[["SourceModule", str, str], str]
+"""Map an absolute dotted name in an import of a module to the qualified name of what it refers to.
+
+The last argument is what the import takes from there, "" if nothing: `orders` in `from shop import orders`.
+"""
 
 
 NEWER_SYNTAX: tuple[tuple[tuple[int, int], re.Pattern[str]], ...] = (
@@ -87,10 +90,10 @@ class SourceModule:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     if alias.asname:
-                        found[alias.asname] = self._resolve(self, alias.name)
+                        found[alias.asname] = self._resolve(self, alias.name, "")
                     else:
-                        first = alias.name.partition(".")[0]
-                        found[first] = self._resolve(self, first)
+                        first, _, below = alias.name.partition(".")
+                        found[first] = self._resolve(self, first, below)
             elif isinstance(node, ast.ImportFrom):
                 origin = self._origin(node)
                 found |= {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in node.names}
@@ -143,7 +146,7 @@ class SourceModule:
     def _origin(self, node: ast.ImportFrom) -> str:
         base = self._relative_base(node)
         if base is None:
-            return self._resolve(self, node.module or "")
+            return self._resolve(self, node.module or "", node.names[0].name)
         return ".".join(filter(None, [base, node.module]))
 
     def _relative_base(self, node: ast.ImportFrom) -> str | None:

@@ -144,10 +144,49 @@ CLIENT = "import httpx\nclient = httpx.AsyncClient()\n"
             "src/shop/web.py:2",
         ),
         ({"a/app.py": HANDLER.format("import web"), "a/web.py": CLIENT, "b/web.py": CLIENT}, "a/web.py:2"),
+        (  # folders without __init__.py
+            {"app/entry.py": HANDLER.format("from app.core.web import client"), "app/core/web.py": CLIENT},
+            "app/core/web.py:2",
+        ),
+        (
+            {"api/app/entry.py": HANDLER.format("from app import web"), "api/app/web.py": CLIENT},
+            "api/app/web.py:2",
+        ),
+        (  # Lambda puts the folder of the function on sys.path, whatever it holds
+            {"__init__.py": "", "app.py": HANDLER.format("import web"), "web.py": CLIENT},
+            "web.py:2",
+        ),
+        (
+            {
+                "orders/__init__.py": "",
+                "orders/app.py": HANDLER.format("from db.web import client"),
+                "orders/db/__init__.py": "",
+                "orders/db/web.py": CLIENT,
+            },
+            "orders/db/web.py:2",
+        ),
     ],
 )
 def test_imports_are_followed_in_the_usual_layouts(check, files, found):
     assert check(files) == [(found, "client-outlives-loop")]
+
+
+def test_a_module_beside_a_file_is_no_well_known_library(check):
+    files = {
+        "__init__.py": "",
+        "app.py": "import asyncio, redis\nkept = redis.asyncio.Redis()\nasync def main():\n    await kept.get('x')\n"
+        "def handler(event, context):\n    asyncio.run(main())\n",
+        "redis.py": "",
+    }
+    assert check(files) == [("app.py:2", "client-outlives-loop")]
+
+
+def test_a_missing_package_hides_nothing_behind_it(check):
+    files = {
+        "app/entry.py": HANDLER.format("import app.web"),
+        "app/web.py": "from app.models import Order\n" + CLIENT,
+    }
+    assert check(files) == [("app/web.py:3", "client-outlives-loop")]
 
 
 def test_a_loop_in_a_function_that_the_handler_does_not_reach_does_not_count(check):
