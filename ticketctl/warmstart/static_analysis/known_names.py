@@ -45,6 +45,8 @@ CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate", "wait
 REGISTRARS = frozenset({"addHandler", "add_error_handler", "add_handler", "add_handlers"})
 """Methods that append to a list inside a logger or a bot's application."""
 CONTEXT_STACKS = frozenset({"enter_async_context", "enter_context", "push_async_exit"})
+EXIT_CALLBACKS = frozenset({"callback", "push_async_callback"})
+"""Methods of an exit stack that register what it calls at its end."""
 AGENTS = frozenset({"agents.Agent"})
 """Classes that a model may be passed to, instead of the one that their library makes."""
 PLAIN_DECORATORS = re.compile(

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import constructors
+from ticketctl.warmstart.static_analysis.certain_closings import find_closing, is_certain
 from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
 from ticketctl.warmstart.static_analysis.finding import (
     SourceFinding,
@@ -35,7 +36,7 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         openers = constructors.list_openers(site.name)
         if openers and not calls_method(closure, openers):
             continue
-        if not is_sound and closure.find_closing(site) is None and is_used_on_ended_loop(closure, site):
+        if not is_sound and find_closing(closure, site) is None and is_used_on_ended_loop(closure, site):
             yield make_finding(
                 site.place,
                 "client-outlives-loop",
@@ -51,7 +52,7 @@ def _is_renewed(closure: ImportClosure, site: CallSite) -> bool:
     return (
         opener is not None
         and calls_method(closure, [opener])
-        and closure.find_closing(site, certain=False) is not None
+        and find_closing(closure, site, certain=False) is not None
     )
 
 
@@ -97,7 +98,7 @@ def check_closed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
                 f"{ender}() closes what {describe_site(site)} creates only once. The variable keeps the closed object, and "
                 f"{ender}() does nothing in the next invocation.",
             )
-        closing = closure.find_closing(site)
+        closing = find_closing(closure, site)
         if (
             closing is None
             or not site.guarded
@@ -188,7 +189,7 @@ def check_disposals(closure: ImportClosure) -> Iterator[SourceFinding]:
     if not engines or not closure.ended_loops:
         return
     disposals = closure.select_disposals(engines)
-    if any(one.certain and one.closes for one in disposals):
+    if any(one.closes and is_certain(closure, one) for one in disposals):
         return
     for one in disposals:
         place = (one.module.file, one.line)
