@@ -66,12 +66,13 @@ class ImportClosure:
         known = frozenset(self.graph.list_import_names())
         decorated = {one for facts in self.modules for one in facts.decorated}
         routes = {one for one in decorated if is_route(one)}
-        reached = self.graph.find_reachable([*(decorated - routes), *own.handlers], names, known)
+        served = self.lifespans if self.select("mangums") else set()
+        reached = self.graph.find_reachable([*(decorated - routes), *own.handlers, *served], names, known)
         if routes and (
             self.select("mangums") or not reached or uses_application(self.modules, self.graph, reached)
         ):
             names |= {name for facts in self.modules for name in facts.dependencies}
-            return self.graph.find_reachable([*decorated, *own.handlers], names, known)
+            return self.graph.find_reachable([*decorated, *own.handlers, *served], names, known)
         return reached
 
     def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
