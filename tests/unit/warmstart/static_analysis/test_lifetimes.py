@@ -2,6 +2,8 @@
 
 import pytest
 
+from ticketctl.warmstart.static_analysis.analyzer import analyze
+
 LOOP = "import asyncio, httpx\nclient = httpx.AsyncClient()\n"
 RUN = "def handler(event, context):\n    return asyncio.run(main())\n"
 WORKER = "import asyncio\nfrom mangum import Mangum\nhttp = Mangum(app)\ndef handler(event, context):\n"
@@ -288,3 +290,26 @@ def test_a_missing_current_loop_is_found_where_python_3_14_is_declared(check, ru
     template = f"Resources:\n  A:\n    Handler: app.handler\n    Runtime: {runtime}\n"
     expected = [("app.py:3", "no-current-loop")] if found else []
     assert check({"app.py": LOOKUP, "template.yaml": template}) == expected
+
+
+def test_what_one_exit_stack_enters_is_one_finding(write):
+    source = (
+        "import asyncio, contextlib\nclass Store:\n    async def open(self, session):\n"
+        "        self.stack = contextlib.AsyncExitStack()\n"
+        "        self.table = await self.stack.enter_async_context(session.resource('dynamodb'))\n"
+        "        self.client = await self.stack.enter_async_context(session.client('dynamodb'))\n"
+        "store = Store()\nasync def main():\n    await store.open(1)\n    await store.table.get()\n"
+    )
+    (finding,) = analyze(write({"app.py": source + RUN}), version=lambda _: None).findings
+    assert (finding.place, finding.rule) == ("app.py:5", "client-outlives-loop")
+    assert finding.cause.startswith(
+        "What self.stack.enter_async_context() (line 6 too) enters is created once"
+    )
+
+
+def test_the_client_that_a_library_shares_is_one_finding(write):
+    source = "import asyncio, more\nfrom agents import Runner\nasync def main():\n    await Runner.run(1, 'x')\n    await more.ask()\n"
+    more = "from agents import Runner\nasync def ask():\n    return await Runner.run(2, 'y')\n"
+    (finding,) = analyze(write({"app.py": source + RUN, "more.py": more}), version=lambda _: None).findings
+    assert (finding.place, finding.rule) == ("app.py:4", "library-client-outlives-loop")
+    assert finding.cause.startswith("agents.Runner.run (also at more.py:3) uses a client")
