@@ -79,7 +79,8 @@ async def simulate(plan: SimulationPlan, on_progress: Callable[[], None]) -> lis
         scratch_database(plan.server, plan.settings, ours=plan.ours) as database,
     ):
         ids = iter(await database.make_tickets(_count_tickets(plan)))
-        slots = asyncio.Semaphore(os.cpu_count() or 1)
+        environments = 2 * (os.cpu_count() or 1)
+        slots = asyncio.Semaphore(environments if _is_matrix(plan) else environments // 2)
 
         async def examine(pool: str, loop: str) -> MatrixCell:
             setup = _CellSetup(plan, database, pool, loop, ids)
@@ -131,6 +132,7 @@ class _CellSetup:
             # the worker and its pools are known: counts after `times` invocations say enough, in little time
             max_times=self._plan.times,
             is_thorough=False,
+            skip_gc_if_clean=_is_matrix(self._plan),
             labels={"pool": self._pool, "loop": self._model.name},
         )
 
@@ -168,6 +170,11 @@ class _CellSetup:
         message_id, ticket_id = str(uuid4()), next(self._ids)
         self.ticket_ids[message_id] = ticket_id
         return {**record, "messageId": message_id, "body": message_body(ticket_id)}
+
+
+def _is_matrix(plan: SimulationPlan) -> bool:
+    """Return whether there are so many environments that one less saves time; those of one pair run at once."""
+    return len(plan.pairs) > 1
 
 
 def _modules_to_preload(plan: SimulationPlan) -> list[str]:

@@ -6,6 +6,7 @@ Uses asyncpg without SQLAlchemy, whose import takes longer than the experiments 
 import asyncio
 import json
 import time
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from ticketctl.postgres.revision import REVISION
 from ticketctl.settings import Settings
 
 PREFIX = "ticketctl_simulation_"
-TEMPLATE = f"ticketctl_template_{REVISION}"
 _DISCONNECT_TIMEOUT, _POLL_INTERVAL = 5.0, 0.003
 """Seconds to wait until backends have ended, and between two checks."""
 _ABANDONED_AFTER = 3600
@@ -35,13 +35,21 @@ insert into tickets (subject, body, requester)
 select $2, $3, 'ada@example.com' from generate_series(1, $1) returning id
 """
 # Indexes for lists: nothing here lists tickets, but every write would maintain them and every new connection load them.
-_DROP_LIST_INDEXES = """
-do $$ declare one regclass;
+# Foreign keys: nothing here deletes tickets, but each new connection would plan the checks again.
+_DROP_WHAT_NOTHING_USES = """
+do $$ declare index_name regclass; table_name regclass; constraint_name text;
 begin
-  for one in select indexrelid from pg_index where indrelid = 'tickets'::regclass and not indisunique
-  loop execute format('drop index %s', one); end loop;
+  for index_name in
+    select indexrelid from pg_index join pg_class on pg_class.oid = indrelid
+    where relnamespace = 'public'::regnamespace and not indisunique
+  loop execute format('drop index %s', index_name); end loop;
+  for table_name, constraint_name in select conrelid::regclass, conname from pg_constraint where contype = 'f'
+  loop execute format('alter table %s drop constraint %I', table_name, constraint_name); end loop;
 end $$
 """
+TEMPLATES = "ticketctl_template_"
+TEMPLATE = f"{TEMPLATES}{REVISION}_{zlib.crc32(_DROP_WHAT_NOTHING_USES.encode()):08x}"
+"""The embedded server's template database for this version of the tables."""
 _BACKENDS = "from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()"
 
 
@@ -171,22 +179,35 @@ async def _create(
 
     await migrate(address, settings)
     connection = await _connect(address, settings)
-    await connection.execute(_DROP_LIST_INDEXES)
+    await connection.execute(_DROP_WHAT_NOTHING_USES)
     await connection.close()
     if ours:
+        await _drop_old_templates(administration)
         # another command may have created it meanwhile
         with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             await administration.execute(f'create database "{TEMPLATE}" template "{name}"')
 
 
+async def _drop_old_templates(administration: "asyncpg.Connection") -> None:
+    for name in await _find_databases(administration, TEMPLATES):
+        if name != TEMPLATE:
+            with suppress(asyncpg.ObjectInUseError):  # another version copies it now
+                await administration.execute(f'drop database if exists "{name}"')
+
+
+async def _find_databases(administration: "asyncpg.Connection", prefix: str) -> list[str]:
+    """Return the databases with this prefix that no connection uses."""
+    rows = await administration.fetch(
+        "select datname from pg_database d where starts_with(datname, $1) "
+        "and not exists (select from pg_stat_activity a where a.datname = d.datname)",
+        prefix,
+    )
+    return [name for (name,) in rows]
+
+
 async def _drop_abandoned(administration: "asyncpg.Connection") -> None:
     """Drop old scratch databases that no connection uses: a killed process left them."""
-    rows = await administration.fetch(
-        "select datname from pg_database d where datname like $1 "
-        "and not exists (select from pg_stat_activity a where a.datname = d.datname)",
-        PREFIX.replace("_", r"\_") + "%",
-    )
-    for (name,) in rows:
+    for name in await _find_databases(administration, PREFIX):
         created = name.removeprefix(PREFIX).partition("_")[0]
         if created.isdigit() and time.time() - int(created) > _ABANDONED_AFTER:
             await administration.execute(f'drop database if exists "{name}"')

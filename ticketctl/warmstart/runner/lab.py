@@ -60,7 +60,7 @@ class Laboratory:
             await self._fork_server.close()
 
     async def examine(self, experiment: Experiment) -> Report:
-        """Run the experiment in two environments at once, garbage collector off and on, and return the report.
+        """Run the experiment in two environments, garbage collector off and on, and return the report.
 
         Raises LaboratoryError where no process can be started; whatever the handler does is in the report.
         """
@@ -74,17 +74,30 @@ class Laboratory:
         peer_config = EnvironmentConfig(events=config.events, environment=config.environment)
         try:
             async with asyncio.TaskGroup() as group:
-                with_gc = group.create_task(self._run(experiment, config_with_gc, gc=True))
                 without_gc = group.create_task(self._run(experiment, config, gc=False, turn=turn))
                 peers = [
                     group.create_task(self._run(experiment, peer_config, gc=False, turn=turn))
                     for _ in range(experiment.concurrency - 1)
                 ]
+                with_gc = group.create_task(
+                    self._run_after(without_gc, experiment, config_with_gc)
+                    if experiment.skip_gc_if_clean
+                    else self._run(experiment, config_with_gc, gc=True)
+                )
         except ExceptionGroup as problems:
             raise problems.exceptions[0] from None
         if experiment.python and without_gc.result().results[0].process_end:
             await check_interpreter(experiment.python)
         return Observed(without_gc.result(), with_gc.result(), [peer.result() for peer in peers])
+
+    async def _run_after(
+        self, first: asyncio.Task[Session], experiment: Experiment, config: EnvironmentConfig
+    ) -> Session:
+        """Run the environment with garbage collection if the first one, without it, leaves connections."""
+        without_gc = await first
+        if any(without_gc.connections):
+            return await self._run(experiment, config, gc=True)
+        return Session(counts={"connections": without_gc.connections})
 
     async def _run(
         self,
