@@ -8,6 +8,7 @@ the code mentions as values: `STEPS = {"a": steps_a}`.
 import ast
 from collections.abc import Callable, Collection, Sequence
 
+from ticketctl.warmstart.static_analysis.dynamic_imports import ANY, imports_by_name, list_looked_up
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import last_name
@@ -97,6 +98,19 @@ class CallGraph:
                     # "shop." is a mention on the way to shop.pay: it counts if shop is a class, not if it is a module
                     real = {name.removesuffix(".") for name in names - module_names}
                     self._references[scope] = self._references.get(scope, set()) | real
+            self._add_loaded_by_name(facts)
+
+    def _add_loaded_by_name(self, facts: Facts) -> None:
+        """Let the functions that import modules by a string mention these, and what the file looks up in them."""
+        loaded = {one.name for one in facts.module.loaded_by_name}
+        if not loaded:
+            return
+        names = list_looked_up(facts.module) | loaded
+        if f".{ANY}" in names:
+            names |= {one for name in loaded for _, one in self._members.get(name, ())}
+        for scope, mentioned in facts.references.items():
+            if imports_by_name(facts.module, mentioned):
+                self._references[scope] = self._references[scope] | names
 
     def _narrow_methods(self, modules: Sequence[Facts]) -> None:
         """Leave out the methods of classes that no object is named after, where each object is named after a class.

@@ -4,8 +4,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
+from ticketctl.warmstart.static_analysis.dynamic_imports import ANY, list_patterns
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.vendored_packages import find_vendored
 
@@ -82,9 +84,9 @@ class Project:
             if path not in reached:
                 reached[path] = module = self.load(path)
                 if path not in self._imported:
-                    self._imported[path] = list(
-                        dict.fromkeys([*self._list_imported(module), *self._list_searched(module)])
-                    )
+                    by_name = dict.fromkeys([*self._list_searched(module), *self._list_by_pattern(module)])
+                    module.loaded_by_name = tuple(self.load(one) for one in by_name if one != path)
+                    self._imported[path] = list(dict.fromkeys([*self._list_imported(module), *by_name]))
                 waiting += self._imported[path]
         return [reached[path] for path in sorted(reached)]
 
@@ -110,6 +112,42 @@ class Project:
             folder = base.joinpath(*name.split(".")) if base else None
             if folder in self._folders and folder not in module.path.parents:
                 yield from (file for file in self.files if folder in file.parents)
+
+    def _list_by_pattern(self, module: SourceModule) -> Iterator[Path]:
+        """Yield the files that a module imports by a string, and the packages on the way."""
+        for pattern in dict.fromkeys(list_patterns(module)):
+            known, _, below = pattern.partition(ANY)
+            name = known.rpartition(".")[0] if ANY in pattern else pattern
+            if not name:
+                continue
+            base = self._find_base(module.path, pattern.replace(f".{ANY}", "")) or self._find_own(
+                module, name
+            )
+            if base is None:
+                continue
+            current = base
+            for part in name.split("."):
+                current /= part
+                yield from filter(None, [self._file_of(current)])
+            if ANY in pattern and current in self._folders:
+                parts = [part for part in below.split(".") if part and ANY not in part]
+                for one in sorted(self._children.get(current, ())):
+                    yield from filter(None, [self._file_of(one.joinpath(*parts))])
+
+    @cached_property
+    def _children(self) -> dict[Path, set[Path]]:
+        """The modules and folders in each folder, without tests."""
+        found: dict[Path, set[Path]] = {}
+        for file in self.files:
+            if not is_test(self.folder, file) and file.name != "__init__.py":
+                found.setdefault(file.parent, set()).add(file.with_suffix(""))
+        for folder in self._folders:
+            found.setdefault(folder.parent, set()).add(folder)
+        return found
+
+    def _find_own(self, module: SourceModule, name: str) -> Path | None:
+        """Return the project's folder if a name is that of the module itself or of a package around it."""
+        return self.folder if f"{module.name}.".startswith(f"{name}.") else None
 
     def _note_unresolved(self, module: SourceModule, name: str) -> None:
         first = name.partition(".")[0] if not name.startswith(".") else name

@@ -38,6 +38,7 @@ class SourceModule:
     name: the path as a dotted name, from the project's folder; unique within the project.
     file: the path relative to the project's folder.
     nodes: every node of the tree, level by level.
+    loaded_by_name: the project's modules that it may import by a string, once the project has looked for them.
     tree: the syntax tree; empty if this Python cannot parse the file, and then `error` says why, at `error_line`.
     """
 
@@ -51,6 +52,7 @@ class SourceModule:
         self.error = ""
         self.error_line = 1
         self.lines: list[str] = []
+        self.loaded_by_name: tuple[SourceModule, ...] = ()
         self._resolve = resolve
         self.nodes: tuple[ast.AST, ...] = ()
         self.tree = self._parse()
