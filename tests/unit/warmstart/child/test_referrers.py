@@ -1,6 +1,7 @@
 """ReferrerSearch on plain objects: the paths that lead to them, and whether anything keeps them."""
 
 import gc
+import subprocess
 import sys
 from functools import lru_cache
 from types import ModuleType
@@ -101,3 +102,22 @@ def test_an_object_on_a_stack_is_reachable_without_a_path():
     found = owners(thing)
     assert found.is_reachable(thing)
     assert found.path(thing) == []
+
+
+def test_the_search_raises_no_audit_event_for_each_object():
+    # hooks stay for the life of a process, so this one has a process of its own
+    script = """
+import sys
+from collections import Counter
+from ticketctl.warmstart.child.referrers import ReferrerSearch
+events = Counter()
+sys.addaudithook(lambda event, arguments: events.update([event]))
+kept = [[object()] for _ in range(1000)]
+search = ReferrerSearch([kept[0]], [], [], lambda module: True)
+search.run()
+print(search.is_reachable(kept[0]), events["builtins.id"])
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.split() == ["True", "0"]
