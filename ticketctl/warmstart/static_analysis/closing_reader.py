@@ -40,7 +40,7 @@ class _ClosingReader:
         self._scopes = scopes
         self._classes = classes
         self._identities = Identities(facts.module)
-        self._certain = set(map(id, _list_certain(function)))
+        self._certain = set(map(id, list_certain(function)))
         self._waits = [
             node.lineno
             for node in list_nodes(function)
@@ -114,7 +114,7 @@ class _ClosingReader:
             )
 
 
-def _list_certain(function: Function) -> Iterator[ast.AST]:
+def list_certain(function: Function) -> Iterator[ast.AST]:
     """Yield the nodes that run however the function ends."""
     for node in list_nodes(function):
         if isinstance(node, ast.Try):

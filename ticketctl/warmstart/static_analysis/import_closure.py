@@ -66,12 +66,13 @@ class ImportClosure:
         known = frozenset(self.graph.list_import_names())
         decorated = {one for facts in self.modules for one in facts.decorated}
         routes = {one for one in decorated if is_route(one)}
-        reached = self.graph.find_reachable([*(decorated - routes), *own.handlers], names, known)
+        served = self.lifespans if self.select("mangums") else set()
+        reached = self.graph.find_reachable([*(decorated - routes), *own.handlers, *served], names, known)
         if routes and (
             self.select("mangums") or not reached or uses_application(self.modules, self.graph, reached)
         ):
             names |= {name for facts in self.modules for name in facts.dependencies}
-            return self.graph.find_reachable([*decorated, *own.handlers], names, known)
+            return self.graph.find_reachable([*decorated, *own.handlers, *served], names, known)
         return reached
 
     def _find_reachable(self, *, in_same_thread: bool) -> set[Scope]:
@@ -242,6 +243,11 @@ class ImportClosure:
             identity = following
         return identity
 
+    def find_maker(self, identity: str | None) -> str | None:
+        """Return the class or function whose call made the object behind a variable; None if it is unknown."""
+        made = self._aliases.get(self.resolve(identity) or "", "")
+        return self.follow_import(made.removeprefix("call:")) if made.startswith("call:") else None
+
     def _canonical(self, identity: str) -> str:
         prefix = "call:" if identity.startswith("call:") else ""
         return prefix + self.follow_import(identity.removeprefix("call:"))
@@ -253,21 +259,6 @@ class ImportClosure:
     @cached_property
     def _returns(self) -> dict[str, str]:
         return {name: value for facts in self.modules for name, value in facts.returns.items()}
-
-    def find_closing(self, site: CallSite, *, certain: bool = True) -> Closing | None:
-        """Return where the object that a call creates is closed; `certain`: however the invocation ends."""
-        identity = self.resolve(self.find_keeper(site) or site.target)
-        if identity is None:
-            return None
-        closings = (one for facts in self.modules for one in facts.closings)
-        return next(
-            (
-                one
-                for one in closings
-                if one.identity and (one.certain or not certain) and self.resolve(one.identity) == identity
-            ),
-            None,
-        )
 
     def may_be_closed(self, site: CallSite, *, leaves: bool) -> bool:
         """Return whether any reachable code may close the object that a call creates.

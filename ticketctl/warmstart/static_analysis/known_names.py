@@ -42,9 +42,55 @@ CACHES = frozenset(
     {"functools.cache", "functools.lru_cache", "functools.cached_property", "cachetools.cached"}
 )
 CLOSERS = frozenset({"aclose", "close", "disconnect", "stop", "terminate", "wait_closed", "shutdown"})
-REGISTRARS = frozenset({"addHandler", "add_error_handler", "add_handler", "add_handlers"})
-"""Methods that append to a list inside a logger or a bot's application."""
+ROUTE_REGISTRARS = frozenset(
+    {
+        "add_api_route",
+        "add_api_websocket_route",
+        "add_event_handler",
+        "add_route",
+        "add_websocket_route",
+        "include_router",
+        "include_routers",
+        "mount",
+    }
+)
+"""Methods that append to a list inside an ASGI application."""
+REGISTRARS = ROUTE_REGISTRARS | {
+    "addFilter",
+    "addHandler",
+    "add_error_handler",
+    "add_handler",
+    "add_handlers",
+    "callback_query_handler",
+    "message_handler",
+    "register_callback_query_handler",
+    "register_message_handler",
+}
+"""Methods that append to a list inside a logger, a bot's application or an ASGI application."""
+REGISTER = "register"
+OBSERVERS = frozenset(
+    {
+        "callback_query",
+        "channel_post",
+        "edited_message",
+        "errors",
+        "inline_query",
+        "message",
+        "my_chat_member",
+    }
+)
+"""Attributes of aiogram's routers whose register() appends a handler."""
+REGISTERING_FUNCTIONS = frozenset({"atexit.register", "loguru.logger.add"})
+"""Functions that append to a list of the process."""
+UNREGISTRARS = frozenset(
+    {"handlers", "remove", "removeFilter", "removeHandler", "remove_handler", "unregister"}
+)
+"""Methods that remove what the others add, and the list in a logger."""
+GETTERS = frozenset({"logging.getLogger"})
+"""Functions that return the same object in each call."""
 CONTEXT_STACKS = frozenset({"enter_async_context", "enter_context", "push_async_exit"})
+EXIT_CALLBACKS = frozenset({"callback", "push_async_callback"})
+"""Methods of an exit stack that register what it calls at its end."""
 AGENTS = frozenset({"agents.Agent"})
 """Classes that a model may be passed to, instead of the one that their library makes."""
 PLAIN_DECORATORS = re.compile(

@@ -164,7 +164,7 @@ class _ModuleReader(ast.NodeVisitor):
             if identity is not None:
                 self._facts.returns[factory] = identity
             elif isinstance(call := unwrap_await(node.value), ast.Call):
-                self._targets[id(call)] = self._facts.returns.setdefault(factory, f"return:{factory}")
+                self._note_assignment(self._facts.returns.setdefault(factory, f"return:{factory}"), call)
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ticketctl.warmstart.static_analysis.dynamic_imports import ANY, list_patterns
 from ticketctl.warmstart.static_analysis.source import SourceModule
-from ticketctl.warmstart.static_analysis.vendored_packages import find_vendored
+from ticketctl.warmstart.static_analysis.vendored_packages import find_vendored, load_library_names
 
 SKIPPED_FOLDERS = frozenset(
     {"__pycache__", "build", "cdk.out", "dist", "dist-packages", "node_modules", "site-packages", "venv"}
@@ -163,8 +163,9 @@ class Project:
                 return file
         return None
 
-    def _resolve_name(self, module: SourceModule, name: str) -> str:
-        base = self._find_base(module.path, name, has_submodule="." in name) if name else None
+    def _resolve_name(self, module: SourceModule, name: str, below: str) -> str:
+        full = f"{name}.{below}" if below else name
+        base = self._find_base(module.path, full, has_submodule="." in name) if name else None
         if base is None or base == self.folder:
             return name
         return ".".join([*base.relative_to(self.folder).parts, name])
@@ -183,12 +184,30 @@ class Project:
                 continue  # a module has no modules in it: app/redis.py is not what redis.asyncio means
             if file and file != importer:
                 return base
-            if path in importer.parents and file is None:
+            if path in importer.parents and file is None and not self._has_second_part(base, name):
                 continue  # shop/telegram/bot.py means the library by `import telegram`
             if file is None and path in self._folders and not self._is_installed(first):
                 return packages[0] if len(packages) == 1 else base
+        if self._is_installed(first):
+            return None
         # a distribution elsewhere in the repository, if there is only one such package
-        return packages[0] if len(packages) == 1 and not self._is_installed(first) else None
+        return packages[0] if len(packages) == 1 else self._find_beside(importer, first)
+
+    def _has_second_part(self, base: Path, name: str) -> bool:
+        """Return whether the first two parts of a dotted name lead to a module or folder of the project."""
+        parts = name.split(".")[:2]
+        return len(parts) > 1 and self._exists(base.joinpath(*parts))
+
+    def _find_beside(self, importer: Path, name: str) -> Path | None:
+        """Return the package around a file that holds a module of this name.
+
+        Lambda puts a function's folder on sys.path, also one that has an __init__.py. The name of a well-known library
+        means the library.
+        """
+        if name in load_library_names():
+            return None
+        around = (one for one in importer.parents if self.folder in (one, *one.parents))
+        return next((one for one in around if self._file_of(one / name) not in (None, importer)), None)
 
     def _list_packages(self) -> dict[str, list[Path]]:
         """Return where the top-level packages are, by name: a repository may hold several distributions."""

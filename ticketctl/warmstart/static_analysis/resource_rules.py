@@ -1,9 +1,10 @@
 """Rules about clients, pools, engines and locks that outlive their event loop."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ticketctl.warmstart.static_analysis import constructors
+from ticketctl.warmstart.static_analysis.certain_closings import find_closing, is_certain
 from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
 from ticketctl.warmstart.static_analysis.finding import (
     SourceFinding,
@@ -30,19 +31,36 @@ def check_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
     if not closure.select("clients") or not closure.ended_loops:
         return
     loop = describe_site(closure.ended_loops[0])
+    stacks: dict[tuple[Scope | None, str], list[CallSite]] = {}
     for site in closure.select_kept("clients"):
         is_sound = _keeps_no_connection(site) or has_own_loop(closure, site) or _is_renewed(closure, site)
         openers = constructors.list_openers(site.name)
         if openers and not calls_method(closure, openers):
             continue
-        if not is_sound and closure.find_closing(site) is None and is_used_on_ended_loop(closure, site):
-            yield make_finding(
-                site.place,
-                "client-outlives-loop",
-                f"{name_call(site)} is created once and kept, but {loop} uses a new event loop for each invocation. Its "
-                "connections belong to the first loop (L1), and the next invocation uses them on another one (L2): "
-                '"attached to a different loop", "Event loop is closed".',
-            )
+        if not is_sound and find_closing(closure, site) is None and is_used_on_ended_loop(closure, site):
+            if site.name.endswith(f".{constructors.ENTERED}"):
+                stacks.setdefault((site.function, ast.unparse(site.call.func)), []).append(site)
+            else:
+                yield _report_client(site, f"{name_call(site)} is", loop)
+    for entered in stacks.values():  # an exit stack is one object, whatever it has entered
+        yield _report_client(entered[0], f"What {_describe_entered(entered)} enters is", loop)
+
+
+def _describe_entered(sites: Sequence[CallSite]) -> str:
+    """Return the call that enters something, with the lines of further ones: "stack.enter_async_context() (line 9 too)"."""
+    lines = [str(one.call.lineno) for one in sites[1:]]
+    others = f" ({'line' if len(lines) == 1 else 'lines'} {', '.join(lines)} too)" if lines else ""
+    return f"{ast.unparse(sites[0].call.func)}(){others}"
+
+
+def _report_client(site: CallSite, subject: str, loop: str) -> SourceFinding:
+    return make_finding(
+        site.place,
+        "client-outlives-loop",
+        f"{subject} created once and kept, but {loop} uses a new event loop for each invocation. Its "
+        "connections belong to the first loop (L1), and the next invocation uses them on another one (L2): "
+        '"attached to a different loop", "Event loop is closed".',
+    )
 
 
 def _is_renewed(closure: ImportClosure, site: CallSite) -> bool:
@@ -51,16 +69,17 @@ def _is_renewed(closure: ImportClosure, site: CallSite) -> bool:
     return (
         opener is not None
         and calls_method(closure, [opener])
-        and closure.find_closing(site, certain=False) is not None
+        and find_closing(closure, site, certain=False) is not None
     )
 
 
 def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
-    """Yield the uses of libraries that keep a client of their own."""
+    """Yield the first use of each library that keeps a client of its own, which is one for the whole process."""
     if not closure.select("shared_clients") or not closure.ended_loops:
         return
     loop = describe_site(closure.ended_loops[0])
-    for site in closure.select_reachable("shared_clients"):
+    uses: dict[str, list[CallSite]] = {}
+    for site in sorted(closure.select_reachable("shared_clients"), key=lambda one: one.place):
         methods = constructors.list_async_methods(site.name)
         if constructors.has_own_client(site.name, (one.arg for one in site.call.keywords)) or (
             methods and not calls_method(closure, methods, closure.on_ended_loops)
@@ -69,11 +88,15 @@ def check_shared_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
         is_elsewhere = not methods and site.function not in closure.on_ended_loops | closure.loop_starters
         if is_elsewhere or _has_own_model(closure, site):
             continue
+        uses.setdefault(site.name.partition(".")[0], []).append(site)
+    for site, *others in uses.values():
+        places = ", ".join(f"{file}:{line}" for file, line in (one.place for one in others))
+        also = f" (also at {places})" if others else ""
         yield make_finding(
             site.place,
             "library-client-outlives-loop",
-            f"{site.name} uses a client that the library keeps for the life of the process, but {loop} uses a new event "
-            "loop for each invocation. The client's connections belong to the first loop.",
+            f"{site.name}{also} uses a client that the library keeps for the life of the process, but {loop} uses a new "
+            "event loop for each invocation. The client's connections belong to the first loop.",
         )
 
 
@@ -97,7 +120,7 @@ def check_closed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
                 f"{ender}() closes what {describe_site(site)} creates only once. The variable keeps the closed object, and "
                 f"{ender}() does nothing in the next invocation.",
             )
-        closing = closure.find_closing(site)
+        closing = find_closing(closure, site)
         if (
             closing is None
             or not site.guarded
@@ -188,7 +211,7 @@ def check_disposals(closure: ImportClosure) -> Iterator[SourceFinding]:
     if not engines or not closure.ended_loops:
         return
     disposals = closure.select_disposals(engines)
-    if any(one.certain and one.closes for one in disposals):
+    if any(one.closes and is_certain(closure, one) for one in disposals):
         return
     for one in disposals:
         place = (one.module.file, one.line)

@@ -67,10 +67,11 @@ RULES = {
         ),
         RuleDescription(
             "registered-each-invocation",
-            "Each invocation adds a handler to an object that lives as long as the process.",
-            "A logger or a bot's application keeps every handler that is added to it. A logger then writes each line once "
-            "more with each warm invocation; other objects keep growing.",
-            "Add the handler at module level, once.",
+            "Each invocation adds a handler or a route to an object that lives as long as the process.",
+            "A logger, a bot's application and an ASGI application keep every handler or route that is added to them. A "
+            "logger then writes each line once more with each warm invocation; other objects keep growing. Mangum runs the "
+            "lifespan of its application in each invocation, unless it is off.",
+            "Add it at module level, once; or keep Mangum from running the lifespan: Mangum(app, lifespan='off').",
             "logger = logging.getLogger()\n\ndef handler(event, context):\n"
             "    logger.addHandler(logging.StreamHandler())\n",
         ),

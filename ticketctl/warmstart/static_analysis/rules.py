@@ -6,10 +6,6 @@ The sequences and counts that causes mention were measured with SQLAlchemy 2.1, 
 
 from collections.abc import Callable, Iterator
 
-from ticketctl.warmstart.static_analysis.accumulation_rules import (
-    check_registrations,
-    check_unclosed_clients,
-)
 from ticketctl.warmstart.static_analysis.finding import SourceFinding
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.loop_rules import (
@@ -19,6 +15,7 @@ from ticketctl.warmstart.static_analysis.loop_rules import (
     check_missing_current_loop,
     check_unclosed_loops,
 )
+from ticketctl.warmstart.static_analysis.registration_rules import check_registrations
 from ticketctl.warmstart.static_analysis.resource_rules import (
     check_clients,
     check_closed_clients,
@@ -28,6 +25,7 @@ from ticketctl.warmstart.static_analysis.resource_rules import (
     check_shared_clients,
 )
 from ticketctl.warmstart.static_analysis.task_rules import check_endless_tasks, check_lost_tasks
+from ticketctl.warmstart.static_analysis.unclosed_client_rules import check_unclosed_clients
 from ticketctl.warmstart.static_analysis.version_rules import (
     check_mangum_version,
     check_powertools_version,

@@ -2,12 +2,12 @@
 
 import ast
 import re
-import sys
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from ticketctl.warmstart.static_analysis import newer_syntax
 from ticketctl.warmstart.static_analysis.syntax import list_children
 
 MAX_DEPTH = 200
@@ -15,21 +15,11 @@ MAX_DEPTH = 200
 
 DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
-Resolve = Callable[["SourceModule", str], str]
-"""Map an absolute dotted name in an import of a module to the qualified name of what it refers to."""
+Resolve = Callable[["SourceModule", str, str], str]
+"""Map an absolute dotted name in an import of a module to the qualified name of what it refers to.
 
-
-NEWER_SYNTAX: tuple[tuple[tuple[int, int], re.Pattern[str]], ...] = (
-    # an f-string whose braces go on beyond the line, or contain the quote that encloses it
-    ((3, 12), re.compile(r"""\b[rR]?[fF][rR]?(["'])[^"']*\{[^}]*(\1|$)""")),
-    # parameters of types: class Box[T], def first[T](...), type Pair[T] = ...
-    ((3, 12), re.compile(r"^\s*((async\s+)?def|class)\s+\w+\[|^\s*type\s+\w+\s*[\[=]")),
-    # defaults of such parameters: class Box[T = int]
-    ((3, 13), re.compile(r"^\s*((async\s+)?def|class|type)\s+\w+\[.*=")),
-    # exceptions without parentheses, and template strings
-    ((3, 14), re.compile(r"""^\s*except\*?\s+[\w.]+\s*(,\s*[A-Z\w.]*[A-Z]\w*\s*)+:|\b[rR]?[tT][rR]?["']""")),
-)
-"""Versions of Python, each with what a line looks like that only this one and later ones can parse."""
+The last argument is what the import takes from there, "" if nothing: `orders` in `from shop import orders`.
+"""
 
 
 class SourceModule:
@@ -60,26 +50,37 @@ class SourceModule:
     @property
     def is_newer_python(self) -> bool:
         """Return whether the file may be right on a newer Python than the one that cannot parse it."""
-        lines = self.lines[self.error_line - 1 : self.error_line]
-        versions = [version for version, pattern in NEWER_SYNTAX if any(map(pattern.search, lines))]
-        if self.error.startswith("f-string"):
-            versions.append((3, 12))
-        return bool(self.error) and any(sys.version_info < version for version in versions)
+        return bool(self.error) and newer_syntax.is_newer(
+            self.error, self.lines[self.error_line - 1 : self.error_line]
+        )
 
     def _parse(self) -> ast.Module:
+        text = ""
         try:
             with tokenize.open(self.path) as source:
                 text = source.read()
             self.lines = text.splitlines()
+            return self._parse_text(text)
+        except (SyntaxError, UnicodeDecodeError, ValueError, OSError) as error:
+            self.error, self.error_line = str(error), getattr(error, "lineno", None) or 1
+        if self.is_newer_python:
+            try:
+                tree = self._parse_text(newer_syntax.simplify(text))
+            except (SyntaxError, ValueError):
+                pass
+            else:
+                self.error = ""
+                return tree
+        return ast.Module([], [])
+
+    def _parse_text(self, text: str) -> ast.Module:
+        try:
             tree = ast.parse(text)
             self.nodes = _list_nodes(tree)
         except RecursionError:
             self.error = "its expressions are nested too deeply"
-        except (SyntaxError, UnicodeDecodeError, ValueError, OSError) as error:
-            self.error, self.error_line = str(error), getattr(error, "lineno", None) or 1
-        else:
-            return tree
-        return ast.Module([], [])
+            return ast.Module([], [])
+        return tree
 
     @cached_property
     def imported_names(self) -> Mapping[str, str]:
@@ -89,10 +90,10 @@ class SourceModule:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     if alias.asname:
-                        found[alias.asname] = self._resolve(self, alias.name)
+                        found[alias.asname] = self._resolve(self, alias.name, "")
                     else:
-                        first = alias.name.partition(".")[0]
-                        found[first] = self._resolve(self, first)
+                        first, _, below = alias.name.partition(".")
+                        found[first] = self._resolve(self, first, below)
             elif isinstance(node, ast.ImportFrom):
                 origin = self._origin(node)
                 found |= {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in node.names}
@@ -145,7 +146,7 @@ class SourceModule:
     def _origin(self, node: ast.ImportFrom) -> str:
         base = self._relative_base(node)
         if base is None:
-            return self._resolve(self, node.module or "")
+            return self._resolve(self, node.module or "", node.names[0].name)
         return ".".join(filter(None, [base, node.module]))
 
     def _relative_base(self, node: ast.ImportFrom) -> str | None:

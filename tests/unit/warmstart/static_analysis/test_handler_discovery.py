@@ -144,10 +144,49 @@ CLIENT = "import httpx\nclient = httpx.AsyncClient()\n"
             "src/shop/web.py:2",
         ),
         ({"a/app.py": HANDLER.format("import web"), "a/web.py": CLIENT, "b/web.py": CLIENT}, "a/web.py:2"),
+        (  # folders without __init__.py
+            {"app/entry.py": HANDLER.format("from app.core.web import client"), "app/core/web.py": CLIENT},
+            "app/core/web.py:2",
+        ),
+        (
+            {"api/app/entry.py": HANDLER.format("from app import web"), "api/app/web.py": CLIENT},
+            "api/app/web.py:2",
+        ),
+        (  # Lambda puts the folder of the function on sys.path, whatever it holds
+            {"__init__.py": "", "app.py": HANDLER.format("import web"), "web.py": CLIENT},
+            "web.py:2",
+        ),
+        (
+            {
+                "orders/__init__.py": "",
+                "orders/app.py": HANDLER.format("from db.web import client"),
+                "orders/db/__init__.py": "",
+                "orders/db/web.py": CLIENT,
+            },
+            "orders/db/web.py:2",
+        ),
     ],
 )
 def test_imports_are_followed_in_the_usual_layouts(check, files, found):
     assert check(files) == [(found, "client-outlives-loop")]
+
+
+def test_a_module_beside_a_file_is_no_well_known_library(check):
+    files = {
+        "__init__.py": "",
+        "app.py": "import asyncio, redis\nkept = redis.asyncio.Redis()\nasync def main():\n    await kept.get('x')\n"
+        "def handler(event, context):\n    asyncio.run(main())\n",
+        "redis.py": "",
+    }
+    assert check(files) == [("app.py:2", "client-outlives-loop")]
+
+
+def test_a_missing_package_hides_nothing_behind_it(check):
+    files = {
+        "app/entry.py": HANDLER.format("import app.web"),
+        "app/web.py": "from app.models import Order\n" + CLIENT,
+    }
+    assert check(files) == [("app/web.py:3", "client-outlives-loop")]
 
 
 def test_a_loop_in_a_function_that_the_handler_does_not_reach_does_not_count(check):
@@ -177,20 +216,33 @@ def test_a_package_that_two_distributions_have_is_not_guessed(check):
     assert check({"infra/app.py": USER, **files}) == []
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python can parse the file")
-def test_a_file_for_a_newer_python_is_unresolved_and_no_finding(write):
-    source = "def handler(event, context):\n    return f'{event['id']}'\n"
+NEWER = {
+    "an f-string with its own quotes": "name = f'{event['id']:#x} {{'\n",
+    "an f-string over several lines": 'name = f"{\n    event["id"]  # the "order\n} and {f"{1}"}"\n',
+    "a class with a parameter": "class Box[T: dict[str, int]]:\n    pass\n",
+    "a function with a parameter": "async def first[T](items: list[T]) -> T:\n    return items[0]\n",
+    "an alias of a type": "type Pair[T] = tuple[T, T]\ntype Json = dict[str, Json]\n",
+    "exceptions without parentheses": "try:\n    pass\nexcept ValueError, KeyError:\n    pass\n",
+    "a template string": "name = t'{1}'\n",
+}
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_a_file_for_a_newer_python_is_read(write, name):
+    source = NEWER[name] + CLIENT + HANDLER.format("").replace("...", "await client.get('x')")
     analysis = analyze(write({"app.py": source}), "app.handler", version=lambda _: None)
-    assert analysis.findings == []
-    assert analysis.unresolved == ["app.py (written for a newer Python: run the doctor with it)"]
+    line = source.splitlines().index("client = httpx.AsyncClient()") + 1
+    assert [(one.place, one.rule) for one in analysis.findings] == [
+        (f"app.py:{line}", "client-outlives-loop")
+    ]
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python can parse the files")
-def test_files_for_a_newer_python_are_counted_together(write):
+def test_files_that_only_a_newer_python_can_parse_are_counted_together(write):
     files = {
         "app.py": "import one, two\ndef handler(event, context):\n    pass\n",
-        "one.py": "class Box[T]:\n    pass\n",
-        "two.py": "async def first[T](items: list[T]) -> T:\n    return items[0]\n",
+        "one.py": "class Box[T]: x =\n",
+        "two.py": "def first[T](items): x =\n",
     }
     analysis = analyze(write(files), "app.handler", version=lambda _: None)
     assert analysis.findings == []

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ticketctl.warmstart.static_analysis.analyzer import analyze
+
 LOOP = "import asyncio, httpx\nclient = httpx.AsyncClient()\n"
 RUN = "def handler(event, context):\n    return asyncio.run(main())\n"
 WORKER = "import asyncio\nfrom mangum import Mangum\nhttp = Mangum(app)\ndef handler(event, context):\n"
@@ -177,6 +179,98 @@ SOUND = {
 }
 
 
+DB = (
+    "from motor.motor_asyncio import AsyncIOMotorClient\nclient = None\nasync def open_db():\n    global client\n"
+    "    client = AsyncIOMotorClient('x')\nasync def close_db():\n    global client\n    if client:\n"
+    "        client.close()\n        client = None\n"
+)
+IN_FINALLY = (
+    "import asyncio, db\nasync def main():\n    await db.open_db()\n    try:\n        await db.client.x.find_one()\n"
+    "    finally:\n        await db.close_db()\n"
+)
+HOLDER = (
+    "import httpx\nclass Database:\n    async def open(self):\n        self.client = httpx.AsyncClient()\n"
+    "    async def close(self):\n        await self.client.aclose()\n"
+    "    async def __aenter__(self):\n        await self.open()\n        return self\n"
+    "    async def __aexit__(self, *args):\n        await self.close()\n"
+    "one = Database()\ndef get():\n    return one\n"
+)
+CLOSED_BY_A_FUNCTION = {
+    "a finally block calls it": {"app.py": IN_FINALLY + RUN, "db.py": DB},
+    "a package publishes it": {
+        "app.py": IN_FINALLY + RUN,
+        "db/__init__.py": "from .mongo import client, close_db, open_db\n",
+        "db/mongo.py": DB,
+    },
+    "a function that a finally block calls": {
+        "app.py": IN_FINALLY.replace("db.close_db", "end")
+        + "async def end():\n    await asyncio.gather(db.close_db())\n"
+        + RUN,
+        "db.py": DB,
+    },
+    "an exit stack calls it": {
+        "app.py": "import asyncio, contextlib, db\nasync def main():\n"
+        "    async with contextlib.AsyncExitStack() as stack:\n        stack.push_async_callback(db.close_db)\n"
+        "        await db.open_db()\n        await db.client.x.find_one()\n" + RUN,
+        "db.py": DB,
+    },
+    "a context manager calls it": {
+        "app.py": "import asyncio, db\nfrom contextlib import asynccontextmanager\n@asynccontextmanager\n"
+        "async def opened():\n    await db.open_db()\n    try:\n        yield\n    finally:\n        await db.close_db()\n"
+        "async def main():\n    async with opened():\n        await db.client.x.find_one()\n" + RUN,
+        "db.py": DB,
+    },
+    "a method of an object": {
+        "app.py": "import asyncio, db\nasync def main():\n    await db.one.open()\n    try:\n"
+        "        await db.one.client.get('x')\n    finally:\n        await db.one.close()\n" + RUN,
+        "db.py": HOLDER,
+    },
+    "a method of what a function returns": {
+        "app.py": "import asyncio\nfrom db import get\nasync def main():\n    one = get()\n    await one.open()\n"
+        "    try:\n        await one.client.get('x')\n    finally:\n        await one.close()\n" + RUN,
+        "db.py": HOLDER,
+    },
+    "the end of a context calls it": {
+        "app.py": "import asyncio, db\nasync def main():\n    async with db.one:\n        await db.one.client.get('x')\n"
+        + RUN,
+        "db.py": HOLDER,
+    },
+    "an engine": {
+        "app.py": IN_FINALLY.replace("db.client.x.find_one", "db.begin") + RUN,
+        "db.py": "from sqlalchemy.ext.asyncio import create_async_engine\nengine = create_async_engine('x')\n"
+        "async def open_db(): ...\nasync def begin():\n    await engine.connect()\n"
+        "async def close_db():\n    await asyncio.sleep(0)\n    await engine.dispose()\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_BY_A_FUNCTION)
+def test_a_function_that_closes_the_object_however_the_invocation_ends_is_sound(check, name):
+    assert check(CLOSED_BY_A_FUNCTION[name]) == []
+
+
+def test_a_function_that_only_success_calls_does_not_close_the_object_for_certain(check):
+    source = IN_FINALLY.replace("    finally:\n    ", "    except ValueError:\n        raise\n")
+    assert check({"app.py": source + RUN, "db.py": DB}) == [("db.py:5", "client-outlives-loop")]
+
+
+def test_a_finally_block_outside_of_the_loop_does_not_close_the_object(check):
+    source = (
+        "import asyncio, db\nasync def main():\n    await db.open_db()\n    await db.client.x.find_one()\n"
+        "async def tool():\n    try:\n        await main()\n    finally:\n        await db.close_db()\n"
+    )
+    assert check({"app.py": source + RUN, "db.py": DB}) == [("db.py:5", "client-outlives-loop")]
+
+
+def test_a_closed_object_that_stays_in_its_variable_is_found_behind_a_function(check):
+    db = (
+        "import asyncpg\npool = None\nasync def open_db():\n    global pool\n    if pool is None:\n"
+        "        pool = await asyncpg.create_pool()\nasync def close_db():\n    await pool.close()\n"
+    )
+    source = IN_FINALLY.replace("client.x.find_one()", "pool.fetchval('x')")
+    assert check({"app.py": source + RUN, "db.py": db}) == [("db.py:8", "closed-but-cached")]
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found(check, name):
     source, expected = FAULTS[name]
@@ -196,3 +290,26 @@ def test_a_missing_current_loop_is_found_where_python_3_14_is_declared(check, ru
     template = f"Resources:\n  A:\n    Handler: app.handler\n    Runtime: {runtime}\n"
     expected = [("app.py:3", "no-current-loop")] if found else []
     assert check({"app.py": LOOKUP, "template.yaml": template}) == expected
+
+
+def test_what_one_exit_stack_enters_is_one_finding(write):
+    source = (
+        "import asyncio, contextlib\nclass Store:\n    async def open(self, session):\n"
+        "        self.stack = contextlib.AsyncExitStack()\n"
+        "        self.table = await self.stack.enter_async_context(session.resource('dynamodb'))\n"
+        "        self.client = await self.stack.enter_async_context(session.client('dynamodb'))\n"
+        "store = Store()\nasync def main():\n    await store.open(1)\n    await store.table.get()\n"
+    )
+    (finding,) = analyze(write({"app.py": source + RUN}), version=lambda _: None).findings
+    assert (finding.place, finding.rule) == ("app.py:5", "client-outlives-loop")
+    assert finding.cause.startswith(
+        "What self.stack.enter_async_context() (line 6 too) enters is created once"
+    )
+
+
+def test_the_client_that_a_library_shares_is_one_finding(write):
+    source = "import asyncio, more\nfrom agents import Runner\nasync def main():\n    await Runner.run(1, 'x')\n    await more.ask()\n"
+    more = "from agents import Runner\nasync def ask():\n    return await Runner.run(2, 'y')\n"
+    (finding,) = analyze(write({"app.py": source + RUN, "more.py": more}), version=lambda _: None).findings
+    assert (finding.place, finding.rule) == ("app.py:4", "library-client-outlives-loop")
+    assert finding.cause.startswith("agents.Runner.run (also at more.py:3) uses a client")

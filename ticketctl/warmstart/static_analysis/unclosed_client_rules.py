@@ -1,4 +1,4 @@
-"""Rules about what each invocation adds to the process and never removes: open clients, registered handlers."""
+"""The rule about clients that each invocation opens and never closes."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -7,16 +7,14 @@ from ticketctl.warmstart.static_analysis import constructors, known_names
 from ticketctl.warmstart.static_analysis.early_returns import find_early_return
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     list_assignments,
-    list_locals,
     list_nodes,
     unwrap_await,
 )
-from ticketctl.warmstart.static_analysis.facts import CallSite, Function, Scope
+from ticketctl.warmstart.static_analysis.facts import CallSite
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding, name_call
 from ticketctl.warmstart.static_analysis.held_clients import is_dropped_with_holder
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.object_use import calls_method
-from ticketctl.warmstart.static_analysis.source import SourceModule
 
 
 def check_unclosed_clients(closure: ImportClosure) -> Iterator[SourceFinding]:
@@ -102,45 +100,3 @@ def _leaves_function(site: CallSite) -> bool:
         one is site.call or (isinstance(one, ast.Name) and one.id in names)
         for one in map(unwrap_await, values)
     )
-
-
-def check_registrations(closure: ImportClosure) -> Iterator[SourceFinding]:
-    """Yield the calls that add a handler to an object of the module in each invocation."""
-    for facts in closure.modules:
-        for scope in facts.references:
-            if scope is None or scope not in closure.handled:
-                continue
-            calls = sorted(_list_registrations(facts.module, scope), key=lambda call: call.lineno)
-            if calls:
-                yield make_finding(
-                    (facts.module.file, calls[0].lineno),
-                    "registered-each-invocation",
-                    f"Each invocation calls {ast.unparse(calls[0].func)}() on an object that lives as long as the process: "
-                    f"the object keeps {len(calls)} more {'handler' if len(calls) == 1 else 'handlers'} each time.",
-                    breaks=False,
-                )
-
-
-def _list_registrations(module: SourceModule, scope: Scope) -> Iterator[ast.Call]:
-    """Yield the calls in a function that register something with a variable of the module, under no condition."""
-    if isinstance(scope, ast.Lambda):
-        return
-    names = module.top_level_names - list_locals(scope)
-    for node in _list_unconditional(scope):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            receiver = node.func.value
-            is_global = isinstance(receiver, ast.Name) and receiver.id in names
-            if is_global and node.func.attr in known_names.REGISTRARS:
-                yield node
-
-
-def _list_unconditional(function: Function) -> Iterator[ast.AST]:
-    """Yield the nodes of a function outside of conditions and of the functions that it defines."""
-    waiting: list[ast.AST] = [*function.body]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If | ast.IfExp | ast.ExceptHandler | ast.Lambda | ast.ClassDef):
-            continue
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-            waiting += ast.iter_child_nodes(node)

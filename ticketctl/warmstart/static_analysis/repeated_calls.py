@@ -1,0 +1,165 @@
+"""Which functions run again in each invocation, and which ones a condition on earlier invocations keeps from that."""
+
+import ast
+from collections.abc import Iterator
+
+from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_locals, list_nodes
+from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
+from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.syntax import last_name, list_children, walk
+
+LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+STATES = frozenset({"handlers", "hasHandlers", "initialized", "_initialized", "running"})
+"""Attributes that say what an earlier call has done with an object."""
+
+
+class RepeatedCalls:
+    """Answers which functions of one handler's import closure run again in each invocation."""
+
+    def __init__(self, closure: ImportClosure) -> None:
+        self._closure = closure
+        self._places = {
+            function: facts
+            for facts in closure.modules
+            for group in facts.definitions.values()
+            for function in group
+        }
+        own = next(one for one in closure.modules if one.module.path == closure.root.path)
+        decorated = {one for facts in closure.modules for one in facts.decorated}
+        self._entries: set[Scope] = {*decorated, *own.handlers, *closure.lifespans}
+
+    def find_facts(self, function: Scope) -> Facts | None:
+        """Return the module of a function; None for a lambda."""
+        return self._places.get(function) if not isinstance(function, ast.Lambda) else None
+
+    def is_repeated(self, function: Scope, seen: frozenset[Scope] = frozenset()) -> bool:
+        """Return whether each invocation may run a function, under no condition on what earlier ones have done."""
+        facts = self.find_facts(function)
+        if facts is None or isinstance(function, ast.Lambda) or function not in self._closure.handled:
+            return False
+        if Escapes(function, facts.module).is_cached():
+            return False
+        if function in self._entries or seen & {function}:
+            return function in self._entries
+        callers = list(self.list_callers(function))
+        if not callers:
+            return function.name != "__init__"  # a library calls it, by a name that it was passed
+        return any(
+            self.is_repeated(one, seen | {function}) for one in callers if self._mentions(one, function)
+        )
+
+    def list_callers(self, function: Function) -> Iterator[Function]:
+        """Yield the functions of an invocation that mention a function, or the class of a constructor."""
+        name = self._closure.graph.name_of(function) or ""
+        is_init = function.name == "__init__"
+        name = name.removesuffix(".__init__") if is_init else name
+        wanted = {name} if is_init else {name, f".{function.name}"}
+        for facts in self._closure.modules:
+            for scope, names in facts.references.items():
+                if scope is None or isinstance(scope, ast.Lambda) or scope not in self._closure.handled:
+                    continue
+                if scope is not function and (
+                    names & wanted or any(self._closure.follow_import(one) == name for one in names)
+                ):
+                    yield scope
+
+    def _mentions(self, caller: Function, function: Function) -> bool:
+        """Return whether a function mentions another one under no condition on what earlier invocations have done."""
+        name = (self._closure.graph.name_of(function) or "").removesuffix(".__init__").rpartition(".")[2]
+        every = [one for one in list_nodes(caller) if last_name(one) == name]
+        facts = self._places.get(caller)
+        # under another name, as an import may give it, or in a table
+        return (
+            not every or facts is None or any(last_name(one) == name for one in list_repeated(facts, caller))
+        )
+
+
+def list_repeated(facts: Facts, function: Function, *, is_strict: bool = False) -> Iterator[ast.AST]:
+    """Yield the nodes of a function that run in each call, whatever earlier calls have done.
+
+    is_strict: leave out what any condition, or an error, decides.
+    """
+    yield from _list_in_block(facts, function, function.body, is_strict=is_strict)
+
+
+def _list_in_block(
+    facts: Facts, function: Function, block: list[ast.stmt], *, is_strict: bool
+) -> Iterator[ast.AST]:
+    for statement in block:
+        if isinstance(statement, ast.If) and _tests_state(facts, function, statement.test):
+            yield from walk(statement.test)
+            if any(isinstance(one, LEAVING) for one in statement.body):
+                return
+        elif isinstance(statement, ast.If | ast.ExceptHandler | ast.ClassDef) and is_strict:
+            continue
+        else:
+            yield from _list_in_statement(facts, function, statement, is_strict=is_strict)
+
+
+def _list_in_statement(
+    facts: Facts, function: Function, statement: ast.AST, *, is_strict: bool
+) -> Iterator[ast.AST]:
+    yield statement
+    is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    if is_function and is_strict:
+        for decorator in getattr(statement, "decorator_list", ()):
+            yield from walk(decorator)
+        return
+    blocks = [
+        block
+        for name in ("body", "orelse", "finalbody")
+        if isinstance(block := getattr(statement, name, None), list)
+    ]
+    inside = {id(one) for block in blocks for one in block}
+    for child in list_children(statement):
+        if id(child) in inside or (is_strict and isinstance(child, ast.ExceptHandler | ast.IfExp)):
+            continue
+        yield from _list_in_statement(facts, function, child, is_strict=is_strict)
+    for block in blocks:
+        yield from _list_in_block(facts, function, block, is_strict=is_strict)
+
+
+def _tests_state(facts: Facts, function: Function, test: ast.expr) -> bool:
+    """Return whether a condition asks what an earlier invocation has left: a global, an attribute, a missing object."""
+    arguments = {one.arg for one in walk(function.args) if isinstance(one, ast.arg)} - {"self", "cls"}
+    local = list_locals(function)
+    called = {id(one.func) for one in walk(test) if isinstance(one, ast.Call)}
+    for node in walk(test):
+        if isinstance(node, ast.Attribute) and node.attr in STATES:
+            return True
+        if not isinstance(node, ast.Name) or id(node) in called:
+            continue
+        if node.id in {"self", "cls"}:
+            return True
+        if node.id in local:
+            if node.id not in arguments and _is_missing_test(test, node):
+                return True
+        elif node.id in facts.module.top_level_names and not _is_constant(test, node):
+            return True
+    return False
+
+
+def _is_missing_test(test: ast.expr, name: ast.Name) -> bool:
+    """Return whether a condition is `name is None`, `not name` or `name`."""
+    if isinstance(test, ast.Compare):
+        return test.left is name and all(isinstance(one, ast.Is | ast.IsNot) for one in test.ops)
+    return test is name or (isinstance(test, ast.UnaryOp) and test.operand is name)
+
+
+def _is_constant(test: ast.expr, name: ast.Name) -> bool:
+    """Return whether a name is that of a constant, or of an object whose constant is asked for: `settings.DEBUG`."""
+    return name.id.isupper() or any(
+        isinstance(one, ast.Attribute) and one.value is name and one.attr.isupper() for one in walk(test)
+    )
+
+
+def is_registrar(name: str, call: ast.Call) -> bool:
+    """Return whether a call adds to a list inside an object; `name`: the qualified name of what is called."""
+    if name in known_names.REGISTERING_FUNCTIONS:
+        return True
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    return call.func.attr in known_names.REGISTRARS or (
+        call.func.attr == known_names.REGISTER and last_name(call.func.value) in known_names.OBSERVERS
+    )
