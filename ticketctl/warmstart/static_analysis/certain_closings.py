@@ -16,9 +16,18 @@ def find_closing(closure: ImportClosure, site: CallSite, *, certain: bool = True
     identity = closure.resolve(closure.find_keeper(site) or site.target)
     if identity is None:
         return None
-    closings = (one for facts in closure.modules for one in facts.closings)
-    same = [one for one in closings if one.identity and closure.resolve(one.identity) == identity]
+    same = _list_by_identity(closure).get(identity, ())
     return next((one for one in same if not certain or is_certain(closure, one)), None)
+
+
+@lru_cache(maxsize=1)
+def _list_by_identity(closure: ImportClosure) -> dict[str, list[Closing]]:
+    """Return the closings by the identity of the object that they close."""
+    found: dict[str, list[Closing]] = {}
+    for one in (one for facts in closure.modules for one in facts.closings):
+        if one.identity and (identity := closure.resolve(one.identity)):
+            found.setdefault(identity, []).append(one)
+    return found
 
 
 def is_certain(closure: ImportClosure, closing: Closing) -> bool:

@@ -87,7 +87,7 @@ def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:
     maker = closure.graph.name_of(site.function) if site.function is not None else None
     if maker is not None and not maker.endswith(".__init__"):
         wanted |= {maker, f".{maker.rpartition('.')[2]}"}
-    mentions = _list_mentions(closure)
+    mentions = list_mentions(closure)
     users = dict.fromkeys(scope for name in wanted for scope in mentions.get(name, ()))
     nested = _list_nested(closure)
     return [
@@ -98,7 +98,7 @@ def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:
 
 
 @lru_cache(maxsize=1)
-def _list_mentions(closure: ImportClosure) -> dict[str, list[Scope | None]]:
+def list_mentions(closure: ImportClosure) -> dict[str, list[Scope | None]]:
     """Return the functions that mention each name, under every name that the same thing has."""
     found: dict[str, list[Scope | None]] = {}
     for facts in closure.modules:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.assignment_guards import is_guarded
@@ -172,17 +173,30 @@ class _KeptObjects:
 
     def _is_replaced(self, identity: str) -> bool:
         """Return whether each invocation makes the object anew: `global bot` with `bot = Application(...)`."""
-        for facts in self._closure.modules:
-            identities = Identities(facts.module)
-            for group in facts.definitions.values():
-                for function in group:
-                    if function in self._closure.handled and self._assigns(
-                        facts, identities, function, identity
-                    ):
-                        return True
-        return False
+        return any(
+            self._assigns(facts, function, identity)
+            for facts, function in self._assignments.get(identity.rpartition(".")[2], ())
+        )
 
-    def _assigns(self, facts: Facts, identities: Identities, function: Function, identity: str) -> bool:
+    @cached_property
+    def _assignments(self) -> dict[str, list[tuple[Facts, Function]]]:
+        """The functions of an invocation that assign what a call returns, by the target's last name."""
+        found: dict[str, list[tuple[Facts, Function]]] = {}
+        places = (
+            (facts, function)
+            for facts in self._closure.modules
+            for group in facts.definitions.values()
+            for function in group
+            if function in self._closure.handled
+        )
+        for facts, function in places:
+            pairs = [pair for node in list_nodes(function) for pair in list_assignments(node)]
+            for name in {last_name(target) for target, value in pairs if isinstance(value, ast.Call)}:
+                found.setdefault(name, []).append((facts, function))
+        return found
+
+    def _assigns(self, facts: Facts, function: Function, identity: str) -> bool:
+        identities = Identities(facts.module)
         owner = (self._closure.graph.name_of(function) or "").rpartition(".")[0]
         classes = [] if owner == facts.module.name else [owner.rpartition(".")[2]]
         last = identity.rpartition(".")[2]

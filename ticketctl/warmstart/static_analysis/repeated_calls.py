@@ -7,6 +7,7 @@ from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.object_use import list_mentions
 from ticketctl.warmstart.static_analysis.syntax import last_name, list_children, walk
 
 LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
@@ -19,6 +20,7 @@ class RepeatedCalls:
 
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
+        self._mentioned: dict[Function, tuple[frozenset[str], frozenset[str]]] = {}
         self._places = {
             function: facts
             for facts in closure.modules
@@ -54,14 +56,12 @@ class RepeatedCalls:
         name = self._closure.graph.name_of(function) or ""
         is_init = function.name == "__init__"
         name = name.removesuffix(".__init__") if is_init else name
-        wanted = {name} if is_init else {name, f".{function.name}"}
-        for facts in self._closure.modules:
-            for scope, names in facts.references.items():
-                if scope is None or isinstance(scope, ast.Lambda) or scope not in self._closure.handled:
+        mentions = list_mentions(self._closure)
+        for wanted in (name,) if is_init else (name, f".{function.name}"):
+            for scope in mentions.get(wanted, ()):
+                if scope is None or isinstance(scope, ast.Lambda) or scope is function:
                     continue
-                if scope is not function and (
-                    names & wanted or any(self._closure.follow_import(one) == name for one in names)
-                ):
+                if scope in self._closure.handled:
                     yield scope
 
     def _mentions(self, caller: Function, function: Function) -> bool:
