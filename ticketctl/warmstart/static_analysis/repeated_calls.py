@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import known_names
-from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_locals, list_nodes
+from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_globals, list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.object_use import list_mentions
@@ -89,7 +89,8 @@ def _list_in_block(
     for statement in block:
         if isinstance(statement, ast.If) and _tests_state(facts, function, statement.test):
             yield from walk(statement.test)
-            if any(isinstance(one, LEAVING) for one in statement.body):
+            is_leaving = any(isinstance(one, LEAVING) for one in statement.body)
+            if is_leaving and not asks_for_missing(function, statement.test):
                 return
         elif isinstance(statement, ast.If | ast.ExceptHandler | ast.ClassDef) and is_strict:
             continue
@@ -138,6 +139,21 @@ def _tests_state(facts: Facts, function: Function, test: ast.expr) -> bool:
         elif node.id in facts.module.top_level_names and not _is_constant(test, node):
             return True
     return False
+
+
+def asks_for_missing(function: Function, test: ast.expr) -> bool:
+    """Return whether a condition is `not name` or `name is None`, unless the function sets that global.
+
+    What comes after `if bot is None: return` runs in each invocation that has the object.
+    """
+    names = [one for one in walk(test) if isinstance(one, ast.Name)]
+    return (
+        len(names) == 1
+        and names[0].id not in list_globals(function)
+        and test is not names[0]
+        and _is_missing_test(test, names[0])
+        and not any(isinstance(one, ast.IsNot) for one in getattr(test, "ops", ()))
+    )
 
 
 def _is_missing_test(test: ast.expr, name: ast.Name) -> bool:

@@ -49,6 +49,13 @@ FAULTS = {
         {"app.py": BOT + ADD + "async def main(event):\n    if event.get('body'):\n        add()\n" + LOOP},
         "app.py:5",
     ),
+    "only if the object exists": (
+        {
+            "app.py": BOT + "async def main(event):\n    if not bot:\n        return {'statusCode': 500}\n"
+            "    bot.add_handler(1)\n" + LOOP
+        },
+        "app.py:7",
+    ),
     "a variable for what a function returns": (
         {
             "app.py": LAZY + "def build():\n    return Application.builder().build()\n"
@@ -105,6 +112,9 @@ FAULTS = {
     ),
 }
 SOUND = {
+    "only the first time, which a global says": BOT
+    + "is_first = True\nasync def main(event):\n    global is_first\n    if not is_first:\n        return\n"
+    "    is_first = False\n    bot.add_handler(1)\n" + LOOP,
     "the lifespan that Mangum never runs": API + "handler = Mangum(app, lifespan='off')\n",
     "an application for each invocation": API.replace("\napp = FastAPI(lifespan=run)\n@app.get('/')\n", "\n")
     + "def handler(event, context):\n    return Mangum(FastAPI(lifespan=run))(event, context)\n",
