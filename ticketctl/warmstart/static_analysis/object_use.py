@@ -71,8 +71,12 @@ def has_own_loop(closure: ImportClosure, site: CallSite) -> bool:
 
 def is_reset(closure: ImportClosure, site: CallSite) -> bool:
     """Return whether the variable is set to None again, so that the next invocation creates a new object."""
-    identity = closure.resolve(site.target)
-    return identity in {closure.resolve(one) for facts in closure.modules for one in facts.resets}
+    return closure.resolve(site.target) in _list_resets(closure)
+
+
+@lru_cache(maxsize=1)
+def _list_resets(closure: ImportClosure) -> set[str | None]:
+    return {closure.resolve(one) for facts in closure.modules for one in facts.resets}
 
 
 def list_users(closure: ImportClosure, site: CallSite) -> list[Scope | None]:

@@ -19,6 +19,8 @@ from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.repeated_calls import RepeatedCalls, is_registrar, list_repeated
 from ticketctl.warmstart.static_analysis.syntax import last_name
 
+MAX_PLACES = 3
+"""Other files that a finding names."""
 MAX_CALLERS = 3
 """Functions that are followed from an argument to the object that is passed."""
 
@@ -37,7 +39,9 @@ def check_registrations(closure: ImportClosure) -> Iterator[SourceFinding]:
         calls.sort(key=lambda pair: pair[0])
         (place, first), *others = calls
         elsewhere = sorted({file for (file, _), _ in others} - {place[0]})
-        also = f", {' and '.join(elsewhere)} included" if elsewhere else ""
+        shown, hidden = elsewhere[:MAX_PLACES], len(elsewhere[MAX_PLACES:])
+        shown += [f"{hidden} more file{'s' if hidden > 1 else ''}"] if hidden else []
+        also = f", {' and '.join(shown)} included" if shown else ""
         is_route = last_name(first.func) in known_names.ROUTE_REGISTRARS  # a router brings several routes
         more = "more routes" if is_route else f"{len(calls)} more handler{'s' if others else ''}"
         yield make_finding(
@@ -154,22 +158,21 @@ class _KeptObjects:
             facts = self._calls.find_facts(caller)
             if facts is None:
                 continue
-            for value in self._list_passed(facts, caller, function, name, position):
+            for value in self._list_passed(caller, function, name, position):
                 identity = self._identify(facts, caller, value, depth - 1)
                 if identity is not None:
                     return identity
         return None
 
     def _list_passed(
-        self, facts: Facts, caller: Function, function: Function, name: str, position: int
+        self, caller: Function, function: Function, name: str, position: int
     ) -> Iterator[ast.expr]:
         """Yield what a function passes to another one as its argument of this name and position."""
         first = next(iter(function.args.args), None)
         index = position - (first is not None and first.arg in {"self", "cls"})
-        for node in list_repeated(facts, caller):
-            if isinstance(node, ast.Call) and last_name(node.func) == function.name:
-                yield from (one.value for one in node.keywords if one.arg == name)
-                yield from node.args[index : index + 1]
+        for call in self._calls.list_calls(caller, function.name):
+            yield from (one.value for one in call.keywords if one.arg == name)
+            yield from call.args[index : index + 1]
 
     def _is_replaced(self, identity: str) -> bool:
         """Return whether each invocation makes the object anew: `global bot` with `bot = Application(...)`."""

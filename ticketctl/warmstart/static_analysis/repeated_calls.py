@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_globals, list_locals, list_nodes
@@ -15,12 +16,20 @@ STATES = frozenset({"handlers", "hasHandlers", "initialized", "_initialized", "r
 """Attributes that say what an earlier call has done with an object."""
 
 
+class _Mentioned(NamedTuple):
+    """The names that a function mentions, those that it mentions in each call, and the calls among these by name."""
+
+    names: frozenset[str]
+    repeated_names: frozenset[str]
+    repeated_calls: dict[str, list[ast.Call]]
+
+
 class RepeatedCalls:
     """Answers which functions of one handler's import closure run again in each invocation."""
 
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
-        self._mentioned: dict[Function, tuple[frozenset[str], frozenset[str]]] = {}
+        self._mentioned: dict[Function, _Mentioned] = {}
         self._places = {
             function: facts
             for facts in closure.modules
@@ -67,12 +76,29 @@ class RepeatedCalls:
     def _mentions(self, caller: Function, function: Function) -> bool:
         """Return whether a function mentions another one under no condition on what earlier invocations have done."""
         name = (self._closure.graph.name_of(function) or "").removesuffix(".__init__").rpartition(".")[2]
-        every = [one for one in list_nodes(caller) if last_name(one) == name]
-        facts = self._places.get(caller)
+        mentioned = self._list_mentioned(caller)
         # under another name, as an import may give it, or in a table
-        return (
-            not every or facts is None or any(last_name(one) == name for one in list_repeated(facts, caller))
-        )
+        return mentioned is None or name not in mentioned.names or name in mentioned.repeated_names
+
+    def list_calls(self, caller: Function, name: str) -> list[ast.Call]:
+        """Return the calls of something with this name that a function makes, whatever earlier invocations have done."""
+        mentioned = self._list_mentioned(caller)
+        return mentioned.repeated_calls.get(name, []) if mentioned is not None else []
+
+    def _list_mentioned(self, caller: Function) -> "_Mentioned | None":
+        facts = self._places.get(caller)
+        if facts is not None and caller not in self._mentioned:
+            repeated = list(list_repeated(facts, caller))
+            calls: dict[str, list[ast.Call]] = {}
+            for one in repeated:
+                if isinstance(one, ast.Call):
+                    calls.setdefault(last_name(one.func), []).append(one)
+            names, repeated_names = (
+                frozenset(map(last_name, list_nodes(caller))),
+                frozenset(map(last_name, repeated)),
+            )
+            self._mentioned[caller] = _Mentioned(names, repeated_names, calls)
+        return self._mentioned.get(caller)
 
 
 def list_repeated(facts: Facts, function: Function, *, is_strict: bool = False) -> Iterator[ast.AST]:
