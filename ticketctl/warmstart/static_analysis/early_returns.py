@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import known_names
-from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
+from ticketctl.warmstart.static_analysis.escape_analysis import list_all_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Function
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.syntax import is_method_call, walk
@@ -17,7 +17,7 @@ def find_early_return(closure: ImportClosure, site: CallSite) -> tuple[str, int]
         for scope in facts.references:
             if scope is None or isinstance(scope, ast.Lambda) or scope not in closure.handled:
                 continue
-            for target, value in (pair for node in list_nodes(scope) for pair in list_assignments(node)):
+            for target, value in list_all_assignments(scope):
                 if not isinstance(target, ast.Name) or not isinstance(value, ast.Call):
                     continue
                 is_made = maker and closure.follow_import(facts.module.qualify(value.func)) == maker

@@ -14,16 +14,19 @@ from ticketctl.warmstart.static_analysis.facts import Function, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import walk
 
+FUNCTIONS = 65_536
+"""Functions of which the answers are kept: each handler of a large repository asks them again."""
+ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.NamedExpr)
 LOOP_GETTERS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop"})
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=FUNCTIONS)
 def list_nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
     """Return every node below a node, which several questions in turn are asked of."""
     return tuple(walk(tree))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=FUNCTIONS)
 def list_globals(function: Function) -> frozenset[str]:
     """Return the names that a function declares global."""
     return frozenset(
@@ -31,7 +34,7 @@ def list_globals(function: Function) -> frozenset[str]:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=FUNCTIONS)
 def list_locals(function: Scope) -> frozenset[str]:
     """Return the names that are a function's own: its arguments and the variables that it assigns."""
     nodes = list_nodes(function)
@@ -95,7 +98,7 @@ class Escapes:
         self._function = function
         self._module = module
         self._nodes = list_nodes(function)
-        self._assignments = [pair for node in self._nodes for pair in list_assignments(node)]
+        self._assignments = list_all_assignments(function)
 
     def is_cached(self) -> bool:
         """Return whether the function's result is cached, as functools.cache does."""
@@ -223,6 +226,13 @@ def _creates_instance(value: ast.expr | None) -> bool:
     return (isinstance(function, ast.Name) and function.id == "cls") or (
         isinstance(function, ast.Attribute) and function.attr == "__new__"
     )
+
+
+@lru_cache(maxsize=FUNCTIONS)
+def list_all_assignments(tree: ast.AST) -> tuple[tuple[ast.expr, ast.expr | None], ...]:
+    """Return the assignments below a node, as `list_assignments` does for one."""
+    nodes = (node for node in list_nodes(tree) if isinstance(node, ASSIGNMENTS))
+    return tuple(pair for node in nodes for pair in list_assignments(node))
 
 
 def list_assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:

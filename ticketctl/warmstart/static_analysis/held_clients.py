@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ticketctl.warmstart.static_analysis.assignment_guards import has_once_guard
 from ticketctl.warmstart.static_analysis.escape_analysis import (
-    list_assignments,
+    list_all_assignments,
     list_globals,
     list_nodes,
     unwrap_await,
@@ -145,7 +145,7 @@ def _list_owners(closure: ImportClosure) -> dict[str, Facts]:
 def _list_places(function: Function, call: ast.Call) -> Iterator[ast.AST]:
     """Yield what takes the result of a call out of the function: a return, another call, a container, an attribute."""
     nodes = list_nodes(function)
-    pairs = [pair for node in nodes for pair in list_assignments(node)]
+    pairs = list_all_assignments(function)
     names = {target.id for target, value in pairs if value is call and isinstance(target, ast.Name)}
 
     def is_it(value: ast.expr | None) -> bool:

@@ -88,7 +88,7 @@ class Project:
                     module.loaded_by_name = tuple(self.load(one) for one in by_name if one != path)
                     self._imported[path] = list(dict.fromkeys([*self._list_imported(module), *by_name]))
                 waiting += self._imported[path]
-        return [reached[path] for path in sorted(reached)]
+        return sorted(reached.values(), key=lambda module: module.file)
 
     def _list_imported(self, module: SourceModule) -> Iterator[Path]:
         """Yield the files that a module's imports execute, each package on the way included."""

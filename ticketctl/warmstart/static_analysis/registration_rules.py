@@ -8,7 +8,7 @@ from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.assignment_guards import is_guarded
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     Identities,
-    list_assignments,
+    list_all_assignments,
     list_locals,
     list_nodes,
     unwrap_await,
@@ -107,7 +107,7 @@ class _KeptObjects:
         return self._identify_variable(facts, function, value.id, depth)
 
     def _identify_variable(self, facts: Facts, function: Function, name: str, depth: int) -> str | None:
-        pairs = [pair for node in list_nodes(function) for pair in list_assignments(node)]
+        pairs = list_all_assignments(function)
         values = [one for target, one in pairs if isinstance(target, ast.Name) and target.id == name]
         if not depth or len(values) != 1 or values[0] is None:
             return None
@@ -193,7 +193,7 @@ class _KeptObjects:
             if function in self._closure.handled
         )
         for facts, function in places:
-            pairs = [pair for node in list_nodes(function) for pair in list_assignments(node)]
+            pairs = list_all_assignments(function)
             for name in {last_name(target) for target, value in pairs if isinstance(value, ast.Call)}:
                 found.setdefault(name, []).append((facts, function))
         return found
@@ -203,12 +203,11 @@ class _KeptObjects:
         owner = (self._closure.graph.name_of(function) or "").rpartition(".")[0]
         classes = [] if owner == facts.module.name else [owner.rpartition(".")[2]]
         last = identity.rpartition(".")[2]
-        for node in list_nodes(function):
-            for target, value in list_assignments(node):
-                if last_name(target) != last or not isinstance(value, ast.Call):
-                    continue
-                if self._closure.resolve(identities.identify(target, [function], classes)) == identity:
-                    return not is_guarded(
-                        function, identity, lambda part: identities.identify(part, [function], classes)
-                    )
+        for target, value in list_all_assignments(function):
+            if last_name(target) != last or not isinstance(value, ast.Call):
+                continue
+            if self._closure.resolve(identities.identify(target, [function], classes)) == identity:
+                return not is_guarded(
+                    function, identity, lambda part: identities.identify(part, [function], classes)
+                )
         return False

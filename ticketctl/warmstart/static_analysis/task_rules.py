@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis import known_names
-from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
+from ticketctl.warmstart.static_analysis.escape_analysis import list_all_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Scope
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding, name_call
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
@@ -60,7 +60,7 @@ def check_endless_tasks(closure: ImportClosure) -> Iterator[SourceFinding]:
 
 def _find_variable(site: CallSite) -> str | None:
     """Return the local variable that keeps the task."""
-    pairs = [pair for node in list_nodes(site.function or site.call) for pair in list_assignments(node)]
+    pairs = list_all_assignments(site.function or site.call)
     names = [target.id for target, value in pairs if value is site.call and isinstance(target, ast.Name)]
     return next(iter(names), None)
 

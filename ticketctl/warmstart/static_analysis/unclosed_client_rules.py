@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ticketctl.warmstart.static_analysis import constructors, known_names
 from ticketctl.warmstart.static_analysis.early_returns import find_early_return
 from ticketctl.warmstart.static_analysis.escape_analysis import (
-    list_assignments,
+    list_all_assignments,
     list_nodes,
     unwrap_await,
 )
@@ -82,7 +82,7 @@ def _leaves_function(site: CallSite) -> bool:
     if site.owner is not None or site.function is None:
         return True
     nodes = list_nodes(site.function)
-    pairs = [pair for node in nodes for pair in list_assignments(node)]
+    pairs = list_all_assignments(site.function)
     names = {target.id for target, value in pairs if value is site.call and isinstance(target, ast.Name)}
     values: list[ast.expr] = [
         value for target, value in pairs if value is not None and not isinstance(target, ast.Name)

@@ -3,6 +3,7 @@
 import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 Versions = Callable[[str], str | None]
@@ -13,6 +14,7 @@ def installed(folder: Path) -> Versions:
     """Look where the handler would: in the folder itself, in a virtual environment below it, and here."""
     places = [str(folder), *_environments(folder), *sys.path]
 
+    @cache
     def version(name: str) -> str | None:
         found = importlib.metadata.distributions(name=name, path=places)
         return next((one.version for one in found), None)
