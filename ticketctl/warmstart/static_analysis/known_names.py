@@ -61,12 +61,13 @@ REGISTRARS = ROUTE_REGISTRARS | {
     "add_error_handler",
     "add_handler",
     "add_handlers",
+    "add_span_processor",
     "callback_query_handler",
     "message_handler",
     "register_callback_query_handler",
     "register_message_handler",
 }
-"""Methods that append to a list inside a logger, a bot's application or an ASGI application."""
+"""Methods that append to a list inside a logger, a tracer's provider, a bot's application or an ASGI application."""
 REGISTER = "register"
 OBSERVERS = frozenset(
     {
@@ -86,6 +87,7 @@ UNREGISTRARS = frozenset(
     {"handlers", "remove", "removeFilter", "removeHandler", "remove_handler", "unregister"}
 )
 """Methods that remove what the others add, and the list in a logger."""
+LISTS_OF_THE_PROCESS = frozenset({"sys.meta_path", "sys.path", "sys.path_hooks"})
 GETTERS = frozenset({"logging.getLogger"})
 """Functions that return the same object in each call."""
 CONTEXT_STACKS = frozenset({"enter_async_context", "enter_context", "push_async_exit"})

@@ -113,7 +113,7 @@ def _list_in_block(
     facts: Facts, function: Function, block: list[ast.stmt], *, is_strict: bool
 ) -> Iterator[ast.AST]:
     for statement in block:
-        if isinstance(statement, ast.If) and _tests_state(facts, function, statement.test):
+        if isinstance(statement, ast.If) and tests_state(facts, function, statement.test):
             yield from walk(statement.test)
             is_leaving = any(isinstance(one, LEAVING) for one in statement.body)
             if is_leaving and not asks_for_missing(function, statement.test):
@@ -147,7 +147,7 @@ def _list_in_statement(
         yield from _list_in_block(facts, function, block, is_strict=is_strict)
 
 
-def _tests_state(facts: Facts, function: Function, test: ast.expr) -> bool:
+def tests_state(facts: Facts, function: Function, test: ast.expr) -> bool:
     """Return whether a condition asks what an earlier invocation has left: a global, an attribute, a missing object."""
     arguments = {one.arg for one in walk(function.args) if isinstance(one, ast.arg)} - {"self", "cls"}
     local = list_locals(function)

@@ -76,6 +76,17 @@ RULES = {
             "    logger.addHandler(logging.StreamHandler())\n",
         ),
         RuleDescription(
+            "grows-each-invocation",
+            "Each invocation adds an entry to a container that lives as long as the process, and no code removes one.",
+            "A list, a dictionary or a set at module level, in a class, in a kept object or in a default argument stays "
+            "from one invocation to the next. A list that is appended to, a key that is new each time (a UUID, the time, "
+            "the id of a request) or a conversation that a library keeps fills the memory until Lambda ends the process. "
+            "A cache whose keys come again is no finding.",
+            "Create it in the invocation and pass it on; keep state in a database; or limit it: deque(maxlen=...), a cache "
+            "with a maximum size, or code that removes old entries.",
+            "runs = {}\n\ndef handler(event, context):\n    runs[context.aws_request_id] = event\n",
+        ),
+        RuleDescription(
             "engine-outlives-loop",
             "The connection pool of an SQLAlchemy engine outlives the event loop.",
             "The engine's pool hands a connection of a closed event loop to the next invocation. pool_pre_ping and "

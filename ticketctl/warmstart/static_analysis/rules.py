@@ -7,6 +7,7 @@ The sequences and counts that causes mention were measured with SQLAlchemy 2.1, 
 from collections.abc import Callable, Iterator
 
 from ticketctl.warmstart.static_analysis.finding import SourceFinding
+from ticketctl.warmstart.static_analysis.growth_rules import check_growth
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.loop_rules import (
     check_closed_current_loop,
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     check_closed_clients,
     check_unclosed_clients,
     check_registrations,
+    check_growth,
     check_primitives,
     check_engines,
     check_disposals,
