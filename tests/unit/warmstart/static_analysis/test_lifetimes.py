@@ -53,7 +53,7 @@ FAULTS = {
     ),
     "a list at module level keeps a client": (
         "import asyncio, httpx\nkept = []\nasync def main():\n    kept.append(httpx.AsyncClient())\n" + RUN,
-        [("app.py:4", "client-outlives-loop")],
+        [("app.py:4", "client-outlives-loop"), ("app.py:4", "grows-each-invocation")],
     ),
     "a dictionary keeps a client for each tenant": (
         "import asyncio, httpx\nkept = {}\nasync def main(tenant):\n    kept[tenant] = httpx.AsyncClient()\n"
