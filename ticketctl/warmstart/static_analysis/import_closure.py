@@ -119,16 +119,15 @@ class ImportClosure:
     @cached_property
     def loop_lifetimes(self) -> list[tuple[CallSite, LoopLifetime]]:
         """The reachable calls that create an event loop, each with how long the loop lives."""
-        sites = [
-            site
+        return [
+            (site, self.classify_loop(site))
             for site in self.select_reachable("loops")
             if site.function is not None or site.name in known_names.CONVERTERS
         ]
-        has_current = not self.root.is_python_314
-        return [
-            (site, classify_loop(site, is_kept=self._is_kept(site), has_current=has_current))
-            for site in sites
-        ]
+
+    def classify_loop(self, site: CallSite) -> LoopLifetime:
+        """Return how long the event loop lives that a call creates."""
+        return classify_loop(site, is_kept=self._is_kept(site), has_current=not self.root.is_python_314)
 
     @cached_property
     def ended_loops(self) -> list[CallSite]:

@@ -87,13 +87,12 @@ def check_loop_beside_mangum(closure: ImportClosure) -> Iterator[SourceFinding]:
     mangums = closure.select("mangums")
     if not mangums or closure.version("mangum") in LOOP_PER_REQUEST:
         return
-    lifetimes = dict(closure.loop_lifetimes)
     entries = _list_mangum_entries(closure)
     has_clients = any(closure.select_kept(kind) for kind in ("clients", "engines"))
     for site in closure.select("loops"):
         # a function that is passed on, as in Thread(target=asyncio.run), runs in another thread
         is_passed_on = site.module.qualify(site.call.func) != site.name
-        lifetime = lifetimes.get(site) if site.function is not None else None
+        lifetime = closure.classify_loop(site) if site.function is not None else None
         is_sound = lifetime in (LoopLifetime.PERSISTENT, LoopLifetime.TEMPORARY) or (
             not has_clients and _leaves_open_loop(site)
         )
@@ -136,7 +135,7 @@ def _is_new_loop(site: CallSite, arguments: list[ast.expr]) -> bool:
 def _list_mangum_entries(closure: ImportClosure) -> list[set[Scope]]:
     """Return, for each entry that Lambda may call and that uses Mangum, the functions that it runs in its thread.
 
-    Two handlers in one module are two Lambda functions. What the import runs counts for any of them. A route does not:
+    A handler that installs an event loop itself before it calls Mangum is none: Mangum finds that loop. Two handlers in one module are two Lambda functions. What the import runs counts for any of them. A route does not:
     a plain function runs in another thread, and in a coroutine asyncio.run() raises before it changes anything.
     """
     own = next(one for one in closure.modules if one.module.path == closure.root.path)
@@ -148,12 +147,14 @@ def _list_mangum_entries(closure: ImportClosure) -> list[set[Scope]]:
         one
         for facts in closure.modules
         for one in facts.decorated
-        if not is_route(one) and not _is_scheduled(one)
+        if not is_route(one) and not _is_scheduled(one) and one not in own.handlers
     ]
     at_import = graph.list_import_names() - scripts
     entries = [graph.find_reachable(decorated, at_import)]
     handlers: list[Scope] = [*own.definitions.get(f"{own.module.name}.{closure.root.function}", ())]
     for handler in handlers or own.handlers:
+        if _installs_loop(closure, graph, handler):
+            continue
         reached = graph.find_reachable([handler], set(), frozenset(at_import))
         mentioned = {name for scope in reached for name in graph.list_references(scope)}
         if any(closure.follow_import(name) in names for name in mentioned) or any(
@@ -161,6 +162,25 @@ def _list_mangum_entries(closure: ImportClosure) -> list[set[Scope]]:
         ):
             entries.append(reached)
     return entries
+
+
+def _installs_loop(closure: ImportClosure, graph: CallGraph, handler: Scope) -> bool:
+    """Return whether a handler, or a function that it calls, sets the thread's event loop and does not end it."""
+    mentioned = {closure.follow_import(name) for name in graph.list_references(handler)}
+    for facts in closure.modules:
+        called = (function for name in mentioned for function in facts.definitions.get(name, ()))
+        for function in (handler, *called) if handler in facts.references else called:
+            if any(
+                isinstance(node, ast.Call) and facts.module.qualify(node.func) == known_names.SET_EVENT_LOOP
+                for node in list_nodes(function)
+            ) and not _ends_loop(closure, function):
+                return True
+    return False
+
+
+def _ends_loop(closure: ImportClosure, function: Scope) -> bool:
+    sites = (site for site in closure.select("loops") if site.function is function)
+    return any(closure.classify_loop(site) is LoopLifetime.CLOSED for site in sites)
 
 
 def _is_scheduled(function: Function) -> bool:

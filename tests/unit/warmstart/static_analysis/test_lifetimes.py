@@ -161,6 +161,13 @@ SOUND = {
         "            loop.run_until_complete(main())\n        finally:\n            loop.close()\n"
         "    return http(event, context)\n"
     ),
+    "a handler that installs its own loop before it calls Mangum": (
+        "import asyncio\nfrom mangum import Mangum\nhttp = Mangum(app)\nloop = None\ndef install():\n"
+        "    global loop\n    if loop is None:\n        loop = asyncio.new_event_loop()\n"
+        "    asyncio.set_event_loop(loop)\n@logged\ndef handler(event, context):\n"
+        "    if event.get('source') == 'migrate':\n        return asyncio.run(main())\n    install()\n"
+        "    return http(event, context)\n"
+    ),
     "a bot for each invocation": (
         "import discord\ndef handler(event, context):\n    client = discord.Client()\n    client.run('t')\n"
     ),
@@ -313,3 +320,25 @@ def test_the_client_that_a_library_shares_is_one_finding(write):
     (finding,) = analyze(write({"app.py": source + RUN, "more.py": more}), version=lambda _: None).findings
     assert (finding.place, finding.rule) == ("app.py:4", "library-client-outlives-loop")
     assert finding.cause.startswith("agents.Runner.run (also at more.py:3) uses a client")
+
+
+def test_a_loop_that_is_made_where_there_is_none_is_sound_in_a_handler_that_is_not_deployed(check):
+    work = (
+        "import asyncio\ndef work(event, context):\n    try:\n        loop = asyncio.get_event_loop()\n"
+        "    except RuntimeError:\n        loop = asyncio.new_event_loop()\n        asyncio.set_event_loop(loop)\n"
+        "    return loop.run_until_complete(main())\nasync def main(): ...\n"
+    )
+    app = (
+        "from mangum import Mangum\nhandler = Mangum(app)\ndef lambda_handler(event, context):\n"
+        "    from shop.jobs import work\n    return work(event, context) if event.get('job') else handler(event, context)\n"
+    )
+    template = (
+        "Resources:\n  One:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: .\n"
+        "      Handler: shop.main.handler\n"
+    )
+    package = {
+        "shop/__init__.py": "",
+        "shop/jobs/__init__.py": "from shop.jobs.bridge import work\n",
+        "shop/jobs/bridge.py": work,
+    }
+    assert check({"shop/main.py": app, **package, "template.yaml": template}) == []
