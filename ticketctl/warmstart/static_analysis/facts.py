@@ -150,6 +150,8 @@ def list_handlers(tree: ast.Module) -> list[Function]:
 
 def _looks_like_handler(node: Function) -> bool:
     names = [one.arg.strip("_") for one in (*node.args.posonlyargs, *node.args.args)]
+    if node.name in HANDLER_NAMES and node.args.vararg is not None and not names:  # handler(*args)
+        return True
     if node.name == "handler" and names == ["request"]:  # Vercel's functions, which run on Lambda
         return True
     if len(names) < 2:  # noqa: PLR2004 an event and a context

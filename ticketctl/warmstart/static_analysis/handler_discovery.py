@@ -9,7 +9,9 @@ from ticketctl.warmstart.static_analysis.deployment_files import Declaration, re
 from ticketctl.warmstart.static_analysis.facts import Facts
 from ticketctl.warmstart.static_analysis.project import Project, is_test
 
-HANDLER_SHAPE = re.compile(rb"def\s+\w+\s*\([^)]*\b_*(event|context|ctx)\b|def handler\(request|Mangum\(")
+HANDLER_SHAPE = re.compile(
+    rb"def\s+\w+\s*\([^)]*\b_*(event|context|ctx)\b|def handler\(request|def (lambda_)?handler\(\*|Mangum\("
+)
 
 
 @dataclass(frozen=True, slots=True)

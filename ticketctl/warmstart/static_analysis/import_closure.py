@@ -203,6 +203,7 @@ class ImportClosure:
         roots = list_entries(self.modules) + list(self.lifespans) if self.select("mangums") else []
         served = self.graph.find_reachable(roots, set(), frozenset(self.graph.list_import_names()))
         kept = [site for site, lifetime in self.loop_lifetimes if lifetime is LoopLifetime.PERSISTENT]
+        kept += [site for site in self.select("loops") if site.function is None]
         return served | self._running_loops.find_named([*kept, *self.select_reachable("loop_lookups")])
 
     @cached_property

@@ -13,6 +13,7 @@ from ticketctl.warmstart.static_analysis.asgi_application import is_route
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph, name_reference
 from ticketctl.warmstart.static_analysis.escape_analysis import list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Scope
+from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import last_name, walk
 
 
@@ -42,7 +43,7 @@ class RunningLoops:
 
     def find_named(self, loops: Iterable[CallSite]) -> set[Scope]:
         """Return the functions that run on the loops of these calls, as far as names show which coroutines they run."""
-        names = {name for site in loops for name in self._list_run(site) or ()}
+        names = {name for site in loops for name in self._list_run(site) or self._list_run_by_variable(site)}
         return self._graph.find_reachable([], names, frozenset(self._graph.list_import_names()))
 
     def list_starters(self, loops: Iterable[CallSite]) -> set[Scope]:
@@ -66,13 +67,30 @@ class RunningLoops:
             parts = [one for call in _list_runs(function) for one in call.args]
         names: set[str] = set()
         for part in parts:
-            found = self._list_mentioned(site, function, part)
+            found = self._list_mentioned(site.module, function, part)
             if found is None:
                 return None
             names |= found
         return names if parts else None
 
-    def _list_mentioned(self, site: CallSite, function: Scope, part: ast.expr) -> set[str] | None:
+    def _list_run_by_variable(self, site: CallSite) -> set[str]:
+        """Return the names in the coroutines that any function runs on the loop which a variable of a module keeps."""
+        target = site.target if site.function is None else None
+        if target is None:
+            return set()
+        return {
+            name
+            for facts in self._modules
+            for scope in facts.references
+            if scope is not None
+            for call in _list_runs(scope)
+            if isinstance(call.func, ast.Attribute)
+            and last_name(call.func.value) == target.rpartition(".")[2]
+            for part in call.args
+            for name in self._list_mentioned(facts.module, scope, part) or ()
+        }
+
+    def _list_mentioned(self, module: SourceModule, function: Scope, part: ast.expr) -> set[str] | None:
         """Return what an expression in a function mentions; None if nothing shows which coroutine it is."""
         arguments = _list_arguments(function)
         called = [one.func for one in walk(part) if isinstance(one, ast.Call)]
@@ -85,12 +103,12 @@ class RunningLoops:
                 elif node.id in list_locals(function):
                     found = self._graph.list_references(function)
                 else:
-                    found = self._list_named(site, node) if is_coroutine else set()
+                    found = self._list_named(module, node) if is_coroutine else set()
                 if found is None:
                     return None
                 names |= found
             if isinstance(node, ast.Name | ast.Attribute):
-                names.add(name_reference(site.module, node))
+                names.add(name_reference(module, node))
         return names
 
     def _list_passed(self, function: Scope) -> set[str] | None:
@@ -98,10 +116,10 @@ class RunningLoops:
         callers = self._graph.list_callers(function)
         return {name for one in callers for name in self._graph.list_references(one)} if callers else None
 
-    def _list_named(self, site: CallSite, node: ast.Name) -> set[str] | None:
+    def _list_named(self, module: SourceModule, node: ast.Name) -> set[str] | None:
         """Return the name of a function; None if it is a variable of the function around, as in a decorator."""
-        name = site.module.qualify(node)
-        is_known = node.id in site.module.top_level_names or self._graph.is_defined(name)
+        name = module.qualify(node)
+        is_known = node.id in module.top_level_names or self._graph.is_defined(name)
         return {name} if is_known else None
 
     @cached_property

@@ -33,6 +33,14 @@ LOST = {
     + HANDLER,
     "a task on a loop that the handler keeps": RUN + "    asyncio.create_task(write(event))\n"
     "def handler(event, context):\n    return asyncio.get_event_loop().run_until_complete(main(event))\n",
+    "a task on a loop that the module keeps": "import asyncio\nloop = asyncio.get_event_loop()\n"
+    + RUN
+    + "    asyncio.create_task(write(event))\n"
+    "def lambda_handler(*args, **kwargs):\n    return loop.run_until_complete(main(*args, **kwargs))\n",
+    "a task on a runner that the module keeps": "import asyncio\nrunner = asyncio.Runner()\n"
+    + RUN
+    + "    asyncio.create_task(write(event))\n"
+    "def handler(event, context):\n    return runner.run(main(event))\n",
     "a variable under asyncio.run": RUN
     + "    task = asyncio.create_task(write(event))\n    return {}\n"
     + RUN_END,
