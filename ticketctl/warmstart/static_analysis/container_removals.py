@@ -18,6 +18,8 @@ from ticketctl.warmstart.static_analysis.syntax import last_name, walk
 REMOVERS = frozenset(
     {
         "clear",
+        "delete_session",
+        "delete_thread",
         "difference_update",
         "discard",
         "heapify",

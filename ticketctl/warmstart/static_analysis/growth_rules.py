@@ -10,7 +10,11 @@ from ticketctl.warmstart.static_analysis.container_removals import Removals
 from ticketctl.warmstart.static_analysis.facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.kept_containers import KeptContainers, is_bounded_deque
+from ticketctl.warmstart.static_analysis.kept_containers import (
+    KeptContainers,
+    find_innermost,
+    is_bounded_deque,
+)
 from ticketctl.warmstart.static_analysis.repeated_calls import (
     LEAVING,
     RepeatedCalls,
@@ -109,17 +113,13 @@ class _Search:
 
     def list_growths(self, facts: Facts) -> Iterator[tuple[Function, _Growth]]:
         """Yield the places of a module that run in an invocation, with the innermost function around each."""
-        growths = _read_growths(facts.module)
-        functions = [one for group in facts.definitions.values() for one in group] if growths else []
-        for growth in growths:
-            around = [one for one in functions if one.lineno <= growth.node.lineno <= (one.end_lineno or 0)]
-            function = max(around, key=lambda one: one.lineno, default=None)
-            if (
-                function is not None
-                and function in self._closure.handled
-                and function.name not in NEVER_AGAIN
-            ):
+        for growth in _read_growths(facts.module):
+            function = find_innermost(facts, growth.node)
+            if function is not None and self._is_handled(function):
                 yield function, growth
+
+    def _is_handled(self, function: Function) -> bool:
+        return function in self._closure.handled and function.name not in NEVER_AGAIN
 
     def identify(self, facts: Facts, function: Function, growth: _Growth) -> str | None:
         """Return the identity of the container that grows without end; None if it does not."""

@@ -61,6 +61,17 @@ def find_kind(value: ast.expr | None) -> str | None:
     return None if name == "deque" and is_bounded_deque(value) else KINDS.get(name)
 
 
+def find_innermost(facts: Facts, node: ast.expr | ast.stmt) -> Function | None:
+    """Return the innermost function around a node of a module."""
+    around = [
+        one
+        for group in facts.definitions.values()
+        for one in group
+        if one.lineno <= node.lineno <= (one.end_lineno or 0)
+    ]
+    return max(around, key=lambda one: one.lineno, default=None)
+
+
 def is_bounded_deque(call: ast.Call) -> bool:
     """Return whether a call of deque() is passed a maximum length."""
     return len(call.args) > 1 or any(one.arg == "maxlen" for one in call.keywords)
@@ -131,7 +142,7 @@ class KeptContainers:
         if holder is None:
             return not self._is_copied(identity)
         family = {holder} | self._list_derived(holder)
-        return bool(family & self._closure.kept_factories) and not family & self._made_each_time
+        return bool(family & self._closure.kept_factories) and not family & self.made_each_time
 
     def _is_copied(self, identity: str) -> bool:
         """Return whether a class copies its attribute for each instance, as pydantic's models do."""
@@ -155,7 +166,7 @@ class KeptContainers:
         return {name for name, bases in self._bases.items() if holder in bases}
 
     @cached_property
-    def _made_each_time(self) -> set[str]:
+    def made_each_time(self) -> set[str]:
         """The classes and functions that invocations call again and again, or that FastAPI calls for each request."""
         found = {name for facts in self._closure.modules for name in facts.dependencies}
         for facts in self._closure.modules:

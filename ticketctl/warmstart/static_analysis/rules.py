@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from ticketctl.warmstart.static_analysis.finding import SourceFinding
 from ticketctl.warmstart.static_analysis.growth_rules import check_growth
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.library_growth_rules import check_caches, check_growing_libraries
 from ticketctl.warmstart.static_analysis.loop_rules import (
     check_closed_current_loop,
     check_coroutine_handler,
@@ -42,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     check_unclosed_clients,
     check_registrations,
     check_growth,
+    check_growing_libraries,
+    check_caches,
     check_primitives,
     check_engines,
     check_disposals,
