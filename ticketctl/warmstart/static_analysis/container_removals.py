@@ -43,11 +43,6 @@ class Removals:
         self._closure = closure
         self._shrunk: set[str] = set()
         self._aliases: dict[str, set[str]] = {}
-        self._functions: dict[str, list[Function]] = {}
-        for facts in closure.modules:
-            for group in facts.definitions.values():
-                for function in group:
-                    self._functions.setdefault(function.name, []).append(function)
         for facts in closure.modules:
             for scope in facts.references:
                 if scope is not None and not isinstance(scope, ast.Lambda) and closure.is_reachable(scope):
@@ -66,6 +61,7 @@ class Removals:
         return bool(names & self._shrunk)
 
     def _read(self, facts: Facts, function: Function) -> None:
+        self._read_arguments(function)
         for node in list_nodes(function):
             for one in _list_shrunk(node):
                 self._shrunk |= self._name(facts, function, one)
@@ -82,6 +78,11 @@ class Removals:
                 self._aliases.setdefault(f"{function.name}()", set()).update(names)
             for target, value in list_assignments(node):
                 self._read_assignment(facts, function, target, value)
+
+    def _read_arguments(self, function: Function) -> None:
+        for index, name in enumerate(list_own_arguments(function)):
+            places = {f"{function.name}({index})", f"{function.name}({name})"}
+            self._aliases.setdefault(_name_local(function, name), set()).update(places)
 
     def _read_assignment(
         self, facts: Facts, function: Function, target: ast.expr, value: ast.expr | None
@@ -122,19 +123,12 @@ class Removals:
                 self._shrunk |= names | {f"{one}{ITEMS}" for one in names}
 
     def _read_call(self, facts: Facts, function: Function, call: ast.Call) -> None:
-        """Note that the arguments of a function stand for what it is passed."""
+        """Note what a call passes, by the name of what it calls: arguments of such functions stand for it."""
         last = last_name(call.func)
-        for other in self._functions.get(last, ()):
-            names = [one.arg for one in (*other.args.posonlyargs, *other.args.args)]
-            names = names[1:] if names[:1] in (["self"], ["cls"]) else names
-            pairs = [
-                *zip(names, call.args, strict=False),
-                *((one.arg or "", one.value) for one in call.keywords),
-            ]
-            for name, value in pairs:
-                self._aliases.setdefault(_name_local(other, name), set()).update(
-                    self._name(facts, function, value)
-                )
+        pairs = [*enumerate(call.args), *((one.arg, one.value) for one in call.keywords)]
+        for place, value in pairs:
+            if names := self._name(facts, function, value):
+                self._aliases.setdefault(f"{last}({place})", set()).update(names)
 
     def _link(self, facts: Facts, function: Function, target: ast.expr, value: ast.expr) -> None:
         for name in self._name(facts, function, target):
@@ -182,6 +176,12 @@ class Removals:
     @cached_property
     def _derived(self) -> set[str]:
         return {name for facts in self._closure.modules for name in facts.derived}
+
+
+def list_own_arguments(function: Function) -> list[str]:
+    """Return the names of a function's arguments, without `self`."""
+    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    return names[1:] if names[:1] in (["self"], ["cls"]) else names
 
 
 def _name_local(function: Function, name: str) -> str:

@@ -141,7 +141,7 @@ class KeptContainers:
         holder = self.every[identity].holder
         if holder is None:
             return not self._is_copied(identity)
-        family = {holder} | self._list_derived(holder)
+        family = {holder} | self._derived.get(holder, set())
         return bool(family & self._closure.kept_factories) and not family & self.made_each_time
 
     def _is_copied(self, identity: str) -> bool:
@@ -162,8 +162,14 @@ class KeptContainers:
             if isinstance(node, ast.ClassDef)
         }
 
-    def _list_derived(self, holder: str) -> set[str]:
-        return {name for name, bases in self._bases.items() if holder in bases}
+    @cached_property
+    def _derived(self) -> dict[str, set[str]]:
+        """The classes that have each class as a base."""
+        found: dict[str, set[str]] = {}
+        for name, bases in self._bases.items():
+            for base in bases:
+                found.setdefault(base, set()).add(name)
+        return found
 
     @cached_property
     def made_each_time(self) -> set[str]:
