@@ -41,7 +41,7 @@ def name_reference(module: SourceModule, node: ast.Name | ast.Attribute) -> str:
     return f".{node.attr}"
 
 
-def _is_named_after(receiver: str, owner: str) -> bool:
+def is_named_after(receiver: str, owner: str) -> bool:
     """Return whether an object's name ends like the name of its class: price_cache and PriceCache, or Cache."""
     last = receiver.strip("_").rpartition("_")[2].lower()
     return len(last) >= SHORTEST_NAME and owner.rpartition(".")[2].lower().endswith(last)
@@ -124,7 +124,7 @@ class CallGraph:
             if len(owners) == 1:
                 continue
             receivers = {one for facts in modules for one in facts.receivers.get(name, ())}
-            named = {one: {owner for owner in owners if _is_named_after(one, owner)} for one in receivers}
+            named = {one: {owner for owner in owners if is_named_after(one, owner)} for one in receivers}
             if named and all(named.values()):
                 kept = set().union(*named.values()) | (owners & derived)
                 self._methods[name] = [pair for pair in methods if pair[0] in kept]

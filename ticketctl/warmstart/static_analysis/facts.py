@@ -101,6 +101,7 @@ class Facts:
     shared_clients: list[CallSite] = field(default_factory=list)
     agents: list[CallSite] = field(default_factory=list)
     tasks: list[CallSite] = field(default_factory=list)
+    threads: list[CallSite] = field(default_factory=list)
     loop_closings: list[CallSite] = field(default_factory=list)
     loop_lookups: list[CallSite] = field(default_factory=list)
     owned: list[CallSite] = field(default_factory=list)

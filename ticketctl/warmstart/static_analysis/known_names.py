@@ -104,6 +104,7 @@ MANGUM = "mangum.Mangum"
 POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""
 STATEMENT_NAMES = "prepared_statement_name_func"
+THREAD = "threading.Thread"
 THREAD_STARTERS = frozenset(
     {"Process", "Thread", "Timer", "add_job", "run_in_executor", "run_sync", "submit", "to_thread"}
 )

@@ -237,6 +237,7 @@ class _ModuleReader(ast.NodeVisitor):
                 facts.tasks,
                 name in known_names.TASK_STARTERS or self._is_loop_method(node, known_names.CREATE_TASK),
             ),
+            (facts.threads, name == known_names.THREAD),
             (facts.loop_lookups, name in known_names.LOOP_LOOKUPS),
         )
         for sites, is_one in kinds:
@@ -262,10 +263,9 @@ class _ModuleReader(ast.NodeVisitor):
 
     def _visit_parts(self, node: ast.Call) -> None:
         """Visit a call's parts; what it passes to another thread is noted apart."""
-        last = last_name(node.func)
         self.visit(node.func)
         outer = self._references
-        if last in known_names.THREAD_STARTERS:
+        if last_name(node.func) in known_names.THREAD_STARTERS:
             scope = self._scopes[0] if self._scopes else None
             self._references = self._facts.thread_references.setdefault(scope, set())
         for part in (*node.args, *node.keywords):

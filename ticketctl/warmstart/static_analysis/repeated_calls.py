@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ticketctl.warmstart.static_analysis import known_names
+from ticketctl.warmstart.static_analysis.call_graph import is_named_after
 from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_globals, list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
@@ -70,8 +71,25 @@ class RepeatedCalls:
             for scope in mentions.get(wanted, ()):
                 if scope is None or isinstance(scope, ast.Lambda) or scope is function:
                     continue
-                if scope in self._closure.handled:
+                is_method = wanted.startswith(".")
+                if scope in self._closure.handled and (not is_method or self._may_call(scope, name)):
                     yield scope
+
+    def _may_call(self, caller: Function, method: str) -> bool:
+        """Return whether a mention of a method's name in a function may mean the method of this qualified name.
+
+        Where several classes have such a method, it is that of a class of the same module, or of the class that an object
+        is named after.
+        """
+        owner, _, last = method.rpartition(".")
+        owners = {one for facts in self._closure.modules for one, _ in facts.methods.get(f".{last}", ())}
+        facts = self._places.get(caller)
+        if len(owners) < 2 or facts is None:  # noqa: PLR2004 there is one class to choose from
+            return True
+        receivers = facts.receivers.get(f".{last}", ())
+        return owner.rpartition(".")[0] == facts.module.name or any(
+            is_named_after(one, owner) for one in receivers
+        )
 
     def _mentions(self, caller: Function, function: Function) -> bool:
         """Return whether a function mentions another one under no condition on what earlier invocations have done."""

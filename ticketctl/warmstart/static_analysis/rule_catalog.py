@@ -160,6 +160,15 @@ RULES = {
             f"async def main(event):\n    asyncio.create_task(write_audit_log(event))\n\n{RUNS}",
         ),
         RuleDescription(
+            "lost-thread",
+            "A thread is started, and no code waits for it before the invocation ends.",
+            "Lambda freezes the process when the response is ready, with all its threads. They go on when the next invocation "
+            "thaws it, which may be much later, or never; a daemon thread ends with the process, wherever it is.",
+            "Join the thread before the handler returns, or let a ThreadPoolExecutor in a with statement do it. Put work "
+            "that may outlive the invocation on a queue.",
+            "def handler(event, context):\n    threading.Thread(target=write_audit_log, args=(event,)).start()\n",
+        ),
+        RuleDescription(
             "endless-task",
             "A task that never ends by itself is cancelled only if the invocation succeeds.",
             "On an event loop that is kept between invocations a task goes on until it is cancelled. An exception before "

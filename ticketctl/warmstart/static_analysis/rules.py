@@ -27,6 +27,7 @@ from ticketctl.warmstart.static_analysis.resource_rules import (
     check_shared_clients,
 )
 from ticketctl.warmstart.static_analysis.task_rules import check_endless_tasks, check_lost_tasks
+from ticketctl.warmstart.static_analysis.thread_rules import check_lost_threads
 from ticketctl.warmstart.static_analysis.unclosed_client_rules import check_unclosed_clients
 from ticketctl.warmstart.static_analysis.version_rules import (
     check_mangum_version,
@@ -53,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     check_missing_current_loop,
     check_lost_tasks,
     check_endless_tasks,
+    check_lost_threads,
     check_loop_beside_mangum,
     check_coroutine_handler,
     check_mangum_version,

@@ -175,3 +175,17 @@ def test_an_object_has_one_finding_that_counts_its_handlers(write):
     (finding,) = analyze(write(files), version=lambda _: None).findings
     assert finding.place == "app.py:6"
     assert finding.cause.endswith("the object keeps 3 more handlers each time, more.py included.")
+
+
+def test_a_method_that_another_class_has_too_is_not_taken_for_a_call(check):
+    server = (
+        "import logging\nserver = None\nclass Server:\n    def run(self):\n"
+        "        logging.getLogger('web').addFilter(print)\ndef begin():\n    global server\n    if server is None:\n"
+        "        server = Server()\n        server.run()\n"
+    )
+    app = (
+        "from search import find\nfrom web import begin\n"
+        "def handler(event, context):\n    begin()\n    return find(event)\n"
+    )
+    search = "class Analysis:\n    def run(self): ...\ndef find(event):\n    return Analysis().run()\n"
+    assert check({"app.py": app, "web.py": server, "search.py": search}) == []
