@@ -42,7 +42,8 @@ def _run_steps() -> None:
     classification = _finish(provider.classify(ticket))
     extraction = _finish(provider.extract(ticket))
     route = taxonomy.route(classification, extraction)
-    msgspec.to_builtins([route, _finish(provider.respond(ticket, classification, extraction, route))])
+    msgspec.to_builtins(route)
+    _finish(provider.respond(ticket, classification, extraction, route))
 
 
 def _compile_statements() -> None:

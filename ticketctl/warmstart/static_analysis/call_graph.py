@@ -9,6 +9,7 @@ import ast
 from collections.abc import Callable, Collection, Sequence
 
 from ticketctl.warmstart.static_analysis.dynamic_imports import ANY, imports_by_name, list_looked_up
+from ticketctl.warmstart.static_analysis.escape_analysis import Identities
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import last_name
@@ -147,6 +148,16 @@ class CallGraph:
     def name_of(self, function: Scope) -> str | None:
         """Return the qualified name of a function; None for a lambda."""
         return self._names.get(function)
+
+    def owner_of(self, function: Scope) -> str:
+        """Return the qualified name of the class or module that defines a function; empty for a lambda."""
+        return (self._names.get(function) or "").rpartition(".")[0]
+
+    def identify(self, module: SourceModule, function: Function, value: ast.expr) -> str | None:
+        """Return the identity of what an expression in a function stands for."""
+        owner = self.owner_of(function)
+        classes = [] if owner == module.name else [owner.rpartition(".")[2]]
+        return Identities(module).identify(value, [function], classes)
 
     def is_defined(self, name: str) -> bool:
         """Return whether a name stands for a function of the modules."""

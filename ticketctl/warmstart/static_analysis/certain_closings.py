@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.closing_reader import list_certain
-from ticketctl.warmstart.static_analysis.escape_analysis import Identities, list_nodes
+from ticketctl.warmstart.static_analysis.escape_analysis import list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Function
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 
@@ -38,16 +38,10 @@ def is_certain(closure: ImportClosure, closing: Closing) -> bool:
 @lru_cache(maxsize=1)
 def _list_certainly_called(closure: ImportClosure) -> frozenset[Function]:
     """Return the functions that a finally block calls on a loop that ends, and what those call in turn."""
-    places = {
-        function: facts
-        for facts in closure.modules
-        for group in facts.definitions.values()
-        for function in group
-    }
     definitions = {name: group for facts in closure.modules for name, group in facts.definitions.items()}
     waiting = {
         name
-        for function, facts in places.items()
+        for function, facts in closure.functions.items()
         if function in closure.on_ended_loops
         for name in _list_called(closure, facts, function, _list_ends(function))
     }
@@ -58,7 +52,9 @@ def _list_certainly_called(closure: ImportClosure) -> frozenset[Function]:
         seen.add(name)
         for function in definitions.get(name, ()):
             found.add(function)
-            waiting |= set(_list_called(closure, places[function], function, list_nodes(function))) - seen
+            waiting |= (
+                set(_list_called(closure, closure.functions[function], function, list_nodes(function))) - seen
+            )
     return frozenset(found)
 
 
@@ -66,12 +62,10 @@ def _list_called(
     closure: ImportClosure, facts: Facts, function: Function, nodes: Iterable[ast.AST]
 ) -> Iterator[str]:
     """Yield the qualified names of the functions that nodes of a function call, or give to an exit stack to call."""
-    owner = (closure.graph.name_of(function) or "").rpartition(".")[0]
-    classes = [] if owner == facts.module.name else [owner.rpartition(".")[2]]
     for node in nodes:
         if isinstance(node, ast.Call):
             for part in (node.func, *(node.args[:1] if _is_exit_callback(node) else ())):
-                identity = Identities(facts.module).identify(part, [function], classes)
+                identity = closure.graph.identify(facts.module, function, part)
                 if identity is not None:
                     yield _find_method(closure, identity)
 

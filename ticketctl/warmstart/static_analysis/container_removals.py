@@ -2,13 +2,14 @@
 
 import ast
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     list_assignments,
     list_globals,
     list_locals,
     list_nodes,
+    list_own_arguments,
 )
 from ticketctl.warmstart.static_analysis.facts import Facts, Function
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
@@ -164,7 +165,7 @@ class Removals:
         self, facts: Facts, function: Function, attribute: ast.Attribute
     ) -> Iterator[str]:
         if isinstance(attribute.value, ast.Name) and attribute.value.id in {"self", "cls"}:
-            owner = (self._closure.graph.name_of(function) or "").rpartition(".")[0]
+            owner = self._closure.graph.owner_of(function)
             yield f"{owner}.{attribute.attr}"
             if owner in self._derived:  # it may be an attribute of the base class
                 yield f".{attribute.attr}"
@@ -178,10 +179,10 @@ class Removals:
         return {name for facts in self._closure.modules for name in facts.derived}
 
 
-def list_own_arguments(function: Function) -> list[str]:
-    """Return the names of a function's arguments, without `self`."""
-    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
-    return names[1:] if names[:1] in (["self"], ["cls"]) else names
+@lru_cache(maxsize=1)
+def find_removals(closure: ImportClosure) -> Removals:
+    """Return the answers about one closure, which several rules ask."""
+    return Removals(closure)
 
 
 def _name_local(function: Function, name: str) -> str:

@@ -34,6 +34,12 @@ def list_globals(function: Function) -> frozenset[str]:
     )
 
 
+def list_own_arguments(function: Function) -> list[str]:
+    """Return the names of a function's arguments, without `self`."""
+    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    return names[1:] if names[:1] in (["self"], ["cls"]) else names
+
+
 @lru_cache(maxsize=FUNCTIONS)
 def list_locals(function: Scope) -> frozenset[str]:
     """Return the names that are a function's own: its arguments and the variables that it assigns."""

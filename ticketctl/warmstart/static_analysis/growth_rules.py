@@ -4,21 +4,21 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from ticketctl.warmstart.static_analysis.container_removals import Removals
+from ticketctl.warmstart.static_analysis.container_removals import find_removals
 from ticketctl.warmstart.static_analysis.facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.kept_containers import (
-    KeptContainers,
     find_innermost,
+    find_kept_containers,
     is_bounded_deque,
 )
 from ticketctl.warmstart.static_analysis.repeated_calls import (
     LEAVING,
-    RepeatedCalls,
     asks_for_missing,
+    find_repeated_calls,
     tests_state,
 )
 from ticketctl.warmstart.static_analysis.source import SourceModule
@@ -103,13 +103,9 @@ class _Search:
 
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
-        self._calls = RepeatedCalls(closure)
-        self.containers = KeptContainers(closure, self._calls)
+        self._calls = find_repeated_calls(closure)
+        self.containers = find_kept_containers(closure)
         self._unique = UniqueKeys(closure, self.containers)
-
-    @cached_property
-    def _removals(self) -> Removals:
-        return Removals(self._closure)
 
     def list_growths(self, facts: Facts) -> Iterator[tuple[Function, _Growth]]:
         """Yield the places of a module that run in an invocation, with the innermost function around each."""
@@ -137,7 +133,7 @@ class _Search:
             return None
         if self._is_prevented(facts, function, growth.node, {ast.dump(one) for one in keys}):
             return None
-        return None if self._removals.may_shrink(identity, items=level > 0) else identity
+        return None if find_removals(self._closure).may_shrink(identity, items=level > 0) else identity
 
     def _is_prevented(self, facts: Facts, function: Function, node: ast.AST, unique: set[str]) -> bool:
         """Return whether what earlier invocations have done, or the want of an error, keeps code from running."""

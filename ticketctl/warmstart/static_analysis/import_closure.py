@@ -14,7 +14,7 @@ from ticketctl.warmstart.static_analysis.asgi_application import (
 )
 from ticketctl.warmstart.static_analysis.assignment_guards import has_once_guard
 from ticketctl.warmstart.static_analysis.call_graph import CallGraph
-from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Scope
+from ticketctl.warmstart.static_analysis.facts import CallSite, Closing, Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.handler_discovery import Root
 from ticketctl.warmstart.static_analysis.loop_lifetimes import LoopLifetime, classify_loop
 from ticketctl.warmstart.static_analysis.running_loops import RunningLoops
@@ -182,6 +182,14 @@ class ImportClosure:
     @cached_property
     def _keepers(self) -> dict[str, dict[int | str, str]]:
         return {name: kept for facts in self.modules for name, kept in facts.keepers.items()}
+
+    @cached_property
+    def functions(self) -> dict[Function, Facts]:
+        """The functions of the modules, each with its module."""
+        every = (
+            (one, facts) for facts in self.modules for group in facts.definitions.values() for one in group
+        )
+        return dict(every)
 
     @cached_property
     def graph(self) -> CallGraph:

@@ -5,13 +5,14 @@ instances, and "module.function:argument" for a default argument.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.escape_analysis import (
     Identities,
+    list_all_assignments,
     list_assignments,
     list_locals,
     list_nodes,
@@ -19,7 +20,7 @@ from ticketctl.warmstart.static_analysis.escape_analysis import (
 )
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope, is_main_guard
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.repeated_calls import RepeatedCalls, list_repeated
+from ticketctl.warmstart.static_analysis.repeated_calls import find_repeated_calls, list_passed, list_repeated
 from ticketctl.warmstart.static_analysis.source import SourceModule
 from ticketctl.warmstart.static_analysis.syntax import last_name, list_children
 
@@ -83,7 +84,9 @@ def _read_containers(module: SourceModule) -> dict[str, Container]:
     return dict(_list_in_block(module.tree.body, module.name, is_class=False))
 
 
-def _list_in_block(block: list[ast.stmt], owner: str, *, is_class: bool) -> Iterator[tuple[str, Container]]:
+def _list_in_block(
+    block: Sequence[ast.AST], owner: str, *, is_class: bool
+) -> Iterator[tuple[str, Container]]:
     for statement in block:
         if isinstance(statement, ast.ClassDef):
             yield from _list_in_block(statement.body, f"{owner}.{statement.name}", is_class=True)
@@ -102,7 +105,7 @@ def _list_in_block(block: list[ast.stmt], owner: str, *, is_class: bool) -> Iter
                     yield f"{owner}.{target.id}", Container(kind, owner if is_field else None)
         elif not (isinstance(statement, ast.If) and is_main_guard(statement.test)):
             below = [one for one in list_children(statement) if isinstance(one, ast.stmt | ast.ExceptHandler)]
-            yield from _list_in_block(below, owner, is_class=is_class)  # type: ignore[arg-type]
+            yield from _list_in_block(below, owner, is_class=is_class)
 
 
 def _list_defaults(function: Function, name: str) -> Iterator[tuple[str, Container]]:
@@ -119,19 +122,18 @@ def _list_defaults(function: Function, name: str) -> Iterator[tuple[str, Contain
 def _list_of_instance(
     function: ast.FunctionDef | ast.AsyncFunctionDef, owner: str
 ) -> Iterator[tuple[str, Container]]:
-    for node in list_nodes(function):
-        for target, value in list_assignments(node):
-            is_own = isinstance(target, ast.Attribute) and last_name(target.value) == "self"
-            if is_own and (kind := find_kind(value)):
-                yield f"{owner}.{last_name(target)}", Container(kind, owner)
+    for target, value in list_all_assignments(function):
+        is_own = isinstance(target, ast.Attribute) and last_name(target.value) == "self"
+        if is_own and (kind := find_kind(value)):
+            yield f"{owner}.{last_name(target)}", Container(kind, owner)
 
 
 class KeptContainers:
     """The containers of one handler's import closure."""
 
-    def __init__(self, closure: ImportClosure, calls: RepeatedCalls) -> None:
+    def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
-        self._calls = calls
+        self._calls = find_repeated_calls(closure)
         self.every = dict.fromkeys(known_names.LISTS_OF_THE_PROCESS, Container("list"))
         for facts in closure.modules:
             self.every |= _read_containers(facts.module)
@@ -214,7 +216,7 @@ class KeptContainers:
     def _find_attribute(
         self, facts: Facts, function: Function, value: ast.Attribute
     ) -> tuple[str, int] | None:
-        owner = (self._closure.graph.name_of(function) or "").rpartition(".")[0]
+        owner = self._closure.graph.owner_of(function)
         if isinstance(value.value, ast.Name) and value.value.id in {"self", "cls"}:
             owners = [owner, *self._bases.get(owner, ())]
         else:
@@ -237,15 +239,17 @@ class KeptContainers:
 
     def list_passed(self, function: Function, name: str) -> Iterator[tuple[Facts, Function, ast.expr]]:
         """Yield what the functions of an invocation pass to another one as its argument of this name."""
-        names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
-        index = names.index(name) - (names[0] in {"self", "cls"}) if name in names else None
         for caller in self._calls.list_callers(function):
             facts = self._calls.find_facts(caller)
             for node in list_nodes(caller) if facts is not None else ():
                 if isinstance(node, ast.Call) and last_name(node.func) == function.name and facts is not None:
-                    yield from ((facts, caller, one.value) for one in node.keywords if one.arg == name)
-                    if index is not None:
-                        yield from ((facts, caller, one) for one in node.args[index : index + 1])
+                    yield from ((facts, caller, one) for one in list_passed(node, function, name))
+
+
+@lru_cache(maxsize=1)
+def find_kept_containers(closure: ImportClosure) -> KeptContainers:
+    """Return the containers of one closure, which several rules ask about."""
+    return KeptContainers(closure)
 
 
 def _go_down(found: tuple[str, int] | None) -> tuple[str, int] | None:

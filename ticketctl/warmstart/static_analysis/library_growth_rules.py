@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
 
-from ticketctl.warmstart.static_analysis.container_removals import Removals
-from ticketctl.warmstart.static_analysis.escape_analysis import list_assignments, list_nodes
+from ticketctl.warmstart.static_analysis.container_removals import find_removals
+from ticketctl.warmstart.static_analysis.escape_analysis import list_all_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts import CallSite, Facts, Function, is_main_guard
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
 from ticketctl.warmstart.static_analysis.growth_rules import find_path
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.kept_containers import KeptContainers, find_innermost
-from ticketctl.warmstart.static_analysis.repeated_calls import RepeatedCalls, list_repeated
+from ticketctl.warmstart.static_analysis.kept_containers import find_innermost, find_kept_containers
+from ticketctl.warmstart.static_analysis.repeated_calls import find_repeated_calls, list_repeated
 from ticketctl.warmstart.static_analysis.syntax import last_name, list_children, walk
 from ticketctl.warmstart.static_analysis.unique_keys import UniqueKeys
 
@@ -89,12 +89,8 @@ class _Search:
 
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
-        self._calls = RepeatedCalls(closure)
-        self._containers = KeptContainers(closure, self._calls)
-
-    @cached_property
-    def _removals(self) -> Removals:
-        return Removals(self._closure)
+        self._calls = find_repeated_calls(closure)
+        self._containers = find_kept_containers(closure)
 
     @cached_property
     def _mentioned(self) -> set[str]:
@@ -120,9 +116,7 @@ class _Search:
 
     def grows(self, library: _Library, facts: Facts, function: Function | None, call: ast.Call) -> bool:
         """Return whether each invocation adds to what the library keeps."""
-        if {f".{one}" for one in library.undone_by} & {
-            f".{name.rpartition('.')[2]}" for name in self._mentioned
-        }:
+        if library.undone_by & {name.rpartition(".")[2] for name in self._mentioned}:
             return False
         if library.grows == "call":
             return (
@@ -132,7 +126,9 @@ class _Search:
                 and self._calls.is_repeated(function)
             )
         names = self._list_kept(facts, function, call)
-        return bool(names) and not any(self._removals.may_shrink(name, items=False) for name in names)
+        return bool(names) and not any(
+            find_removals(self._closure).may_shrink(name, items=False) for name in names
+        )
 
     def _list_kept(self, facts: Facts, function: Function | None, call: ast.Call) -> set[str]:
         """Return the variables in which an object stays that the functions of an invocation use; empty if it does not."""
@@ -140,13 +136,7 @@ class _Search:
             names = set(_list_variables(facts, call))
             return names if names & self._mentioned else set()
         owner, _, name = (self._closure.graph.name_of(function) or "").rpartition(".")
-        targets = [
-            target
-            for node in list_nodes(function)
-            for target, value in list_assignments(node)
-            if value is call
-        ]
-        for target in targets:
+        for target in (target for target, value in list_all_assignments(function) if value is call):
             if isinstance(target, ast.Subscript) and function in self._closure.handled:
                 found = self._containers.find(facts, function, target.value)
                 if found is not None and self._containers.is_kept(found[0]):
@@ -198,8 +188,7 @@ def _list_variables(facts: Facts, call: ast.Call) -> Iterator[str]:
 
 def check_caches(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the functions with a cache without a limit, which each invocation calls with arguments that are new."""
-    calls = RepeatedCalls(closure)
-    containers = KeptContainers(closure, calls)
+    calls, containers = find_repeated_calls(closure), find_kept_containers(closure)
     unique = UniqueKeys(closure, containers)
     for facts in closure.modules:
         for name, group in facts.definitions.items():

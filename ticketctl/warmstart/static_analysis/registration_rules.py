@@ -2,12 +2,11 @@
 
 import ast
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.assignment_guards import is_guarded
 from ticketctl.warmstart.static_analysis.escape_analysis import (
-    Identities,
     list_all_assignments,
     list_locals,
     list_nodes,
@@ -16,7 +15,12 @@ from ticketctl.warmstart.static_analysis.escape_analysis import (
 from ticketctl.warmstart.static_analysis.facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.repeated_calls import RepeatedCalls, is_registrar, list_repeated
+from ticketctl.warmstart.static_analysis.repeated_calls import (
+    find_repeated_calls,
+    is_registrar,
+    list_passed,
+    list_repeated,
+)
 from ticketctl.warmstart.static_analysis.syntax import last_name
 
 MAX_PLACES = 3
@@ -58,7 +62,7 @@ class _KeptObjects:
 
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
-        self._calls = RepeatedCalls(closure)
+        self._calls = find_repeated_calls(closure)
 
     def list_registrations(self, facts: Facts, function: Function) -> Iterator[tuple[ast.Call, str]]:
         """Yield the calls in a function that register something with a kept object, and the object's identity."""
@@ -86,8 +90,9 @@ class _KeptObjects:
         name = facts.module.qualify(call.func)
         if name in known_names.REGISTERING_FUNCTIONS:
             return name
-        value = call.func.value  # type: ignore[attr-defined]
-        return self._identify(facts, function, value, MAX_CALLERS)
+        if not isinstance(call.func, ast.Attribute):
+            return None
+        return self._identify(facts, function, call.func.value, MAX_CALLERS)
 
     def _identify(self, facts: Facts, function: Function, value: ast.expr, depth: int) -> str | None:
         """Return the identity of the kept object that an expression stands for; None if it is no such object."""
@@ -103,7 +108,7 @@ class _KeptObjects:
             return self._closure.resolve(facts.module.qualify(value)) if is_global else None
         arguments = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
         if value.id in arguments:
-            return self._identify_argument(function, value.id, arguments.index(value.id), depth)
+            return self._identify_argument(function, value.id, depth)
         return self._identify_variable(facts, function, value.id, depth)
 
     def _identify_variable(self, facts: Facts, function: Function, name: str, depth: int) -> str | None:
@@ -116,7 +121,7 @@ class _KeptObjects:
     def _identify_attribute(
         self, facts: Facts, function: Function, value: ast.Attribute, depth: int
     ) -> str | None:
-        owner = (self._closure.graph.name_of(function) or "").rpartition(".")[0]
+        owner = self._closure.graph.owner_of(function)
         if isinstance(value.value, ast.Name) and value.value.id in {"self", "cls"}:
             is_kept = owner in self._closure.kept_factories or value.value.id == "cls"
             return f"{owner}.{value.attr}" if is_kept else None
@@ -146,7 +151,7 @@ class _KeptObjects:
             for one in function.decorator_list
         )
 
-    def _identify_argument(self, function: Function, name: str, position: int, depth: int) -> str | None:
+    def _identify_argument(self, function: Function, name: str, depth: int) -> str | None:
         """Return the identity of the kept object that a caller passes, or that an application passes to its lifespan."""
         if function in self._closure.lifespans:
             mangums = self._closure.select("mangums")
@@ -158,21 +163,12 @@ class _KeptObjects:
             facts = self._calls.find_facts(caller)
             if facts is None:
                 continue
-            for value in self._list_passed(caller, function, name, position):
-                identity = self._identify(facts, caller, value, depth - 1)
-                if identity is not None:
-                    return identity
+            for call in self._calls.list_calls(caller, function.name):
+                for value in list_passed(call, function, name):
+                    identity = self._identify(facts, caller, value, depth - 1)
+                    if identity is not None:
+                        return identity
         return None
-
-    def _list_passed(
-        self, caller: Function, function: Function, name: str, position: int
-    ) -> Iterator[ast.expr]:
-        """Yield what a function passes to another one as its argument of this name and position."""
-        first = next(iter(function.args.args), None)
-        index = position - (first is not None and first.arg in {"self", "cls"})
-        for call in self._calls.list_calls(caller, function.name):
-            yield from (one.value for one in call.keywords if one.arg == name)
-            yield from call.args[index : index + 1]
 
     def _is_replaced(self, identity: str) -> bool:
         """Return whether each invocation makes the object anew: `global bot` with `bot = Application(...)`."""
@@ -185,29 +181,20 @@ class _KeptObjects:
     def _assignments(self) -> dict[str, list[tuple[Facts, Function]]]:
         """The functions of an invocation that assign what a call returns, by the target's last name."""
         found: dict[str, list[tuple[Facts, Function]]] = {}
-        places = (
-            (facts, function)
-            for facts in self._closure.modules
-            for group in facts.definitions.values()
-            for function in group
-            if function in self._closure.handled
-        )
-        for facts, function in places:
+        for function, facts in self._closure.functions.items():
+            if function not in self._closure.handled:
+                continue
             pairs = list_all_assignments(function)
             for name in {last_name(target) for target, value in pairs if isinstance(value, ast.Call)}:
                 found.setdefault(name, []).append((facts, function))
         return found
 
     def _assigns(self, facts: Facts, function: Function, identity: str) -> bool:
-        identities = Identities(facts.module)
-        owner = (self._closure.graph.name_of(function) or "").rpartition(".")[0]
-        classes = [] if owner == facts.module.name else [owner.rpartition(".")[2]]
+        identify = partial(self._closure.graph.identify, facts.module, function)
         last = identity.rpartition(".")[2]
         for target, value in list_all_assignments(function):
             if last_name(target) != last or not isinstance(value, ast.Call):
                 continue
-            if self._closure.resolve(identities.identify(target, [function], classes)) == identity:
-                return not is_guarded(
-                    function, identity, lambda part: identities.identify(part, [function], classes)
-                )
+            if self._closure.resolve(identify(target)) == identity:
+                return not is_guarded(function, identity, identify)
         return False

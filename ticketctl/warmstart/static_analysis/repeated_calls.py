@@ -2,11 +2,18 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from ticketctl.warmstart.static_analysis import known_names
 from ticketctl.warmstart.static_analysis.call_graph import is_named_after
-from ticketctl.warmstart.static_analysis.escape_analysis import Escapes, list_globals, list_locals, list_nodes
+from ticketctl.warmstart.static_analysis.escape_analysis import (
+    Escapes,
+    list_globals,
+    list_locals,
+    list_nodes,
+    list_own_arguments,
+)
 from ticketctl.warmstart.static_analysis.facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.object_use import list_mentions
@@ -31,19 +38,13 @@ class RepeatedCalls:
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
         self._mentioned: dict[Function, _Mentioned] = {}
-        self._places = {
-            function: facts
-            for facts in closure.modules
-            for group in facts.definitions.values()
-            for function in group
-        }
         own = next(one for one in closure.modules if one.module.path == closure.root.path)
         decorated = {one for facts in closure.modules for one in facts.decorated}
         self._entries: set[Scope] = {*decorated, *own.handlers, *closure.lifespans}
 
     def find_facts(self, function: Scope) -> Facts | None:
         """Return the module of a function; None for a lambda."""
-        return self._places.get(function) if not isinstance(function, ast.Lambda) else None
+        return self._closure.functions.get(function) if not isinstance(function, ast.Lambda) else None
 
     def is_repeated(self, function: Scope, seen: frozenset[Scope] = frozenset()) -> bool:
         """Return whether each invocation may run a function, under no condition on what earlier ones have done."""
@@ -83,7 +84,7 @@ class RepeatedCalls:
         """
         owner, _, last = method.rpartition(".")
         owners = {one for facts in self._closure.modules for one, _ in facts.methods.get(f".{last}", ())}
-        facts = self._places.get(caller)
+        facts = self._closure.functions.get(caller)
         if len(owners) < 2 or facts is None:  # noqa: PLR2004 there is one class to choose from
             return True
         receivers = facts.receivers.get(f".{last}", ())
@@ -104,7 +105,7 @@ class RepeatedCalls:
         return mentioned.repeated_calls.get(name, []) if mentioned is not None else []
 
     def _list_mentioned(self, caller: Function) -> "_Mentioned | None":
-        facts = self._places.get(caller)
+        facts = self._closure.functions.get(caller)
         if facts is not None and caller not in self._mentioned:
             repeated = list(list_repeated(facts, caller))
             calls: dict[str, list[ast.Call]] = {}
@@ -117,6 +118,20 @@ class RepeatedCalls:
             )
             self._mentioned[caller] = _Mentioned(names, repeated_names, calls)
         return self._mentioned.get(caller)
+
+
+@lru_cache(maxsize=1)
+def find_repeated_calls(closure: ImportClosure) -> RepeatedCalls:
+    """Return the answers about one closure, which several rules ask."""
+    return RepeatedCalls(closure)
+
+
+def list_passed(call: ast.Call, function: Function, name: str) -> Iterator[ast.expr]:
+    """Yield what a call passes to a function as its argument of this name."""
+    yield from (one.value for one in call.keywords if one.arg == name)
+    arguments = list_own_arguments(function)
+    if name in arguments:
+        yield from call.args[(index := arguments.index(name)) : index + 1]
 
 
 def list_repeated(facts: Facts, function: Function, *, is_strict: bool = False) -> Iterator[ast.AST]:

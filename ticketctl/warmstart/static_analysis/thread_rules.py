@@ -8,7 +8,7 @@ from ticketctl.warmstart.static_analysis.escape_analysis import list_all_assignm
 from ticketctl.warmstart.static_analysis.facts import Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding, name_call
 from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.repeated_calls import RepeatedCalls
+from ticketctl.warmstart.static_analysis.repeated_calls import find_repeated_calls
 from ticketctl.warmstart.static_analysis.syntax import is_method_call, last_name
 from ticketctl.warmstart.static_analysis.task_fates import is_for_other_places
 
@@ -21,7 +21,7 @@ WAITING = frozenset({"acquire", "communicate", "get_nowait", "is_alive", "is_set
 
 def check_lost_threads(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the threads that a function of an invocation starts, and that no code joins."""
-    calls = RepeatedCalls(closure)
+    calls = find_repeated_calls(closure)
     for site in closure.select_reachable("threads"):
         function = site.function
         if function is None or isinstance(function, ast.Lambda) or site.kept or site.owner is not None:
