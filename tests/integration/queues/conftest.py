@@ -10,6 +10,7 @@ from ticketctl.postgres.address import Address
 from ticketctl.postgres.engine import Connections
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.operations import PostgresOperations
+from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
@@ -29,6 +30,11 @@ def mapped(connections: Connections, emptied_url: str) -> ErrorMappingConnection
 def queue(mapped: ErrorMappingConnections) -> PostgresQueue:
     """A queue with a maximum receive count of 3 and a visibility timeout of one minute."""
     return PostgresQueue(mapped, SETTINGS)
+
+
+@pytest.fixture
+def outbox(mapped: ErrorMappingConnections) -> PostgresOutbox:
+    return PostgresOutbox(mapped)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The embedded queue: deliveries, receipts, dead letters."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from tests import people
 from ticketctl.postgres.decisions import PostgresDecisions
 from ticketctl.postgres.error_mapping import ErrorMappingConnections
+from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
 from ticketctl.queues.embedded import PostgresQueue
 from ticketctl.settings import Settings
@@ -47,6 +49,15 @@ async def attempt(connection: asyncpg.Connection, delivery: Delivery) -> None:
 
 
 @pytest.fixture
+async def without_nested_loops(other: asyncpg.Connection) -> AsyncIterator[None]:
+    """Let new connections join by hash: then the rows of an update come in the order of the table."""
+    database = await other.fetchval("select quote_ident(current_database())")
+    await other.execute(f"alter database {database} set enable_nestloop = off")
+    yield
+    await other.execute(f"alter database {database} reset enable_nestloop")
+
+
+@pytest.fixture
 def exhaust(queue: PostgresQueue, show_again: Act, other: asyncpg.Connection) -> Exhaust:
     """Deliver the only message up to its maximum receive count, each time with an attempt; make it visible again."""
 
@@ -74,6 +85,19 @@ async def test_the_oldest_messages_come_first_and_are_hidden(queue: PostgresQueu
     second = await queue.receive(2, wait=0)
     assert [message_of(delivery).ticket_id for delivery in [*first, *second]] == ids
     assert await queue.receive(2, wait=0) == []
+
+
+@pytest.mark.usefixtures("without_nested_loops")
+async def test_a_batch_is_in_order_whichever_join_the_planner_chooses(
+    queue: PostgresQueue, outbox: PostgresOutbox, make: Make, other: asyncpg.Connection
+) -> None:
+    ids = await make(20)
+    oldest_last = "update messages set visible_at = now() - ticket_id * interval '1 second'"
+    await other.execute(oldest_last)
+    delivered = [message_of(delivery).ticket_id for delivery in await queue.receive(20, wait=0)]
+    await other.execute(oldest_last)
+    sent = [json.loads(message.body)["ticket_id"] for message in await outbox.claim(20)]
+    assert (delivered, sent) == (ids[::-1], ids[::-1])
 
 
 async def test_receive_waits_for_a_message(queue: PostgresQueue, make: Make) -> None:

@@ -18,7 +18,6 @@ from tests.people import BY
 from tests.serving import open_client
 from ticketctl import worker
 from ticketctl.errors import ConfigError, QueueError
-from ticketctl.postgres.error_mapping import ErrorMappingConnections
 from ticketctl.postgres.operations import PostgresOperations
 from ticketctl.postgres.outbox import PostgresOutbox
 from ticketctl.postgres.store import PostgresStore
@@ -51,11 +50,6 @@ def url(aws: str, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def sqs(url: str) -> SqsQueue:
     return SqsQueue(url, SETTINGS)
-
-
-@pytest.fixture
-def outbox(mapped: ErrorMappingConnections) -> PostgresOutbox:
-    return PostgresOutbox(mapped)
 
 
 def unsent(ticket_id: int) -> OutboxMessage:

@@ -27,10 +27,11 @@ _FAILED_BY_RULE = record_changes(
 #   dead     in every other case; the ticket fails too, unless it is settled already.
 # `materialized` makes Postgres evaluate `ready` once; inlined into each branch it would lock and count other rows there.
 # `is_counted`: the receive count stands for an attempt, so that the next delivery counts anew.
+# The last `order by`: an update returns its rows in any order.
 RECEIVE = text(
     f"""
 with ready as materialized (
-  select m.message_id, m.ticket_id, m.receive_count,
+  select m.message_id, m.ticket_id, m.receive_count, m.visible_at,
     case when m.receive_count = 0 then true else {_ATTEMPTED} end as is_counted
   from messages m where m.dead_at is null and m.visible_at <= now()
   order by m.visible_at, m.enqueued_at limit :limit for no key update skip locked
@@ -65,10 +66,12 @@ with ready as materialized (
     delivery_number = m.delivery_number + 1, visible_at = now() + cast(:hidden as interval)
   from ready where m.message_id = ready.message_id
     and ready.message_id not in (select message_id from exhausted)
-  returning m.message_id, m.receive_count, m.delivery_number, m.enqueued_at, m.body, m.traceparent
+  returning m.message_id, m.receive_count, m.delivery_number, m.enqueued_at, m.body, m.traceparent,
+    ready.visible_at as was_visible_at
 )
-select message_id, receive_count, delivery_number, enqueued_at, body, traceparent from delivered
-union all select null, null, null, null, null, null from spent
+select message_id, receive_count, delivery_number, enqueued_at, body, traceparent, was_visible_at from delivered
+union all select null, null, null, null, null, null, null from spent
+order by was_visible_at, enqueued_at
 """  # noqa: S608 - only constants of this package are interpolated
 ).columns(
     Column("message_id", Uuid),
