@@ -15,6 +15,7 @@ UNITS = [
     "as an ", "<|a", "<|system", "[inst", "<<ticket", "<<ticket ", "<<ticket a", "<</ticket x>", "end of ", "jailbreak", "show your ", "reveal the ", "tell me ", "pretend ",
     # quoted mail
     "On ", "\nOn ", "\nOn a wrote", "\nam schrieb", "\nAm x schrieb:", "am schrieb ", "\nle a écrit", "--", "\n--", "\n-- x", "____", "---- original", "wrote:", "\nOn x wrote: ",
+    ">\n", "> a: b\n", "> disclaimer\n", "Sent from my phone\n", "Sent from my phone\n> a\n", "Forwarded message:\n", "Forwarded message:\n> \n",
     # entities
     "jan ", "3. mai ", "may 3 ", "12:30 ", "$1", "$1,234", "1,234 ", "eur 1", "a.b.C", "Error", "AError", "aa/", "a\\", "a.a/", "C:\\a", "1.2.", "v1.", "version ", "version 1", "error ", "error code ",
     "0x", "ORA-", "EA", "A_", "ERR_", "A_ERR", "order ", "order no. ", "order 1-", "order id", "order #", "1-1", "A1-", "::", "a:", "1.1.1.", "fe80:", "call ", "call me ", "phone 1", "tel ", "monday ",

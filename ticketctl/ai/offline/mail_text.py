@@ -28,6 +28,7 @@ _INTRODUCTION = re.compile(
 )
 _INTRODUCTORY_WORDS = ("on ", "am ", "le ", "el ", "em ", "il ", "op ")
 _MAX_INTRODUCTION = 250  # characters of "On ... wrote:"; mail programs break it into two lines
+_MAX_RULE = 100  # characters: all that is read of a line of dashes and of "Forwarded message"
 _HEADER = re.compile(
     r"(?i)\*?(?:from|sent|date|to|cc|subject|von|gesendet|datum|an|betreff|de|envoyé|à|objet|enviado|fecha|para"
     r"|asunto|data|assunto|da|inviato|a|oggetto|van|verzonden|aan|onderwerp|reply-to)\*? ?:\*?\s.{0,300}"
@@ -90,16 +91,18 @@ def _own_lines(text: str) -> Iterator[Span]:
     position = 0
     for number, (line, following) in enumerate(pairwise([*lines, ""])):
         start, position = position, position + len(line) + 1
-        has_forward = has_forward or _FORWARD_LINE.fullmatch(line) is not None
+        is_quoted = line.lstrip(" \t").startswith(">")
+        if is_quoted and not has_forward and number not in headers:
+            continue  # first, because it is cheap: a mail may consist of such lines
+        has_forward = has_forward or _FORWARD_LINE.fullmatch(line, 0, _MAX_RULE) is not None
         if number in headers or _ends_own_words(line, following):
             if not has_forward:
                 return
         elif _DISCLAIMER.match(line):
             return
-        elif line.lstrip(" \t").startswith(">"):
-            if has_forward:
-                yield start + len(line) - len(line.lstrip(" \t>")), start + len(line)
-        elif not _FORWARD_LINE.fullmatch(line) and not _DEVICE.fullmatch(line.strip()):
+        elif is_quoted:
+            yield start + len(line) - len(line.lstrip(" \t>")), start + len(line)
+        elif not _FORWARD_LINE.fullmatch(line, 0, _MAX_RULE) and not _DEVICE.fullmatch(line.strip()):
             yield start, start + len(line)
 
 
@@ -119,7 +122,7 @@ def _find_headers(lines: list[str]) -> set[int]:
 
 def _ends_own_words(line: str, following: str) -> bool:
     """Tell whether a signature or a quoted mail begins with this line."""
-    if _SEPARATOR.match(line) or _SIGNATURE.fullmatch(line):
+    if _SEPARATOR.match(line, 0, _MAX_RULE) or _SIGNATURE.fullmatch(line, 0, _MAX_RULE):
         return True
     if not line[:3].lower().startswith(_INTRODUCTORY_WORDS) or len(line) > _MAX_INTRODUCTION:
         return False

@@ -76,6 +76,11 @@ def test_forwards_of_other_programs_are_kept(separator):
     assert "x.example" not in own_words(text)
 
 
+def test_an_answer_below_a_quoted_disclaimer_is_read():
+    text = f"> Refunds take a week.\n> This e-mail is strictly confidential.\n{OWN}"
+    assert own_words(text) == OWN
+
+
 def test_spans_are_places_in_the_original():
     text = f"{OWN}\n\n> quoted\nand now?"
     assert [text[start:end] for start, end in find_own_spans(text)] == [
