@@ -1,5 +1,6 @@
 """Static analysis of handlers: reads their source and the installed versions, and runs none of the code.
 
-`handler_discovery` finds the handlers, `project` resolves imports, `module_reader` collects facts about event loops and
-clients, `import_closure` puts the facts of one handler together, and `rules` judges them.
+Data flows one way, and imports go downwards: `repository` reads the files, `facts` collects what each module does and
+what one handler reaches, `lifetimes` answers how long its objects live, and `rules` judges them. `libraries` is what is
+known of libraries. `analyzer` is the entry.
 """

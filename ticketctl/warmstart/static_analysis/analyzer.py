@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ticketctl.warmstart.static_analysis import versions
-from ticketctl.warmstart.static_analysis.facts import Facts
+from ticketctl.warmstart.static_analysis.facts.handler_discovery import Root, discover_roots
+from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.facts.module_facts import Facts
+from ticketctl.warmstart.static_analysis.facts.module_reader import read_facts
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
-from ticketctl.warmstart.static_analysis.handler_discovery import Root, discover_roots
-from ticketctl.warmstart.static_analysis.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.module_reader import read_facts
-from ticketctl.warmstart.static_analysis.project import HandlerNotFoundError, Project
-from ticketctl.warmstart.static_analysis.rules import CHECKS
-from ticketctl.warmstart.static_analysis.source import SourceModule
-from ticketctl.warmstart.static_analysis.versions import Versions
+from ticketctl.warmstart.static_analysis.libraries import versions
+from ticketctl.warmstart.static_analysis.libraries.versions import Versions
+from ticketctl.warmstart.static_analysis.repository.project import HandlerNotFoundError, Project
+from ticketctl.warmstart.static_analysis.repository.source import SourceModule
+from ticketctl.warmstart.static_analysis.rules.checks import CHECKS
 
 __all__ = ["Analysis", "HandlerNotFoundError", "analyze"]
 

@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from ticketctl.warmstart.static_analysis.facts import CallSite
+from ticketctl.warmstart.static_analysis.facts.module_facts import CallSite
 from ticketctl.warmstart.static_analysis.rule_catalog import RULES
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ticketctl.warmstart.static_analysis.constructors import (
+from ticketctl.warmstart.static_analysis.libraries.constructors import (
     can_reopen,
     is_client,
     load_constructors,

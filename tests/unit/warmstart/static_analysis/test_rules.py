@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ticketctl.warmstart.static_analysis.analyzer import analyze
-from ticketctl.warmstart.static_analysis.project import HandlerNotFoundError
+from ticketctl.warmstart.static_analysis.repository.project import HandlerNotFoundError
 
 ENGINE = "from sqlalchemy.ext.asyncio import create_async_engine\n"
 HANDLER = """

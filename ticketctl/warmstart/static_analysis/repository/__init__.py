@@ -1,0 +1,1 @@
+"""The files of a repository: its modules with their imports, and the files that name its handlers."""
