@@ -39,6 +39,34 @@ FAULTS = {
         },
         "app.py:4",
     ),
+    "a list that is made on first use": (
+        {
+            "app.py": "log = None\ndef get_log():\n    global log\n    if log is None:\n        log = []\n    return log\n"
+            "def handler(event, context):\n    get_log().append(event)\n"
+        },
+        "app.py:8",
+    ),
+    "a list that is made where it is empty": (
+        {
+            "app.py": "log = None\ndef handler(event, context):\n    global log\n    log = log or []\n    log.append(event)\n"
+        },
+        "app.py:5",
+    ),
+    "an attribute that is made on first use": (
+        {
+            "app.py": "class Store:\n    def add(self, row):\n        if not hasattr(self, 'rows'):\n            self.rows = []\n"
+            "        self.rows.append(row)\nstore = Store()\ndef handler(event, context):\n    store.add(event)\n"
+        },
+        "app.py:5",
+    ),
+    "a class that keeps its only instance": (
+        {
+            "app.py": "class Store:\n    only = None\n    def __new__(cls):\n        if cls.only is None:\n"
+            "            cls.only = super().__new__(cls)\n            cls.only.rows = []\n        return cls.only\n"
+            "    def add(self, row):\n        self.rows.append(row)\ndef handler(event, context):\n    Store().add(event)\n"
+        },
+        "app.py:9",
+    ),
     "the id of the request": (
         {"app.py": "runs = {}\ndef handler(event, context):\n    runs[context.aws_request_id] = event\n"},
         "app.py:3",
@@ -180,6 +208,19 @@ FAULTS = {
 HANDLER = "def handler(event, context):\n"
 SOUND = {
     "a list of the invocation": HANDLER + "    log = []\n    log.append(event)\n",
+    "a batch that begins anew when it is full": "batch = None\n"
+    + HANDLER
+    + "    global batch\n    if batch is None:\n        batch = []\n    batch.append(event)\n"
+    "    if len(batch) > 9:\n        batch = None\n",
+    "an attribute of an object of the invocation": "class Batch:\n    rows = None\n    def add(self, row):\n"
+    "        if self.rows is None:\n            self.rows = []\n        self.rows.append(row)\n"
+    + HANDLER
+    + "    Batch().add(event)\n",
+    "a single instance that is set up anew": "class Store:\n    only = None\n    def __new__(cls):\n"
+    "        if cls.only is None:\n            cls.only = super().__new__(cls)\n        return cls.only\n"
+    "    def __init__(self):\n        self.rows = []\n    def add(self, row):\n        self.rows.append(row)\n"
+    + HANDLER
+    + "    Store().add(event)\n",
     "an argument that is new": "def note(rows, one):\n    rows.append(one)\n" + HANDLER + "    note([], event)\n",
     "a cache by the data of the event": "cache = {}\n" + HANDLER + "    cache[event['user']] = event\n",
     "a cache by a setting": "import os\ncache = {}\n" + HANDLER + "    cache[os.environ['BUCKET']] = event\n",

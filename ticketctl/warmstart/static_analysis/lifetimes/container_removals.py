@@ -13,7 +13,7 @@ from ticketctl.warmstart.static_analysis.facts.escape_analysis import (
 )
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
-from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import find_kind
+from ticketctl.warmstart.static_analysis.lifetimes.container_reader import find_kind, list_made_on_first_use
 from ticketctl.warmstart.static_analysis.repository.syntax import last_name, walk
 
 REMOVERS = frozenset(
@@ -90,7 +90,9 @@ class Removals:
     ) -> None:
         if value is None:
             return
-        if isinstance(target, ast.Name) and target.id not in list_globals(function):
+        if target in list_made_on_first_use(function) or (
+            isinstance(target, ast.Name) and target.id not in list_globals(function)
+        ):
             self._link(facts, function, target, value)
         elif isinstance(target, ast.Subscript):
             names = self._name(facts, function, target.value)
@@ -100,7 +102,7 @@ class Removals:
                 find_kind(value) and self._is_first(function, target)
             ):
                 self._shrunk |= {f"{one}{ITEMS}" for one in names}
-        elif not (isinstance(target, ast.Attribute) and function.name == "__init__"):
+        elif not (isinstance(target, ast.Attribute) and function.name in {"__init__", "__new__"}):
             self._shrunk |= self._name(facts, function, target)
         else:
             self._link(facts, function, target, value)

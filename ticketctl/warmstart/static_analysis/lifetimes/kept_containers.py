@@ -1,69 +1,35 @@
-"""Lists, dictionaries and sets that outlive an invocation, and which of them an expression stands for.
-
-A container's identity is "module.NAME" for a variable, "module.Class.name" for an attribute of a class or of its
-instances, and "module.function:argument" for a default argument.
-"""
+"""Which containers outlive an invocation, and which of them an expression stands for."""
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from ticketctl.warmstart.static_analysis.facts.escape_analysis import (
+    Escapes,
     Identities,
-    list_all_assignments,
     list_assignments,
     list_locals,
     list_nodes,
     unwrap_await,
 )
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
-from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function, Scope, is_main_guard
+from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function, Scope
 from ticketctl.warmstart.static_analysis.libraries import known_names
+from ticketctl.warmstart.static_analysis.lifetimes.container_reader import (
+    Container,
+    find_kind,
+    read_containers,
+)
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import (
     find_repeated_calls,
     list_passed,
     list_repeated,
 )
-from ticketctl.warmstart.static_analysis.repository.source import SourceModule
-from ticketctl.warmstart.static_analysis.repository.syntax import last_name, list_children
+from ticketctl.warmstart.static_analysis.repository.syntax import last_name
 
-KINDS = {
-    "list": "list",
-    "deque": "list",
-    "dict": "dict",
-    "OrderedDict": "dict",
-    "defaultdict": "dict",
-    "set": "set",
-}
 ITEM_GETTERS = frozenset({"get", "setdefault"})
 MAX_STEPS = 4
 """Variables, arguments and functions that are followed from an expression to a container."""
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container: "list", "dict" or "set"; and the class whose instances hold one each, if it is no shared one."""
-
-    kind: str
-    holder: str | None = None
-
-
-def find_kind(value: ast.expr | None) -> str | None:
-    """Return the kind of container that an expression makes; None for another object, or a bounded one."""
-    if isinstance(value, ast.List | ast.ListComp):
-        return "list"
-    if isinstance(value, ast.Dict | ast.DictComp):
-        return "dict"
-    if isinstance(value, ast.Set | ast.SetComp):
-        return "set"
-    if not isinstance(value, ast.Call):
-        return None
-    name = last_name(value.func)
-    if name == "field":  # of a dataclass
-        made = next((one.value for one in value.keywords if one.arg == "default_factory"), None)
-        return KINDS.get(last_name(made)) if made is not None else None
-    return None if name == "deque" and is_bounded_deque(value) else KINDS.get(name)
 
 
 def find_innermost(facts: Facts, node: ast.expr | ast.stmt) -> Function | None:
@@ -77,61 +43,6 @@ def find_innermost(facts: Facts, node: ast.expr | ast.stmt) -> Function | None:
     return max(around, key=lambda one: one.lineno, default=None)
 
 
-def is_bounded_deque(call: ast.Call) -> bool:
-    """Return whether a call of deque() is passed a maximum length."""
-    return len(call.args) > 1 or any(one.arg == "maxlen" for one in call.keywords)
-
-
-@lru_cache(maxsize=1024)
-def _read_containers(module: SourceModule) -> dict[str, Container]:
-    """Return the containers that a module's top level and its classes make, by identity."""
-    return dict(_list_in_block(module.tree.body, module.name, is_class=False))
-
-
-def _list_in_block(
-    block: Sequence[ast.AST], owner: str, *, is_class: bool
-) -> Iterator[tuple[str, Container]]:
-    for statement in block:
-        if isinstance(statement, ast.ClassDef):
-            yield from _list_in_block(statement.body, f"{owner}.{statement.name}", is_class=True)
-        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _list_defaults(statement, f"{owner}.{statement.name}")
-            if is_class and statement.name == "__init__":
-                yield from _list_of_instance(statement, owner)
-        elif isinstance(statement, ast.Assign | ast.AnnAssign):
-            is_field = (
-                is_class
-                and isinstance(statement.value, ast.Call)
-                and last_name(statement.value.func) == "field"
-            )
-            for target, assigned in list_assignments(statement):
-                if isinstance(target, ast.Name) and (kind := find_kind(assigned)):
-                    yield f"{owner}.{target.id}", Container(kind, owner if is_field else None)
-        elif not (isinstance(statement, ast.If) and is_main_guard(statement.test)):
-            below = [one for one in list_children(statement) if isinstance(one, ast.stmt | ast.ExceptHandler)]
-            yield from _list_in_block(below, owner, is_class=is_class)
-
-
-def _list_defaults(function: Function, name: str) -> Iterator[tuple[str, Container]]:
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    pairs = [
-        *zip(arguments[::-1], function.args.defaults[::-1], strict=False),
-        *zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True),
-    ]
-    for argument, value in pairs:
-        if kind := find_kind(value):
-            yield f"{name}:{argument.arg}", Container(kind)
-
-
-def _list_of_instance(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, owner: str
-) -> Iterator[tuple[str, Container]]:
-    for target, value in list_all_assignments(function):
-        is_own = isinstance(target, ast.Attribute) and last_name(target.value) == "self"
-        if is_own and (kind := find_kind(value)):
-            yield f"{owner}.{last_name(target)}", Container(kind, owner)
-
-
 class KeptContainers:
     """The containers of one handler's import closure."""
 
@@ -140,7 +51,7 @@ class KeptContainers:
         self._calls = find_repeated_calls(closure)
         self.every = dict.fromkeys(known_names.LISTS_OF_THE_PROCESS, Container("list"))
         for facts in closure.modules:
-            self.every |= _read_containers(facts.module)
+            self.every |= read_containers(facts.module)
 
     def is_kept(self, identity: str) -> bool:
         """Return whether an invocation meets the container of an earlier one."""
@@ -179,7 +90,10 @@ class KeptContainers:
 
     @cached_property
     def made_each_time(self) -> set[str]:
-        """The classes and functions that invocations call again and again, or that FastAPI calls for each request."""
+        """The classes and functions that invocations call again and again, or that FastAPI calls for each request.
+
+        A class that keeps its own instance is none of them, unless its containers are made anew.
+        """
         found = {name for facts in self._closure.modules for name in facts.dependencies}
         for facts in self._closure.modules:
             for scope in facts.references:
@@ -188,7 +102,21 @@ class KeptContainers:
                 for node in list_repeated(facts, scope):
                     if isinstance(node, ast.Call) and (name := facts.module.qualify(node.func)):
                         found.add(self._closure.follow_import(name))
-        return found
+        return {name for name in found if not self._keeps_own_instance(name)}
+
+    def _keeps_own_instance(self, name: str) -> bool:
+        makers = [
+            (facts, one)
+            for facts in self._closure.modules
+            for method in ("__new__", "__init__")
+            for one in facts.definitions.get(f"{name}.{method}", ())
+        ]
+        return any(Escapes(one, facts.module).keeps_own_instance() for facts, one in makers) and not any(
+            isinstance(target, ast.Attribute) and find_kind(value)
+            for facts, one in makers
+            for node in list_repeated(facts, one)
+            for target, value in list_assignments(node)
+        )
 
     def find(  # noqa: PLR0911 (a list of decisions)
         self, facts: Facts, function: Function, value: ast.expr, steps: int = MAX_STEPS

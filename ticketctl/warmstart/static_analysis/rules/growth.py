@@ -9,11 +9,11 @@ from functools import lru_cache
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
+from ticketctl.warmstart.static_analysis.lifetimes.container_reader import is_bounded_deque
 from ticketctl.warmstart.static_analysis.lifetimes.container_removals import find_removals
 from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import (
     find_innermost,
     find_kept_containers,
-    is_bounded_deque,
 )
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import (
     LEAVING,
