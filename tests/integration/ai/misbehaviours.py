@@ -41,11 +41,13 @@ class Misbehaviour(NamedTuple):
     status: str
     reason: str = ""
     """Part of the review's reason."""
+    timeout: float = 30.0
+    """Seconds for an answer, which no good one needs on a busy machine."""
 
 
-def always(reply: Reply, reason: str = "") -> Misbehaviour:
+def always(reply: Reply, reason: str = "", timeout: float = 30.0) -> Misbehaviour:
     """The server never answers otherwise."""
-    return Misbehaviour(lambda _body, _number: reply, "needs_review", reason)
+    return Misbehaviour(lambda _body, _number: reply, "needs_review", reason, timeout)
 
 
 def first(reply: Reply, then: Reply = GOOD, *, times: int = 1) -> Misbehaviour:
@@ -220,8 +222,8 @@ OPENAI: dict[str, Misbehaviour] = {
     "429 for ever": always(failing(429, _error("slow down")), "429"),
     "a wait of an hour": always(failing(429, _error("slow down"), "retry-after: 3600\r\n"), "429"),
     "overloaded in a 200 for ever": always(failing(200, _error("overloaded", code=503)), "503"),
-    "a server that hangs": always(hanging, "did not answer in time"),
-    "a server that drips": always(dripping, "did not finish"),
+    "a server that hangs": always(hanging, "did not answer in time", timeout=0.2),
+    "a server that drips": always(dripping, "did not finish", timeout=0.4),
     "an endless answer": always(endless, "longer than"),
     "a decompression bomb": always(
         http(200, gzip.compress(b" " * 5_000_000), "content-encoding: gzip\r\n"), "longer than"
@@ -355,7 +357,7 @@ ANTHROPIC: dict[str, Misbehaviour] = {
     "an event stream": always(
         http(200, b"event: message_start\ndata: {}\n\n", "content-type: text/event-stream\r\n"), "event-stream"
     ),
-    "hangs": always(hanging, "did not answer in time"),
+    "hangs": always(hanging, "did not answer in time", timeout=0.2),
     "Vertex: output_config refused": refuses(
         lambda body: "output_config" in body,
         failing(400, _anthropic_error("invalid_request_error", "output_config: Extra inputs are not permitted")),

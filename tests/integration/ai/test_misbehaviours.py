@@ -21,7 +21,6 @@ from ticketctl.tickets.messages import TicketMessage
 from ticketctl.tickets.models import NewTicket
 
 TAXONOMY = default_taxonomy()
-TIMEOUT = 0.3
 CASES = {
     f"{provider}: {name}": (provider, misbehaviour)
     for provider, table in (("openai", OPENAI), ("anthropic", ANTHROPIC))
@@ -35,22 +34,22 @@ def test_the_tables_are_long_enough():
     assert counts["anthropic"] >= 17
 
 
-async def run_ticket(store, server, provider="openai"):
+async def run_ticket(store, server, provider="openai", answer_timeout=30.0):
     """Run one ticket through the worker's batch; return its result, its details and the waits between attempts."""
     waits = []
 
     async def record(seconds):
         waits.append(seconds)
 
-    async with open_client(TIMEOUT) as client:
+    async with open_client(answer_timeout) as client:
         settings = LlmSettings(
             provider=provider,
             model="m",
             base_url=server.url,
             api_key="sk-secret",
-            timeout=TIMEOUT,
+            timeout=answer_timeout,
             retries=2,
-            max_response_seconds=2 * TIMEOUT,
+            max_response_seconds=2 * answer_timeout,
         )
         llm = LlmProvider(settings, TAXONOMY, OfflineProvider(TAXONOMY), client, Budget({}), sleep=record)
         ticket, _ = await store.create(
@@ -79,7 +78,7 @@ async def test_answers_are_kept_when_another_step_is_refused(store):
 async def test_no_answer_fails_a_ticket(store, provider, misbehaviour):
     async with provider_server() as server:
         server.choose = lambda request: misbehaviour.choose(request.body, len(server.requests) - 1)
-        result, details, waits = await run_ticket(store, server, provider)
+        result, details, waits = await run_ticket(store, server, provider, misbehaviour.timeout)
     assert result.error is None
     assert details.ticket.status == misbehaviour.status
     reasons = [reason for step in details.steps for reason in step.output.get("review") or ()]

@@ -435,9 +435,9 @@ async def test_an_oversized_response_is_abandoned(server, provider, waits, reply
 
 async def test_an_endless_response_times_out(server, provider, waits):
     server.replies = [dripping]
-    output = (await (await provider(timeout=0.1, max_response_seconds=0.2)).classify(TICKET)).output
+    output = (await (await provider(timeout=0.5, max_response_seconds=0.5)).classify(TICKET)).output
     assert output.degraded
-    assert "did not finish its answer within 0.2 s" in output.review[-1]
+    assert "did not finish its answer within 0.5 s" in output.review[-1]
     assert (len(server.requests), waits) == (1, [])
 
 
@@ -480,11 +480,10 @@ async def test_a_deadline_that_ends_a_request_early_is_no_failure_of_the_provide
 
 
 async def test_a_provider_that_had_its_time_is_slow(server, provider):
-    server.replies = [http(200, b"{}", after=30.0)]
-    DEADLINE.set(time.monotonic() + http_client.RESERVED_SECONDS + 0.3)
-    # the read timeout of 0.2 s would pass first: the server sends its head in time, and its body never
+    DEADLINE.set(time.monotonic() + http_client.RESERVED_SECONDS + 0.6)
+    # the read timeout of 0.5 s would pass first: the server sends its head in time, and its body never
     server.replies = [dripping]
-    output = (await (await provider(timeout=0.2)).classify(TICKET)).output
+    output = (await (await provider(timeout=0.5)).classify(TICKET)).output
     assert output.degraded
     assert "did not answer within" in output.review[-1]
 

@@ -35,18 +35,19 @@ async def server():
 @pytest.fixture
 async def classify(server):
     """Classify tickets through a provider with the given settings; each provider remembers what it learned."""
-    client = open_client(0.3)
+    clients = []
 
     async def sleep(_seconds):
         pass
 
     def make(path="", budget=None, **changes):
         usual = {"provider": "openai", "model": "m-1", "api_key": "secret", "base_url": server.url + path}
+        clients.append(open_client(changes.get("timeout", 30.0)))
         provider = LlmProvider(
             LlmSettings(**(usual | changes)),
             TAXONOMY,
             OfflineProvider(TAXONOMY),
-            client,
+            clients[-1],
             budget or Budget({}),
             sleep=sleep,
         )
@@ -57,7 +58,8 @@ async def classify(server):
         return run
 
     yield make
-    await client.aclose()
+    for client in clients:
+        await client.aclose()
 
 
 # Azure OpenAI: https://learn.microsoft.com/azure/ai-foundry/openai/reference
@@ -330,18 +332,18 @@ async def test_anthropic_without_output_config_is_remembered(server, classify):
 
 
 @pytest.mark.parametrize(
-    ("reply", "requests"),
+    ("reply", "requests", "seconds"),
     [
-        (hanging, 3),
-        (raw(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"), 3),
-        (http(200, b" " * (MAX_RESPONSE_BYTES + 1)), 1),
+        (hanging, 3, 0.3),
+        (raw(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"), 3, 30.0),
+        (http(200, b" " * (MAX_RESPONSE_BYTES + 1)), 1, 30.0),
     ],
     ids=["a timeout", "a body cut off", "an answer that is too long"],
 )
-async def test_requests_without_a_response_count_as_billed(server, classify, reply, requests):
+async def test_requests_without_a_response_count_as_billed(server, classify, reply, requests, seconds):
     server.replies = [reply]
     budget = Budget({"m-1": Price(input=0.0, output=1.0)}, limit=1.0)
-    response = await classify(budget=budget, retries=2, max_tokens=1_000, timeout=0.3)()
+    response = await classify(budget=budget, retries=2, max_tokens=1_000, timeout=seconds)()
     assert response.output.degraded
     assert response.output_tokens == 1_000 * requests
     assert 0 < response.input_tokens < 5_000
