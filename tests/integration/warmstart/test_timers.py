@@ -39,6 +39,12 @@ async def test_a_handler_without_timers_survives_a_freeze(examine, handler):
     assert (await examine(handler, freeze="kept", freeze_seconds=2.5)).verdict is Verdict.SAFE
 
 
+@pytest.mark.parametrize("freeze", ["kept", "closed"])
+async def test_a_thread_that_waits_for_a_peer_is_no_timer(examine, freeze):
+    report = await examine("reconnects_after_idle_time", freeze=freeze, freeze_seconds=1.0)
+    assert report.verdict is Verdict.SAFE
+
+
 async def test_threads_that_end_a_little_later_are_no_leak(examine):
     assert (await examine("leaves_thread")).verdict is Verdict.SAFE
 

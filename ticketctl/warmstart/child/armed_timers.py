@@ -12,6 +12,9 @@ from .ipc import TimerInfo
 from .loop_bound import find_live_objects
 from .user_code import UserCode, await_chain, coroutine_name, walk_stack
 
+TRANSPORTS = frozenset({"socket", "ssl"})
+"""Modules whose functions wait for a peer: what ends the wait is no timer."""
+
 
 class ArmedTimer(NamedTuple):
     """A timer: its description, and a function that says whether it has gone off."""
@@ -100,12 +103,16 @@ class ArmedTimers:
         return timers
 
     def _threads(self) -> list[ArmedTimer]:
-        """Return the threads that run the user's code, which sleep or wait."""
+        """Return the threads that run the user's code, which sleep or wait, but not for a peer."""
         frames = sys._current_frames()  # noqa: SLF001 there is no other way to other threads' stacks
         timers = []
         for thread in threading.enumerate():
             frame = frames.get(thread.ident or 0)
-            if thread is threading.main_thread() or frame is None:
+            if (
+                thread is threading.main_thread()
+                or frame is None
+                or frame.f_globals.get("__name__") in TRANSPORTS
+            ):
                 continue
             function = getattr(thread, "function", None) or getattr(thread, "_target", None)
             code = getattr(function, "__code__", None)

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import signal
+import socket
+import socketserver
 import tempfile
 import threading
 import time
@@ -55,6 +58,37 @@ def leaves_task(_event, _context):
 
 def leaves_thread(_event, _context):
     threading.Timer(0.8, finish).start()
+
+
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        with contextlib.suppress(ConnectionError):
+            for line in self.rfile:
+                self.wfile.write(line)
+
+
+@functools.cache
+def start_server():
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address
+
+
+connection = {"used": float("-inf")}
+
+
+def reconnects_after_idle_time(_event, _context):
+    """A thread of the server waits for the connection, and ends in the invocation that closes it."""
+    if time.monotonic() - connection["used"] > 0.8:
+        if "file" in connection:
+            connection.pop("file").close()
+        with socket.create_connection(start_server()) as made:
+            connection["file"] = made.makefile("rwb")
+    connection["file"].write(b"ping\n")
+    connection["file"].flush()
+    assert connection["file"].readline() == b"ping\n"
+    connection["used"] = time.monotonic()
 
 
 def writes_the_same_file(_event, _context):
