@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from ticketctl.diagnostics.simulation import MatrixCell
     from ticketctl.warmstart.report.model import Report
-    from ticketctl.warmstart.report.svg import ReportCell
 
 
 def check_file(path: Path | None) -> Path | None:
@@ -52,24 +51,18 @@ class Pictures:
 
     def draw_matrix(self, cells: "Sequence[MatrixCell]", configured: tuple[str, str]) -> None:
         """Write the matrix of our worker. Raises InvalidInputError if a file cannot be written."""
-        from ticketctl.warmstart.report import svg
-
-        self._draw(
-            [
-                svg.ReportCell(one.pool, one.loop, one.report, (one.pool, one.loop) == configured)
-                for one in cells
-            ]
-        )
+        self._draw([(one.pool, one.loop, one.report, (one.pool, one.loop) == configured) for one in cells])
 
     def draw_handler(self, report: "Report") -> None:
         """Write the report of a handler; raises as `draw_matrix`."""
-        from ticketctl.warmstart.report import svg
+        self._draw([(report.handler, "", report, False)])
 
-        self._draw([svg.ReportCell(report.handler, "", report)])
-
-    def _draw(self, cells: "Sequence[ReportCell]") -> None:
+    def _draw(self, cells: "Sequence[tuple[str, str, Report, bool]]") -> None:
+        if self.svg is None and self.html is None:
+            return
         from ticketctl.warmstart.report import html, svg
 
+        drawn = [svg.ReportCell(*cell) for cell in cells]
         for path, draw in ((self.svg, svg.render_svg), (self.html, html.render_html)):
             if path is not None:
-                write_file(path, draw(cells))
+                write_file(path, draw(drawn))
