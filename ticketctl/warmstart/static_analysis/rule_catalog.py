@@ -144,8 +144,9 @@ RULES = {
         ),
         RuleDescription(
             "no-current-loop",
-            "asyncio.get_event_loop() fails on Python 3.14 if no event loop is running or set.",
-            "Until Python 3.13 it created an event loop in the main thread; since 3.14 it raises RuntimeError.",
+            "asyncio.get_event_loop() fails if no event loop is running or set.",
+            "Until Python 3.13 it creates an event loop in the main thread, unless asyncio.run() was called there before: that "
+            "leaves the thread without one. Since 3.14 it always raises RuntimeError.",
             "Use asyncio.run(), or an asyncio.Runner at module level.",
             "def handler(event, context):\n    return asyncio.get_event_loop().run_until_complete(main())\n",
         ),

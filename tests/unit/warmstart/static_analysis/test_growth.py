@@ -67,6 +67,14 @@ FAULTS = {
         },
         "app.py:9",
     ),
+    "an object whose id is counted": (
+        {
+            "app.py": "class Store:\n    def __init__(self):\n        self.rows = {}\n        self.last = 0\n    def add(self, name):\n"
+            "        row = Row(id=self.last, name=name)\n        self.rows[row.id] = row\n        self.last += 1\n"
+            "store = Store()\ndef handler(event, context):\n    store.add(event['name'])\n"
+        },
+        "app.py:7",
+    ),
     "the id of the request": (
         {"app.py": "runs = {}\ndef handler(event, context):\n    runs[context.aws_request_id] = event\n"},
         "app.py:3",
@@ -221,6 +229,9 @@ SOUND = {
     "    def __init__(self):\n        self.rows = []\n    def add(self, row):\n        self.rows.append(row)\n"
     + HANDLER
     + "    Store().add(event)\n",
+    "an object whose id the event brings": "rows = {}\n"
+    + HANDLER
+    + "    row = Row(id=event['id'])\n    rows[row.id] = row\n",
     "an argument that is new": "def note(rows, one):\n    rows.append(one)\n" + HANDLER + "    note([], event)\n",
     "a cache by the data of the event": "cache = {}\n" + HANDLER + "    cache[event['user']] = event\n",
     "a cache by a setting": "import os\ncache = {}\n" + HANDLER + "    cache[os.environ['BUCKET']] = event\n",

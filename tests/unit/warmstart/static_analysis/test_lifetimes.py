@@ -299,6 +299,41 @@ def test_a_missing_current_loop_is_found_where_python_3_14_is_declared(check, ru
     assert check({"app.py": LOOKUP, "template.yaml": template}) == expected
 
 
+BOTH = (
+    "import asyncio\nasync def main(): ...\ndef handler(event, context):\n    loop = asyncio.get_event_loop()\n"
+    "    if loop.is_running():\n        return asyncio.ensure_future(main())\n    return asyncio.run(main())\n"
+)
+TRIED = BOTH.replace("    loop =", "    try:\n        loop =").replace(
+    "_loop()\n", "_loop()\n    except RuntimeError:\n        {}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (BOTH, True),
+        (TRIED.format("raise"), True),
+        (TRIED.format("loop = asyncio.new_event_loop()"), False),
+        (BOTH.replace("asyncio.run(", "loop.run_until_complete("), False),
+        (
+            BOTH.replace("def handler", "async def handle").replace("(event, context)", "()")
+            + "def handler(event, context):\n    return asyncio.run(handle())\n",
+            False,
+        ),
+        (
+            (
+                "import asyncio\nasync def main(): ...\ndef handler(event, context):\n    try:\n        return asyncio.run(main())\n"
+                "    except RuntimeError:\n        return asyncio.get_event_loop().run_until_complete(main())\n"
+            ),
+            False,
+        ),
+    ],
+)
+def test_asyncio_run_leaves_no_current_loop_for_the_next_invocation(check, source, found):
+    rules = [rule for _, rule in check({"app.py": source})]
+    assert ("no-current-loop" in rules) is found
+
+
 def test_what_one_exit_stack_enters_is_one_finding(write):
     source = (
         "import asyncio, contextlib\nclass Store:\n    async def open(self, session):\n"

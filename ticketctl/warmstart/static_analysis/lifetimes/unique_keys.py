@@ -4,7 +4,12 @@ import ast
 import re
 from collections.abc import Sequence
 
-from ticketctl.warmstart.static_analysis.facts.escape_analysis import list_globals, list_locals, list_nodes
+from ticketctl.warmstart.static_analysis.facts.escape_analysis import (
+    list_globals,
+    list_locals,
+    list_nodes,
+    unwrap_await,
+)
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
 from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import (
@@ -79,6 +84,9 @@ class UniqueKeys:
         """Return whether the value is a new one because of what a variable or a function stands for."""
         if isinstance(value, ast.Name):
             return self._is_unique_name(facts, function, value, steps)
+        if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
+            passed = _list_passed_on(function, value.value.id, value.attr)
+            return bool(passed) and all(self.is_unique(facts, function, one, steps - 1) for one in passed)
         if not isinstance(value, ast.Call):
             return False
         last = last_name(value.func)
@@ -131,6 +139,18 @@ def _is_generated(facts: Facts, value: ast.expr) -> bool:
         case ast.Call():
             return GENERATORS.fullmatch(facts.module.qualify(value.func)) is not None
     return False
+
+
+def _list_passed_on(function: Function, name: str, attribute: str) -> list[ast.expr]:
+    """Return what a function passes to the constructor of the object in a variable by an attribute's name."""
+    made = [unwrap_await(one) for one in list_values(function, name)]
+    passed = [
+        next((part.value for part in one.keywords if part.arg == attribute), None)
+        for one in made
+        if isinstance(one, ast.Call)
+    ]
+    known = [one for one in passed if one is not None]
+    return known if len(known) == len(made) else []
 
 
 def _list_parts(value: ast.expr) -> Sequence[ast.expr]:  # noqa: PLR0911 (a list of decisions)

@@ -1,4 +1,4 @@
-"""A walk of syntax trees that leaves out what is no source of its own: contexts such as ast.Load, and operators."""
+"""Questions about syntax trees. Walks leave out what is no source of its own: contexts such as ast.Load, and operators."""
 
 import ast
 from collections.abc import Collection
@@ -47,4 +47,22 @@ def is_method_call(node: ast.AST, name: str, methods: Collection[str]) -> bool:
         and node.func.attr in methods
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == name
+    )
+
+
+def find_path(function: ast.AST, node: ast.AST) -> list[ast.AST]:
+    """Return the nodes around a node, from its function inwards."""
+    path: list[ast.AST] = [function]
+    while True:
+        following = next((one for one in list_children(path[-1]) if node in walk(one)), node)
+        if following is node:
+            return path
+        path.append(following)
+
+
+def is_conditional(function: ast.AST, node: ast.AST) -> bool:
+    """Return whether a condition within the function, or an error, decides if code runs."""
+    return any(
+        isinstance(one, ast.If | ast.IfExp | ast.BoolOp | ast.Match | ast.ExceptHandler)
+        for one in find_path(function, node)
     )

@@ -23,7 +23,7 @@ from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import (
 )
 from ticketctl.warmstart.static_analysis.lifetimes.unique_keys import UniqueKeys
 from ticketctl.warmstart.static_analysis.repository.source import SourceModule
-from ticketctl.warmstart.static_analysis.repository.syntax import last_name, list_children, walk
+from ticketctl.warmstart.static_analysis.repository.syntax import find_path, is_conditional, last_name
 
 APPENDERS = frozenset({"append", "appendleft", "extend", "extendleft", "insert"})
 STAND_IN = re.compile(
@@ -169,28 +169,11 @@ class _Search:
         return not asks_for_new and tests_state(facts, function, test)
 
 
-def find_path(function: Function, node: ast.AST) -> list[ast.AST]:
-    """Return the nodes around a node, from its function inwards."""
-    path: list[ast.AST] = [function]
-    while True:
-        following = next((one for one in list_children(path[-1]) if node in walk(one)), node)
-        if following is node:
-            return path
-        path.append(following)
-
-
 def _list_before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
     """Return the statements that come before one in its block."""
     blocks = (getattr(parent, name, None) for name in ("body", "orelse", "finalbody"))
     return next(
         (block[: block.index(child)] for block in blocks if isinstance(block, list) and child in block), []
-    )
-
-
-def is_conditional(function: Function, node: ast.AST) -> bool:
-    """Return whether a condition within the function decides if code runs."""
-    return any(
-        isinstance(one, ast.If | ast.IfExp | ast.BoolOp | ast.Match) for one in find_path(function, node)
     )
 
 

@@ -16,8 +16,7 @@ from ticketctl.warmstart.static_analysis.lifetimes.container_removals import fin
 from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import find_innermost, find_kept_containers
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls, list_repeated
 from ticketctl.warmstart.static_analysis.lifetimes.unique_keys import UniqueKeys
-from ticketctl.warmstart.static_analysis.repository.syntax import last_name, list_children, walk
-from ticketctl.warmstart.static_analysis.rules.growth import find_path
+from ticketctl.warmstart.static_analysis.repository.syntax import find_path, last_name, list_children, walk
 
 LOOP_STATES = frozenset({"is_closed", "is_running"})
 

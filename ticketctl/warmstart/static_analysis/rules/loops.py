@@ -12,6 +12,8 @@ from ticketctl.warmstart.static_analysis.facts.loop_lifetimes import LoopLifetim
 from ticketctl.warmstart.static_analysis.facts.module_facts import CallSite, Function, Scope
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
 from ticketctl.warmstart.static_analysis.libraries import known_names
+from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls
+from ticketctl.warmstart.static_analysis.repository.syntax import is_conditional
 
 LOOP_PER_REQUEST = ("0.20.0",)
 """Releases of Mangum that run each request in asyncio.run()."""
@@ -52,29 +54,58 @@ def check_unclosed_loops(closure: ImportClosure) -> Iterator[SourceFinding]:
 
 
 def check_missing_current_loop(closure: ImportClosure) -> Iterator[SourceFinding]:
-    """Yield the calls of asyncio.get_event_loop() that raise on Python 3.14, where the project declares that version."""
-    if not closure.root.is_python_314:
-        return
-    sites = [
-        site for site in closure.select_reachable("loop_lookups") if site.name == "asyncio.get_event_loop"
-    ]
+    """Yield the calls of asyncio.get_event_loop() that raise.
+
+    They do on Python 3.14, where the project declares that version; and if asyncio.run(), which leaves the thread without
+    an event loop, ran in the invocation before.
+    """
     has_set = any(
-        "set_event_loop" in names for facts in closure.modules for names in facts.references.values()
+        "set_event_loop" in name.rpartition(".")[2]
+        for facts in closure.modules
+        for names in facts.references.values()
+        for name in names
     )
-    for site in sites:
-        if isinstance(site.function, ast.FunctionDef) and not has_set and not _is_tried(site):
+    for site in closure.select_reachable("loop_lookups") if not has_set else ():
+        function = site.function
+        if (
+            site.name != "asyncio.get_event_loop"
+            or not isinstance(function, ast.FunctionDef)
+            or _is_tried(site)
+        ):
+            continue
+        if closure.root.is_python_314:
             yield make_finding(
                 site.place,
                 "no-current-loop",
                 "The function runs on Python 3.14, where asyncio.get_event_loop() raises RuntimeError if no event loop is "
                 "running or set.",
             )
+        elif not is_conditional(function, site.call) and (runner := _find_runner(closure, function)):
+            yield make_finding(
+                site.place,
+                "no-current-loop",
+                f"{describe_site(runner)} leaves the thread without an event loop: asyncio.get_event_loop() in the next "
+                "invocation raises RuntimeError.",
+            )
+
+
+def _find_runner(closure: ImportClosure, function: ast.FunctionDef) -> CallSite | None:
+    """Return the asyncio.run() of a function that each invocation calls in its own thread."""
+    if function not in closure.handled or not closure.is_reachable(function, in_same_thread=True):
+        return None
+    runners = [
+        one for one in closure.select("loops") if one.function is function and one.name == "asyncio.run"
+    ]
+    return runners[0] if runners and find_repeated_calls(closure).is_repeated(function) else None
 
 
 def _is_tried(site: CallSite) -> bool:
+    """Return whether an except clause goes on after the error."""
     return any(
-        isinstance(node, ast.Try) and any(site.call in list_nodes(one) for one in node.body)
+        not any(isinstance(one, ast.Raise) for one in list_nodes(clause))
         for node in list_nodes(site.function)
+        if isinstance(node, ast.Try) and any(site.call in list_nodes(one) for one in node.body)
+        for clause in node.handlers
     )
 
 
