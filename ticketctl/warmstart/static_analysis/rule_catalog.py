@@ -87,6 +87,16 @@ RULES = {
             "runs = {}\n\ndef handler(event, context):\n    runs[context.aws_request_id] = event\n",
         ),
         RuleDescription(
+            "temporary-file-kept",
+            "Each invocation leaves another file in /tmp.",
+            "The folder /tmp belongs to the execution environment and stays from one invocation to the next. A file or folder with a name "
+            "that is new each time, which no code removes, fills its space (512 MB by default), and then nothing can be "
+            "written. A file that is written again under the same name is no finding.",
+            "Use tempfile.TemporaryFile() or tempfile.TemporaryDirectory() in a with statement; or remove the file in a finally "
+            "block.",
+            "def handler(event, context):\n    path = f'/tmp/{uuid.uuid4()}.pdf'\n    s3.download_file(BUCKET, event['key'], path)\n",
+        ),
+        RuleDescription(
             "engine-outlives-loop",
             "The connection pool of an SQLAlchemy engine outlives the event loop.",
             "The engine's pool hands a connection of a closed event loop to the next invocation. pool_pre_ping and "

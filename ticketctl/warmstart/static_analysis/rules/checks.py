@@ -32,6 +32,7 @@ from ticketctl.warmstart.static_analysis.rules.resources import (
     check_shared_clients,
 )
 from ticketctl.warmstart.static_analysis.rules.tasks import check_endless_tasks, check_lost_tasks
+from ticketctl.warmstart.static_analysis.rules.temporary_files import check_temporary_files
 from ticketctl.warmstart.static_analysis.rules.threads import check_lost_threads
 from ticketctl.warmstart.static_analysis.rules.unclosed_clients import check_unclosed_clients
 
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     check_growth,
     check_growing_libraries,
     check_caches,
+    check_temporary_files,
     check_primitives,
     check_engines,
     check_disposals,
