@@ -11,8 +11,7 @@ from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosu
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts
 from ticketctl.warmstart.static_analysis.facts.module_reader import read_facts
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
-from ticketctl.warmstart.static_analysis.libraries import versions
-from ticketctl.warmstart.static_analysis.libraries.versions import Versions
+from ticketctl.warmstart.static_analysis.libraries.versions import Versions, find_versions
 from ticketctl.warmstart.static_analysis.repository.project import HandlerNotFoundError, Project
 from ticketctl.warmstart.static_analysis.repository.source import SourceModule
 from ticketctl.warmstart.static_analysis.rules.checks import CHECKS
@@ -88,7 +87,6 @@ def _analyze(folder: Path, handler: str | None, files: Sequence[Path], version: 
         roots = [named.get(path, Root(path)) for path in files]
     else:
         roots, missing = discover_roots(project, read)
-    find_version = version or versions.installed(folder)
     analyzed: dict[str, SourceModule] = {}
     findings: set[SourceFinding] = set()
     for root in roots:
@@ -96,6 +94,7 @@ def _analyze(folder: Path, handler: str | None, files: Sequence[Path], version: 
         analyzed |= {module.file: module for module in modules}
         if root.is_guess:
             continue
+        find_version = version or find_versions(folder, root.path.parent)
         closure = ImportClosure(root, [read(module.path) for module in modules], find_version)
         findings |= {finding for check in CHECKS for finding in check(closure)}
     unreadable = [module for module in analyzed.values() if module.error]

@@ -204,7 +204,7 @@ RULES = {
             "It ends the event loop with each request: what the application keeps between requests is bound to a loop that "
             "is gone. Read from the release's source.",
             "Install mangum>=0.21, which keeps its event loop.",
-            "handler = Mangum(app)  # with mangum==0.20.0\n",
+            "client = httpx.AsyncClient()  # used in a route\nhandler = Mangum(app)  # with mangum==0.20.0\n",
         ),
         RuleDescription(
             "powertools-loop-per-batch",

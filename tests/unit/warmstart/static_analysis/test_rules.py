@@ -329,6 +329,8 @@ def test_an_f_string_of_python_3_12_is_no_finding(tmp_path, text):
 
 
 MANGUM = "from mangum import Mangum\nfrom web import app\nhandler = Mangum(app)\n"
+CLIENT = "import httpx\nclient = httpx.AsyncClient()\n"
+SHARED_CLIENT = "from langchain_openai import ChatOpenAI\ndef ask():\n    return ChatOpenAI().ainvoke('x')\napp.get('/')(ask)\n"
 BATCH = (
     "from aws_lambda_powertools.utilities.batch import (\n    AsyncBatchProcessor as Processor,\n)\n"
     "def handler(event, context): ...\n"
@@ -342,13 +344,16 @@ SYNC_BATCH = (
     ("source", "installed", "expected"),
     [
         (MANGUM, {"mangum": "0.19.0"}, []),
-        (MANGUM, {"mangum": "0.20.0"}, [("mangum-ends-its-loop", 3)]),
+        (MANGUM, {"mangum": "0.20.0"}, []),
+        (MANGUM + CLIENT, {"mangum": "0.20.0"}, [("mangum-ends-its-loop", 3)]),
+        (MANGUM + SHARED_CLIENT, {"mangum": "0.20.0"}, [("mangum-ends-its-loop", 3)]),
+        (MANGUM + CLIENT, {"mangum": "0.21.0"}, []),
         (MANGUM, {"mangum": "0.21.0"}, []),
         (HANDLER, {"mangum": "0.20.0"}, []),
         (
             MANGUM + "import asyncio\nasyncio.run(print())\n",
             {"mangum": "0.20.0"},
-            [("mangum-ends-its-loop", 3)],
+            [],
         ),
         (
             MANGUM + "import asyncio\nasyncio.run(print())\n",
@@ -423,9 +428,31 @@ def test_the_analysis_runs_no_code(tmp_path):
 
 
 def test_versions_are_looked_up_where_the_handler_finds_them(tmp_path):
-    (tmp_path / "app.py").write_text(MANGUM)
+    (tmp_path / "app.py").write_text(MANGUM + CLIENT)
     write(
         tmp_path,
         {"mangum-0.20.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mangum\nVersion: 0.20.0\n"},
     )
     assert [one.rule for one in analyze(tmp_path).findings] == ["mangum-ends-its-loop"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "found"),
+    [
+        ("app/requirements.txt", "httpx\nmangum==0.20.0 ; python_version > '3'\n", True),
+        ("requirements.lock", "Mangum[full] == 0.20.0\n", True),
+        ("uv.lock", '[[package]]\nname = "mangum"\nversion = "0.20.0"\n', True),
+        ("Pipfile.lock", '{"default": {"mangum": {"hashes": [], "version": "==0.20.0"}}}', True),
+        ("requirements.txt", "mangum>=0.20.0\n", False),
+        ("other/requirements.txt", "mangum==0.20.0\n", False),
+    ],
+)
+def test_a_file_that_pins_the_version_counts(write, file, text, found):
+    folder = write({"app/main.py": MANGUM + CLIENT, file: text})
+    assert bool(analyze(folder, "app/main.handler").findings) is found
+
+
+def test_the_nearest_file_wins(write):
+    files = {"app/main.py": MANGUM + CLIENT, "requirements.txt": "mangum==0.20.0\n"}
+    folder = write({**files, "app/requirements.txt": "mangum==0.19.0\n"})
+    assert analyze(folder, "app/main.handler").findings == []

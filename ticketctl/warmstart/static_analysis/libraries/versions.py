@@ -1,27 +1,66 @@
-"""Installed versions, as the metadata of the installed packages tell them."""
+"""The versions of libraries that a handler runs with, as installed packages and the files that pin versions tell them."""
 
 import importlib.metadata
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 Versions = Callable[[str], str | None]
-"""The installed version of a distribution, or None where it is not installed."""
+"""The version of a distribution, or None where it is unknown."""
+PINS = ("requirements*.txt", "requirements*.lock", "*.lock")
+"""Requirements, and the lock files of uv, Poetry, PDM and Pipenv."""
 
 
-def installed(folder: Path) -> Versions:
-    """Look where the handler would: in the folder itself, in a virtual environment below it, and here."""
-    places = [str(folder), *_environments(folder), *sys.path]
+@cache
+def find_versions(folder: Path, start: Path) -> Versions:
+    """Look where a handler in the folder `start` would find its packages, within `folder`.
+
+    That is the folder itself, then a virtual environment below it, then what files pin from `start` upwards, and at last
+    this program's own environment.
+    """
+    places = [str(folder), *_list_environments(folder)]
+    pinning = [parent for parent in (start, *start.parents) if parent.is_relative_to(folder)]
 
     @cache
     def version(name: str) -> str | None:
-        found = importlib.metadata.distributions(name=name, path=places)
-        return next((one.version for one in found), None)
+        return _find_installed(name, places) or _find_pinned(name, pinning) or _find_installed(name, sys.path)
 
     return version
 
 
-def _environments(folder: Path) -> Iterator[str]:
+def _find_installed(name: str, places: Sequence[str]) -> str | None:
+    found = importlib.metadata.distributions(name=name, path=list(places))
+    return next((one.version for one in found), None)
+
+
+def _list_environments(folder: Path) -> Iterator[str]:
     for configuration in sorted(folder.glob("*/pyvenv.cfg")):
         yield from (str(path) for path in sorted(configuration.parent.glob("lib/python*/site-packages")))
+
+
+def _find_pinned(name: str, folders: Sequence[Path]) -> str | None:
+    written = re.sub(r"[-_.]+", "[-_.]+", name)
+    pattern = re.compile(
+        rf"(?im)^{written}(?:\[.*?\])?\s*==\s*([\w.]+)"
+        rf'|^name = "{written}"\s+version = "([^"]+)"'
+        rf'|"{written}": \{{[^{{}}]*"version": "==([^"]+)"'
+    )
+    for folder in folders:
+        for text in _read_pins(folder):
+            if found := pattern.search(text):
+                version: str = found[found.lastindex or 0]
+                return version
+    return None
+
+
+@cache
+def _read_pins(folder: Path) -> tuple[str, ...]:
+    texts = []
+    for file in sorted({file for pattern in PINS for file in folder.glob(pattern)}):
+        try:
+            texts.append(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return tuple(texts)

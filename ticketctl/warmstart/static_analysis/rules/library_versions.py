@@ -9,22 +9,32 @@ from collections.abc import Iterator
 
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts
-from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
+from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
 from ticketctl.warmstart.static_analysis.libraries import known_names
+from ticketctl.warmstart.static_analysis.libraries.constructors import has_own_client
 
 BAD_MANGUM = ("0.20.0",)
 BAD_POWERTOOLS = ("3.22.1", "3.23.0")
 
 
 def check_mangum_version(closure: ImportClosure) -> Iterator[SourceFinding]:
-    """Yield the uses of the one Mangum release that runs each request in asyncio.run()."""
+    """Yield the uses of the one Mangum release that runs each request in asyncio.run(), if a client outlives a request."""
     version = closure.version("mangum")
-    for site in closure.select("mangums") if version in BAD_MANGUM else ():
+    if version not in BAD_MANGUM:
+        return
+    shared = [
+        one
+        for one in closure.select_reachable("shared_clients")
+        if not has_own_client(one.name, (part.arg for part in one.call.keywords))
+    ]
+    kept = [*closure.select_kept("clients"), *closure.select_kept("engines"), *shared]
+    for site in closure.select("mangums") if kept else ():
         yield make_finding(
             site.place,
             "mangum-ends-its-loop",
-            f"Mangum {version} runs each request in asyncio.run() and so ends the event loop with it: what the application "
-            "keeps from one request to the next is bound to a loop that is gone.",
+            f"Mangum {version} runs each request in asyncio.run() and so ends the event loop with it. "
+            f"{describe_site(min(kept, key=lambda one: one.place))} keeps connections that belong to the loop of an earlier "
+            "request.",
         )
 
 
