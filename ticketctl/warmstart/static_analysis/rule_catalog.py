@@ -180,6 +180,15 @@ RULES = {
             "def handler(event, context):\n    threading.Thread(target=write_audit_log, args=(event,)).start()\n",
         ),
         RuleDescription(
+            "unflushed-telemetry",
+            "A library sends what it records from a thread of its own, and no code waits for it.",
+            "Lambda freezes the process when the response is ready, with the thread that has not sent yet. It sends when a "
+            "later invocation thaws the process, or never. Measured with each library: nothing had been sent when the handler "
+            "returned.",
+            "Flush it before the handler returns, in a finally block; or use the library's integration for Lambda, which does.",
+            "sentry_sdk.init(DSN)\n\ndef handler(event, context):\n    return work(event)\n",
+        ),
+        RuleDescription(
             "endless-task",
             "A task that never ends by itself is cancelled only if the invocation succeeds.",
             "On an event loop that is kept between invocations a task goes on until it is cancelled. An exception before "

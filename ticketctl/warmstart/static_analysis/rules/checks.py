@@ -32,6 +32,7 @@ from ticketctl.warmstart.static_analysis.rules.resources import (
     check_shared_clients,
 )
 from ticketctl.warmstart.static_analysis.rules.tasks import check_endless_tasks, check_lost_tasks
+from ticketctl.warmstart.static_analysis.rules.telemetry import check_unflushed_telemetry
 from ticketctl.warmstart.static_analysis.rules.temporary_files import check_temporary_files
 from ticketctl.warmstart.static_analysis.rules.threads import check_lost_threads
 from ticketctl.warmstart.static_analysis.rules.unclosed_clients import check_unclosed_clients
@@ -57,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     check_lost_tasks,
     check_endless_tasks,
     check_lost_threads,
+    check_unflushed_telemetry,
     check_loop_beside_mangum,
     check_coroutine_handler,
     check_mangum_version,

@@ -1,0 +1,85 @@
+"""The rule about libraries that send from a thread of their own; the data are in background_senders.toml."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
+from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import find_innermost
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """One entry of the table."""
+
+    root: str
+    names: re.Pattern[str]
+    sends: str
+    flushed_by: frozenset[str]
+    flush: str
+
+
+@lru_cache(maxsize=1)
+def _load_senders() -> tuple[_Sender, ...]:
+    table = files("ticketctl.warmstart.static_analysis.libraries").joinpath("background_senders.toml")
+    return tuple(
+        _Sender(
+            one["root"],
+            re.compile(one["names"]),
+            one["sends"],
+            frozenset(one["flushed_by"]),
+            one["flush"],
+        )
+        for one in tomllib.loads(table.read_text("utf-8"))["sender"]
+    )
+
+
+def check_unflushed_telemetry(closure: ImportClosure) -> Iterator[SourceFinding]:
+    """Yield the first use of each library that sends in the background, where no code waits for it."""
+    roots = {
+        name.partition(".")[0] for facts in closure.modules for name in facts.module.imported_names.values()
+    }
+    senders = [one for one in _load_senders() if one.root in roots]
+    if not senders:
+        return
+    mentioned = {name.rpartition(".")[2] for name in closure.list_mentioned()} | _list_keywords(closure)
+    for sender in senders:
+        place = None if sender.flushed_by & mentioned else _find_first(closure, sender)
+        if place is not None:
+            file, line, name = place
+            yield make_finding(
+                (file, line),
+                "unflushed-telemetry",
+                f"{name} sends {sender.sends} from a thread of its own, and no code waits for it. Lambda freezes the process "
+                f"when the response is ready: they are sent late, with a later invocation, or never. Call {sender.flush}, "
+                "before the handler returns.",
+                breaks=False,
+            )
+
+
+def _list_keywords(closure: ImportClosure) -> set[str]:
+    return {
+        node.arg
+        for facts in closure.modules
+        for node in facts.module.nodes
+        if isinstance(node, ast.keyword) and node.arg is not None
+    }
+
+
+def _find_first(closure: ImportClosure, sender: _Sender) -> tuple[str, int, str] | None:
+    return min(
+        (
+            (facts.module.file, node.lineno, name)
+            for facts in closure.modules
+            for node in facts.module.nodes
+            if isinstance(node, ast.Call)
+            and sender.names.fullmatch(name := closure.follow_import(facts.module.qualify(node.func)))
+            and closure.is_reachable(find_innermost(facts, node))
+        ),
+        default=None,
+    )
