@@ -30,6 +30,10 @@ FAULTS = {
         "import segment.analytics as analytics\ndef handler(event, context):\n    analytics.track('user', 'event')\n",
         3,
     ),
+    "a decorator": (
+        "import langsmith\n@langsmith.traceable\ndef ask(): ...\ndef handler(event, context):\n    ask()\n",
+        2,
+    ),
     "Langfuse": ("import langfuse\nclient = langfuse.Langfuse()\n" + HANDLER, 2),
 }
 SOUND = {

@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
+from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
 from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import find_innermost
 
@@ -74,12 +75,26 @@ def _list_keywords(closure: ImportClosure) -> set[str]:
 def _find_first(closure: ImportClosure, sender: _Sender) -> tuple[str, int, str] | None:
     return min(
         (
-            (facts.module.file, node.lineno, name)
+            (facts.module.file, used.lineno, name)
             for facts in closure.modules
-            for node in facts.module.nodes
-            if isinstance(node, ast.Call)
-            and sender.names.fullmatch(name := closure.follow_import(facts.module.qualify(node.func)))
-            and closure.is_reachable(find_innermost(facts, node))
+            for used, function in _list_used(facts)
+            if sender.names.fullmatch(name := closure.follow_import(facts.module.qualify(used)))
+            and closure.is_reachable(function)
         ),
         default=None,
     )
+
+
+def _list_used(facts: Facts) -> Iterator[tuple[ast.expr, Function | None]]:
+    """Yield what a module calls, each with the function around it, and what decorates each function."""
+    decorators = {
+        decorator: function
+        for group in facts.definitions.values()
+        for function in group
+        for decorator in function.decorator_list
+    }
+    for decorator, function in decorators.items():
+        yield decorator.func if isinstance(decorator, ast.Call) else decorator, function
+    for node in facts.module.nodes:
+        if isinstance(node, ast.Call) and node not in decorators:
+            yield node.func, find_innermost(facts, node)
