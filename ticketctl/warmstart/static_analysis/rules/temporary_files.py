@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ticketctl.warmstart.static_analysis.facts.escape_analysis import list_locals, list_nodes
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
@@ -14,6 +15,7 @@ from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import (
 )
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls, list_repeated
 from ticketctl.warmstart.static_analysis.lifetimes.unique_keys import UniqueKeys
+from ticketctl.warmstart.static_analysis.repository.source import SourceModule
 from ticketctl.warmstart.static_analysis.repository.syntax import is_conditional, last_name
 
 MAKERS = frozenset({"tempfile.mkdtemp", "tempfile.mkstemp"})
@@ -37,13 +39,13 @@ WRITING_MODES = frozenset("awx+")
 
 def check_temporary_files(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the calls that write another temporary file in each invocation, where no code removes any file."""
-    if _removes_files(closure):
+    if not any(_read_candidates(facts.module) for facts in closure.modules) or _removes_files(closure):
         return
     calls = find_repeated_calls(closure)
     search = _Search(closure)
     for facts in closure.modules:
-        for call in facts.module.nodes:
-            if not isinstance(call, ast.Call) or (what := search.describe(facts, call)) is None:
+        for call in _read_candidates(facts.module):
+            if (what := search.describe(facts, call)) is None:
                 continue
             function = find_innermost(facts, call)
             if (
@@ -58,6 +60,13 @@ def check_temporary_files(closure: ImportClosure) -> Iterator[SourceFinding]:
                     "execution environment lives.",
                     breaks=not is_conditional(function, call),
                 )
+
+
+@lru_cache(maxsize=1024)
+def _read_candidates(module: SourceModule) -> tuple[ast.Call, ...]:
+    """Return the calls of a module that may write a file or make a folder."""
+    calls = (node for node in module.nodes if isinstance(node, ast.Call))
+    return tuple(one for one in calls if _writes(one) or module.qualify(one.func) in {*MAKERS, NAMED})
 
 
 def _removes_files(closure: ImportClosure) -> bool:
@@ -82,8 +91,6 @@ class _Search:
         name = facts.module.qualify(call.func)
         if name in MAKERS or (name == NAMED and _keeps_file(call)):
             return f"makes another {'folder' if name.endswith('dtemp') else 'file'} with {name}()"
-        if not _writes(call):
-            return None
         function = find_innermost(facts, call)
         paths = [*call.args, *(one.value for one in call.keywords)]
         if isinstance(call.func, ast.Attribute):
