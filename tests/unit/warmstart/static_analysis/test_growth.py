@@ -75,6 +75,21 @@ FAULTS = {
         },
         "app.py:7",
     ),
+    "a dictionary with its own id": (
+        {
+            "app.py": UUID
+            + "def handler(event, context):\n    run = {'id': f'run-{uuid.uuid4()}', 'event': event}\n    runs[run['id']] = run\n"
+        },
+        "app.py:5",
+    ),
+    "a name that a comprehension has, too": (
+        {
+            "app.py": UUID
+            + "def handler(event, context):\n    if [key for key in runs if runs[key] == 'running']:\n"
+            "        raise RuntimeError('wait')\n    key = uuid.uuid4()\n    runs[key] = 'running'\n"
+        },
+        "app.py:7",
+    ),
     "the id of the request": (
         {"app.py": "runs = {}\ndef handler(event, context):\n    runs[context.aws_request_id] = event\n"},
         "app.py:3",
@@ -331,3 +346,20 @@ def test_a_condition_makes_it_a_risk(write, condition, breaks):
 
     assert finding.breaks is breaks
     assert "log, a list that lives as long as the process" in finding.cause
+
+
+RESET = "log = []\ndef reset():\n    log.clear()\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (RESET + "@app.post('/reset')\ndef reset_log():\n    reset()\n", [False]),
+        (RESET + "@app.post('/send')\ndef send():\n    reset()\n", []),
+    ],
+    ids=["on request", "as part of the work"],
+)
+def test_a_container_that_is_emptied_only_on_request_is_a_risk(write, source, found):
+    route = ROUTE + source + "@app.post('/')\ndef add(event: dict):\n    log.append(event)\n"
+    findings = analyze(write({"app.py": route}), version=lambda _: None).findings
+    assert [one.breaks for one in findings if one.rule == RULE] == found

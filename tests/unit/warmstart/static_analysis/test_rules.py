@@ -270,6 +270,12 @@ SOUND = {
         ENGINE + "engine = create_async_engine('x')\nasync def work(stack):\n    await stack.enter()\n"
         "    stack.push_async_callback(engine.dispose)\n" + HANDLER
     ),
+    "Mangum and a thread with a loop of its own": (
+        "import asyncio, threading\nfrom mangum import Mangum\nfrom web import app\nserve = Mangum(app)\nasync def work(): ...\n"
+        "def run():\n    def inner():\n        asyncio.run(work())\n    thread = threading.Thread(target=inner)\n"
+        "    thread.start()\n    thread.join()\n"
+        "def handler(event, context):\n    run()\n    return serve(event, context)\n"
+    ),
     "Mangum alone": (
         "import httpx\nfrom mangum import Mangum\nfrom web import app\nclient = httpx.AsyncClient()\n"
         "handler = Mangum(app)\n"

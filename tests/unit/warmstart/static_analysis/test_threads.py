@@ -20,7 +20,22 @@ LOST = {
     "a function that joins strings and paths": HANDLER
     + "    name = os.path.join('a', ', '.join(event))\n    threading.Thread(target=write, args=(name,)).start()\n",
 }
+LOST |= {
+    "a thread that is kept, and that no code joins": "threads = {}\n"
+    + HANDLER
+    + "    thread = threading.Thread(target=write)\n    thread.start()\n    threads[event['id']] = thread\n",
+    "a thread for Lambda only": "def in_lambda(): ...\n"
+    + HANDLER
+    + "    if in_lambda():\n        threading.Thread(target=write).start()\n    else:\n        write(event)\n",
+}
 SOUND = {
+    "a thread that is kept, and that another function joins": "threads = []\n"
+    + HANDLER
+    + "    thread = threading.Thread(target=write)\n    thread.start()\n    threads.append(thread)\n    finish()\n"
+    "def finish():\n    while threads:\n        threads.pop().join(timeout=5)\n",
+    "a thread where Lambda is not": "IN_LAMBDA = 'X' in os.environ\n"
+    + HANDLER
+    + "    if not IN_LAMBDA:\n        threading.Thread(target=write).start()\n",
     "a thread that is joined": HANDLER
     + "    thread = threading.Thread(target=write)\n    thread.start()\n    thread.join()\n",
     "threads in a list": HANDLER

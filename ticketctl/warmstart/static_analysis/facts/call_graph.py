@@ -58,6 +58,19 @@ def name_receiver(node: ast.Attribute) -> str:
     return "" if name in {"self", "cls"} else name
 
 
+def _leave_out_thread_targets(facts: Facts) -> dict[Scope, list[Function]]:
+    """Return the functions that each function defines, without those that it only passes to another thread."""
+    return {
+        scope: [
+            one
+            for one in nested
+            if (name := f"{facts.module.name}.{one.name}") not in facts.thread_references.get(scope, ())
+            or name in facts.references.get(scope, ())
+        ]
+        for scope, nested in facts.nested.items()
+    }
+
+
 class CallGraph:
     """The call graph of some modules.
 
@@ -85,7 +98,7 @@ class CallGraph:
         self._names: dict[Scope, str] = {}
         self._members: dict[str, list[tuple[str, str]]] = {}
         for facts in modules:
-            self._nested |= facts.nested
+            self._nested |= facts.nested if with_threads else _leave_out_thread_targets(facts)
             self._definitions |= facts.definitions
             self._variables |= facts.variables
             for name, methods in facts.methods.items():

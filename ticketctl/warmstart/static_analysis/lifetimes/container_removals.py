@@ -1,6 +1,7 @@
 """What reachable code may take out of containers, put anew in their place, or keep below a length."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
@@ -14,6 +15,7 @@ from ticketctl.warmstart.static_analysis.facts.escape_analysis import (
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
 from ticketctl.warmstart.static_analysis.lifetimes.container_reader import find_kind, list_made_on_first_use
+from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls
 from ticketctl.warmstart.static_analysis.repository.syntax import last_name, walk
 
 REMOVERS = frozenset(
@@ -32,6 +34,8 @@ REMOVERS = frozenset(
     }
 )
 ITEMS = "[]"
+RESETTING = re.compile(r"(?i)(^|_)(reset|wipe|forget)(_|$)|^clear(_|$)")
+"""Names of functions that empty a container when someone asks for it, if only such functions call them."""
 
 
 class Removals:
@@ -42,12 +46,19 @@ class Removals:
 
     def __init__(self, closure: ImportClosure) -> None:
         self._closure = closure
+        self._calls = find_repeated_calls(closure)
         self._shrunk: set[str] = set()
+        self._reset: set[str] = set()
         self._aliases: dict[str, set[str]] = {}
         for facts in closure.modules:
             for scope in facts.references:
-                if scope is not None and not isinstance(scope, ast.Lambda) and closure.is_reachable(scope):
-                    self._read(facts, scope)
+                if scope is None or isinstance(scope, ast.Lambda) or not closure.is_reachable(scope):
+                    continue
+                before = set(self._shrunk)
+                self._read(facts, scope)
+                if self._resets_on_request(scope):
+                    self._reset |= self._shrunk - before
+                    self._shrunk = before
         waiting = list(self._shrunk)
         while waiting:
             more = self._aliases.get(waiting.pop(), set()) - self._shrunk
@@ -60,6 +71,17 @@ class Removals:
         if items:
             names |= {f"{one}{ITEMS}" for one in names}
         return bool(names & self._shrunk)
+
+    def may_be_reset(self, identity: str) -> bool:
+        """Return whether code empties a container when someone asks for it, as a route named `reset` does."""
+        return bool({identity, f".{identity.rpartition('.')[2]}"} & self._reset)
+
+    def _resets_on_request(self, function: Function, seen: frozenset[Function] = frozenset()) -> bool:
+        """Return whether a function, and each one that calls it, is there to empty something."""
+        if RESETTING.search(function.name) is None or function not in self._closure.handled:
+            return False
+        callers = set(self._calls.list_callers(function)) - seen
+        return all(self._resets_on_request(one, seen | {function}) for one in callers)
 
     def _read(self, facts: Facts, function: Function) -> None:
         self._read_arguments(function)

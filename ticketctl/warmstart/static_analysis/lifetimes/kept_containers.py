@@ -192,9 +192,13 @@ def list_values(function: Function, name: str) -> list[ast.expr]:
     """Return what a function assigns to a local variable, as it is written; an empty list if a loop or another sets it."""
     values = []
     stores = 0
-    for node in list_nodes(function):
+    nodes = list_nodes(function)
+    of_comprehensions = {
+        one for node in nodes if isinstance(node, ast.comprehension) for one in list_nodes(node.target)
+    }
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
-            stores += 1
+            stores += node not in of_comprehensions
         if isinstance(node, ast.Assign):
             targets = node.targets
         elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:

@@ -31,13 +31,20 @@ def is_abandoned(closure: ImportClosure, site: CallSite) -> bool:
 
 
 def is_for_other_places(site: CallSite) -> bool:
-    """Return whether a condition that mentions Lambda surrounds the call: `if not IN_LAMBDA:`."""
-    return any(
-        isinstance(node, ast.If)
-        and "lambda" in ast.unparse(node.test).lower()
-        and any(site.call in list_nodes(statement) for statement in (*node.body, *node.orelse))
-        for node in list_nodes(site.function or site.call)
-    )
+    """Return whether a condition that mentions Lambda keeps the call from running there: `if not IN_LAMBDA:`.
+
+    Of a condition that is more than a name or a call, it is not known which of its branches runs on Lambda.
+    """
+    for node in list_nodes(site.function or site.call):
+        if not isinstance(node, ast.If) or "lambda" not in ast.unparse(node.test).lower():
+            continue
+        is_negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+        test = node.test.operand if isinstance(node.test, ast.UnaryOp) else node.test
+        is_plain = isinstance(test, ast.Name | ast.Attribute | ast.Call)
+        for block, runs_on_lambda in ((node.body, not is_negated), (node.orelse, is_negated)):
+            if any(site.call in list_nodes(one) for one in block):
+                return not (is_plain and runs_on_lambda)
+    return False
 
 
 def _is_waited_for(closure: ImportClosure, site: CallSite, function: Scope) -> bool:

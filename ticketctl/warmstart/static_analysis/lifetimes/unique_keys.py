@@ -84,8 +84,8 @@ class UniqueKeys:
         """Return whether the value is a new one because of what a variable or a function stands for."""
         if isinstance(value, ast.Name):
             return self._is_unique_name(facts, function, value, steps)
-        if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
-            passed = _list_passed_on(function, value.value.id, value.attr)
+        if isinstance(value, ast.Attribute | ast.Subscript) and isinstance(value.value, ast.Name):
+            passed = _list_passed_on(function, value.value.id, value)
             return bool(passed) and all(self.is_unique(facts, function, one, steps - 1) for one in passed)
         if not isinstance(value, ast.Call):
             return False
@@ -141,15 +141,18 @@ def _is_generated(facts: Facts, value: ast.expr) -> bool:
     return False
 
 
-def _list_passed_on(function: Function, name: str, attribute: str) -> list[ast.expr]:
-    """Return what a function passes to the constructor of the object in a variable by an attribute's name."""
+def _list_passed_on(function: Function, name: str, part: ast.Attribute | ast.Subscript) -> list[ast.expr]:
+    """Return what a part of the object in a variable is made of: `Row(id=...)` of row.id, `{"id": ...}` of row["id"]."""
     made = [unwrap_await(one) for one in list_values(function, name)]
-    passed = [
-        next((part.value for part in one.keywords if part.arg == attribute), None)
-        for one in made
-        if isinstance(one, ast.Call)
-    ]
-    known = [one for one in passed if one is not None]
+    found: list[ast.expr | None] = []
+    for one in made:
+        if isinstance(one, ast.Call) and isinstance(part, ast.Attribute):
+            found.append(next((each.value for each in one.keywords if each.arg == part.attr), None))
+        elif isinstance(one, ast.Dict) and isinstance(part, ast.Subscript):
+            keys = [ast.unparse(key) if key is not None else "" for key in one.keys]
+            key = ast.unparse(part.slice)
+            found.append(one.values[keys.index(key)] if key in keys else None)
+    known = [one for one in found if one is not None]
     return known if len(known) == len(made) else []
 
 

@@ -57,16 +57,20 @@ def check_growth(closure: ImportClosure) -> Iterator[SourceFinding]:
             identity = search.identify(facts, function, growth)
             if identity is not None:
                 found.setdefault(identity, []).append((facts.module.file, growth.node.lineno))
-                certain |= set() if is_conditional(function, growth.node) else {identity}
+                is_certain = not is_conditional(function, growth.node) and not search.may_be_reset(identity)
+                certain |= {identity} if is_certain else set()
     for identity, places in found.items():
         name = identity.rpartition(".")[2].rpartition(":")[2]
         kind = search.containers.every[identity].kind
         noun = {"dict": "dictionary"}.get(kind, kind)
+        none = (
+            "code empties it only on request" if search.may_be_reset(identity) else "no code removes entries"
+        )
         yield make_finding(
             min(places),
             "grows-each-invocation",
-            f"Each invocation that comes here adds an entry to {name}, a {noun} that lives as long as the process, and no "
-            "code removes entries: it grows until the execution environment has no memory left.",
+            f"Each invocation that comes here adds an entry to {name}, a {noun} that lives as long as the process, and "
+            f"{none}: it grows until the execution environment has no memory left.",
             breaks=identity in certain,
         )
 
@@ -114,6 +118,10 @@ class _Search:
             if function is not None and self._is_handled(function):
                 yield function, growth
 
+    def may_be_reset(self, identity: str) -> bool:
+        """Return whether code empties the container, but only when someone asks for it."""
+        return find_removals(self._closure).may_be_reset(identity)
+
     def _is_handled(self, function: Function) -> bool:
         return function in self._closure.handled and function.name not in NEVER_AGAIN
 
@@ -155,6 +163,7 @@ class _Search:
         return (
             isinstance(statement, ast.If)
             and any(isinstance(one, LEAVING) for one in statement.body)
+            and not isinstance(statement.body[-1], ast.Raise)  # it refuses this request, not each later one
             and not asks_for_missing(function, statement.test)
             and self._asks_for_past(facts, function, statement.test, unique)
         )

@@ -1,7 +1,7 @@
 """The rule about threads whose work an invocation does not wait for."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ticketctl.warmstart.static_analysis.facts.assignment_guards import has_once_guard
 from ticketctl.warmstart.static_analysis.facts.escape_analysis import list_all_assignments, list_nodes
@@ -9,7 +9,7 @@ from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosu
 from ticketctl.warmstart.static_analysis.facts.module_facts import Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding, name_call
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls
-from ticketctl.warmstart.static_analysis.lifetimes.task_fates import is_for_other_places
+from ticketctl.warmstart.static_analysis.lifetimes.task_fates import ADDERS, is_for_other_places
 from ticketctl.warmstart.static_analysis.repository.syntax import is_method_call, last_name
 
 START = "start"
@@ -24,9 +24,12 @@ def check_lost_threads(closure: ImportClosure) -> Iterator[SourceFinding]:
     calls = find_repeated_calls(closure)
     for site in closure.select_reachable("threads"):
         function = site.function
-        if function is None or isinstance(function, ast.Lambda) or site.kept or site.owner is not None:
+        if function is None or isinstance(function, ast.Lambda) or site.owner is not None:
             continue
-        if not _is_started_and_left(function, site.call) or is_for_other_places(site):
+        stores = _list_stores(function, site.call)
+        if (site.kept and not stores) or (stores and _joins_any(closure)):
+            continue
+        if not _is_started_and_left(function, site.call, stores) or is_for_other_places(site):
             continue
         if calls.is_repeated(function) and not has_once_guard(function):
             yield make_finding(
@@ -38,16 +41,49 @@ def check_lost_threads(closure: ImportClosure) -> Iterator[SourceFinding]:
             )
 
 
-def _is_started_and_left(function: Function, call: ast.Call) -> bool:
-    """Return whether a function starts the thread that a call creates, and neither keeps it nor waits for anything."""
-    nodes = list_nodes(function)
-    if any(_waits(node) for node in nodes):
-        return False
-    names = {
+def _list_variables(function: Function, call: ast.Call) -> set[str]:
+    """Return the variables that a function assigns the result of a call to."""
+    return {
         target.id
         for target, value in list_all_assignments(function)
         if value is call and isinstance(target, ast.Name)
     }
+
+
+def _list_stores(function: Function, call: ast.Call) -> list[ast.expr]:
+    """Return where a function puts the thread that a call creates into a container: `threads[key] = thread`."""
+    names = _list_variables(function, call)
+    stored = [
+        value
+        for target, value in list_all_assignments(function)
+        if isinstance(target, ast.Subscript) and isinstance(value, ast.Name)
+    ]
+    for node in list_nodes(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ADDERS:
+            stored += [one for one in node.args if isinstance(one, ast.Name)]
+    return [one for one in stored if one.id in names]
+
+
+def _joins_any(closure: ImportClosure) -> bool:
+    """Return whether reachable code joins a thread, whichever it is: `.join()`, which texts and paths have arguments for."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "join"
+        and not (node.args and not isinstance(node.args[0], ast.Constant))
+        and not isinstance(node.func.value, ast.Constant)
+        for scope in closure.functions
+        if closure.is_reachable(scope)
+        for node in list_nodes(scope)
+    )
+
+
+def _is_started_and_left(function: Function, call: ast.Call, stores: Sequence[ast.expr]) -> bool:
+    """Return whether a function starts the thread that a call creates, and waits neither for it nor for anything else."""
+    nodes = list_nodes(function)
+    if any(_waits(node) for node in nodes):
+        return False
+    names = _list_variables(function, call)
     settings = [node.value for node in nodes if isinstance(node, ast.Attribute) and node.attr in SETTINGS]
     uses = [
         node
@@ -58,7 +94,7 @@ def _is_started_and_left(function: Function, call: ast.Call) -> bool:
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.value is call
         for node in nodes
     ) or any(is_method_call(node, name, {START}) for node in nodes for name in names)
-    return starts and all(any(use is one for one in settings) for use in uses)
+    return starts and all(any(use is one for one in (*settings, *stores)) for use in uses)
 
 
 def _waits(node: ast.AST) -> bool:
