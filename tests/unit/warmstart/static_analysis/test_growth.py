@@ -355,9 +355,10 @@ RESET = "log = []\ndef reset():\n    log.clear()\n"
     ("source", "found"),
     [
         (RESET + "@app.post('/reset')\ndef reset_log():\n    reset()\n", [False]),
+        (RESET + "@app.on_event('startup')\ndef reset_log():\n    reset()\n", []),
         (RESET + "@app.post('/send')\ndef send():\n    reset()\n", []),
     ],
-    ids=["on request", "as part of the work"],
+    ids=["on request", "when the application starts", "as part of the work"],
 )
 def test_a_container_that_is_emptied_only_on_request_is_a_risk(write, source, found):
     route = ROUTE + source + "@app.post('/')\ndef add(event: dict):\n    log.append(event)\n"

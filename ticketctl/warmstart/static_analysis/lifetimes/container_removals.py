@@ -78,7 +78,8 @@ class Removals:
 
     def _resets_on_request(self, function: Function, seen: frozenset[Function] = frozenset()) -> bool:
         """Return whether a function, and each one that calls it, is there to empty something."""
-        if RESETTING.search(function.name) is None or function not in self._closure.handled:
+        closure = self._closure
+        if RESETTING.search(function.name) is None or function not in closure.handled - closure.lifespans:
             return False
         callers = set(self._calls.list_callers(function)) - seen
         return all(self._resets_on_request(one, seen | {function}) for one in callers)

@@ -166,7 +166,7 @@ def _list_parts(value: ast.expr) -> Sequence[ast.expr]:  # noqa: PLR0911 (a list
             return [one.value for one in parts if _is_exact(one)]
         case ast.Tuple() | ast.List():
             return value.elts
-        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult()):
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
             return [value.left, value.right]
         case ast.BinOp(op=ast.Mod(), left=ast.Constant(value=str())):
             return [value.right]

@@ -4,7 +4,11 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ticketctl.warmstart.static_analysis.facts.escape_analysis import list_locals, list_nodes
+from ticketctl.warmstart.static_analysis.facts.escape_analysis import (
+    list_assignments,
+    list_locals,
+    list_nodes,
+)
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
@@ -20,7 +24,8 @@ from ticketctl.warmstart.static_analysis.repository.syntax import is_conditional
 
 MAKERS = frozenset({"tempfile.mkdtemp", "tempfile.mkstemp"})
 NAMED = "tempfile.NamedTemporaryFile"
-REMOVERS = frozenset({"cleanup", "remove", "removedirs", "rmdir", "rmtree", "unlink"})
+REMOVERS = frozenset({"cleanup", "remove", "removedirs", "rename", "rmdir", "rmtree", "unlink"})
+MOVERS = frozenset({"os.replace", "shutil.move"})
 WRITERS = frozenset(
     {
         "download_file",
@@ -70,8 +75,9 @@ def _read_candidates(module: SourceModule) -> tuple[ast.Call, ...]:
 
 
 def _removes_files(closure: ImportClosure) -> bool:
-    """Return whether reachable code mentions what removes files or folders, or the command `rm`."""
-    if {name.rpartition(".")[2] for name in closure.list_mentioned()} & REMOVERS:
+    """Return whether reachable code mentions what removes or moves files or folders, or the command `rm`."""
+    mentioned = closure.list_mentioned()
+    if mentioned & MOVERS or {name.rpartition(".")[2] for name in mentioned} & REMOVERS:
         return True
     return any(
         isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split(" ")[0] == "rm"
@@ -106,15 +112,7 @@ class _Search:
         if isinstance(path, ast.Name) and path.id in list_locals(function):
             values = list_values(function, path.id)
             return len(values) == 1 and self._is_new_path(facts, function, values[0])
-        return _is_below_tmp(facts, path) and self._is_unique(facts, function, path)
-
-    def _is_unique(self, facts: Facts, function: Function, path: ast.expr) -> bool:
-        parts = [path]
-        if isinstance(path, ast.Call) and last_name(path.func) == "join":
-            parts = [*path.args]
-        elif isinstance(path, ast.BinOp):
-            parts = [path.left, path.right]
-        return any(self._unique.is_unique(facts, function, one) for one in parts)
+        return _is_below_tmp(facts, path) and self._unique.is_unique(facts, function, path)
 
 
 def _keeps_file(call: ast.Call) -> bool:
@@ -132,8 +130,25 @@ def _writes(call: ast.Call) -> bool:
 
 
 def _is_below_tmp(facts: Facts, path: ast.expr) -> bool:
+    names = _list_tmp_names(facts.module)
     return any(
-        (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/tmp"))  # noqa: S108 - looked for
+        _is_tmp(node)
         or (isinstance(node, ast.Call) and facts.module.qualify(node.func) == "tempfile.gettempdir")
+        or (isinstance(node, ast.Name) and node.id in names)
         for node in list_nodes(path)
     )
+
+
+@lru_cache(maxsize=1024)
+def _list_tmp_names(module: SourceModule) -> frozenset[str]:
+    """Return the variables of a module that are set to /tmp or a path below it."""
+    return frozenset(
+        target.id
+        for statement in module.tree.body
+        for target, value in list_assignments(statement)
+        if isinstance(target, ast.Name) and value is not None and any(map(_is_tmp, list_nodes(value)))
+    )
+
+
+def _is_tmp(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and str(node.value).startswith("/tmp")  # noqa: S108 - looked for
