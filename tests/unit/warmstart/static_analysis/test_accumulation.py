@@ -19,7 +19,20 @@ PASSED = (
     "    async def get(self):\n        return await self.client.get('x')\n"
 )
 
+BROWSER = "import asyncio\nfrom playwright.async_api import async_playwright\n"
+
 FAULTS = {
+    "a driver is started and not stopped": (
+        BROWSER
+        + "async def main(event):\n    driver = await async_playwright().start()\n    await driver.chromium.launch()\n"
+        + RUN,
+        [("app.py:4", "client-never-closed")],
+    ),
+    "a driver is started once, on the loop of the first invocation": (
+        BROWSER + "driver = None\nasync def main(event):\n    global driver\n    if driver is None:\n"
+        "        driver = await async_playwright().start()\n    await driver.chromium.launch()\n" + RUN,
+        [("app.py:7", "client-outlives-loop")],
+    ),
     "a return comes before the finally block that closes the client": (
         REDIS
         + "async def main(event):\n    client = await connect()\n    if not event['Records']:\n        return {}\n"
@@ -108,6 +121,12 @@ FAULTS = {
     ),
 }
 SOUND = {
+    "a driver that is stopped": BROWSER
+    + "async def main(event):\n    driver = await async_playwright().start()\n    try:\n"
+    "        await driver.chromium.launch()\n    finally:\n        await driver.stop()\n" + RUN,
+    "a driver in a with statement": BROWSER
+    + "async def main(event):\n    async with async_playwright() as driver:\n        await driver.chromium.launch()\n"
+    + RUN,
     "an object that holds a client is closed by its own method": (
         HOLDER + "    async def aclose(self):\n        await self.client.aclose()\n"
         "async def main(event):\n    web = Web()\n    await web.get()\n    await web.aclose()\n" + RUN

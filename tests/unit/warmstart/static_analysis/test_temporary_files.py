@@ -16,6 +16,8 @@ FAULTS = {
     "the folder for temporary files": "    open(os.path.join(tempfile.gettempdir(), uuid.uuid4().hex), 'x')\n",
     "a path that is divided": "    (pathlib.Path('/tmp') / uuid.uuid4().hex).write_bytes(b'x')\n",
     "a constant": "    open(f'{FOLDER}/{uuid.uuid4()}', 'w')\nFOLDER = '/tmp/reports'\n",
+    "an attribute": "    Store().save()\nclass Store:\n    def __init__(self):\n        self.folder = pathlib.Path('/tmp/audio')\n"
+    "    def save(self):\n        path = self.folder / f'{uuid.uuid4()}.mp3'\n        path.write_bytes(b'x')\n",
     "a temporary file that stays": "    tempfile.NamedTemporaryFile(suffix='.csv', delete=False)\n",
     "a temporary folder": "    folder = tempfile.mkdtemp()\n",
     "a function that is passed the name": "    write(f'/tmp/{uuid.uuid4()}')\ndef write(path):\n    open('/tmp/' + path, 'w')\n",

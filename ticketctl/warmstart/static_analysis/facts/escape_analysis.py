@@ -242,11 +242,21 @@ def list_all_assignments(tree: ast.AST) -> tuple[tuple[ast.expr, ast.expr | None
 
 
 def list_assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    """Yield target and value of an assignment; the value without `await`, and without `x or` before it."""
+    """Yield target and value of an assignment; the value without `await`, and without `x or` before it.
+
+    What opens an object stands for the object: `client = await Client().connect()`.
+    """
     if isinstance(node, ast.Assign):
-        yield from ((target, unwrap_await(node.value)) for target in node.targets)
+        yield from ((target, _unwrap_opened(unwrap_await(node.value))) for target in node.targets)
     elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
-        yield node.target, unwrap_await(node.value) if node.value else None
+        yield node.target, _unwrap_opened(unwrap_await(node.value)) if node.value else None
+
+
+def _unwrap_opened(value: ast.expr) -> ast.expr:
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Call() as made, attr="connect" | "start")):
+            return made
+    return value
 
 
 def unwrap_await(value: ast.expr) -> ast.expr:

@@ -134,19 +134,23 @@ def _is_below_tmp(facts: Facts, path: ast.expr) -> bool:
     return any(
         _is_tmp(node)
         or (isinstance(node, ast.Call) and facts.module.qualify(node.func) == "tempfile.gettempdir")
-        or (isinstance(node, ast.Name) and node.id in names)
+        or (isinstance(node, ast.Name | ast.Attribute) and last_name(node) in names)
         for node in list_nodes(path)
     )
 
 
 @lru_cache(maxsize=1024)
 def _list_tmp_names(module: SourceModule) -> frozenset[str]:
-    """Return the variables of a module that are set to /tmp or a path below it."""
+    """Return the variables at a module's top level, and the attributes, that are set to /tmp or a path below it."""
+    outermost = set(module.tree.body)
     return frozenset(
-        target.id
-        for statement in module.tree.body
-        for target, value in list_assignments(statement)
-        if isinstance(target, ast.Name) and value is not None and any(map(_is_tmp, list_nodes(value)))
+        last_name(target)
+        for node in module.nodes
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target, value in list_assignments(node)
+        if value is not None
+        and (isinstance(target, ast.Attribute) or node in outermost)
+        and any(map(_is_tmp, list_nodes(value)))
     )
 
 
