@@ -132,7 +132,7 @@ class _CellSetup:
             # the worker and its pools are known: counts after `times` invocations say enough, in little time
             max_times=self._plan.times,
             is_thorough=False,
-            skip_gc_if_clean=_is_matrix(self._plan),
+            skip_gc_if_known=_is_matrix(self._plan),
             labels={"pool": self._pool, "loop": self._model.name},
         )
 

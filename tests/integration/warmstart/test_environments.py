@@ -17,8 +17,14 @@ KEPT = []
 def handler(event, context):
     with open("processes", "a") as file:
         print(os.getpid(), file=file)
-    if event["leaks"]:
-        KEPT.append(socket.create_connection(("127.0.0.1", event["port"])))
+    if event["leaves"] == "nothing":
+        return
+    connection = socket.create_connection(("127.0.0.1", event["port"]))
+    if event["leaves"] == "a kept connection":
+        KEPT.append(connection)
+    else:
+        garbage = [connection]
+        garbage.append(garbage)
 """
 
 
@@ -30,27 +36,35 @@ def listener() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("leaks", "skip_gc_if_clean", "processes"), [(False, True, 1), (True, True, 2), (False, False, 2)]
+    ("leaves", "skip", "processes", "counts"),
+    [
+        ("nothing", True, 1, [0, 0, 0]),
+        ("nothing", False, 2, [0, 0, 0]),
+        ("a kept connection", True, 1, [1, 2, 3]),
+        ("a kept connection", False, 2, [1, 2, 3]),
+        ("garbage", True, 2, [1, 2, 3]),
+    ],
 )
-async def test_the_second_environment_runs_unless_nothing_is_left_that_a_collection_closes(
+async def test_the_second_environment_runs_unless_a_collection_would_close_nothing(
     laboratory: Laboratory,
     listener: int,
     tmp_path: Path,
     *,
-    leaks: bool,
-    skip_gc_if_clean: bool,
+    leaves: str,
+    skip: bool,
     processes: int,
+    counts: list[int],
 ) -> None:
     (tmp_path / "leaver.py").write_text(HANDLER)
     report = await laboratory.examine(
         Experiment(
             handler="leaver.handler",
-            events=[{"leaks": leaks, "port": listener}],
+            events=[{"leaves": leaves, "port": listener}],
             path=tmp_path,
             times=3,
             max_times=3,
-            skip_gc_if_clean=skip_gc_if_clean,
+            skip_gc_if_known=skip,
         )
     )
     assert len(set((tmp_path / "processes").read_text().split())) == processes
-    assert report.connections_gc == ([1, 2, 3] if leaks else [0, 0, 0])
+    assert report.connections_gc == counts

@@ -52,8 +52,9 @@ class Experiment:
     observer: for the same environment; it is not called after the thaw.
     with_gc: the configuration of the second environment, which has the garbage collector on. Both run at the same time:
         give it events of its own if the same ones would interfere. None: the same events and variables, no server.
-    skip_gc_if_clean: run the second environment after the first one, and only if that one left connections. A collection
-        closes connections and opens none, so its counts are known otherwise. For experiments that need no more of it.
+    skip_gc_if_known: run the second environment after the first one, and only if a collection at that one's end closes a
+        connection. What is garbage stays so until it is collected: if there is none at the end, there never was, and the
+        counts of both are the same. For experiments that need no more of the second one.
     thaw: whether to stop the process after the last invocation, disconnect the server, and invoke once more. This needs
         a server or a `freeze`.
     freeze: stop the process for `freeze_seconds`, and break every connection inside it, unless they are "kept".
@@ -80,7 +81,7 @@ class Experiment:
     server: ConnectionMonitor | None = None
     observer: InvocationObserver | None = None
     with_gc: EnvironmentConfig | None = None
-    skip_gc_if_clean: bool = False
+    skip_gc_if_known: bool = False
     thaw: bool = True
     freeze: Freeze | None = None
     freeze_seconds: float | None = None

@@ -81,7 +81,7 @@ class Laboratory:
                 ]
                 with_gc = group.create_task(
                     self._run_after(without_gc, experiment, config_with_gc)
-                    if experiment.skip_gc_if_clean
+                    if experiment.skip_gc_if_known
                     else self._run(experiment, config_with_gc, gc=True)
                 )
         except ExceptionGroup as problems:
@@ -93,9 +93,10 @@ class Laboratory:
     async def _run_after(
         self, first: asyncio.Task[Session], experiment: Experiment, config: EnvironmentConfig
     ) -> Session:
-        """Run the environment with garbage collection if the first one, without it, leaves connections."""
+        """Run the environment with garbage collection, unless a collection closed nothing in the first one."""
         without_gc = await first
-        if any(without_gc.connections):
+        left = without_gc.sockets[-1] if without_gc.sockets else None
+        if any(without_gc.connections) and without_gc.collected.get("connections") != left:
             return await self._run(experiment, config, gc=True)
         return Session(counts={"connections": without_gc.connections})
 

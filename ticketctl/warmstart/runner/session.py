@@ -58,7 +58,7 @@ async def run_session(
     if start["gc"]:
         await _probe_memory(process, runner, experiment, config, session)
     elif await _invoke_until_decided(process, runner, experiment, config, session):
-        await _collect_garbage(runner, session)
+        await _collect_garbage(runner, experiment, session)
         if experiment.thaw:
             await _freeze_and_thaw(process, runner, experiment, config, session)
     return session
@@ -121,9 +121,10 @@ async def _find_transient(
     return True
 
 
-async def _collect_garbage(runner: SessionRunner, session: Session) -> None:
+async def _collect_garbage(runner: SessionRunner, experiment: Experiment, session: Session) -> None:
     """Find out how much of what has grown is garbage, which the collector would have freed sooner or later."""
-    if any(classify(series, is_final=True) is Trend.GROWING for series in session.counts.values()):
+    has_grown = any(classify(series, is_final=True) is Trend.GROWING for series in session.counts.values())
+    if has_grown or (experiment.skip_gc_if_known and any(session.connections)):
         answer = await runner.ask({"command": "collect_garbage"})
         session.collected = answer["counts"] if answer else {}
 

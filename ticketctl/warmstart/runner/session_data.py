@@ -25,7 +25,8 @@ class Session:
     memory: how memory grew, where it may have (the environment with garbage collection only).
     freeze_seconds: how long the process was stopped; timers: those that were armed then, and which of them have fired
         in the invocation after the thaw.
-    collected: the counts after a garbage collection, where counts had grown until then.
+    collected: the counts after a garbage collection, where counts had grown until then, or where it tells whether an
+        environment with garbage collection would have had others.
     transient: the counts that grew while invocations followed each other at once, and shrank after a pause.
     tmp_writes: the files below /tmp that the process has written, with the user's line that did it.
     """
