@@ -46,7 +46,7 @@ async def test_a_thread_that_waits_for_a_peer_is_no_timer(examine, freeze):
 
 
 async def test_threads_that_end_a_little_later_are_no_leak(examine):
-    assert (await examine("leaves_thread")).verdict is Verdict.SAFE
+    assert (await examine("leaves_thread_for_a_moment")).verdict is Verdict.SAFE
 
 
 async def test_environments_that_write_the_same_file_are_found(examine):

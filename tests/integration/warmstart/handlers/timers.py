@@ -10,6 +10,8 @@ import tempfile
 import threading
 import time
 
+SECONDS = 1.4
+"""Long enough to be armed still when the freeze begins on a busy machine, and short enough to end in the pause before it."""
 runner = asyncio.Runner()
 done = threading.Event()
 tasks = set()
@@ -24,12 +26,12 @@ def finish():
 
 
 async def finish_later():
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(SECONDS)
     finish()
 
 
 async def call_later():
-    asyncio.get_running_loop().call_later(0.8, finish)
+    asyncio.get_running_loop().call_later(SECONDS, finish)
 
 
 async def start_task():
@@ -57,7 +59,11 @@ def leaves_task(_event, _context):
 
 
 def leaves_thread(_event, _context):
-    threading.Timer(0.8, finish).start()
+    threading.Timer(SECONDS, finish).start()
+
+
+def leaves_thread_for_a_moment(_event, _context):
+    threading.Timer(0.5, finish).start()
 
 
 class Echo(socketserver.StreamRequestHandler):
