@@ -1,11 +1,11 @@
 """The table of constructors whose results are bound to an event loop; the data are in constructors.toml."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
+
+from ticketctl.warmstart.static_analysis.libraries.tables import read_table
 
 ENTERED = "enter_async_context"
 """What an exit stack returns is open until the stack is closed, whatever it is."""
@@ -18,12 +18,7 @@ CLIENT_NAME = re.compile(
 @lru_cache(maxsize=1)
 def load_constructors() -> dict[str, dict[str, Any]]:
     """Return the table: properties by qualified name."""
-    text = (
-        files("ticketctl.warmstart.static_analysis.libraries")
-        .joinpath("constructors.toml")
-        .read_text("utf-8")
-    )
-    return tomllib.loads(text)
+    return read_table("constructors.toml")
 
 
 @lru_cache(maxsize=1)

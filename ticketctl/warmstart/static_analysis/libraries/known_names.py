@@ -101,6 +101,8 @@ PLAIN_DECORATORS = re.compile(
 )
 """Decorators after which a function is called by its name, as before; others may register it with a library."""
 MANGUM = "mangum.Mangum"
+MANGUM_LOOP_PER_REQUEST = ("0.20.0",)
+"""Releases of Mangum that run each request in asyncio.run()."""
 POWERTOOLS_ASYNC_BATCH = ("async_process_partial_response", "AsyncBatchProcessor")
 """Names in aws_lambda_powertools.utilities.batch that run a batch on an event loop."""
 STATEMENT_NAMES = "prepared_statement_name_func"

@@ -54,11 +54,13 @@ class Removals:
             for scope in facts.references:
                 if scope is None or isinstance(scope, ast.Lambda) or not closure.is_reachable(scope):
                     continue
+                if not self._resets_on_request(scope):
+                    self._read(facts, scope)
+                    continue
                 before = set(self._shrunk)
                 self._read(facts, scope)
-                if self._resets_on_request(scope):
-                    self._reset |= self._shrunk - before
-                    self._shrunk = before
+                self._reset |= self._shrunk - before
+                self._shrunk = before
         waiting = list(self._shrunk)
         while waiting:
             more = self._aliases.get(waiting.pop(), set()) - self._shrunk

@@ -95,6 +95,9 @@ class KeptContainers:
         A class that keeps its own instance is none of them, unless its containers are made anew.
         """
         found = {name for facts in self._closure.modules for name in facts.dependencies}
+        with_new = {
+            owner for facts in self._closure.modules for owner, _ in facts.methods.get(".__new__", ())
+        }
         for facts in self._closure.modules:
             for scope in facts.references:
                 if isinstance(scope, ast.Lambda) or scope is None or not self._calls.is_repeated(scope):
@@ -102,7 +105,7 @@ class KeptContainers:
                 for node in list_repeated(facts, scope):
                     if isinstance(node, ast.Call) and (name := facts.module.qualify(node.func)):
                         found.add(self._closure.follow_import(name))
-        return {name for name in found if not self._keeps_own_instance(name)}
+        return {name for name in found if name not in with_new or not self._keeps_own_instance(name)}
 
     def _keeps_own_instance(self, name: str) -> bool:
         makers = [

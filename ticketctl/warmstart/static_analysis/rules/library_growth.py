@@ -2,16 +2,15 @@
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.resources import files
 
 from ticketctl.warmstart.static_analysis.facts.escape_analysis import list_all_assignments, list_nodes
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import CallSite, Facts, Function, is_main_guard
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_site, make_finding
+from ticketctl.warmstart.static_analysis.libraries.tables import read_table
 from ticketctl.warmstart.static_analysis.lifetimes.container_removals import find_removals
 from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import find_innermost, find_kept_containers
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls, list_repeated
@@ -35,11 +34,6 @@ class _Library:
 
 @lru_cache(maxsize=1)
 def _load_libraries() -> tuple[_Library, ...]:
-    text = (
-        files("ticketctl.warmstart.static_analysis.libraries")
-        .joinpath("growing_libraries.toml")
-        .read_text("utf-8")
-    )
     return tuple(
         _Library(
             one["root"],
@@ -49,7 +43,7 @@ def _load_libraries() -> tuple[_Library, ...]:
             frozenset(one.get("methods", ())),
             frozenset(one.get("undone_by", ())),
         )
-        for one in tomllib.loads(text)["library"]
+        for one in read_table("growing_libraries.toml")["library"]
     )
 
 

@@ -13,14 +13,13 @@ from ticketctl.warmstart.static_analysis.finding import SourceFinding, describe_
 from ticketctl.warmstart.static_analysis.libraries import known_names
 from ticketctl.warmstart.static_analysis.libraries.constructors import has_own_client
 
-BAD_MANGUM = ("0.20.0",)
 BAD_POWERTOOLS = ("3.22.1", "3.23.0")
 
 
 def check_mangum_version(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the uses of the one Mangum release that runs each request in asyncio.run(), if a client outlives a request."""
     version = closure.version("mangum")
-    if version not in BAD_MANGUM:
+    if version not in known_names.MANGUM_LOOP_PER_REQUEST:
         return
     shared = [
         one

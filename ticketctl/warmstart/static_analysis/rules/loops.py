@@ -15,9 +15,6 @@ from ticketctl.warmstart.static_analysis.libraries import known_names
 from ticketctl.warmstart.static_analysis.lifetimes.repeated_calls import find_repeated_calls
 from ticketctl.warmstart.static_analysis.repository.syntax import is_conditional
 
-LOOP_PER_REQUEST = ("0.20.0",)
-"""Releases of Mangum that run each request in asyncio.run()."""
-
 
 def check_closed_current_loop(closure: ImportClosure) -> Iterator[SourceFinding]:
     """Yield the calls of loop.close() on the thread's current event loop."""
@@ -116,7 +113,7 @@ def check_loop_beside_mangum(closure: ImportClosure) -> Iterator[SourceFinding]:
     request, and does not miss the one that asyncio.run() takes away.
     """
     mangums = closure.select("mangums")
-    if not mangums or closure.version("mangum") in LOOP_PER_REQUEST:
+    if not mangums or closure.version("mangum") in known_names.MANGUM_LOOP_PER_REQUEST:
         return
     entries = _list_mangum_entries(closure)
     has_clients = any(closure.select_kept(kind) for kind in ("clients", "engines"))

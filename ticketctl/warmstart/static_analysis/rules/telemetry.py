@@ -2,15 +2,14 @@
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 from ticketctl.warmstart.static_analysis.facts.import_closure import ImportClosure
 from ticketctl.warmstart.static_analysis.facts.module_facts import Facts, Function
 from ticketctl.warmstart.static_analysis.finding import SourceFinding, make_finding
+from ticketctl.warmstart.static_analysis.libraries.tables import read_table
 from ticketctl.warmstart.static_analysis.lifetimes.kept_containers import find_innermost
 
 
@@ -27,7 +26,6 @@ class _Sender:
 
 @lru_cache(maxsize=1)
 def _load_senders() -> tuple[_Sender, ...]:
-    table = files("ticketctl.warmstart.static_analysis.libraries").joinpath("background_senders.toml")
     return tuple(
         _Sender(
             one["root"],
@@ -36,7 +34,7 @@ def _load_senders() -> tuple[_Sender, ...]:
             frozenset(one["flushed_by"]),
             one["flush"],
         )
-        for one in tomllib.loads(table.read_text("utf-8"))["sender"]
+        for one in read_table("background_senders.toml")["sender"]
     )
 
 

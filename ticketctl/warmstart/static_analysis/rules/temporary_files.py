@@ -50,14 +50,10 @@ def check_temporary_files(closure: ImportClosure) -> Iterator[SourceFinding]:
     search = _Search(closure)
     for facts in closure.modules:
         for call in _read_candidates(facts.module):
-            if (what := search.describe(facts, call)) is None:
-                continue
             function = find_innermost(facts, call)
-            if (
-                function is not None
-                and calls.is_repeated(function)
-                and any(one is call for one in list_repeated(facts, function))
-            ):
+            if function is None or (what := search.describe(facts, function, call)) is None:
+                continue
+            if calls.is_repeated(function) and any(one is call for one in list_repeated(facts, function)):
                 yield make_finding(
                     (facts.module.file, call.lineno),
                     "temporary-file-kept",
@@ -92,16 +88,15 @@ class _Search:
     def __init__(self, closure: ImportClosure) -> None:
         self._unique = UniqueKeys(closure, find_kept_containers(closure))
 
-    def describe(self, facts: Facts, call: ast.Call) -> str | None:
+    def describe(self, facts: Facts, function: Function, call: ast.Call) -> str | None:
         """Return what a call does if it leaves another file in each invocation; None if it does not."""
         name = facts.module.qualify(call.func)
         if name in MAKERS or (name == NAMED and _keeps_file(call)):
             return f"makes another {'folder' if name.endswith('dtemp') else 'file'} with {name}()"
-        function = find_innermost(facts, call)
         paths = [*call.args, *(one.value for one in call.keywords)]
         if isinstance(call.func, ast.Attribute):
             paths.append(call.func.value)
-        if function is not None and any(self._is_new_path(facts, function, one) for one in paths):
+        if any(self._is_new_path(facts, function, one) for one in paths):
             return "writes a file with another name"
         return None
 
